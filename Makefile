@@ -1,0 +1,39 @@
+# The pip way into the project: everything below .venv, build and out, no root. `make help` lists the targets.
+# docs/workspace.md describes it, and the ROS way (colcon) beside it.
+
+# What a sourced ROS distribution sets would mix with the wheels.
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHONHOME
+
+VENV := .venv/bin
+AUDIO ?= samples/speech.wav
+OUT ?= out/demo.mp4
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test run test lint format clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+setup: ## create or refresh .venv: ROS 2 and torch from wheels, avatar_msgs, this package (PYTHON=python3.12)
+	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py
+
+setup-test: ## the same with what tests, linters and training need
+	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py test training
+
+run: setup ## render the shipped speech through the node graph into out/demo.mp4 (AUDIO=, OUT=)
+	@$(VENV)/avatar render --audio $(AUDIO) --out $(OUT)
+
+test: setup-test ## run the tests, linters among them (TESTS=tests/test_graph.py)
+	@$(VENV)/python -m pytest $(TESTS)
+
+lint: setup-test ## ruff, mypy and the layers only
+	@$(VENV)/python -m pytest -q tests/test_style.py tests/test_layers.py
+
+format: setup-test ## sort imports and format
+	@$(VENV)/ruff check --fix-only --quiet . && $(VENV)/ruff format .
+
+clean: ## remove all that was built: .venv, build, out, caches
+	@rm -rf .venv build install log out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+	@rm -rf src/*.egg-info

@@ -1,0 +1,75 @@
+"""The ament_python package avatar_nodes: library, nodes and the `avatar` command."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "avatar_nodes"
+SHARE = Path("share") / NAME
+
+
+def shared_files() -> list[tuple[str, list[str]]]:
+    """What colcon installs into share/avatar_nodes: launch files, profiles, the model, sounds."""
+    folders: dict[str, list[str]] = {}
+    for top in ("launch", "config", "checkpoints", "samples"):
+        for path in sorted(Path(top).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                folders.setdefault(str(SHARE / path.parent), []).append(str(path))
+    return list(folders.items())
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="A talking, listening, acting avatar as a ROS 2 node graph",
+    maintainer="Avatar Nodes developers",
+    maintainer_email="avatar-nodes@users.noreply.github.com",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    # Bounds; requirements/*.txt pins what the pip way installs, package.xml names the rosdep keys.
+    # The headless OpenCV is the same library without a window system, which servers lack.
+    install_requires=[
+        "av>=17.1,<20",
+        "circus>=0.19,<0.20",
+        "click>=8.1,<9",
+        "espeakng-loader>=0.2.4,<0.3",
+        "numpy>=1.26,<2.5",
+        "opencv-python-headless>=4.9,<6",
+        "pillow>=11,<14",
+        "psutil>=5.9,<8",
+        "pydantic>=2.7,<3",
+        "PyYAML>=6,<7",
+        "safetensors>=0.5,<1",
+        "soundfile>=0.12,<0.15",
+        "soxr>=0.5,<2",
+        "torch>=2.9,<3",
+        "transformers>=5.20,<6",
+    ],
+    extras_require={"microphone": ["pyaudio>=0.2.14,<0.3"], "training": ["tensorboard>=2.18,<3"]},
+    package_dir={"": "src"},
+    packages=find_packages("src", include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (str(SHARE), ["package.xml"]),
+        *shared_files(),
+    ],
+    zip_safe=False,
+    entry_points={
+        "console_scripts": [
+            "avatar = avatar_nodes.cli:main",
+            *(
+                f"{node} = avatar_nodes.nodes.{node}:main"
+                for node in (
+                    "microphone",
+                    "conductor",
+                    "denoiser",
+                    "decoder",
+                    "presenter",
+                    "recorder",
+                    "container",
+                )
+            ),
+        ]
+    },
+)
