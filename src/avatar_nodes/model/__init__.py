@@ -1,0 +1,3 @@
+"""Networks only: the diffusion transformer, its encoders and its checkpoints. Imports torch and
+friends.
+"""

@@ -1,0 +1,145 @@
+"""Block-wise causal operation of the transformer (Live Avatar, sections 4.1 and 4.3).
+
+A block of latent frames attends to [sink | its past blocks at its own noise level | itself]. The
+sink sees only itself. Positions are relative to the block: frames 0, 1, 2 for itself, -3d .. -3d+2
+for the d-th past block, `sink_position` for the sink (Rolling RoPE), so no index grows with the
+length of a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from avatar_nodes.model.attention import LayerKV, attend
+from avatar_nodes.model.kv import BlockKV, SinkKV, TextKV
+from avatar_nodes.model.rope import RopeTable, grid_positions, rope_table, rotate
+
+if TYPE_CHECKING:
+    from avatar_nodes.model.audio_encoder import AudioTokens
+    from avatar_nodes.model.audio_injector import LayerInjection
+    from avatar_nodes.model.block import WanBlock
+    from avatar_nodes.model.dit import WanS2V
+
+BLOCK_FRAMES = 3
+
+
+class WindowRope:
+    """Rotation tables of a window, constant for a token grid (rows, columns) of a latent frame."""
+
+    def __init__(
+        self, head_dim: int, grid: tuple[int, int], past_blocks: int, sink_position: int,
+        device: torch.device,
+    ) -> None:  # fmt: skip
+        def table(times: Sequence[int]) -> RopeTable:
+            return rope_table(grid_positions(times, *grid), head_dim).to(device)
+
+        block = range(BLOCK_FRAMES)
+        shifted = [[f - BLOCK_FRAMES * d for f in block] for d in range(past_blocks + 1)]
+        self.sink = table([sink_position])
+        self.at_distance = [table(times) for times in shifted]
+        """Index d: a block d blocks before the current one; 0 is the current block."""
+        self.keys = [
+            table([sink_position, *(f for d in range(past, -1, -1) for f in shifted[d])])
+            for past in range(past_blocks + 1)
+        ]
+        """Index p: the keys [sink | p past blocks, oldest first | current]."""
+
+
+def prefill_sink(model: WanS2V, tokens: Tensor, rope: WindowRope, text: TextKV) -> SinkKV:
+    """Keys and values of the sink's tokens [B, S, dim] in every layer, modulated at t = 0."""
+    time = model.time(torch.zeros(tokens.shape[0], device=tokens.device))
+    x = tokens
+    layers: list[LayerKV] = []
+    for index, block in enumerate(model.layers):
+        modulation = block.modulated(time.rows)
+        q, kv = block.qkv(x, modulation)
+        layers.append(kv)
+        if index + 1 < len(model.layers):  # nothing reads what the last layer does to the sink
+            attended = attend(rotate(q, rope.sink), rotate(kv.k, rope.sink), kv.v)
+            x = block.finish(x, attended, modulation, text.layers[index])
+    return SinkKV(tuple(layers))
+
+
+def denoise_block(
+    model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, text: TextKV,
+    sink: SinkKV, past: Sequence[BlockKV],
+) -> tuple[Tensor, BlockKV]:  # fmt: skip
+    """One block's tokens [B, S, dim] at t [B] -> head output [B, S, patch], keys and values."""
+    time = model.time(t)
+    x = tokens
+    layers: list[LayerKV] = []
+    for index, block in enumerate(model.layers):
+        modulation = block.modulated(time.rows)
+        q, kv = block.qkv(x, modulation)
+        layers.append(kv)
+        window = [sink.layers[index], *(block_kv.layers[index] for block_kv in past), kv]
+        keys = rotate(torch.cat([part.k for part in window], dim=1), rope.keys[len(past)])
+        values = torch.cat([part.v for part in window], dim=1)
+        attended = attend(rotate(q, rope.at_distance[0]), keys, values)
+        x = block.finish(x, attended, modulation, text.layers[index])
+        inject = model.audio_injector.at(index)
+        x = x if inject is None else inject(x, sound)
+    return model.head(x, time.embedding), BlockKV(tuple(layers))
+
+
+def denoise_window(
+    model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, text: TextKV,
+    sink: SinkKV,
+) -> Tensor:  # fmt: skip
+    """`denoise_block` for N consecutive blocks of B streams at once; for training.
+
+    tokens [B * N, S, dim]; t [B * N]; sound, text of B * N; sink of B.
+    """
+    time = model.time(t)
+    x = tokens
+    for index, block in enumerate(model.layers):
+        x = model.window_layer(
+            block, model.audio_injector.at(index), x, time.rows, sound, rope, text.layers[index],
+            sink.layers[index],
+        )  # fmt: skip
+    return model.head(x, time.embedding)
+
+
+def window_layer(
+    block: WanBlock, inject: LayerInjection | None, x: Tensor, time_rows: Tensor,
+    sound: AudioTokens, rope: WindowRope, text: LayerKV, sink: LayerKV,
+) -> Tensor:  # fmt: skip
+    """One layer of `denoise_window`: what `WanS2V.compile_training` compiles once for all."""
+    modulation = block.modulated(time_rows)
+    q, kv = block.qkv(x, modulation)
+    q = rotate(q, rope.at_distance[0])
+    x = block.finish(x, _attend_windows(q, kv, sink, rope), modulation, text)
+    return x if inject is None else inject(x, sound)
+
+
+def _attend_windows(q: Tensor, kv: LayerKV, sink: LayerKV, rope: WindowRope) -> Tensor:
+    """Every block's attention to its own window, [B * N, S, dim], without a mask: the first blocks,
+    whose past is shorter, are attended apart. Keys are rotated once for each distance they are seen
+    from.
+    """
+    streams = sink.k.shape[0]
+    q, k, v = (x.unflatten(0, (streams, -1)) for x in (q, kv.k, kv.v))
+    blocks, reach = q.shape[1], len(rope.keys) - 1
+    turned = [rotate(k, table) for table in rope.at_distance]
+    sink_k = rotate(sink.k, rope.sink)
+    outputs = []
+    for past in range(min(reach, blocks - 1) + 1):
+        first, count = past, 1 if past < reach else blocks - reach
+        window_k, window_v = [_repeated(sink_k, count)], [_repeated(sink.v, count)]
+        for distance in range(past, -1, -1):
+            chosen = slice(first - distance, first - distance + count)
+            window_k.append(turned[distance][:, chosen])
+            window_v.append(v[:, chosen])
+        q_part = q[:, first : first + count]
+        keys, values = torch.cat(window_k, dim=2), torch.cat(window_v, dim=2)
+        out = attend(q_part.flatten(0, 1), keys.flatten(0, 1), values.flatten(0, 1))
+        outputs.append(out.unflatten(0, (streams, count)))
+    return torch.cat(outputs, dim=1).flatten(0, 1)
+
+
+def _repeated(x: Tensor, count: int) -> Tensor:
+    return x[:, None].expand(-1, count, *x.shape[1:])

@@ -1,0 +1,321 @@
+"""The diffusion transformer of Wan2.2-S2V, with the module names of its public checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avatar_nodes.model import causal
+from avatar_nodes.model.attention import CrossAttention
+from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS, AudioTokens, CausalAudioEncoder
+from avatar_nodes.model.audio_injector import AudioInjector
+from avatar_nodes.model.block import WanBlock
+from avatar_nodes.model.causal import WindowRope
+from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.model.frame_packer import FramePacker
+from avatar_nodes.model.kv import BlockKV, SinkKV, TextKV
+from avatar_nodes.model.modulation import Head, sinusoid
+from avatar_nodes.model.rope import RopeTable, grid_positions, rope_table
+
+NOISY, REFERENCE, MOTION = range(3)
+"""Rows of `trainable_cond_mask`."""
+
+
+class TimeEmbedding(NamedTuple):
+    """embedding [B, dim] for the head; rows [B, 6, dim] for the layers."""
+
+    embedding: Tensor
+    rows: Tensor
+
+
+@dataclass(frozen=True)
+class FullSequence:
+    """What enters the first layer of a whole-sequence forward: noisy tokens, then conditioning
+    tokens.
+    """
+
+    tokens: Tensor
+    mask_rows: Tensor
+    positions: Tensor
+    rope: RopeTable
+    noisy_tokens: int
+    time: TimeEmbedding
+    time_rows: Tensor
+    text: TextKV
+    audio: AudioTokens
+
+
+class WanS2V(nn.Module):
+    """Speech-to-video diffusion transformer.
+
+    `forward` sees a whole clip in both directions, as the reference does. `encode_text`,
+    `prefill_sink`, `forward_block` and `forward_window` run the same weights block by block (see
+    `causal`). Latents are [B, C, frames, H, W]; timesteps t are 0..1000; velocities are noise minus
+    clean, float32.
+    """
+
+    def __init__(self, config: DiTConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim, heads, eps, patch = config.dim, config.num_heads, config.eps, config.patch_size
+        self.patch_embedding = nn.Conv3d(config.in_dim, dim, patch, stride=patch)
+        self.cond_encoder = nn.Conv3d(config.cond_dim, dim, patch, stride=patch)
+        self.text_embedding = nn.Sequential(
+            nn.Linear(config.text_dim, dim), nn.GELU("tanh"), nn.Linear(dim, dim)
+        )
+        self.time_embedding = nn.Sequential(
+            nn.Linear(config.freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim)
+        )
+        self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
+        self.blocks = nn.ModuleList(
+            WanBlock(dim, config.ffn_dim, heads, eps) for _ in range(config.num_layers)
+        )
+        self.head = Head(dim, patch[1] * patch[2] * config.out_dim, eps)
+        self.casual_audio_encoder = CausalAudioEncoder(
+            config.audio_dim, dim, config.num_audio_layers, config.num_audio_token
+        )
+        self.audio_injector = AudioInjector(config.audio_inject_layers, dim, heads, eps)
+        self.trainable_cond_mask = nn.Embedding(3, dim)
+        if config.enable_framepack:
+            self.frame_packer = FramePacker(config.in_dim, dim)
+        self._window_ropes: dict[tuple[int, int, torch.device], WindowRope] = {}
+        self.window_layer = causal.window_layer
+        self._initialise()
+
+    # Causal operation.
+
+    def encode_text(self, states: Tensor) -> TextKV:
+        """Text states [B, len <= text_len, text_dim] -> keys and values of every layer.
+
+        Rows missing up to `text_len` are zeros that are attended like any other; there is no text
+        mask.
+        """
+        padded = F.pad(states, (0, 0, 0, self.config.text_len - states.shape[1]))
+        context = self._text_context(padded)
+        return TextKV(tuple(block.cross_attn.keys_values(context) for block in self.layers))
+
+    def prefill_sink(self, latent: Tensor, text: TextKV) -> SinkKV:
+        """Keys and values of a clean sink frame [B, C, 1, H, W]."""
+        tokens = self._tokens(latent) + self.trainable_cond_mask.weight[REFERENCE]
+        return causal.prefill_sink(self, tokens, self._window_rope(latent), text)
+
+    def encode_audio(self, columns: Tensor) -> AudioTokens:
+        """Tokens of F latent frames from feature columns [B, layers, D, 5 + 4F], 5 for context."""
+        return self.casual_audio_encoder(columns, pad=False)
+
+    def forward_block(
+        self, x: Tensor, t: Tensor, audio: Tensor | AudioTokens, text: TextKV, sink: SinkKV,
+        past: Sequence[BlockKV] = (),
+    ) -> tuple[Tensor, BlockKV]:  # fmt: skip
+        """Velocity of one block and its keys and values.
+
+        x [B, C, 3, H, W] at t [B]; audio [B, layers, D, 17], 5 columns of context and 12 of its
+        own, or what `encode_audio` made of them; past: at most `past_blocks` blocks at the same
+        noise level, oldest first.
+        """
+        tokens, rope = self._noisy_tokens(x), self._window_rope(x)
+        sound = audio if isinstance(audio, AudioTokens) else self.encode_audio(audio)
+        out, kv = causal.denoise_block(self, tokens, t, sound, rope, text, sink, past)
+        return self._unpatchify(out, x), kv
+
+    def forward_window(
+        self, x: Tensor, t: Tensor, audio: Tensor, text_states: Tensor, sink_latent: Tensor,
+        *, prompt_index: Tensor | None = None, sink_prompt_index: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Velocity of N consecutive blocks of each of B streams, in one pass; for training.
+
+        x [B, N, C, 3, H, W]; t [B, N]; audio [B, N, layers, D, 17]; sink_latent [B, C, 1, H, W].
+        text_states: a table of prompts [P, len, text_dim] (rows past a prompt's end zero) that
+        prompt_index [B, N] and sink_prompt_index [B] (default: that of the first block) point into;
+        or, without prompt_index, states of each block [B, N, len, text_dim].
+        """
+        streams, blocks = x.shape[:2]
+        if prompt_index is None:
+            text_states = text_states.flatten(0, 1)
+            prompt_index = torch.arange(streams * blocks, device=x.device).view(streams, blocks)
+        if sink_prompt_index is None:
+            sink_prompt_index = prompt_index[:, 0]
+        prompts = self.encode_text(text_states)
+        sink = self.prefill_sink(sink_latent, prompts.select(sink_prompt_index))
+        text = prompts.select(prompt_index.flatten())
+        windows = x.flatten(0, 1)
+        out = causal.denoise_window(
+            self, self._noisy_tokens(windows), t.flatten(), self.encode_audio(audio.flatten(0, 1)),
+            self._window_rope(windows), text, sink,
+        )  # fmt: skip
+        return self._unpatchify(out, windows).unflatten(0, (streams, blocks))
+
+    # Whole sequence, both directions.
+
+    def forward(
+        self, x: Tensor, t: Tensor, context: Tensor, ref_latents: Tensor, audio_input: Tensor, *,
+        motion_latents: Tensor | None = None, cond_states: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Velocity [B, C, F, H, W] of a whole clip x at t [B], every token seeing every other.
+
+        context [B, len, text_dim]; ref_latents [B, C, 1, H, W]; audio_input [B, layers, D, 4F];
+        motion_latents [B, C, frames, H, W], oldest first (None: dropped); cond_states [B, C, F, H,
+        W] pose.
+        """
+        sequence = self.full_sequence(
+            x, t, context, ref_latents, audio_input, motion_latents, cond_states
+        )
+        *_, last = self.layer_outputs(sequence)
+        return self._unpatchify(
+            self.head(last[:, : sequence.noisy_tokens], sequence.time.embedding), x
+        )
+
+    def full_sequence(
+        self, x: Tensor, t: Tensor, context: Tensor, ref_latents: Tensor, audio_input: Tensor,
+        motion_latents: Tensor | None = None, cond_states: Tensor | None = None,
+    ) -> FullSequence:  # fmt: skip
+        """Embeds the arguments of `forward`."""
+        grid = self._grid(x)
+        noisy = self._noisy_embedding(x, cond_states)
+        parts, rows = [noisy, self._tokens(ref_latents)], [NOISY, REFERENCE]
+        positions = [
+            grid_positions(range(x.shape[2]), *grid),
+            grid_positions([self.config.sink_position], *grid),
+        ]
+        if motion_latents is not None:
+            packed, where = self.frame_packer(motion_latents)
+            parts, rows, positions = [*parts, packed], [*rows, MOTION], [*positions, where]
+        lengths = torch.tensor([part.shape[1] for part in parts])
+        mask_rows = torch.tensor(rows).repeat_interleave(lengths).to(x.device)
+        first = audio_input[..., :1].expand(*audio_input.shape[:-1], CONTEXT_COLUMNS)
+        time, still = self.time(t), self.time(torch.zeros_like(t))
+        where = torch.cat(positions)
+        return FullSequence(
+            tokens=torch.cat(parts, dim=1) + self.trainable_cond_mask(mask_rows),
+            mask_rows=mask_rows,
+            positions=where,
+            rope=rope_table(where, self.config.head_dim).to(x.device),
+            noisy_tokens=noisy.shape[1],
+            time=time,
+            time_rows=torch.stack([time.rows, still.rows], dim=1),
+            text=self.encode_text(context),
+            audio=self.encode_audio(torch.cat([first, audio_input], dim=-1)),
+        )
+
+    def layer_outputs(self, sequence: FullSequence) -> Iterator[Tensor]:
+        """The hidden state [B, S, dim] after each layer, its audio injected."""
+        x, n = sequence.tokens, sequence.noisy_tokens
+        for index, block in enumerate(self.layers):
+            modulation = block.modulated(sequence.time_rows, n)
+            x = block(x, modulation, sequence.rope, sequence.text.layers[index])
+            inject = self.audio_injector.at(index)
+            if inject is not None:
+                x = torch.cat([inject(x[:, :n], sequence.audio), x[:, n:]], dim=1)
+            yield x
+
+    # Parts.
+
+    @property
+    def layers(self) -> list[WanBlock]:
+        return cast("list[WanBlock]", list(self.blocks))
+
+    def time(self, t: Tensor) -> TimeEmbedding:
+        """Embedding of timesteps t [B], in float32."""
+        with torch.autocast(t.device.type, enabled=False):
+            embedding = self.time_embedding(sinusoid(t, self.config.freq_dim))
+            return TimeEmbedding(embedding, self.time_projection(embedding).unflatten(1, (6, -1)))
+
+    def compile_training(self, backend: str = "inductor") -> None:
+        """Compiles the layers of `forward_window` (needs a C++ compiler): about 1.6 times the
+        speed on a CPU. Layers share their code, so the wait is that of one or two layers.
+        """
+        self.window_layer = torch.compile(
+            causal.window_layer, dynamic=False, backend=backend, fullgraph=True
+        )
+
+    def serving(self, dtype: torch.dtype = torch.float32) -> WanS2V:
+        """Makes this model ready to serve, in place: q, k, v fused, gradients off, the heavy layers
+        in `dtype` (time, audio encoder, norms, modulation and head stay float32). Not for training
+        or saving.
+        """
+        self.eval().requires_grad_(False)
+        heavy: list[Any] = []
+        for block in self.layers:
+            block.self_attn.pack(dtype)
+            heavy += [block.self_attn.o, block.ffn]
+        for attention in (
+            *(block.cross_attn for block in self.layers),
+            *cast("list[CrossAttention]", list(self.audio_injector.injector)),
+        ):
+            heavy += [attention.q, attention.k, attention.v, attention.o]
+        chosen = {id(parameter) for part in heavy for parameter in part.parameters()}
+        for parameter in self.parameters():
+            parameter.data = parameter.data.to(dtype if id(parameter) in chosen else torch.float32)
+        return self
+
+    def _text_context(self, padded: Tensor) -> Tensor:
+        return self.text_embedding(padded.to(cast(nn.Linear, self.text_embedding[0]).weight.dtype))
+
+    def _tokens(self, latent: Tensor) -> Tensor:
+        """Latent [B, C, F, H, W] -> tokens [B, F * rows * columns, dim]."""
+        return _patch_project(self.patch_embedding, latent)
+
+    def _noisy_embedding(self, x: Tensor, pose: Tensor | None) -> Tensor:
+        if pose is None:  # the projection of a zero pose is its bias
+            return self._tokens(x) + cast(Tensor, self.cond_encoder.bias)
+        return self._tokens(x) + _patch_project(self.cond_encoder, pose)
+
+    def _noisy_tokens(self, x: Tensor) -> Tensor:
+        return self._noisy_embedding(x, None) + self.trainable_cond_mask.weight[NOISY]
+
+    def _grid(self, latent: Tensor) -> tuple[int, int]:
+        _, height, width = self.config.patch_size
+        return latent.shape[-2] // height, latent.shape[-1] // width
+
+    def _window_rope(self, latent: Tensor) -> WindowRope:
+        key = (*self._grid(latent), latent.device)
+        if key not in self._window_ropes:
+            c = self.config
+            self._window_ropes[key] = WindowRope(
+                c.head_dim, key[:2], c.past_blocks, c.sink_position, latent.device
+            )
+        return self._window_ropes[key]
+
+    def _unpatchify(self, patches: Tensor, like: Tensor) -> Tensor:
+        """[B, S, patch rows * patch columns * C] -> [B, C, F, H, W]; the channel runs fastest."""
+        _, height, width = self.config.patch_size
+        rows, columns = self._grid(like)
+        patches = patches.unflatten(1, (-1, rows, columns)).unflatten(4, (height, width, -1))
+        return patches.permute(0, 6, 1, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        """Wan's initialisation for training from scratch: what is added to the picture starts at
+        zero.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        for sequence in (self.text_embedding, self.time_embedding):
+            for linear in (sequence[0], sequence[2]):
+                nn.init.normal_(cast(nn.Linear, linear).weight, std=0.02)
+        nn.init.xavier_uniform_(self.patch_embedding.weight.flatten(1))
+        nn.init.zeros_(cast(Tensor, self.patch_embedding.bias))
+        silent: list[nn.Module] = [self.head.head]
+        silent += [cast(Any, norm).linear for norm in self.audio_injector.injector_adain_layers]
+        if self.config.zero_init:
+            silent += [self.cond_encoder, self.trainable_cond_mask]
+            silent += [cast(CrossAttention, a).o for a in self.audio_injector.injector]
+        for module in silent:
+            for parameter in module.parameters():
+                nn.init.zeros_(parameter)
+
+
+def _patch_project(convolution: nn.Conv3d, latent: Tensor) -> Tensor:
+    """A convolution whose stride is its kernel, as one matrix product over patches."""
+    _, height, width = convolution.kernel_size
+    patches = latent.unflatten(4, (-1, width)).unflatten(3, (-1, height))
+    patches = patches.permute(0, 2, 3, 5, 1, 4, 6).flatten(4).flatten(1, 3)
+    weight = convolution.weight.flatten(1)
+    return F.linear(patches.to(weight.dtype), weight, convolution.bias)

@@ -1,0 +1,175 @@
+"""Configuration of the diffusion transformer, as a checkpoint's `config.json` spells it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+class ConfigError(ValueError):
+    """A model configuration that this implementation cannot build; the message names the field."""
+
+
+_POSITIVE = (
+    "dim", "num_heads", "num_layers", "ffn_dim", "freq_dim", "text_dim", "text_len", "in_dim",
+    "out_dim", "cond_dim", "audio_dim", "num_audio_token", "num_audio_layers", "sink_position",
+)  # fmt: skip
+_ONLY: dict[str, Any] = {
+    "window_size": (-1, -1),
+    "qk_norm": True,
+    "cross_attn_norm": True,
+    "enable_adain": True,
+    "adain_mode": "attn_norm",
+    "zero_timestep": True,
+    "framepack_drop_mode": "padd",
+    "enable_motioner": False,
+    "enable_tsm": False,
+    "trainable_token_pos_emb": False,
+    "model_type": "s2v",
+}
+"""The only values supported."""
+_TINY: dict[str, Any] = {
+    "dim": 256,
+    "num_heads": 4,
+    "num_layers": 6,
+    "ffn_dim": 1024,
+    "freq_dim": 256,
+    "text_dim": 128,
+    "text_len": 64,
+    "in_dim": 32,
+    "out_dim": 32,
+    "cond_dim": 16,
+    "audio_dim": 160,
+    "audio_inject_layers": (0, 1, 2, 3, 4),
+    "enable_framepack": False,
+    "num_audio_layers": 1,
+    "past_blocks": 2,
+    "sink_position": 30,
+    "latent_shape": (32, 16, 16),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiTConfig:
+    """Fields of Wan2.2-S2V's `config.json` (defaults: the 14B model), then four of our own.
+
+    Our own fields: `num_audio_layers` hidden states of the audio model that a feature column
+    carries; `past_blocks` L and `sink_position` (latent frames) of the causal window;
+    `latent_shape` (C, H, W) of one latent frame that the checkpoint was trained at.
+    """
+
+    dim: int = 5120
+    num_heads: int = 40
+    num_layers: int = 40
+    ffn_dim: int = 13824
+    freq_dim: int = 256
+    text_dim: int = 4096
+    text_len: int = 512
+    in_dim: int = 16
+    out_dim: int = 16
+    cond_dim: int = 16
+    audio_dim: int = 1024
+    num_audio_token: int = 4
+    audio_inject_layers: tuple[int, ...] = (0, 4, 8, 12, 16, 20, 24, 27, 30, 33, 36, 39)
+    patch_size: tuple[int, int, int] = (1, 2, 2)
+    window_size: tuple[int, int] = (-1, -1)
+    eps: float = 1e-6
+    qk_norm: bool = True
+    cross_attn_norm: bool = True
+    enable_adain: bool = True
+    adain_mode: str = "attn_norm"
+    zero_init: bool = True
+    zero_timestep: bool = True
+    enable_framepack: bool = True
+    framepack_drop_mode: str = "padd"
+    add_last_motion: bool = True
+    enable_motioner: bool = False
+    enable_tsm: bool = False
+    trainable_token_pos_emb: bool = False
+    motion_token_num: int = 1024
+    model_type: str = "s2v"
+    num_audio_layers: int = 25
+    past_blocks: int = 3
+    sink_position: int = 30
+    latent_shape: tuple[int, int, int] = (16, 48, 88)
+
+    def __post_init__(self) -> None:
+        for name in ("audio_inject_layers", "patch_size", "window_size", "latent_shape"):
+            try:
+                object.__setattr__(self, name, tuple(int(n) for n in getattr(self, name)))
+            except (TypeError, ValueError):
+                found = getattr(self, name)
+                raise ConfigError(f"{name}: expected integers, got {found!r}") from None
+        self._check_numbers()
+        self._check_supported()
+
+    @property
+    def head_dim(self) -> int:
+        return self.dim // self.num_heads
+
+    @property
+    def token_grid(self) -> tuple[int, int]:
+        """Rows and columns of tokens in one latent frame of `latent_shape`."""
+        (_, rows, columns), (_, height, width) = self.latent_shape, self.patch_size
+        return rows // height, columns // width
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> DiTConfig:
+        """The shipped profile: 9.4 M parameters, 64 tokens a latent frame at 256x256."""
+        return cls(**{**_TINY, **changes})
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DiTConfig:
+        """Raises ConfigError on a field that is not known; keys that begin with `_` are notes."""
+        given = {key: value for key, value in values.items() if not key.startswith("_")}
+        unknown = sorted(given.keys() - {field.name for field in fields(cls)})
+        if unknown:
+            raise ConfigError(f"unknown field(s): {', '.join(unknown)}")
+        return cls(**given)
+
+    @classmethod
+    def read(cls, path: Path) -> DiTConfig:
+        """Reads a `config.json`. Raises ConfigError, its message beginning with the path."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read as JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: expected an object, got {type(values).__name__}")
+        try:
+            return cls.from_dict(values)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {"_class_name": "WanModel_S2V", **values}
+
+    def _check_numbers(self) -> None:
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ConfigError(f"{name}: expected a positive integer, got {value!r}")
+        if not isinstance(self.past_blocks, int) or self.past_blocks < 0:
+            raise ConfigError(f"past_blocks: expected an integer >= 0, got {self.past_blocks!r}")
+        if self.dim % self.num_heads or self.head_dim % 2 or self.head_dim < 6:
+            raise ConfigError(f"dim {self.dim} does not split into {self.num_heads} even heads")
+        if self.dim % 4 or self.freq_dim % 2:
+            raise ConfigError("dim must divide by 4 and freq_dim by 2")
+        if any(not 0 <= layer < self.num_layers for layer in self.audio_inject_layers):
+            raise ConfigError(f"audio_inject_layers: outside 0..{self.num_layers - 1}")
+        if len(self.patch_size) != 3 or len(self.latent_shape) != 3:
+            raise ConfigError("patch_size and latent_shape need three numbers each")
+        if any(n % p for n, p in zip(self.latent_shape[1:], self.patch_size[1:], strict=True)):
+            raise ConfigError(f"latent_shape {self.latent_shape} is not a multiple of the patch")
+
+    def _check_supported(self) -> None:
+        for name, wanted in _ONLY.items():
+            if getattr(self, name) != wanted:
+                found = getattr(self, name)
+                raise ConfigError(f"{name}: only {wanted!r} is supported, got {found!r}")
+        if self.patch_size[0] != 1:
+            raise ConfigError(f"patch_size: one latent frame a patch, got {self.patch_size}")

@@ -1,0 +1,37 @@
+"""Models that the tests of this folder share."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from support import golden
+
+from avatar_nodes.model.checkpoint import load_checkpoint
+from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.model.dit_config import DiTConfig
+
+
+@pytest.fixture(scope="session")
+def reference_model() -> WanS2V:
+    """The weights of the golden data."""
+    return load_checkpoint(golden.FOLDER / "dit_s2v").eval()
+
+
+@pytest.fixture
+def small_model() -> WanS2V:
+    """A small causal model whose zero-initialised layers hold random values too."""
+    return make_small_model()
+
+
+def make_small_model() -> WanS2V:
+    torch.manual_seed(0)
+    config = DiTConfig.tiny(
+        dim=64, ffn_dim=128, num_layers=3, audio_inject_layers=(0, 1), freq_dim=32, text_dim=16,
+        text_len=8, in_dim=4, out_dim=4, cond_dim=4, audio_dim=6, latent_shape=(4, 8, 8),
+    )  # fmt: skip
+    model = WanS2V(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.2)
+    return model
