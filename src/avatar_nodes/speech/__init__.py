@@ -1,0 +1,1 @@
+"""Speech without ROS: sound files, sources, and how sound is cut into blocks."""

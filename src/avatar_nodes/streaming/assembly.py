@@ -1,0 +1,164 @@
+"""From a checkpoint folder and a profile's values to the parts of a stream.
+
+The nodes and the loop in one process are put together here and nowhere else, so they cannot differ.
+transformers, whose import takes seconds, is imported only where it is needed: most nodes do
+without, and are back the sooner after a fault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from avatar_nodes.model.checkpoint import CheckpointError, load_checkpoint
+from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.model.dit_config import ConfigError, DiTConfig
+from avatar_nodes.model.tiny_vae import load_vae
+from avatar_nodes.streaming.block import Prompt
+from avatar_nodes.streaming.decoder import StreamingDecoder, TinyStreamingDecoder
+from avatar_nodes.streaming.pipeline import AAS_FROM_BLOCK, Pipeline
+from avatar_nodes.streaming.schedule import Schedule
+from avatar_nodes.streaming.stage import Stage
+
+if TYPE_CHECKING:
+    from avatar_nodes.streaming.audio_features import AudioFeatures
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+
+
+class AssemblyError(RuntimeError):
+    """Parts that do not fit together, or a device that is not there; one line."""
+
+
+def build_stage(
+    checkpoint: str | Path,
+    *,
+    sigmas: Sequence[float],
+    steps: Sequence[int],
+    past_blocks: int,
+    dtype: str = "float32",
+    device: str = "cpu",
+) -> Stage:
+    """A denoising stage; stages of one process on the same device share one model.
+
+    Raises:
+        CheckpointError, AssemblyError, ScheduleError, StageError: what does not fit, in one line.
+    """
+    model = _model(Path(checkpoint).resolve(), dtype, _device(device))
+    return Stage(model, Schedule(sigmas), steps, past_blocks=past_blocks)
+
+
+def build_decoder(
+    checkpoint: str | Path,
+    *,
+    width: int,
+    height: int,
+    dtype: str = "float32",
+    device: str = "cpu",
+) -> StreamingDecoder:
+    """The video decoder of a checkpoint, which makes pictures of `width` x `height`.
+
+    Raises:
+        CheckpointError, AssemblyError: what does not fit, in one line.
+    """
+    vae = load_vae(Path(checkpoint) / "vae")
+    stride = vae.config.spatial_stride
+    _, rows, columns = read_config(checkpoint).latent_shape
+    if (columns * stride, rows * stride) != (width, height):
+        raise AssemblyError(
+            f"{checkpoint}: makes {columns * stride}x{rows * stride} pictures,"
+            f" the profile asks for {width}x{height}"
+        )
+    return TinyStreamingDecoder(vae, device=_device(device), dtype=_dtype(dtype))
+
+
+def build_features(checkpoint: str | Path) -> AudioFeatures:
+    """The audio features that a checkpoint was trained on.
+
+    Raises:
+        CheckpointError, AssemblyError: as above.
+    """
+    from avatar_nodes.streaming.audio_features import MelFeatures
+
+    config = read_config(checkpoint)
+    features = MelFeatures()
+    if (config.num_audio_layers, config.audio_dim) != (1, features.dim):
+        raise AssemblyError(
+            f"{checkpoint}: needs audio features of {config.num_audio_layers} x {config.audio_dim},"
+            f" there are those of 1 x {features.dim}"
+        )
+    return features
+
+
+def build_pipeline(
+    checkpoint: str | Path, *, sigmas: Sequence[float], past_blocks: int, width: int, height: int,
+    dtype: str = "float32", device: str = "cpu", aas_from_block: int = AAS_FROM_BLOCK,
+) -> Pipeline:  # fmt: skip
+    """All steps of a checkpoint, its decoder and its features, as one loop in this process.
+
+    Raises:
+        CheckpointError, AssemblyError, ScheduleError, StageError: as above.
+    """
+    stage = build_stage(
+        checkpoint, sigmas=sigmas, steps=range(len(sigmas) - 1), past_blocks=past_blocks,
+        dtype=dtype, device=device,
+    )  # fmt: skip
+    decoder = build_decoder(checkpoint, width=width, height=height, dtype=dtype, device=device)
+    return Pipeline(
+        [stage], decoder, build_features(checkpoint), past_blocks=past_blocks,
+        aas_from_block=aas_from_block,
+    )  # fmt: skip
+
+
+class PromptEncoder:
+    """Turns a text into the prompt that travels: an id, and the states that stages attend to."""
+
+    def __init__(self, checkpoint: str | Path) -> None:
+        """Raises CheckpointError."""
+        from avatar_nodes.model.text import TextEncoder  # transformers: spared to other stages
+
+        text_len = read_config(checkpoint).text_len
+        self._encoder = TextEncoder.load(Path(checkpoint) / "text_encoder", text_len=text_len)
+
+    def encode(self, text: str) -> Prompt:
+        """The same text always gives the same id and states."""
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return Prompt(id=digest, text=text, states=self._encoder.encode(text).float().cpu())
+
+
+def read_config(checkpoint: str | Path) -> DiTConfig:
+    """The transformer's configuration: latent shape, window, widths.
+
+    Raises:
+        CheckpointError: there is none, or none that can be built.
+    """
+    try:
+        return DiTConfig.read(Path(checkpoint) / "config.json")
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
+
+
+@lru_cache(maxsize=4)
+def _model(checkpoint: Path, dtype: str, device: str) -> WanS2V:
+    return load_checkpoint(checkpoint).serving(_dtype(dtype)).to(device)
+
+
+def _dtype(name: str) -> torch.dtype:
+    if name not in DTYPES:
+        raise AssemblyError(f"dtype: expected one of {', '.join(DTYPES)}, got {name!r}")
+    return DTYPES[name]
+
+
+def _device(name: str) -> str:
+    try:
+        kind, index = torch.device(name).type, torch.device(name).index or 0
+    except RuntimeError:
+        raise AssemblyError(f"device: expected cpu, cuda or cuda:N, got {name!r}") from None
+    if kind == "cuda" and not (torch.cuda.is_available() and index < torch.cuda.device_count()):
+        raise AssemblyError(f"device {name}: not on this machine, or torch is without CUDA")
+    return name

@@ -1,0 +1,89 @@
+"""Streaming video decoding: clean latents in, frames out, state carried from block to block."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last
+from avatar_nodes.streaming.block import EpochStart
+
+
+class StreamingDecoder(Protocol):
+    """Decodes a stream of latents block by block, and encodes reference pictures."""
+
+    def reset(self) -> None:
+        """Forget the stream; the next latent is decoded as a first one."""
+        ...
+
+    def decode(self, latent: Tensor) -> np.ndarray:
+        """Normalised latent float32 [C, F, h, w] -> uint8 RGB frames [F * 4, H, W, 3]."""
+        ...
+
+    def encode_reference(self, image: np.ndarray) -> Tensor:
+        """uint8 RGB [H, W, 3] of the video's size -> normalised latent float32 [C, 1, h, w]."""
+        ...
+
+
+def start_decoding(decoder: StreamingDecoder, start: EpochStart) -> None:
+    """Bring the decoder to where an epoch begins: its memory is that of the sink, then the context.
+
+    Without a picture in its memory the decoder's first frames would be blurred.
+    """
+    decoder.reset()
+    if start.sink is not None:
+        decoder.decode(start.sink.latent)
+    for past in start.context:
+        decoder.decode(past.latent)
+
+
+class TinyStreamingDecoder:
+    """`StreamingDecoder` over a `TinyVAE`.
+
+    On the CPU in bfloat16 the picture differs from float32 by less than a grey level on average
+    and takes a fraction of the time.
+    """
+
+    def __init__(
+        self, vae: TinyVAE, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> None:
+        self._vae = channels_last(vae.to(device=device, dtype=dtype)).eval()
+        self._device = torch.device(device)
+        self._dtype = dtype
+        self._state: list[Tensor] | None = None
+
+    def reset(self) -> None:
+        """Forget the stream; the next latent is decoded as a first one."""
+        self._state = None
+
+    @torch.inference_mode()
+    def decode(self, latent: Tensor) -> np.ndarray:
+        """Normalised latent [C, F, h, w] -> uint8 RGB frames [F * 4, H, W, 3].
+
+        Raises:
+            ValueError: the channel count is not the autoencoder's.
+        """
+        channels = self._vae.config.latent_channels
+        if latent.ndim != 4 or latent.shape[0] != channels:
+            raise ValueError(f"latent {tuple(latent.shape)}: expected [{channels}, F, h, w]")
+        z = latent.to(self._device, self._dtype).transpose(0, 1).unsqueeze(0)
+        frames, self._state = self._vae.decode(z, self._state)
+        pixels = frames[0].float().add_(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+        return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+    @torch.inference_mode()
+    def encode_reference(self, image: np.ndarray) -> Tensor:
+        """uint8 RGB [H, W, 3] -> normalised latent [C, 1, h, w] of the picture standing still.
+
+        Raises:
+            ValueError: the image is not uint8 RGB, or a side is no multiple of the stride.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"reference {image.dtype} {image.shape}: expected uint8 [H, W, 3]")
+        frame = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
+        frame = frame.to(self._device, self._dtype).div(127.5).sub(1.0)
+        still = frame.expand(1, FRAMES_PER_LATENT, -1, -1, -1)
+        return self._vae.encode(still)[0].transpose(0, 1).float().cpu().contiguous()

@@ -1,0 +1,149 @@
+"""Which epoch the graph is in, who takes part in it, and when a new one must begin."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+_OVERDUE_GROWTH = 2.0
+_OVERDUE_LONGEST_S = 120.0
+
+
+@dataclass
+class _Stage:
+    """What is known of one stage."""
+
+    instance: str = ""
+    ready_epoch: int = 0
+    """Epoch in which it says it is ready; 0: none."""
+    seen: float = 0.0
+    epoch_instance: str = ""
+    """Its instance when the current epoch began."""
+
+
+def unix_ms() -> int:
+    """Milliseconds since 1970: where epoch numbers start, so a restarted keeper is ahead of its
+    past."""
+    return time.time_ns() // 1_000_000
+
+
+class EpochKeeper:
+    """Watches the stages of a graph and says when an epoch has to be begun.
+
+    A stage takes part when it has been heard of within `heartbeat_timeout_s`. An epoch begins when
+    all do; it is over when one of them comes back as another instance (it was restarted and holds
+    nothing), or when a block has been under way for too long (a message was lost). A stage that
+    has fallen silent only stops the issue of blocks: with it away, a new epoch would be no better.
+        Times are seconds of any monotonic clock.
+
+    Args:
+        stages: names of the stages that every block passes.
+        heartbeat_timeout_s: silence after which a stage is lost.
+        block_timeout_s: time under way after which a block is lost; doubles while nothing gets
+        through. first_epoch: source of the first epoch number.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[str],
+        *,
+        heartbeat_timeout_s: float,
+        block_timeout_s: float,
+        first_epoch: Callable[[], int] = unix_ms,
+    ) -> None:
+        if not stages:
+            raise ValueError("no stage to keep epochs for")
+        self._stages = {name: _Stage() for name in stages}
+        self._heartbeat_timeout_s = heartbeat_timeout_s
+        self._block_timeout_s = block_timeout_s
+        self._first_epoch = first_epoch
+        self._patience_s = block_timeout_s
+        self._oldest_issued: float | None = None
+        self._highest_seen = 0
+        self.epoch = 0
+
+    @property
+    def highest_seen(self) -> int:
+        """The highest epoch that a stage has been in; above 0 at our start: the graph ran before
+        us."""
+        return self._highest_seen
+
+    @property
+    def restarted(self) -> list[str]:
+        """Stages that are another instance than when the epoch began."""
+        return [name for name, stage in self._stages.items() if self._restarted(stage)]
+
+    @property
+    def instances(self) -> list[str]:
+        """The instances that take part in the current epoch."""
+        return [stage.epoch_instance for stage in self._stages.values() if stage.epoch_instance]
+
+    def status(self, name: str, *, instance: str, ready: bool, epoch: int, now: float) -> None:
+        """Take a stage's sign of life; stages that are not ours are ignored."""
+        stage = self._stages.get(name)
+        if stage is None:
+            return
+        stage.instance = instance
+        stage.ready_epoch = epoch if ready else 0
+        stage.seen = now
+        self._highest_seen = max(self._highest_seen, epoch)
+
+    def issued(self, now: float) -> None:
+        """A block was issued."""
+        if self._oldest_issued is None:
+            self._oldest_issued = now
+
+    def progressed(self, now: float, *, in_flight: int) -> None:
+        """A block arrived at its end; `in_flight` are still under way."""
+        self._oldest_issued = now if in_flight else None
+        self._patience_s = self._block_timeout_s
+
+    def lost(self, now: float) -> list[str]:
+        """Stages not heard of in time (or never)."""
+        return [
+            name
+            for name, stage in self._stages.items()
+            if not stage.instance or now - stage.seen > self._heartbeat_timeout_s
+        ]
+
+    def waiting_for(self, now: float) -> list[str]:
+        """Stages that are lost, or not yet ready in the current epoch."""
+        lost = self.lost(now)
+        return [
+            name
+            for name, stage in self._stages.items()
+            if not self.epoch
+            or name in lost
+            or stage.ready_epoch != self.epoch
+            or self._restarted(stage)
+        ]
+
+    def may_issue(self, now: float) -> bool:
+        """True when every stage is there and ready in the current epoch."""
+        return self.epoch > 0 and not self.waiting_for(now)
+
+    def reason_for_new_epoch(self, now: float) -> str | None:
+        """Why an epoch must begin now, in words; None: no need, or not possible yet."""
+        if self.lost(now):
+            return None
+        if self.epoch == 0:
+            return "every stage is there"
+        if self.restarted:
+            return f"{', '.join(self.restarted)} restarted"
+        if self._oldest_issued is not None and now - self._oldest_issued > self._patience_s:
+            self._patience_s = min(self._patience_s * _OVERDUE_GROWTH, _OVERDUE_LONGEST_S)
+            return "a block is overdue"
+        return None
+
+    def begin(self) -> int:
+        """Begin an epoch with those who are there and return its number."""
+        self.epoch = max(self.epoch, self._highest_seen, self._first_epoch() - 1) + 1
+        self._oldest_issued = None
+        for stage in self._stages.values():
+            stage.epoch_instance = stage.instance
+        return self.epoch
+
+    @staticmethod
+    def _restarted(stage: _Stage) -> bool:
+        return bool(stage.epoch_instance) and stage.instance != stage.epoch_instance

@@ -1,0 +1,159 @@
+"""All stages in one process, one block after another (Live Avatar, Algorithm 3).
+
+It runs the very `Stage`, decoder and features that the nodes run, so it is the oracle the graph is
+held to.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from avatar_nodes.streaming.audio_features import AudioFeatures
+from avatar_nodes.streaming.audio_window import AudioWindow, split_blocks
+from avatar_nodes.streaming.block import (
+    BlockConditioning,
+    BlockContext,
+    EpochStart,
+    Prompt,
+    Sink,
+)
+from avatar_nodes.streaming.decoder import StreamingDecoder, start_decoding
+from avatar_nodes.streaming.stage import Stage
+
+AAS_FROM_BLOCK = 1
+"""First block of a stream (from 0) that attends to the stream's own first latent frame."""
+
+
+class Pipeline:
+    """Sound in, frames out, for as long as it is asked.
+
+    stages: in order, covering every step of one schedule. past_blocks: blocks kept for `recover`.
+    aas_from_block: first block that uses the stream's own sink; at least 1.
+    """
+
+    def __init__(
+        self, stages: Sequence[Stage], decoder: StreamingDecoder, features: AudioFeatures, *,
+        past_blocks: int, aas_from_block: int = AAS_FROM_BLOCK,
+    ) -> None:  # fmt: skip
+        if aas_from_block < 1:
+            raise ValueError(f"aas_from_block must be at least 1, got {aas_from_block}")
+        steps = [step for stage in stages for step in stage.steps]
+        if not steps or steps != list(range(len(steps))):
+            raise ValueError(f"stages must cover the steps from 0 in order, got {steps}")
+        self._stages = list(stages)
+        self._decoder = decoder
+        self._features = features
+        self._aas_from_block = aas_from_block
+        self._window = AudioWindow(features.context_samples)
+        self._context: deque[BlockContext] = deque(maxlen=past_blocks)
+        self._start: EpochStart | None = None
+        self._prompts: dict[str, Prompt] = {}
+        self._prompt_id = ""
+        self._sinks: dict[int, Sink] = {}
+        self._block = 0
+
+    @property
+    def block(self) -> int:
+        """Index of the block that comes next."""
+        return self._block
+
+    def start(
+        self, reference: np.ndarray, prompt: Prompt, *, seed: int = 0, first_block: int = 0
+    ) -> None:
+        """Begins a stream: reference uint8 [H, W, 3] of the video's size, the seed of its noise."""
+        latent = self._decoder.encode_reference(reference)
+        self._prompts, self._prompt_id = {prompt.id: prompt}, prompt.id
+        self._sinks = {0: Sink(0, latent, prompt.id)}
+        self._context.clear()
+        self._window.reset()
+        self._block = first_block
+        self._begin(
+            EpochStart(
+                epoch=1,
+                first_block=first_block,
+                seed=seed,
+                sink=self._sinks[0],
+                prompts=(prompt,),
+                stream_start=first_block,
+            )
+        )
+
+    def set_prompt(self, prompt: Prompt) -> None:
+        """The prompt from the next block on."""
+        needed = {past.prompt_id for past in self._context}
+        needed |= {sink.prompt_id for sink in self._sinks.values()}
+        self._prompts = {i: known for i, known in self._prompts.items() if i in needed}
+        self._prompts[prompt.id] = prompt
+        self._prompt_id = prompt.id
+        for stage in self._stages:
+            stage.set_prompt(prompt)
+
+    def render(self, samples: np.ndarray) -> Iterator[np.ndarray]:
+        """int16 [n] at 16 kHz mono -> frames uint8 [12, H, W, 3], block by block."""
+        for block in split_blocks(samples):
+            yield self.render_block(block)
+
+    def render_block(self, samples: np.ndarray) -> np.ndarray:
+        """The next block: int16 [7680] -> frames uint8 [12, H, W, 3]."""
+        return self._decoder.decode(self.denoise_block(samples))
+
+    def denoise_block(self, samples: np.ndarray) -> Tensor:
+        """The next block's clean latent [C, 3, H, W], without decoding it."""
+        if self._start is None:
+            raise RuntimeError("the stream was not started")
+        audio = self._features.block(self._window.push(samples))
+        relative = self._block - self._start.stream_start
+        conditioning = BlockConditioning(
+            epoch=self._start.epoch, block=self._block, audio=audio, prompt_id=self._prompt_id,
+            sink_version=1 if relative >= self._aas_from_block else 0, seed=self._start.seed,
+        )  # fmt: skip
+        latent: Tensor | None = None
+        for stage in self._stages:
+            latent = stage.process(conditioning, latent)
+        assert latent is not None
+        if relative == 0:
+            self._adopt_sink(latent, conditioning.epoch)
+        self._context.append(BlockContext(self._block, self._prompt_id, audio, latent))
+        self._block += 1
+        return latent
+
+    def recover(self) -> None:
+        """Begins a new epoch as the graph does after a fault: caches rebuilt from sink and last
+        latents.
+        """
+        if self._start is None:
+            raise RuntimeError("the stream was not started")
+        version = 1 if self._block - self._start.stream_start >= self._aas_from_block else 0
+        used = {past.prompt_id for past in self._context} | {self._prompt_id}
+        used.add(self._sinks[version].prompt_id)
+        self._begin(
+            EpochStart(
+                epoch=self._start.epoch + 1,
+                first_block=self._block,
+                seed=self._start.seed,
+                sink=self._sinks[version],
+                prompts=tuple(self._prompts[i] for i in sorted(used)),
+                context=tuple(self._context),
+                stream_start=self._start.stream_start,
+            )
+        )
+        for sink in self._sinks.values():
+            for stage in self._stages:
+                stage.set_sink(sink)
+
+    def _begin(self, start: EpochStart) -> None:
+        self._start = start
+        for stage in self._stages:
+            stage.start_epoch(start)
+        start_decoding(self._decoder, start)
+
+    def _adopt_sink(self, latent: Tensor, epoch: int) -> None:
+        """Adaptive Attention Sink: the stream's own first latent frame replaces the reference."""
+        own = Sink(1, latent[:, :1].clone(), self._prompt_id, epoch)
+        self._sinks[1] = own
+        for stage in self._stages:
+            stage.set_sink(own)

@@ -1,0 +1,183 @@
+"""One denoising stage: one or several consecutive steps of T, with a cache for each step.
+
+This is what a denoiser node runs and what `Pipeline` runs in a loop, so both compute the same bits
+(Live Avatar, Algorithms 3 and 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS, AudioTokens
+from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.streaming.block import (
+    FRAMES_PER_BLOCK,
+    LATENTS_PER_BLOCK,
+    BlockConditioning,
+    EpochStart,
+    Prompt,
+    Sink,
+)
+from avatar_nodes.streaming.kv_cache import RollingKVCache
+from avatar_nodes.streaming.noise import block_noise
+from avatar_nodes.streaming.prompts import PromptStore
+from avatar_nodes.streaming.schedule import Schedule
+from avatar_nodes.streaming.sink import SinkStore
+
+
+class StageError(RuntimeError):
+    """A block or an epoch that this stage cannot compute."""
+
+
+class Stage:
+    """Steps `steps` (0 = noisiest) of `schedule`. The model's device and dtype are the stage's.
+
+    model: as `WanS2V.serving` left it. past_blocks: length of the caches (default: the model's).
+    """
+
+    def __init__(
+        self,
+        model: WanS2V,
+        schedule: Schedule,
+        steps: Sequence[int],
+        *,
+        past_blocks: int | None = None,
+    ) -> None:
+        steps = tuple(steps)
+        first = steps[0] if steps else -1
+        if steps != tuple(range(first, first + len(steps))) or not first >= 0:
+            raise StageError(f"steps must be consecutive and not empty, got {list(steps)}")
+        if steps[-1] >= schedule.num_steps:
+            raise StageError(f"step {steps[-1]} is not in a schedule of {schedule.num_steps} steps")
+        limit = model.config.past_blocks
+        past_blocks = limit if past_blocks is None else past_blocks
+        if not 0 <= past_blocks <= limit:
+            raise StageError(f"past_blocks must be 0..{limit}, got {past_blocks}")
+        self.steps = steps
+        self._model = model
+        self._schedule = schedule
+        self._device = next(model.parameters()).device
+        self._prompts = PromptStore(model, self._device)
+        self._sinks = SinkStore(model, self._prompts, self._device)
+        self._caches = {step: RollingKVCache(past_blocks) for step in steps}
+        self._epoch: EpochStart | None = None
+        self._next_block = 0
+        channels, height, width = model.config.latent_shape
+        self.latent_shape = (channels, LATENTS_PER_BLOCK, height, width)
+        columns = CONTEXT_COLUMNS + FRAMES_PER_BLOCK
+        self.audio_shape = (model.config.num_audio_layers, model.config.audio_dim, columns)
+
+    @property
+    def makes_noise(self) -> bool:
+        """True for the stage that begins with the first step: it takes no latent."""
+        return self.steps[0] == 0
+
+    def set_prompt(self, prompt: Prompt) -> None:
+        """Makes a prompt known; its keys and values are computed when a block first uses it."""
+        self._prompts.add(prompt)
+
+    def set_sink(self, sink: Sink) -> None:
+        """Makes a version of the sink known to the blocks that carry it."""
+        self._sinks.add(sink)
+
+    @torch.inference_mode()
+    def start_epoch(self, start: EpochStart) -> None:
+        """Forgets the past and rebuilds every cache from the sink and the context's clean latents.
+
+        A context latent is brought to each step's level with the very noise it was made from, so
+        the rebuilt past is close to the one that was lost. Raises StageError if something is not
+        known.
+        """
+        self._epoch = None
+        for prompt in start.prompts:
+            self._prompts.add(prompt)
+        self._sinks.keep_reference_only()
+        if start.sink is not None:
+            self._sinks.add(start.sink)
+        for cache in self._caches.values():
+            cache.clear()
+        if start.context and start.sink is None:
+            raise StageError(f"epoch {start.epoch}: a context needs its sink")
+        for past in start.context:
+            noise = block_noise(start.seed, past.block - start.stream_start, self.latent_shape)
+            sound = self._sound(past.audio)
+            for step in self.steps:
+                x = self._schedule.noised(step, self._checked(past.latent, "context"), noise)
+                version = start.sink.version  # type: ignore[union-attr]
+                self._velocity(step, x, sound, past.prompt_id, version)
+        self._epoch, self._next_block = start, start.first_block
+
+    @torch.inference_mode()
+    def process(self, conditioning: BlockConditioning, latent: Tensor | None = None) -> Tensor:
+        """The block after this stage's steps: float32 [C, 3, H, W] on the CPU.
+
+        latent: what the stage before made; None for the stage that makes the noise. Raises
+        StageError when the block is not the next one of the epoch or names unknown things; the
+        stage is then as it was. After any other failure the epoch is lost and another must be
+        started.
+        """
+        self._check_turn(conditioning)
+        if self.makes_noise:
+            x = self._noise(conditioning)
+        elif latent is None:
+            raise StageError(f"block {conditioning.block}: step {self.steps[0]} needs a latent")
+        else:
+            x = self._checked(latent, f"block {conditioning.block}")
+        epoch, self._epoch = self._epoch, None
+        sound = self._sound(conditioning.audio)
+        for step in self.steps:
+            velocity = self._velocity(
+                step, x, sound, conditioning.prompt_id, conditioning.sink_version
+            )
+            x = self._schedule.advance(step, x, velocity)
+        self._epoch, self._next_block = epoch, self._next_block + 1
+        return x
+
+    def _check_turn(self, conditioning: BlockConditioning) -> None:
+        epoch, block = conditioning.epoch, conditioning.block
+        if self._epoch is None or self._epoch.epoch != epoch:
+            raise StageError(f"block {block}: epoch {epoch} was not started")
+        if block != self._next_block:
+            raise StageError(f"block {block}: expected block {self._next_block}")
+        if conditioning.prompt_id not in self._prompts:
+            raise StageError(f"block {block}: prompt {conditioning.prompt_id!r} is not known")
+        if conditioning.sink_version not in self._sinks:
+            raise StageError(
+                f"block {block}: sink version {conditioning.sink_version} is not known"
+            )
+        if tuple(conditioning.audio.shape) != self.audio_shape:
+            found, wanted = list(conditioning.audio.shape), list(self.audio_shape)
+            raise StageError(f"block {block}: audio is {found}, expected {wanted}")
+
+    def _checked(self, latent: Tensor, owner: str) -> Tensor:
+        if tuple(latent.shape) != self.latent_shape:
+            raise StageError(
+                f"{owner}: latent is {list(latent.shape)}, expected {list(self.latent_shape)}"
+            )
+        return latent.float()
+
+    def _noise(self, conditioning: BlockConditioning) -> Tensor:
+        start = self._epoch.stream_start  # type: ignore[union-attr]
+        return block_noise(conditioning.seed, conditioning.block - start, self.latent_shape)
+
+    def _sound(self, audio: Tensor) -> AudioTokens:
+        return self._model.encode_audio(audio[None].to(self._device))
+
+    def _velocity(
+        self, step: int, x: Tensor, sound: AudioTokens, prompt_id: str, sink_version: int
+    ) -> Tensor:
+        """Velocity at x [C, 3, H, W], on the CPU; the block joins the past of `step`."""
+        try:
+            text = self._prompts.kv(prompt_id)
+            sink = self._sinks.kv(sink_version, prompt_id)
+        except KeyError as error:
+            raise StageError(f"prompt or sink {error} is not known") from error
+        cache = self._caches[step]
+        t = torch.tensor([self._schedule.timestep(step)], device=self._device)
+        inputs = (x[None].to(self._device), t, sound)
+        velocity, kv = self._model.forward_block(*inputs, text, sink, cache.blocks)
+        cache.append(kv)
+        return velocity[0].cpu()

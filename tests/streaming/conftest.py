@@ -1,0 +1,25 @@
+"""A small model and streams of it, for the tests of this folder."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.model.dit_config import DiTConfig
+
+
+@pytest.fixture(scope="session")
+def served_model() -> WanS2V:
+    """A small random model, ready to serve in float32; nothing in it is zero."""
+    torch.manual_seed(0)
+    config = DiTConfig.tiny(
+        dim=64, ffn_dim=128, num_layers=2, audio_inject_layers=(0,), freq_dim=32, text_dim=16,
+        text_len=8, in_dim=4, out_dim=4, cond_dim=4, audio_dim=6, latent_shape=(4, 8, 8),
+    )  # fmt: skip
+    model = WanS2V(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.2)
+    return model.serving()

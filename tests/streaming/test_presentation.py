@@ -1,0 +1,166 @@
+"""Pictures and sound of a block are joined, played in order, and stay together when they are
+late."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from avatar_nodes.streaming.media_clock import MediaClock
+from avatar_nodes.streaming.presentation import Presentation, PresentationError, Slot
+
+FRAMES, PER_FRAME = 3, 4
+
+
+def frames(block: int) -> np.ndarray:
+    values = np.arange(FRAMES, dtype=np.uint8) + 10 * block
+    return np.broadcast_to(values[:, None, None, None], (FRAMES, 2, 2, 3)).copy()
+
+
+def sound(block: int, samples: int = FRAMES * PER_FRAME) -> np.ndarray:
+    return np.arange(samples, dtype=np.int16) + 100 * block
+
+
+def presentation(first_block: int = 0) -> Presentation[str]:
+    made: Presentation[str] = Presentation(samples_per_frame=PER_FRAME, capacity=4)
+    assert made.start_epoch(1, first_block)
+    return made
+
+
+def add(to: Presentation[str], block: int, *, epoch: int = 1, last: bool = False) -> list[str]:
+    taken = to.add_frames(epoch, block, frames(block))
+    return taken + to.add_sound(epoch, block, sound(block), last=last, tag=f"{epoch}/{block}")
+
+
+def play(of: Presentation[str], count: int) -> list[int]:
+    """First pixel of the next frames; -1: nothing new."""
+    shown = []
+    for _ in range(count):
+        slot = of.next_slot()
+        shown.append(-1 if slot is None else int(slot.frame[0, 0, 0]))
+    return shown
+
+
+def test_frame_and_sound_belong_together() -> None:
+    shown = presentation()
+    add(shown, 0)
+    slots = [shown.next_slot() for _ in range(FRAMES)]
+    assert all(isinstance(slot, Slot) for slot in slots)
+    for index, slot in enumerate(slots):
+        assert slot is not None
+        assert slot.frame[0, 0, 0] == index
+        assert slot.sound.tolist() == list(range(index * PER_FRAME, (index + 1) * PER_FRAME))
+        assert (slot.first, slot.last, slot.held) == (index == 0, False, False)
+    assert shown.next_slot() is None
+
+
+def test_halves_in_any_order_are_taken_in_the_order_of_blocks() -> None:
+    shown = presentation()
+    assert shown.add_sound(1, 1, sound(1), last=False, tag="1") == []
+    assert shown.add_frames(1, 1, frames(1)) == []
+    assert shown.add_frames(1, 0, frames(0)) == []
+    assert shown.add_sound(1, 0, sound(0), last=False, tag="0") == ["0", "1"]
+    assert (shown.taken_block, shown.waiting_blocks, shown.waiting_frames) == (1, 2, 6)
+    assert play(shown, 7) == [0, 1, 2, 10, 11, 12, -1]
+
+
+def test_a_late_block_holds_the_frame_in_silence() -> None:
+    shown = presentation()
+    assert shown.hold() is None
+    add(shown, 0)
+    play(shown, 3)
+    held = shown.hold()
+    assert held is not None
+    assert held.held
+    assert held.frame[0, 0, 0] == 2
+    assert not held.sound.any()
+    add(shown, 1)
+    assert play(shown, 1) == [10]
+    assert (shown.held, shown.presented) == (1, 4)
+
+
+def test_the_last_block_is_shown_as_far_as_its_sound_reaches() -> None:
+    shown = presentation()
+    shown.add_frames(1, 0, frames(0))
+    shown.add_sound(1, 0, sound(0, 5), last=True, tag="")
+    first, second = shown.next_slot(), shown.next_slot()
+    assert first is not None
+    assert second is not None
+    assert not first.last
+    assert second.last
+    assert second.sound.tolist() == [4, 0, 0, 0]
+    assert shown.next_slot() is None
+
+
+def test_a_new_epoch_keeps_what_comes_before_it() -> None:
+    shown = presentation()
+    for block in (0, 1, 2):
+        add(shown, block)
+    play(shown, 1)
+    shown.add_frames(1, 3, frames(3))
+    assert shown.start_epoch(2, 2)
+    assert shown.taken_block == 1
+    assert add(shown, 2, epoch=2) == ["2/2"]
+    assert play(shown, 9) == [1, 2, 10, 11, 12, 20, 21, 22, -1]
+
+
+def test_what_is_being_shown_is_not_shown_again() -> None:
+    shown = presentation()
+    add(shown, 0)
+    play(shown, 1)
+    assert shown.start_epoch(2, 0)
+    assert add(shown, 0, epoch=2) == []
+    assert add(shown, 1, epoch=2) == ["2/1"]
+    assert play(shown, 6) == [1, 2, 10, 11, 12, -1]
+
+
+def test_an_old_epoch_cannot_begin_again() -> None:
+    shown = presentation()
+    assert not shown.start_epoch(1, 5)
+    assert shown.taken_block == -1
+
+
+@pytest.mark.parametrize(
+    ("epoch", "block", "reason"), [(0, 1, "stale"), (2, 1, "early"), (1, 99, "overrun")]
+)
+def test_what_does_not_belong_is_refused(epoch: int, block: int, reason: str) -> None:
+    with pytest.raises(PresentationError) as error:
+        presentation().add_frames(epoch, block, frames(1))
+    assert error.value.reason == reason
+
+
+def test_doubles_and_other_sizes_are_refused() -> None:
+    shown = presentation()
+    add(shown, 0)
+    with pytest.raises(PresentationError) as error:
+        shown.add_frames(1, 0, frames(0))
+    assert error.value.reason == "repeated"
+    play(shown, 1)
+    with pytest.raises(PresentationError) as error:
+        shown.add_frames(1, 1, np.zeros((FRAMES, 9, 9, 3), np.uint8))
+    assert error.value.reason == "shape"
+
+
+def test_clock_slots_are_exact_for_ever() -> None:
+    clock = MediaClock(fps=25)
+    clock.start(1_000)
+    assert [clock.release() for _ in range(3)] == [1_000, 40_001_000, 80_001_000]
+    assert clock.stamp_ns(ahead=997) == 1_000 + 40_000_000 * 1000
+    odd = MediaClock(fps=30)
+    odd.start(0)
+    for _ in range(30 * 3600):
+        odd.release()
+    assert odd.stamp_ns() == 3_600_000_000_000
+
+
+def test_clock_moves_after_a_long_absence_only() -> None:
+    clock = MediaClock(fps=25, slack_s=0.2)
+    clock.start(0)
+    assert clock.catch_up(150_000_000) == 0
+    assert clock.catch_up(900_000_000) == 900_000_000
+    assert (clock.release(), clock.moved_ns) == (900_000_000, 900_000_000)
+
+
+def test_clock_has_no_time_before_its_start() -> None:
+    with pytest.raises(RuntimeError, match="not been started"):
+        MediaClock(fps=25).stamp_ns()

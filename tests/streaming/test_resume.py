@@ -1,0 +1,123 @@
+"""What a new epoch begins with: position, sink, prompts and past, from what is still known."""
+
+from __future__ import annotations
+
+import numpy as np
+from support.streams import random_tensor
+
+from avatar_nodes.streaming.block import EpochStart, Prompt, Sink
+from avatar_nodes.streaming.block_ledger import BlockLedger, IssuedBlock
+from avatar_nodes.streaming.stream_resume import StreamPosition, resume, sink_for
+
+LATENT = random_tensor(1, (4, 3, 2, 2))
+PROMPTS = {name: Prompt(name, name, random_tensor(2, (3, 4))) for name in ("talk", "wave")}
+SINKS = {0: Sink(0, LATENT[:, :1], ""), 1: Sink(1, LATENT[:, :1], "talk", 7)}
+
+
+def issued(block: int, prompt_id: str = "talk") -> IssuedBlock:
+    samples = np.full(10, block, np.int16)
+    return IssuedBlock(
+        block=block, prompt_id=prompt_id, features=random_tensor(block, (1, 6, 17)),
+        samples=samples, stream="s", first_sample=10 * block,
+        next_sample=10 * block + 10, last=False,
+    )  # fmt: skip
+
+
+def ledger(blocks: range, *, clean: range | None = None, **prompts: str) -> BlockLedger:
+    made = BlockLedger(window=2)
+    for block in blocks:
+        made.record(issued(block, prompts.get(f"b{block}", "talk")))
+    for block in blocks if clean is None else clean:
+        made.clean(block, LATENT + block)
+    return made
+
+
+def begin(first_block: int, of: BlockLedger, **changes: object) -> EpochStart:
+    values: dict[str, object] = {
+        "epoch": 9, "stream_start": 0, "seed": 3, "sinks": SINKS, "prompts": PROMPTS,
+        "prompt_id": "wave",
+    }  # fmt: skip
+    return resume(first_block=first_block, ledger=of, **{**values, **changes})  # type: ignore[arg-type]
+
+
+class TestPosition:
+    def test_taken_and_begun(self) -> None:
+        position = StreamPosition(10)
+        assert position.next_block == 10
+        assert position.credit(13, 2)
+        assert (position.taken, position.begun, position.next_block) == (13, 11, 14)
+        position.presenter_lost()
+        assert position.next_block == 12
+
+    def test_a_presenter_that_starts_anew_does_not_set_it_back(self) -> None:
+        position = StreamPosition(0)
+        position.credit(5, 0)
+        assert not position.credit(-1, 0)
+        assert position.next_block == 6
+
+
+class TestLedger:
+    def test_context_ends_where_something_is_missing(self) -> None:
+        assert [past.block for past in ledger(range(5)).context(5)] == [3, 4]
+        assert [past.block for past in ledger(range(5), clean=range(4, 5)).context(5)] == [4]
+        assert ledger(range(5)).context(7) == []
+
+    def test_past_sound(self) -> None:
+        of = ledger(range(3))
+        assert of.past_sound(3, 14).tolist() == [1] * 4 + [2] * 10
+        assert of.past_sound(1, 14).tolist() == [0] * 14
+        assert of.past_sound(2, 25).tolist() == [0] * 15 + [1] * 10
+
+    def test_forgets_what_no_epoch_can_need(self) -> None:
+        of = ledger(range(10))
+        of.forget(8)
+        assert of.issued(4) is None
+        assert [past.block for past in of.context(8)] == [6, 7]
+
+
+class TestResume:
+    def test_goes_on_from_sink_and_window(self) -> None:
+        start = begin(5, ledger(range(6), b4="wave", b5="wave"))
+        assert (start.first_block, start.epoch) == (5, 9)
+        assert start.sink is SINKS[1]
+        assert [past.block for past in start.context] == [3, 4]
+        assert [prompt.id for prompt in start.prompts] == ["talk", "wave"]
+
+    def test_a_block_issued_again_keeps_its_prompt(self) -> None:
+        assert begin(5, ledger(range(6))).prompts[-1].id == "talk"
+
+    def test_the_stream_s_start_takes_the_reference(self) -> None:
+        start = begin(0, ledger(range(1)))
+        assert start.sink is SINKS[0]
+        assert start.context == ()
+
+    def test_context_of_an_unknown_prompt_is_left_out(self) -> None:
+        start = begin(5, ledger(range(6), b3="gone"))
+        assert [past.block for past in start.context] == [4]
+
+    def test_without_a_sink_there_is_no_context(self) -> None:
+        start = begin(5, ledger(range(6)), sinks={})
+        assert (start.sink, start.context) == (None, ())
+
+
+class TestSinkOfABlock:
+    def test_from_aas_from_block_on_it_is_the_stream_s_own(self) -> None:
+        start = begin(0, ledger(range(1)))
+        versions = [sink_for(b, start=start, aas_from_block=2, known=SINKS) for b in range(4)]
+        assert versions == [0, 0, 1, 1]
+
+    def test_a_block_waits_for_it(self) -> None:
+        start = begin(0, ledger(range(1)))
+        known = {0: SINKS[0]}
+        versions = [sink_for(b, start=start, aas_from_block=1, known=known) for b in range(2)]
+        assert versions == [0, None]
+
+    def test_an_epoch_that_has_only_the_reference_does_not_wait_for_itself(self) -> None:
+        start = begin(5, ledger(range(6)), sinks={0: SINKS[0]})
+        known = {0: SINKS[0]}
+        versions = [sink_for(b, start=start, aas_from_block=1, known=known) for b in (5, 6)]
+        assert versions == [0, None]
+
+    def test_an_epoch_that_begins_with_it_uses_it(self) -> None:
+        start = begin(5, ledger(range(6)))
+        assert sink_for(5, start=start, aas_from_block=9, known=SINKS) == 1
