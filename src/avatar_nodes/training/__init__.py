@@ -1,0 +1,1 @@
+"""Training: the tiny world, data sets, losses and loops. Never imports rclpy."""

@@ -1,0 +1,44 @@
+"""Gathers the parts of a training run into one checkpoint folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+
+from avatar_nodes.training.clips import Clip, ClipSpec
+
+_PARTS = {
+    "diffusion_pytorch_model.safetensors": "causal/export/diffusion_pytorch_model.safetensors",
+    "config.json": "causal/export/config.json",
+    "text_encoder/config.json": "causal/export/text_encoder/config.json",
+    "text_encoder/model.safetensors": "causal/export/text_encoder/model.safetensors",
+}
+REFERENCE_SEED = 11
+"""A person of the test split: never seen in training."""
+
+
+def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:
+    """Copy the transformer, text encoder and autoencoder of `run` to `out`; yields what it did.
+
+    The sharpened decoder is taken where it was trained, the first one otherwise.
+    Raises:
+        FileNotFoundError: a stage has not been trained yet.
+    """
+    sharpened = run / "sharpen" / "vae"
+    vae = sharpened if (sharpened / "config.json").exists() else run / "vae" / "vae"
+    parts = {target: run / source for target, source in _PARTS.items()}
+    for name in ("config.json", "diffusion_pytorch_model.safetensors"):
+        parts[f"vae/{name}"] = vae / name
+    for target, source in parts.items():
+        if not source.exists():
+            raise FileNotFoundError(f"{source} is missing: train that stage first")
+        (out / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, out / target)
+        yield f"{target}  {source.stat().st_size / 1e6:.1f} MB"
+    clip = Clip(ClipSpec.sample(REFERENCE_SEED, split="test", blocks=1))
+    picture = cv2.cvtColor(clip.reference(), cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(out / "reference.png"), picture)
+    yield "reference.png"

@@ -1,0 +1,158 @@
+"""Clips of the tiny world, encoded once: latents, audio columns, prompts, where the mouth is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
+from avatar_nodes.streaming.audio_features import CONTEXT_COLUMNS, MelFeatures
+from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip, ClipSpec
+
+LATENTS_PER_BLOCK = 3
+FLOOR = -1.0
+"""The lowest value of a mel column: silence."""
+
+
+@torch.inference_mode()
+def write_encoded(
+    folder: Path, *, vae_folder: Path, count: int, blocks: int, split: str, seed: int,
+    part: int = 0, parts: int = 1,
+) -> None:  # fmt: skip
+    """Render and encode `count` clips of `blocks` blocks each to one `.npz` a clip.
+
+    Clips that are there already are kept, so an interrupted run goes on where it stopped.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    features = MelFeatures()
+    vae = channels_last(load_vae(vae_folder).to(torch.bfloat16))
+    for index in range(part, count, parts):
+        path = folder / f"{split}_{index:05d}.npz"
+        if path.exists():
+            continue
+        clip = Clip(ClipSpec.sample(seed * 1_000_003 + index, split=split, blocks=blocks))
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, allow_pickle=False, **_encode(clip, vae, features))
+        partial.rename(path)
+        if index // parts % 10 == 0:
+            print(f"{split} clips {index}/{count}", flush=True)
+
+
+def _encode(clip: Clip, vae: TinyVAE, features: MelFeatures) -> dict[str, np.ndarray]:
+    latents, masks = [], []
+    for block in range(clip.spec.blocks):
+        first = block * FRAMES_PER_BLOCK
+        frames = np.stack([clip.frame(first + i) for i in range(FRAMES_PER_BLOCK)])
+        latents.append(encode_frames(vae, frames))
+        boxes = [clip.mouth_box(first + i) for i in range(FRAMES_PER_BLOCK)]
+        masks.append(mouth_cells(boxes, vae.config.spatial_stride, latents[-1].shape[-1]))
+    still = np.repeat(clip.reference()[None], FRAMES_PER_LATENT, axis=0)
+    sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
+    return {
+        "latents": np.concatenate(latents).astype(np.float16),
+        "mouth": np.concatenate(masks),
+        "reference": encode_frames(vae, still).astype(np.float16),
+        "columns": features.columns(sound).numpy().astype(np.float16),
+        "prompts": np.array(json.dumps(list(clip.prompts))),
+        "aperture": clip.aperture.astype(np.float32),
+        "box": np.array(clip.search_box, np.int16),
+    }
+
+
+def encode_frames(vae: TinyVAE, frames: np.ndarray) -> np.ndarray:
+    """uint8 RGB [F * 4, H, W, 3] -> normalised latents float32 [F, C, h, w]."""
+    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).to(torch.bfloat16)
+    return vae.encode(pixels.div(127.5).sub(1.0).unsqueeze(0))[0].float().numpy()
+
+
+def mouth_cells(boxes: list[tuple[int, int, int, int]], stride: int, cells: int) -> np.ndarray:
+    """bool [F, h, w]: latent cells that the mouth touches in any of a latent's four frames."""
+    mask = np.zeros((len(boxes) // FRAMES_PER_LATENT, cells, cells), bool)
+    for i, (x0, y0, x1, y1) in enumerate(boxes):
+        rows = slice(max(0, y0 // stride), -(-y1 // stride))
+        mask[i // FRAMES_PER_LATENT, rows, max(0, x0 // stride) : -(-x1 // stride)] = True
+    return mask
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """A batch of B training windows of N consecutive blocks."""
+
+    latents: Tensor
+    """float32 [B, N, C, 3, h, w], clean."""
+    sink: Tensor
+    """float32 [B, C, 1, h, w]: the reference picture, or a latent of the same clip (AAS)."""
+    audio: Tensor
+    """float32 [B, N, 1, D, 17]."""
+    mouth: Tensor
+    """float32 [B, N, 1, 3, h, w]: 1 where the mouth is."""
+    prompts: list[str]
+    """The different prompts of the batch."""
+    prompt_index: Tensor
+    """int64 [B, N] into `prompts`."""
+
+
+class EncodedClips:
+    """Random windows of the encoded clips in a folder, all held in memory."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        paths = sorted(folder.glob(f"{split}_*[0-9].npz"))
+        if not paths:
+            raise FileNotFoundError(f"{folder}: no encoded {split} clips (run `avatar train data`)")
+        self.clips = [dict(np.load(path)) for path in paths]
+        self.prompts = [json.loads(str(clip["prompts"])) for clip in self.clips]
+
+    def batch(
+        self, rng: np.random.Generator, size: int, blocks: int, *, reference_share: float = 0.4
+    ) -> WindowBatch:
+        """Draw `size` windows of `blocks` blocks; sound gain varies by +-8 dB."""
+        latents, sinks, audio, mouth, indices = [], [], [], [], []
+        prompts: dict[str, int] = {}
+        for _ in range(size):
+            which = int(rng.integers(len(self.clips)))
+            clip, lines = self.clips[which], self.prompts[which]
+            first = int(rng.integers(len(lines) - blocks + 1))
+            latents.append(self._blocks(clip["latents"], first, blocks))
+            mouth.append(self._blocks(clip["mouth"][:, None].astype(np.float32), first, blocks))
+            if rng.random() < reference_share:
+                sinks.append(clip["reference"])
+            else:
+                frame = int(rng.integers(len(clip["latents"])))
+                sinks.append(clip["latents"][frame : frame + 1])
+            gain = float(rng.uniform(-8, 8)) / 30.0
+            audio.append(self.audio(which, first, blocks, gain))
+            indices.append(
+                [prompts.setdefault(lines[first + i], len(prompts)) for i in range(blocks)]
+            )
+        return WindowBatch(
+            latents=torch.from_numpy(np.stack(latents)).float(),
+            sink=torch.from_numpy(np.stack(sinks)).float().transpose(1, 2),
+            audio=torch.from_numpy(np.stack(audio)),
+            mouth=torch.from_numpy(np.stack(mouth)),
+            prompts=list(prompts),
+            prompt_index=torch.tensor(indices),
+        )
+
+    def audio(self, which: int, first: int, blocks: int, gain: float = 0.0) -> np.ndarray:
+        """Columns float32 [blocks, 1, D, 17] of a clip; `gain` in units of the columns (30 dB)."""
+        columns = self.clips[which]["columns"].astype(np.float32)
+        if gain:
+            louder = np.maximum(columns + gain, FLOOR)
+            columns = np.where(columns <= FLOOR + 1e-3, columns, louder)
+        width = FRAMES_PER_BLOCK + CONTEXT_COLUMNS
+        starts = [(first + i) * FRAMES_PER_BLOCK for i in range(blocks)]
+        return np.stack([columns[:, :, s : s + width] for s in starts])
+
+    @staticmethod
+    def _blocks(track: np.ndarray, first: int, blocks: int) -> np.ndarray:
+        """[F, C, h, w] -> [blocks, C, 3, h, w]."""
+        part = track[first * LATENTS_PER_BLOCK : (first + blocks) * LATENTS_PER_BLOCK]
+        return part.reshape(blocks, LATENTS_PER_BLOCK, *part.shape[1:]).swapaxes(1, 2)

@@ -1,0 +1,72 @@
+"""A training recipe: what every stage does, read from a YAML file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as validated
+
+from avatar_nodes.training.causal import CausalTraining
+from avatar_nodes.training.vae import VAETraining
+
+
+class RecipeError(ValueError):
+    """A recipe with an unknown key or an impossible value; the message names both."""
+
+
+@dataclass(frozen=True)
+class SnippetData:
+    """The autoencoder's data: short snippets of many people."""
+
+    count: int = 2400
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class ClipData:
+    """The transformer's data: longer clips with speech and actions, encoded once."""
+
+    train: int = 480
+    val: int = 16
+    blocks: int = 12
+    seed: int = 2
+
+
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class Recipe:
+    """All stages of the tiny profile's training."""
+
+    sigmas: tuple[float, ...] = (1.0, 0.9, 0.75, 0.5, 0.0)
+    snippets: SnippetData = field(default_factory=SnippetData)
+    vae: VAETraining = field(default_factory=VAETraining)
+    sharpen: VAETraining = field(
+        default_factory=lambda: VAETraining(
+            steps=2000, batch=6, learning_rate=3e-4, decoder_only=True, seed=1
+        )
+    )
+    clips: ClipData = field(default_factory=ClipData)
+    causal: CausalTraining = field(default_factory=CausalTraining)
+
+
+def read_recipe(path: Path | None) -> Recipe:
+    """Read a recipe; what a file leaves out keeps its default, no file means all defaults.
+
+    Raises:
+        RecipeError: the file is no YAML mapping, a key is unknown or a value impossible.
+    """
+    if path is None:
+        return Recipe()
+    try:
+        raw = yaml.safe_load(path.read_text()) or {}
+        return TypeAdapter(Recipe).validate_python(raw)
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: not YAML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"{path}: {key}: {first['msg']}, got {first['input']!r}") from error

@@ -1,0 +1,140 @@
+"""A training run: its folder, its log, its checkpoints, its end."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+
+class TrainingDivergedError(RuntimeError):
+    """The loss is no longer a finite number; the last good checkpoint is kept."""
+
+
+class TrainingRun:
+    """Counts steps, prints progress with the time left, logs curves, saves and resumes.
+
+    `state` maps names to objects with `state_dict`/`load_state_dict`. A checkpoint is written
+    beside the last one and then renamed over it, so a kill at any moment leaves a whole one.
+    The run ends at `steps`, after `minutes`, or at Ctrl-C, and saves in each case.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        state: Mapping[str, Any],
+        steps: int,
+        minutes: float | None = None,
+        resume: bool = False,
+        save_every: int = 200,
+        print_every: int = 20,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.step = 0
+        self.steps = steps
+        self._state = state
+        self._minutes = minutes
+        self._save_every = save_every
+        self._print_every = print_every
+        self._path = folder / "state.pt"
+        self._stop = False
+        self._out_of_time = False
+        self._sums: dict[str, float] = {}
+        self._count = 0
+        if resume and self._path.exists():
+            self._load()
+        self.writer = SummaryWriter(str(folder / "curves"), purge_step=self.step)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield step numbers until the run ends; saves on the way and at the end."""
+        start, first = time.monotonic(), self.step
+        previous = signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            while self.step < self.steps and not self._stop:
+                yield self.step
+                self.step += 1
+                elapsed = time.monotonic() - start
+                if self.step % self._print_every == 0:
+                    self._report(elapsed, self.step - first)
+                if self.step % self._save_every == 0:
+                    self.save()
+                if self._minutes is not None and elapsed > self._minutes * 60:
+                    self._out_of_time = True
+                    break
+        finally:
+            signal.signal(signal.SIGINT, previous)
+        self.save()
+        self.writer.close()
+
+    @property
+    def fraction(self) -> float:
+        """Share of the planned steps that is done, 0..1."""
+        return self.step / max(1, self.steps)
+
+    @property
+    def complete(self) -> bool:
+        """All planned steps are done, or the planned time is over."""
+        return self.step >= self.steps or self._out_of_time
+
+    def log(self, values: Mapping[str, float]) -> None:
+        """Add one step's figures to the running means.
+
+        Raises:
+            TrainingDivergedError: a figure is NaN or infinite.
+        """
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise TrainingDivergedError(
+                    f"{name} became {value} at step {self.step}; the last good state is "
+                    f"{self._path} (resume with a lower learning rate)"
+                )
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._count += 1
+
+    def save(self) -> None:
+        """Write the whole state, atomically."""
+        blob = {name: item.state_dict() for name, item in self._state.items()}
+        blob["run"] = {"step": self.step, "rng": torch.get_rng_state()}
+        partial = self._path.with_suffix(".partial")
+        torch.save(blob, partial)
+        partial.replace(self._path)
+
+    def _load(self) -> None:
+        blob = torch.load(self._path, weights_only=True)
+        for name, item in self._state.items():
+            item.load_state_dict(blob[name])
+        self.step = int(blob["run"]["step"])
+        torch.set_rng_state(blob["run"]["rng"])
+
+    def _report(self, elapsed: float, done: int) -> None:
+        means = {name: total / max(1, self._count) for name, total in self._sums.items()}
+        for name, value in means.items():
+            self.writer.add_scalar(name, value, self.step)
+        left = elapsed / done * (self.steps - self.step)
+        if self._minutes is not None:
+            left = min(left, self._minutes * 60 - elapsed)
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
+        print(
+            f"step {self.step}/{self.steps}  {figures}  {elapsed / done:.2f} s a step, "
+            f"{max(0.0, left) / 60:.0f} min left",
+            flush=True,
+        )
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps({"step": self.step, **means}) + "\n")
+        self._sums.clear()
+        self._count = 0
+
+    def _interrupt(self, *_: object) -> None:
+        if self._stop:
+            raise KeyboardInterrupt
+        print("stopping after this step (Ctrl-C again to stop at once)", flush=True)
+        self._stop = True

@@ -1,0 +1,177 @@
+"""Trains the tiny video autoencoder on short snippets of the tiny world."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig, channels_last
+from avatar_nodes.training.run import TrainingRun
+from avatar_nodes.training.snippets import Snippets
+
+
+@dataclass(frozen=True)
+class VAETraining:
+    """How to train a `TinyVAE`."""
+
+    steps: int = 4000
+    minutes: float | None = None
+    batch: int = 8
+    crop: int = 128
+    """Side of the training crops in pixels; being convolutional, it decodes 256 as well."""
+    learning_rate: float = 4e-4
+    latent_noise: float = 0.06
+    """Noise on the latents, as a share of their deviation: generated latents are not exact."""
+    mouth_weight: float = 3.0
+    decoder_only: bool = False
+    """Keep the encoder (and so every encoded data set) as it is; only sharpen the decoder."""
+    seed: int = 0
+
+
+def reconstruction_loss(output: Tensor, target: Tensor, weight: Tensor) -> dict[str, Tensor]:
+    """Weighted L1 on pixels, on their spatial differences (edges) and on differences in time.
+
+    All [B, F, 3, H, W] in -1..1; weight [B, F, 1, H, W].
+    """
+    error = output - target
+    pixel = (error.abs() * weight).mean()
+    edge = 0.5 * (
+        (error.diff(dim=-1).abs() * weight[..., 1:]).mean()
+        + (error.diff(dim=-2).abs() * weight[..., 1:, :]).mean()
+    )
+    motion = error.diff(dim=1).abs().mean()
+    square = (error.square() * weight).mean()
+    return {"pixel": pixel, "edge": edge, "motion": motion, "square": square}
+
+
+def psnr(output: Tensor, target: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of pictures in -1..1."""
+    square = (output.clamp(-1, 1) - target).square().mean().item()
+    return 10.0 * math.log10(4.0 / max(square, 1e-12))
+
+
+class ParameterAverage:
+    """Exponential moving average of a module's parameters, kept in float32."""
+
+    def __init__(self, module: nn.Module, *, decay: float) -> None:
+        self.decay = decay
+        self.module = module
+        self.values = {k: v.detach().clone().float() for k, v in module.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move the average towards the parameters; faster in the first steps."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in self.module.named_parameters():
+            self.values[name].lerp_(value.float(), 1 - decay)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self.values
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        for name, value in state.items():
+            self.values[name].copy_(value)
+
+
+def train_vae(
+    options: VAETraining, *, snippets: Path, folder: Path, resume: bool,
+    start: Path | None = None, statistics: Path | None = None,
+) -> None:  # fmt: skip
+    """Train, and export to `folder/vae` when the run is complete.
+
+    To train on: `start` is the `state.pt` whose weights begin this run, and `statistics` the export
+    whose latent statistics stay valid.
+    """
+    torch.manual_seed(options.seed)
+    config = TinyVAEConfig()
+    vae = channels_last(TinyVAE(config))
+    if start is not None:
+        vae.load_state_dict(torch.load(start, weights_only=True)["vae"])
+    trained: nn.Module = vae.decoder if options.decoder_only else vae
+    vae.encoder.requires_grad_(not options.decoder_only)
+    optimizer = torch.optim.AdamW(
+        trained.parameters(), lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+    )
+    average = ParameterAverage(vae, decay=0.998)
+    run = TrainingRun(
+        folder,
+        state={"vae": vae, "optimizer": optimizer, "average": average},
+        steps=options.steps,
+        minutes=options.minutes,
+        resume=resume,
+    )
+    data = Snippets(snippets)
+    for step in run:
+        rng = np.random.default_rng((options.seed, step))
+        frames, weight = data.crops(rng, options.batch, options.crop, options.mouth_weight)
+        progress = run.fraction
+        warm = min(1.0, (step + 1) / 100)
+        for group in optimizer.param_groups:
+            group["lr"] = options.learning_rate * warm * (0.02 + 0.98 * (1 - progress**2))
+        with torch.autocast("cpu", torch.bfloat16):
+            z = vae.encode(frames)
+            deviation = z.detach().float().std(dim=(0, 1, 3, 4), keepdim=True)
+            scale = options.latent_noise * torch.rand(z.shape[0], 1, 1, 1, 1)
+            output, _ = vae.decode(z + (torch.randn_like(z) * deviation * scale).to(z.dtype))
+        parts = reconstruction_loss(output.float(), frames, weight)
+        size = z.float().square().mean()
+        loss = (
+            parts["pixel"]
+            + parts["edge"]
+            + 0.25 * parts["motion"]
+            + 2.0 * parts["square"]
+            + 1e-5 * size
+        )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
+        optimizer.step()
+        average.update(step)
+        run.log({"loss": loss.item(), "psnr": psnr(output.detach().float(), frames)})
+        if step % 500 == 499:
+            _strip(vae, data, folder / "samples" / f"{step + 1:06d}.png")
+    if run.complete:
+        export_vae(vae, average, data, folder / "vae", statistics)
+
+
+@torch.no_grad()
+def export_vae(
+    vae: TinyVAE, average: ParameterAverage, data: Snippets, folder: Path, statistics: Path | None
+) -> None:
+    """Write the averaged weights and the latents' channel statistics (measured unless given)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    smooth = copy.deepcopy(vae)
+    for name, value in smooth.named_parameters():
+        value.copy_(average.values[name])
+    if statistics is None:
+        raw = torch.cat([smooth.encode(data.whole(i)[0]).flatten(0, 1) for i in data.spread(64)])
+        mean, std = raw.mean(dim=(0, 2, 3)).tolist(), raw.std(dim=(0, 2, 3)).tolist()
+        config = replace(vae.config, latents_mean=tuple(mean), latents_std=tuple(std))
+    else:
+        config = TinyVAEConfig.from_json(statistics / "config.json")
+    config.to_json(folder / "config.json")
+    weights = {k: v.to(torch.bfloat16).contiguous() for k, v in smooth.state_dict().items()}
+    save_file(weights, folder / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+
+
+@torch.no_grad()
+def _strip(vae: TinyVAE, data: Snippets, path: Path) -> None:
+    """Truth above, reconstruction below."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = []
+    for index in data.spread(5):
+        frames, _ = data.whole(index)
+        with torch.autocast("cpu", torch.bfloat16):
+            output, _ = vae.decode(vae.encode(frames))
+        pair = torch.cat([frames[0, -1], output[0, -1].float()], dim=1)
+        columns.append(pair.add(1).mul(127.5).round().clamp(0, 255).byte())
+    picture = torch.cat(columns, dim=2).permute(1, 2, 0).numpy()
+    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))

@@ -1,0 +1,44 @@
+"""The tiny world: rendered people who speak and act, every frame's truth known (docs/world.md)."""
+
+from avatar_nodes.training.world.identity import Identity
+from avatar_nodes.training.world.motion import ACTIONS, BLOCK_FRAMES, Performance
+from avatar_nodes.training.world.mouth import INTERIOR
+from avatar_nodes.training.world.prompts import prompts, sample_prompt
+from avatar_nodes.training.world.renderer import mouth_box, render
+from avatar_nodes.training.world.sentences import Sentence, all_sentences, sentences, split_of
+from avatar_nodes.training.world.speech import (
+    SAMPLE_RATE,
+    VOICES,
+    Phone,
+    Speech,
+    SpeechError,
+    synthesise,
+)
+from avatar_nodes.training.world.visemes import FRAME_RATE, LipTrack, Viseme, lip_track, viseme
+
+__all__ = [
+    "ACTIONS",
+    "BLOCK_FRAMES",
+    "FRAME_RATE",
+    "INTERIOR",
+    "SAMPLE_RATE",
+    "VOICES",
+    "Identity",
+    "LipTrack",
+    "Performance",
+    "Phone",
+    "Sentence",
+    "Speech",
+    "SpeechError",
+    "Viseme",
+    "all_sentences",
+    "lip_track",
+    "mouth_box",
+    "prompts",
+    "render",
+    "sample_prompt",
+    "sentences",
+    "split_of",
+    "synthesise",
+    "viseme",
+]

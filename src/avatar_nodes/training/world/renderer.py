@@ -1,0 +1,82 @@
+"""One frame of the tiny world: identity + performance + frame number -> picture."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from avatar_nodes.training.world.backdrop import SIZE, draw_backdrop
+from avatar_nodes.training.world.body import CENTRE_X, draw_arm, draw_torso
+from avatar_nodes.training.world.face import Expression, draw_face
+from avatar_nodes.training.world.hair import draw_hair_back, draw_hair_front
+from avatar_nodes.training.world.identity import Identity
+from avatar_nodes.training.world.motion import Performance
+from avatar_nodes.training.world.mouth import MAX_OPENING, MOUTH_Y, half_width
+from avatar_nodes.training.world.pen import Frame, Pen
+
+HEAD_Y = 96.0
+_NECK = (CENTRE_X, 158.0)
+_HIPS = (CENTRE_X, 300.0)
+
+_backdrop = lru_cache(maxsize=64)(draw_backdrop)
+
+
+def render(identity: Identity, performance: Performance, n: int) -> np.ndarray:
+    """Frame `n` (0-based) as uint8 [256,256,3] RGB. Pure: the same arguments give the same bytes.
+
+    Raises IndexError when the performance has no frame `n`.
+    """
+    if not 0 <= n < performance.num_frames:
+        raise IndexError(f"frame {n} is not within 0..{performance.num_frames - 1}")
+    p = performance
+    canvas = _backdrop(identity).copy()
+    torso, head = _frames(p, n)
+    body_pen, head_pen = Pen(canvas, torso), Pen(canvas, head)
+    draw_hair_back(head_pen, identity)
+    draw_torso(body_pen, identity, float(p.lift[n]))
+    draw_face(head_pen, identity, _expression(p, n))
+    draw_hair_front(head_pen, identity, float(p.yaw[n]))
+    _draw_arms(body_pen, identity, p, n)
+    return cv2.resize(canvas, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+
+
+def mouth_box(identity: Identity, performance: Performance, n: int) -> tuple[int, int, int, int]:
+    """(x0, y0, x1, y1) in pixels around the lips of frame `n`; x1 and y1 are exclusive."""
+    p = performance
+    _, head = _frames(p, n)
+    half = half_width(identity, float(p.width[n]), float(p.rounding[n]), float(p.smile[n])) + 3.0
+    above = 0.4 * MAX_OPENING * float(p.aperture[n]) + 8.0
+    below = 0.6 * MAX_OPENING * float(p.aperture[n]) + 8.0
+    centre = np.array([p.yaw[n], MOUTH_Y + p.pitch[n]], float)
+    corners = np.array([(-half, -above), (half, -above), (half, below), (-half, below)]) + centre
+    placed = head(corners)
+    low, high = np.floor(placed.min(axis=0)), np.ceil(placed.max(axis=0))
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def _frames(p: Performance, n: int) -> tuple[Frame, Frame]:
+    torso = Frame(float(p.torso_turn[n]), _HIPS, (float(p.torso_x[n]), 0.0))
+    shift = (float(p.head_x[n]), float(p.head_y[n]) - 0.35 * float(p.lift[n]))
+    on_neck = Frame(float(p.head_turn[n]), _NECK, shift)
+    head = Frame(shift=(CENTRE_X, HEAD_Y)).then(on_neck).then(torso)
+    return torso, head
+
+
+def _expression(p: Performance, n: int) -> Expression:
+    names = ("aperture", "width", "rounding", "blink", "smile", "gaze_x", "gaze_y", "yaw", "pitch")
+    return Expression(**{name: float(getattr(p, name)[n]) for name in names})
+
+
+def _draw_arms(pen: Pen, identity: Identity, p: Performance, n: int) -> None:
+    shrug = float(p.shrug[n])
+    one = {name: float(getattr(p, name)[n]) for name in ("wave", "point", "thumbs_up")}
+    lift = float(p.lift[n])
+    for side in (-1, 1):
+        weights = {name: value for name, value in one.items() if value > 0.0 and side == p.side}
+        if shrug > 0.0:
+            weights["shrug"] = shrug
+        draw_arm(
+            pen, identity, side, lift, weights, float(p.wave_angle[n]) if side == p.side else 0.0
+        )

@@ -1,0 +1,101 @@
+"""Clips and their encoding: deterministic, aligned, split by person and by sentence."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
+from avatar_nodes.streaming.audio_features import MelFeatures
+from avatar_nodes.training.clips import Clip, ClipSpec
+from avatar_nodes.training.encoded import EncodedClips, mouth_cells, write_encoded
+from avatar_nodes.training.vae import ParameterAverage, export_vae
+
+SMALL = TinyVAEConfig(
+    latent_channels=8, encoder_channels=(16, 16, 16, 32), decoder_channels=(32, 16, 16, 48)
+)
+
+
+def test_a_clip_is_a_function_of_its_spec() -> None:
+    spec = ClipSpec.sample(3, split="train", blocks=4)
+    a, b = Clip(spec), Clip(spec)
+    assert np.array_equal(a.sound, b.sound)
+    assert a.prompts == b.prompts
+    assert np.array_equal(a.frame(17), b.frame(17))
+
+
+def test_prompts_change_where_the_action_does() -> None:
+    spec = next(s for s in map(_spec, range(50)) if any(n != "rest" for n, _, _ in s.actions))
+    _, first, last = next(a for a in spec.actions if a[0] != "rest")
+    prompts = Clip(spec).prompts
+    assert len(prompts) == spec.blocks
+    assert len(set(prompts[first:last])) == 1
+
+
+def test_splits_share_no_person() -> None:
+    people = {
+        split: {ClipSpec.sample(s, split=split, blocks=4).identity for s in range(200)}
+        for split in ("train", "val", "test")
+    }
+    assert not people["train"] & people["test"]
+    assert not people["train"] & people["val"]
+    assert not people["val"] & people["test"]
+
+
+def test_mouth_cells_cover_the_box_of_all_four_frames() -> None:
+    boxes = [(32, 32, 48, 40), (40, 32, 50, 40), (32, 32, 48, 40), (32, 30, 48, 40)]
+    mask = mouth_cells(boxes, 16, 8)
+    assert mask.shape == (1, 8, 8)
+    assert np.argwhere(mask[0]).tolist() == [[1, 2], [2, 2], [2, 3]]
+
+
+def test_encoded_windows_carry_the_sound_of_their_own_blocks(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    _write_vae(tmp_path / "vae")
+    threads = torch.get_num_threads()
+    write_encoded(tmp_path, vae_folder=tmp_path / "vae", count=1, blocks=4, split="train", seed=1)
+    torch.set_num_threads(threads)
+    data = EncodedClips(tmp_path, "train")
+    clip = Clip(ClipSpec.sample(1_000_003, split="train", blocks=4))
+    features = MelFeatures()
+    sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
+    third = features.block(sound[2 * 7680 : 3 * 7680 + features.context_samples]).numpy()
+    assert np.abs(data.audio(0, 2, 1)[0] - third).max() < 2e-3  # kept as float16
+    batch = data.batch(np.random.default_rng(0), 2, 3)
+    assert batch.latents.shape == (2, 3, 8, 3, 16, 16)
+    assert batch.sink.shape == (2, 8, 1, 16, 16)
+    assert batch.audio.shape == (2, 3, 1, features.dim, 17)
+    assert batch.mouth.shape == (2, 3, 1, 3, 16, 16) and batch.mouth.max() == 1
+    assert batch.prompt_index.max() < len(batch.prompts)
+
+
+def _spec(seed: int) -> ClipSpec:
+    return ClipSpec.sample(seed, split="train", blocks=16)
+
+
+class _Pictures:
+    """Stands where snippets do: random pictures to measure the latents' statistics on."""
+
+    def spread(self, count: int) -> list[int]:
+        return list(range(4))
+
+    def whole(self, index: int) -> tuple[torch.Tensor, None]:
+        generator = torch.Generator().manual_seed(index)
+        return torch.rand(1, 4, 3, 32, 32, generator=generator) * 2 - 1, None
+
+
+def _write_vae(folder: Path) -> None:
+    vae = TinyVAE(SMALL)
+    average = ParameterAverage(vae, decay=0.9)
+    export_vae(vae, average, _Pictures(), folder, None)  # type: ignore[arg-type]
+
+
+def test_exported_statistics_make_latents_standard(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    _write_vae(tmp_path)
+    vae = TinyVAE(TinyVAEConfig.from_json(tmp_path / "config.json"))
+    torch.manual_seed(0)
+    vae.load_state_dict(TinyVAE(SMALL).state_dict())
+    z = torch.cat([vae.encode(_Pictures().whole(i)[0]) for i in range(4)])
+    assert z.mean(dim=(0, 1, 3, 4)).abs().max() < 1e-3
+    assert (z.std(dim=(0, 1, 3, 4)) - 1).abs().max() < 1e-3

@@ -1,0 +1,49 @@
+"""The causal trainer's loss and its draw of noise levels, against small cases done by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from avatar_nodes.training.causal import draw_sigmas, flow_matching_loss, learning_rate_scale
+
+
+def test_loss_weighs_the_mouth_as_told() -> None:
+    velocity = torch.zeros(1, 1, 2, 1, 1, 4)
+    target = torch.zeros_like(velocity)
+    target[..., 0] = 3.0  # in the mouth: square 9
+    target[..., 1] = 1.0  # outside: square 1
+    mouth = torch.zeros(1, 1, 1, 1, 1, 4)
+    mouth[..., 0] = 1.0
+    total, inside, outside = flow_matching_loss(velocity, target, mouth, 6.0)
+    assert inside.item() == pytest.approx(9.0)
+    assert outside.item() == pytest.approx(1.0 / 3.0)
+    assert total.item() == pytest.approx((6 * 9 + 1) / (6 + 3))
+
+
+def test_loss_without_a_mouth_is_the_plain_mean() -> None:
+    velocity = torch.ones(2, 1, 2, 1, 2, 2)
+    mouth = torch.zeros(2, 1, 1, 1, 2, 2)
+    total, inside, outside = flow_matching_loss(velocity, torch.zeros_like(velocity), mouth, 6.0)
+    assert total.item() == outside.item() == pytest.approx(1.0)
+    assert inside.item() == 0.0
+
+
+def test_half_of_the_windows_have_one_level_for_all_blocks() -> None:
+    sigma = draw_sigmas(np.random.default_rng(0), (64, 4), [1.0, 0.9, 0.75, 0.5], 0.5)
+    constant = (sigma == sigma[:, :1]).all(dim=1)
+    assert constant[::2].all()
+    assert not constant[1::2].all()
+    assert sigma.min() >= 0 and sigma.max() <= 1
+
+
+def test_levels_of_inference_make_up_their_share() -> None:
+    levels = [1.0, 0.9, 0.75, 0.5]
+    sigma = draw_sigmas(np.random.default_rng(1), (4000, 2), levels, 0.75)
+    on_schedule = torch.isin(sigma[:, 0], torch.tensor(levels)).float().mean().item()
+    assert on_schedule == pytest.approx(0.75, abs=0.03)
+
+
+def test_learning_rate_rises_stays_and_falls() -> None:
+    assert learning_rate_scale(0, 0.0, 100) == pytest.approx(0.01)
+    assert learning_rate_scale(500, 0.5, 100) == 1.0
+    assert learning_rate_scale(500, 1.0, 100) == pytest.approx(0.02)

@@ -1,0 +1,41 @@
+"""Recipes: the shipped one is valid, mistakes are named."""
+
+from pathlib import Path
+
+import pytest
+
+from avatar_nodes.resources import share_path
+from avatar_nodes.training.recipe import RecipeError, read_recipe
+
+
+def test_the_shipped_recipe_trains_on_the_profiles_noise_levels() -> None:
+    from avatar_nodes.profile import load_profile
+
+    recipe = read_recipe(share_path("config", "training", "tiny.yaml"))
+    assert list(recipe.sigmas) == list(load_profile("tiny").model.sigmas)
+    assert recipe.causal.batch == 8
+
+
+def test_what_a_recipe_leaves_out_keeps_its_default(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("causal: {steps: 7}\n")
+    recipe = read_recipe(path)
+    assert recipe.causal.steps == 7
+    assert recipe.vae == read_recipe(None).vae
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("causal: {stepz: 7}\n", "stepz"),
+        ("causal: {steps: many}\n", "causal.steps"),
+        ("unknown: 1\n", "unknown"),
+        ("a: [\n", "not YAML"),
+    ],
+)
+def test_mistakes_are_named_with_the_file(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=words) as caught:
+        read_recipe(path)
+    assert str(path) in str(caught.value)

@@ -1,0 +1,55 @@
+"""A training run: resuming, stopping, refusing NaN."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from avatar_nodes.training.run import TrainingDivergedError, TrainingRun
+
+
+def _train(
+    folder: Path, *, steps: int, stop_at: int | None = None, resume: bool = False
+) -> nn.Module:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    run = TrainingRun(
+        folder, state={"model": model, "optimizer": optimizer}, steps=steps, resume=resume,
+        save_every=1, print_every=2,
+    )  # fmt: skip
+    for step in run:
+        if step == stop_at:
+            raise KeyboardInterrupt
+        loss = (model(torch.randn(4, 3)) - 1.0).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        run.log({"loss": loss.item()})
+    return model
+
+
+def test_resumed_run_equals_an_unbroken_one_bit_for_bit(tmp_path: Path) -> None:
+    whole = _train(tmp_path / "whole", steps=8)
+    with pytest.raises(KeyboardInterrupt):
+        _train(tmp_path / "broken", steps=8, stop_at=5)
+    resumed = _train(tmp_path / "broken", steps=8, resume=True)
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_nan_ends_the_run_and_names_the_good_state(tmp_path: Path) -> None:
+    run = TrainingRun(tmp_path, state={}, steps=3)
+    for _ in run:
+        with pytest.raises(TrainingDivergedError, match=r"state\.pt"):
+            run.log({"loss": float("nan")})
+        break
+
+
+def test_half_written_state_does_not_replace_the_good_one(tmp_path: Path) -> None:
+    _train(tmp_path, steps=2)
+    (tmp_path / "state.partial").write_bytes(b"cut")
+    model = _train(tmp_path, steps=2, resume=True)
+    assert (tmp_path / "state.pt").exists()
+    assert model.weight.isfinite().all()
