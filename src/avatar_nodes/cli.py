@@ -1,0 +1,58 @@
+"""The `avatar` command. Commands are imported when they are called, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+# name -> (module with a click command of that name, one line for the list)
+_COMMANDS = {
+    "up": ("avatar_nodes.commands.up", "Run an avatar until Ctrl-C."),
+    "render": ("avatar_nodes.commands.render", "Turn a sound file into a video of the avatar."),
+    "check": ("avatar_nodes.commands.check", "Report what this machine has and lacks."),
+    "profile": ("avatar_nodes.commands.profile", "Show or explain profiles."),
+    "bench": ("avatar_nodes.commands.bench", "Measure speed."),
+    "train": ("avatar_nodes.commands.train", "Train the models."),
+    "eval": ("avatar_nodes.commands.evaluate", "Measure quality."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules that are imported on first use.
+
+    `lazy` maps a command's name to its module and its one-line help; the module has a click command
+    in the attribute `command`.
+    """
+
+    def __init__(self, *, lazy: dict[str, tuple[str, str]], **attributes: object) -> None:
+        super().__init__(**attributes)  # type: ignore[arg-type]
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *self._lazy]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        command = importlib.import_module(self._lazy[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by their one line, without importing any."""
+        rows = [(name, text) for name, (_, text) in self._lazy.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+main = LazyGroup(
+    name="avatar",
+    lazy=_COMMANDS,
+    help="A talking avatar as a graph of ROS 2 nodes.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+main = click.version_option(package_name="avatar_nodes", prog_name="avatar")(main)
+
+if __name__ == "__main__":
+    main()

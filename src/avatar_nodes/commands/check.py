@@ -1,0 +1,87 @@
+"""`avatar check`: what this machine has, what it lacks, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from avatar_nodes.commands.graph_options import plain_errors
+
+if TYPE_CHECKING:
+    from avatar_nodes.machine.finding import Finding
+    from avatar_nodes.profile import Profile
+
+
+@click.command("check")
+@click.option(
+    "--profile",
+    "profile_name",
+    default="tiny",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Profile whose devices and checkpoint are looked at.",
+)
+def command(profile_name: str) -> None:
+    """Report what this machine has and lacks.
+
+    `missing` is what the avatar cannot do without; the exit code is then 1. `absent` is what only
+    some uses need.
+    """
+    from avatar_nodes.profile import load_profile
+
+    with plain_errors():
+        profile = load_profile(profile_name)
+    missing = 0
+    for finding in _findings(profile):
+        missing += finding.required and not finding.ok
+        click.echo(_line(finding))
+    if missing:
+        raise SystemExit(1)
+
+
+def _findings(profile: Profile) -> Iterator[Finding]:
+    from avatar_nodes.machine import arithmetic, build_tools, ros, sound, video_files
+
+    yield build_tools.check_python()
+    yield build_tools.check_compiler()
+    yield ros.check_ros()
+    yield ros.check_messages()
+    yield ros.check_middleware()
+    yield ros.check_shared_memory()
+    yield from ros.check_optional_packages()
+    yield arithmetic.check_torch()
+    yield from arithmetic.check_devices(_devices(profile))
+    yield arithmetic.check_bfloat16()
+    yield sound.check_devices()
+    yield sound.check_pulseaudio()
+    yield video_files.check_encoders()
+    yield _checkpoint(profile)
+
+
+def _checkpoint(profile: Profile) -> Finding:
+    from avatar_nodes.machine.finding import Finding
+
+    try:
+        from avatar_nodes.machine.checkpoint import check_checkpoint
+    except ImportError as error:
+        return Finding("checkpoint", False, f"cannot be read: {error}", "run `make setup`")
+    return check_checkpoint(Path(profile.model.checkpoint))
+
+
+def _devices(profile: Profile) -> set[str]:
+    placement = profile.placement
+    return {placement.decoder.device, *(denoiser.device for denoiser in placement.denoisers)}
+
+
+def _line(finding: Finding) -> str:
+    if finding.ok:
+        mark = click.style("ok     ", fg="green")
+    elif finding.required:
+        mark = click.style("missing", fg="red")
+    else:
+        mark = click.style("absent ", fg="yellow")
+    line = f"{mark} {finding.name:<14} {finding.found}"
+    return f"{line}\n{'':23}-> {finding.remedy}" if finding.remedy and not finding.ok else line

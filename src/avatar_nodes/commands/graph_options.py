@@ -1,0 +1,97 @@
+"""Options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--profile",
+        "profile_name",
+        default="tiny",
+        show_default=True,
+        metavar="NAME|FILE",
+        help="Profile: a shipped one by name, or a YAML file.",
+    ),
+    click.option(
+        "--reference",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Picture of the person, instead of the profile's.",
+    ),
+    click.option("--prompt", help="What the person does, instead of the profile's prompt."),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),
+        help="Seed of the noise, instead of the profile's.",
+    ),
+    click.option(
+        "--placement",
+        type=click.Choice(["profile", "separate", "single"]),
+        default="profile",
+        show_default=True,
+        help="`separate`: one denoiser a step, every node a process; `single`: one process.",
+    ),
+    click.option(
+        "--params-file",
+        "params_files",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="ROS parameter file laid over the profile's values. May be repeated.",
+    ),
+)
+_LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+
+
+def graph_options(*, log_level: str) -> Callable[[Command], Command]:
+    """Adds the options that every command with a graph has; `log_level` is that one's default."""
+    level = click.option(
+        "--log-level",
+        type=click.Choice(_LOG_LEVELS),
+        default=log_level,
+        show_default=True,
+        help="Log level of the nodes.",
+    )
+
+    def add(command: Command) -> Command:
+        for option in (level, *reversed(_OPTIONS)):
+            command = option(command)
+        return command
+
+    return add
+
+
+@contextmanager
+def plain_errors(*more: type[Exception]) -> Iterator[None]:
+    """Turn the errors that a user can cause, and `more`, into `Error: ...` and exit code 1."""
+    from avatar_nodes.graph import GraphError
+    from avatar_nodes.profile import ProfileError
+    from avatar_nodes.resources import ResourceError
+
+    kinds: tuple[type[Exception], ...] = (GraphError, ProfileError, ResourceError, *more)
+    try:
+        yield
+    except kinds as error:
+        raise click.ClickException(str(error)) from None
+
+
+def require_ros() -> None:
+    """Say in one line what is missing where ROS 2 or our messages are."""
+    try:
+        import rclpy  # noqa: F401
+    except ImportError as error:
+        raise click.ClickException(
+            f"ROS 2 is not usable here ({error}); see `avatar check`"
+        ) from None
+    try:
+        import avatar_msgs.msg  # noqa: F401
+    except ImportError as error:
+        raise click.ClickException(
+            f"the message package avatar_msgs is not built ({error}); run `make setup`"
+        ) from None

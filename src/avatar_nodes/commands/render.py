@@ -1,0 +1,125 @@
+"""`avatar render`: one sound file becomes one video file."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from avatar_nodes.commands.graph_options import graph_options, plain_errors, require_ros
+
+if TYPE_CHECKING:
+    from avatar_nodes.commands.progress import Progress
+    from avatar_nodes.graph import Graph
+
+
+@click.command("render")
+@click.option(
+    "--audio",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Speech: WAV, FLAC, OGG or MP3 of any rate and channel count.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Video file to write (MP4: H.264 and AAC).",
+)
+@click.option("--in-process", is_flag=True, help="Run all in this process, without ROS.")
+@click.option("--namespace", help="ROS namespace. Default: one of its own.")
+@graph_options(log_level="warn")
+def command(
+    profile_name: str,
+    reference: Path | None,
+    prompt: str | None,
+    seed: int | None,
+    placement: str,
+    params_files: tuple[Path, ...],
+    log_level: str,
+    audio: Path,
+    out: Path,
+    in_process: bool,
+    namespace: str | None,
+) -> None:
+    """Turn a sound file into a video of the avatar, as fast as the machine allows.
+
+    The video comes out of the graph of ROS 2 nodes, written by a recorder that subscribes to the
+    public topics; with --in-process out of one loop, which computes the same frames.
+    """
+    from avatar_nodes.commands.progress import Progress
+    from avatar_nodes.graph import Graph
+    from avatar_nodes.profile import load_profile
+    from avatar_nodes.speech.audio_file import AudioFileError, check_audio_file
+    from avatar_nodes.video_summary import VideoFileError, summarise_video
+
+    with plain_errors(AudioFileError, VideoFileError):
+        sound = check_audio_file(audio)
+        _check_output(out)
+        graph = Graph.from_profile(
+            load_profile(profile_name),
+            mode="render",
+            namespace=namespace or f"/render_{os.getpid()}",
+            audio=audio,
+            reference=reference,
+            prompt=prompt,
+            seed=seed,
+            out=out,
+            placement=placement,  # type: ignore[arg-type]
+        )
+        progress = Progress(sound.duration_s)
+        began = time.monotonic()
+        if in_process:
+            _render_in_process(graph, audio, out, progress)
+        else:
+            _render_with_graph(graph, params_files, log_level, progress)
+        took = time.monotonic() - began
+        summary = summarise_video(out)
+    click.echo(f"{out}: {summary}")
+    click.echo(f"{sound.duration_s:.2f} s of sound in {took:.1f} s")
+
+
+def _check_output(out: Path) -> None:
+    """Say at once, and not after minutes, that the video has no place."""
+    folder = out.absolute().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise click.ClickException(f"{folder}: not writable")
+
+
+def _render_with_graph(
+    graph: Graph, params_files: tuple[Path, ...], log_level: str, progress: Progress
+) -> None:
+    require_ros()
+    # Nobody else need see the topics of a rendering.
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    from avatar_nodes.graph_runner import GraphRunner
+    from avatar_nodes.streaming.block import FRAMES_PER_BLOCK
+
+    first, block_s = graph.profile.stream.first_block, FRAMES_PER_BLOCK / graph.profile.video.fps
+    runner = GraphRunner(
+        graph,
+        params_files=params_files,
+        log_level=log_level,
+        on_state=lambda state: progress.update((state.block - first + 1) * block_s),
+    )
+    try:
+        outcome = runner.run()
+    finally:
+        progress.close()
+    if not outcome.finished:
+        raise click.ClickException(outcome.reason)
+
+
+def _render_in_process(graph: Graph, audio: Path, out: Path, progress: Progress) -> None:
+    from avatar_nodes.in_process import InProcessError, record_in_process
+
+    try:
+        record_in_process(graph, audio, out, progress.update)
+    except InProcessError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        progress.close()

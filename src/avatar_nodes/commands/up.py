@@ -1,0 +1,71 @@
+"""`avatar up`: a live avatar until Ctrl-C."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from avatar_nodes.commands.graph_options import graph_options, plain_errors, require_ros
+
+
+@click.command("up")
+@graph_options(log_level="info")
+@click.option(
+    "--audio",
+    metavar="FILE|device:NAME|topic:NAME",
+    help="Whose speech drives the avatar: a sound file played in real time, a sound device"
+    " (`device:` is the default one), or a topic of AudioChunk. Default: topic:audio_in.",
+)
+@click.option(
+    "--namespace", default="/avatar", show_default=True, help="ROS namespace of the avatar."
+)
+@click.option("--no-respawn", is_flag=True, help="End when a node ends, instead of restarting it.")
+@click.option("--no-autostart", is_flag=True, help="Leave the nodes unconfigured.")
+def command(
+    profile_name: str,
+    reference: Path | None,
+    prompt: str | None,
+    seed: int | None,
+    placement: str,
+    params_files: tuple[Path, ...],
+    log_level: str,
+    audio: str | None,
+    namespace: str,
+    no_respawn: bool,
+    no_autostart: bool,
+) -> None:
+    """Run an avatar until Ctrl-C.
+
+    Starts every node of the graph as a process, restarts one that ends, and stops them in order.
+    Video and sound come out on the topics image_raw and audio below the namespace.
+    """
+    require_ros()
+    from avatar_nodes.graph import Graph
+    from avatar_nodes.graph_runner import GraphRunner
+    from avatar_nodes.profile import load_profile
+    from avatar_nodes.supervisor import NAME
+
+    with plain_errors():
+        graph = Graph.from_profile(
+            load_profile(profile_name),
+            mode="puppet",
+            namespace=namespace,
+            audio=audio,
+            reference=reference,
+            prompt=prompt,
+            seed=seed,
+            placement=placement,  # type: ignore[arg-type]
+            autostart=not no_autostart,
+            respawn=False if no_respawn else None,
+        )
+        ready = f"ready: the avatar is on {namespace}/image_raw and {namespace}/audio"
+        runner = GraphRunner(
+            graph,
+            params_files=params_files,
+            log_level=log_level,
+            on_ready=lambda: runner.log.write(NAME, ready),
+        )
+        outcome = runner.run()
+    runner.log.write(NAME, outcome.reason)
+    raise SystemExit(outcome.exit_code)

@@ -1,0 +1,135 @@
+"""The whole graph's work as one loop in this process, without ROS: the oracle, and the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from avatar_nodes.graph import Graph
+from avatar_nodes.model.checkpoint import CheckpointError
+from avatar_nodes.profile import Profile
+from avatar_nodes.recording.mp4_writer import Mp4Writer, RecordingError
+from avatar_nodes.speech.audio_file import AudioFileError, read_audio_file
+from avatar_nodes.streaming.assembly import (
+    AssemblyError,
+    PromptEncoder,
+    build_decoder,
+    build_features,
+    build_stage,
+)
+from avatar_nodes.streaming.audio_window import split_blocks
+from avatar_nodes.streaming.pipeline import Pipeline
+from avatar_nodes.streaming.reference_picture import ReferencePictureError, load_reference
+from avatar_nodes.streaming.schedule import ScheduleError
+from avatar_nodes.streaming.stage import StageError
+
+_ERRORS = (
+    AssemblyError,
+    AudioFileError,
+    CheckpointError,
+    RecordingError,
+    ReferencePictureError,
+    ScheduleError,
+    StageError,
+)
+
+
+class InProcessError(RuntimeError):
+    """What kept the loop from running; one line."""
+
+
+@contextmanager
+def in_process_errors() -> Iterator[None]:
+    """Turn every error that a user can cause into an InProcessError."""
+    try:
+        yield
+    except _ERRORS as error:
+        raise InProcessError(str(error)) from None
+
+
+def start_pipeline(graph: Graph) -> Pipeline:
+    """A pipeline with a stage for each denoiser of `graph`, started as its conductor starts it.
+
+    Raises:
+        InProcessError: the checkpoint, the reference or a value does not fit; one line.
+    """
+    profile = graph.profile
+    model, stream = profile.model, profile.stream
+    with in_process_errors():
+        stages = [
+            build_stage(
+                model.checkpoint,
+                sigmas=model.sigmas,
+                steps=node.parameters["steps"],  # type: ignore[arg-type]
+                past_blocks=model.past_blocks,
+                dtype=model.dtype,
+                device=node.device or "cpu",
+            )
+            for node in graph.nodes
+            if node.kind == "denoiser"
+        ]
+        decoder = build_decoder(
+            model.checkpoint,
+            width=profile.video.width,
+            height=profile.video.height,
+            dtype=model.dtype,
+            device=profile.placement.decoder.device,
+        )
+        pipeline = Pipeline(
+            stages,
+            decoder,
+            build_features(model.checkpoint),
+            past_blocks=model.past_blocks,
+            aas_from_block=model.aas_from_block,
+        )
+        prompt = PromptEncoder(model.checkpoint).encode(stream.prompt)
+        picture = load_reference(
+            stream.reference, width=profile.video.width, height=profile.video.height
+        )
+        pipeline.start(picture, prompt, seed=stream.seed, first_block=stream.first_block)
+    return pipeline
+
+
+def render_in_process(graph: Graph, samples: np.ndarray) -> Iterator[np.ndarray]:
+    """int16 [n] -> frames uint8 [H, W, 3], as many as the sound begins.
+
+    Raises:
+        InProcessError: as `start_pipeline`.
+    """
+    per_frame = graph.profile.audio.sample_rate // graph.profile.video.fps
+    left = -(-len(samples) // per_frame)
+    pipeline = start_pipeline(graph)
+    for block in split_blocks(samples):
+        for frame in pipeline.render_block(block)[:left]:
+            yield frame
+            left -= 1
+
+
+def record_in_process(
+    graph: Graph, audio: Path, out: Path, on_progress: Callable[[float], None]
+) -> None:
+    """Render `audio` into the video file `out`; tells the seconds of video done.
+
+    Raises:
+        InProcessError: as above, or the sound cannot be read or the video not be written.
+    """
+    profile: Profile = graph.profile
+    fps, rate = profile.video.fps, profile.audio.sample_rate
+    torch.set_num_threads(max(node.threads for node in graph.nodes))
+    with in_process_errors():
+        samples = read_audio_file(audio, sample_rate=rate)
+        sound = np.pad(samples, (0, -len(samples) % (rate // fps)))  # every frame has its sound
+        size = {"width": profile.video.width, "height": profile.video.height}
+        try:
+            with Mp4Writer(out, **size, fps=fps, sample_rate=rate) as writer:
+                for number, frame in enumerate(render_in_process(graph, samples), start=1):
+                    writer.write_frame(frame)
+                    writer.write_sound(sound[(number - 1) * rate // fps : number * rate // fps])
+                    on_progress(number / fps)
+        except BaseException:  # Ctrl-C too: half a video is none
+            out.unlink(missing_ok=True)
+            raise

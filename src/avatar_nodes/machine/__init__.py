@@ -1,0 +1,1 @@
+"""What this machine has: for `avatar check`, and for the record beside measurements."""

@@ -1,0 +1,19 @@
+"""The result of one check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one thing, and what to do where it is missing.
+
+    `required`: the avatar does not run without it. `remedy` is empty when all is well.
+    """
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+    required: bool = True

@@ -1,0 +1,57 @@
+"""Sound devices: PortAudio through PyAudio, and a PulseAudio server."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from avatar_nodes.machine.finding import Finding
+
+_PYAUDIO_REMEDY = "apt-get install portaudio19-dev, then pip install pyaudio (only for microphones)"
+
+
+def check_devices() -> Finding:
+    """The input devices that PyAudio sees."""
+    try:
+        pyaudio = importlib.import_module("pyaudio")
+    except ImportError as error:
+        return Finding("PyAudio", False, str(error).splitlines()[0], _PYAUDIO_REMEDY, False)
+    with _quiet():
+        audio = pyaudio.PyAudio()
+        try:
+            devices = [audio.get_device_info_by_index(i) for i in range(audio.get_device_count())]
+        finally:
+            audio.terminate()
+    inputs = [str(device["name"]) for device in devices if device["maxInputChannels"] > 0]
+    found = f"inputs: {', '.join(inputs)}" if inputs else "no input device"
+    remedy = "" if inputs else "connect a microphone, or start PulseAudio or PipeWire"
+    return Finding("PyAudio", bool(inputs), found, remedy, False)
+
+
+def check_pulseaudio() -> Finding:
+    """A PulseAudio (or PipeWire) server that answers at the usual places."""
+    server = os.environ.get("PULSE_SERVER", "")
+    runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    socket = Path(server.removeprefix("unix:") or f"{runtime}/pulse/native")
+    if server and not server.startswith(("unix:", "/")):
+        return Finding("PulseAudio", True, f"at {server} (not tried)", required=False)
+    there = socket.is_socket()
+    found = f"at {socket}" if there else f"no server at {socket}"
+    remedy = "" if there else "only for sound devices: start pulseaudio or pipewire-pulse"
+    return Finding("PulseAudio", there, found, remedy, False)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """ALSA writes pages of complaints to stderr when it looks for devices."""
+    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)

@@ -1,0 +1,392 @@
+"""The one place where decisions are made per block: sound, prompt, sink, time, epochs, recovery."""
+
+from __future__ import annotations
+
+import time
+
+from avatar_msgs.msg import (
+    AudioChunk,
+    AudioDemand,
+    AvatarState,
+    BlockConditioning,
+    BlockCredit,
+    LatentBlock,
+    SinkFrame,
+    StageStatus,
+)
+from avatar_msgs.msg import EpochStart as EpochStartMsg
+from avatar_msgs.msg import Prompt as PromptMsg
+from avatar_msgs.srv import SetPrompt
+from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
+from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.speech.block_slicer import BlockSlicer, BlockSound
+from avatar_nodes.streaming.assembly import PromptEncoder, build_features
+from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, EpochStart, Prompt, Sink
+from avatar_nodes.streaming.block_ledger import BlockLedger, IssuedBlock
+from avatar_nodes.streaming.epoch_keeper import EpochKeeper
+from avatar_nodes.streaming.flow_control import CreditWindow, JustInTime
+from avatar_nodes.streaming.stream_resume import StreamPosition, resume, sink_for
+from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.block import (
+    conditioning_to_msg,
+    epoch_to_msg,
+    issued_from_msg,
+    latent_from_msg,
+    prompt_to_msg,
+    sink_from_msg,
+)
+from avatar_nodes.wire.qos import BLOCKS, LATCHED, LATCHED_FEW, SOUND, STAGES
+from avatar_nodes.wire.stamp import nanoseconds, stamp_of
+
+_TICK_S = 0.02
+_DEMAND_PERIOD_S = 0.1
+_RECOVERY_S = 1.0
+_PATIENCE_S = 0.3
+_BUFFERED_BLOCKS = {"realtime": 3, "free": 8}
+_PRESENTER = "presenter"
+
+
+class ConductorNode(AvatarNode):
+    """`speech/audio`, signs of life, credits, clean latents and sinks in; `blocks/epoch`,
+    `blocks/prompt`, `blocks/conditioning`, `speech/demand` and `state` out."""
+
+    KIND = "conductor"
+    PARAMETERS = (
+        NodeParameter(
+            "mode",
+            "puppet",
+            "`puppet`: live and endless; `render`: ends with the sound.",
+            choices=("puppet", "render"),
+        ),
+        NodeParameter("checkpoint", "", "Folder of the model (text encoder, audio features)."),
+        NodeParameter("dtype", "float32", "Number format of the model; not used here."),
+        NodeParameter("stages", ["presenter"], "Nodes that must be ready to issue a block."),
+        NodeParameter("prompt", "a person talks to the camera", "Prompt of the stream's start."),
+        NodeParameter("seed", 0, "Seed of the noise.", 0, 2**63 - 1),
+        NodeParameter("first_block", 0, "Number of the stream's first block.", 0, 2**62),
+        NodeParameter("past_blocks", 2, "Past blocks that a block attends to.", 0, 64),
+        NodeParameter("aas_from_block", 1, "First block with the stream's own sink.", 1, 1000),
+        NodeParameter("max_in_flight", 4, "Blocks under way at the same time.", 1, 64),
+        NodeParameter(
+            "pace",
+            "realtime",
+            "Just in time for the media clock, or as fast as credits allow.",
+            choices=("realtime", "free"),
+        ),
+        NodeParameter("margin_s", 0.08, "How early a block is to be ready [s].", 0.0, 5.0),
+        NodeParameter(
+            "idle",
+            "keep_alive",
+            "Without sound, in real time: go on in silence, or stop.",
+            choices=("keep_alive", "hold"),
+        ),
+        NodeParameter("sample_rate", 16000, "Samples per second of the graph.", 8000, 192000),
+        NodeParameter("fps", 25, "Frames per second.", 1, 120),
+        NodeParameter("heartbeat_timeout_s", 2.0, "A stage unheard of is lost [s].", 0.1, 3600.0),
+        NodeParameter("block_timeout_s", 10.0, "A block unfinished is lost [s].", 0.1, 3600.0),
+    )
+
+    def setup(self) -> None:
+        self._realtime = self.value("pace") == "realtime"
+        self._render = self.value("mode") == "render"
+        if self._render and self._realtime:
+            raise ConfigurationError("parameter pace: expected free in mode render, got realtime")
+        block_samples = FRAMES_PER_BLOCK * self.value("sample_rate") // self.value("fps")
+        self._features = build_features(self.value("checkpoint"))
+        self._encoder = PromptEncoder(self.value("checkpoint"))
+        self._prompt = self._encoder.encode(self.value("prompt"))
+        self._prompts: dict[str, Prompt] = {self._prompt.id: self._prompt}
+        self._slicer = BlockSlicer(
+            block_samples=block_samples,
+            context_samples=self._features.context_samples,
+            capacity=_BUFFERED_BLOCKS[self.value("pace")] * block_samples,
+            endless=not self._render,
+        )
+        first = self.value("first_block")
+        self._position = StreamPosition(first)
+        self._window = CreditWindow(max_in_flight=self.value("max_in_flight"), first_block=first)
+        self._jit = JustInTime(
+            block_s=FRAMES_PER_BLOCK / self.value("fps"), margin_s=self.value("margin_s")
+        )
+        self._ledger = BlockLedger(window=self.value("past_blocks"))
+        self._keeper = EpochKeeper(
+            self.value("stages"),
+            heartbeat_timeout_s=self.value("heartbeat_timeout_s"),
+            block_timeout_s=self.value("block_timeout_s"),
+        )
+        self._sinks: dict[int, Sink] = {}
+        self._start: EpochStart | None = None
+        self._speaking = False
+        self._last_block: int | None = None
+        self._finished = False
+        self._all_there_since: float | None = None
+        self._demanded = (0.0, (-1, -1))
+        self._wanted = (-1, 0.0)
+        self._create_publishers()
+
+    def start(self) -> None:
+        self._prompt_out.publish(prompt_to_msg(self._prompt))
+        self.listen(AudioChunk, "speech/audio", self._on_audio, SOUND)
+        self.listen(StageStatus, "stages", self._on_status, STAGES)
+        self.listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
+        self.listen(BlockConditioning, "blocks/presented", self._on_presented, LATCHED_FEW)
+        self.listen(LatentBlock, "blocks/latent_clean", self._on_clean, BLOCKS)
+        self.listen(SinkFrame, "sink", self._on_sink, LATCHED_FEW)
+        self._service = self.create_service(SetPrompt, "set_prompt", self._on_set_prompt)
+        self.every(_TICK_S, self._advance)
+        self.heartbeat.say(detail="waiting for the stages")
+
+    def stop(self) -> None:
+        self.destroy_service(self._service)
+
+    def _create_publishers(self) -> None:
+        self._demand_out = self.publisher(AudioDemand, "speech/demand", LATCHED)
+        self._epoch_out = self.publisher(EpochStartMsg, "blocks/epoch", LATCHED)
+        self._prompt_out = self.publisher(PromptMsg, "blocks/prompt", BLOCKS)
+        self._conditioning_out = self.publisher(BlockConditioning, "blocks/conditioning", BLOCKS)
+        self._state_out = self.publisher(AvatarState, "state", LATCHED)
+
+    def _on_audio(self, msg: AudioChunk) -> None:
+        samples = audio_from_msg(msg, sample_rate=self.value("sample_rate"), channels=1)
+        self._slicer.push(
+            stream=msg.stream,
+            first_sample=msg.first_sample,
+            samples=samples,
+            end_of_stream=msg.end_of_stream,
+        )
+        if self._slicer.block_ready:
+            self._advance()
+
+    def _on_status(self, msg: StageStatus) -> None:
+        self._keeper.status(
+            msg.name,
+            instance=msg.instance,
+            ready=msg.ready,
+            epoch=msg.epoch,
+            now=time.monotonic(),
+        )
+        self._advance()
+
+    def _on_credit(self, msg: BlockCredit) -> None:
+        now = time.monotonic()
+        if not msg.epoch or not self._position.credit(msg.presented_block, msg.queue_depth):
+            return
+        if self._window.give_back(msg.presented_block):
+            self._jit.taken(msg.presented_block, now)
+            self._keeper.progressed(now, in_flight=self._window.in_flight)
+            self._ledger.forget(self._position.begun)
+            self.telemetry.sample("pipeline_ms", self._jit.pipeline_s * 1000.0)
+        if due := nanoseconds(msg.next_due):
+            wait_s = (due - self.get_clock().now().nanoseconds) / 1e9
+            self._jit.next_due(msg.presented_block + 1, now + wait_s)
+        self._advance()
+
+    def _on_presented(self, msg: BlockConditioning) -> None:
+        """What an earlier conductor issued and the presenter has taken."""
+        if self._keeper.epoch == 0 and msg.block >= self.value("first_block"):
+            self._ledger.record(issued_from_msg(msg, sample_rate=self.value("sample_rate")))
+
+    def _on_clean(self, msg: LatentBlock) -> None:
+        block = latent_from_msg(msg)
+        if self._keeper.epoch in (0, block.epoch):
+            self._ledger.clean(block.block, block.latent)
+
+    def _on_sink(self, msg: SinkFrame) -> None:
+        sink = sink_from_msg(msg)
+        if sink.epoch in (0, self._keeper.epoch) or self._keeper.epoch == 0:
+            self._sinks[sink.version] = sink
+            self._advance()
+
+    def _on_set_prompt(
+        self, request: SetPrompt.Request, response: SetPrompt.Response
+    ) -> SetPrompt.Response:
+        self._prompt = self._encoder.encode(request.prompt or self.value("prompt"))
+        self._prompts[self._prompt.id] = self._prompt
+        self._prompt_out.publish(prompt_to_msg(self._prompt))
+        response.success, response.prompt_id = True, self._prompt.id
+        response.first_block = self._window.next_block
+        return response
+
+    def _advance(self) -> None:
+        """Do whatever has become possible: begin an epoch, issue blocks, ask for sound, finish."""
+        now = time.monotonic()
+        reason = self._keeper.reason_for_new_epoch(now)
+        if reason is not None and not self._finished and self._knows_enough(now):
+            self._begin_epoch(reason)
+        if self._start is not None and self._keeper.may_issue(now):
+            while self._issue_one(time.monotonic()):
+                pass
+        self._tell_condition(now)
+        self._demand(now)
+        self._finish_if_done()
+
+    def _knows_enough(self, now: float) -> bool:
+        """An epoch needs a sink; a restarted conductor waits for what others kept for it."""
+        if not self._sinks:
+            return False
+        if self._keeper.epoch or not self._keeper.highest_seen:
+            return True
+        if self._all_there_since is None:
+            self._all_there_since = now
+        first = self._position.next_block
+        wanted = min(self.value("past_blocks"), first - self.value("first_block"))
+        complete = wanted > 0 and len(self._ledger.context(first)) >= wanted and 1 in self._sinks
+        return complete or now - self._all_there_since > _RECOVERY_S
+
+    def _begin_epoch(self, reason: str) -> None:
+        if self._keeper.epoch == 0 and self._position.next_block > self.value("first_block"):
+            self._take_over()
+        if _PRESENTER in self._keeper.restarted:
+            self._position.presenter_lost()
+        first = self._position.next_block
+        if first == self._position.stream_start:
+            self._sinks.pop(1, None)
+        self._start = resume(
+            epoch=self._keeper.begin(),
+            first_block=first,
+            stream_start=self._position.stream_start,
+            seed=self.value("seed"),
+            ledger=self._ledger,
+            sinks=self._sinks,
+            prompts=self._prompts,
+            prompt_id=self._prompt.id,
+        )
+        self._window.restart(first)
+        self._jit.restart(first)
+        msg = epoch_to_msg(self._start)
+        msg.instances = self._keeper.instances
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._epoch_out.publish(msg)
+        self.telemetry.count("epochs")
+        self.get_logger().info(f"epoch {self._start.epoch} from block {first}: {reason}")
+        self._tell_state()
+
+    def _take_over(self) -> None:
+        """Go on in the sound where the conductor before us was."""
+        first = self._position.next_block
+        newest = self._ledger.issued(first - 1)
+        if newest is None:
+            return
+        past = self._ledger.past_sound(first, self._features.context_samples)
+        self._slicer.restore(stream=newest.stream, next_sample=newest.next_sample, past=past)
+        self._last_block = newest.block if newest.last else None
+        self._speaking = newest.next_sample > newest.first_sample
+
+    def _issue_one(self, now: float) -> bool:
+        """Issue the next block if its time has come and everything for it is there."""
+        assert self._start is not None
+        block = self._window.next_block
+        if not self._window.open or (self._last_block is not None and block > self._last_block):
+            return False
+        sink_version = sink_for(
+            block,
+            start=self._start,
+            aas_from_block=self.value("aas_from_block"),
+            known=self._sinks,
+        )
+        if sink_version is None:
+            return False
+        issued = self._ledger.issued(block) or self._decide(block, now)
+        if issued is None:
+            return False
+        self._window.issue()
+        self._keeper.issued(now)
+        self._jit.issued(block, now)
+        msg = conditioning_to_msg(
+            issued,
+            epoch=self._start.epoch,
+            seed=self._start.seed,
+            sink_version=sink_version,
+            sample_rate=self.value("sample_rate"),
+        )
+        if self._realtime:
+            ahead_ns = round((self._jit.due(block, now) - now) * 1e9)
+            msg.header.stamp = stamp_of(self.get_clock().now().nanoseconds + ahead_ns)
+        self._conditioning_out.publish(msg)
+        self.telemetry.output()
+        self.telemetry.gauge("queue_depth", self._window.in_flight)
+        self._tell_state()
+        return True
+
+    def _decide(self, block: int, now: float) -> IssuedBlock | None:
+        """What the block is made of; None: it is too early to say."""
+        sound = self._next_sound(block, now)
+        if sound is None:
+            return None
+        self._speaking = not sound.idle
+        if sound.last:
+            self._last_block = block
+        issued = IssuedBlock(
+            block=block,
+            prompt_id=self._prompt.id,
+            features=self._features.block(sound.window),
+            samples=sound.samples,
+            stream=self._slicer.stream,
+            first_sample=sound.first_sample,
+            next_sample=sound.next_sample,
+            last=sound.last,
+        )
+        self._ledger.record(issued)
+        return issued
+
+    def _next_sound(self, block: int, now: float) -> BlockSound | None:
+        if not self._realtime:
+            return self._slicer.take() if self._slicer.block_ready else None
+        if self._jit.wait(block, now) > 0.0:
+            return None
+        if self._wanted[0] != block:
+            self._wanted = (block, now)
+        patient = self._speaking and now - self._wanted[1] < _PATIENCE_S
+        if self._slicer.block_ready:
+            return self._slicer.take()
+        if patient or self.value("idle") == "hold":
+            return None
+        return self._slicer.take_idle(at_once=self._speaking)
+
+    def _demand(self, now: float) -> None:
+        """Tell the microphone what is wanted, when it has changed."""
+        told_at, told = self._demanded
+        wanted = (self._slicer.next_sample, self._slicer.limit_sample)
+        if self._start is None or wanted == told or now - told_at < _DEMAND_PERIOD_S:
+            return
+        self._demanded = (now, wanted)
+        self._demand_out.publish(
+            AudioDemand(stream=self._slicer.stream, next_sample=wanted[0], limit_sample=wanted[1])
+        )
+
+    def _finish_if_done(self) -> None:
+        done = self._last_block is not None and self._position.begun >= self._last_block
+        if done and not self._finished:
+            self._finished = True
+            self._tell_state()
+            self.get_logger().info(f"the stream has ended with block {self._last_block}")
+
+    def _tell_condition(self, now: float) -> None:
+        waiting = self._keeper.waiting_for(now)
+        detail = f"waiting for {', '.join(waiting)}" if waiting else "conducting"
+        self.heartbeat.say(ready=not waiting, epoch=self._keeper.epoch, detail=detail)
+
+    def _tell_state(self) -> None:
+        state = AvatarState.SPEAKING if self._speaking else AvatarState.IDLE
+        if self._render:
+            state = AvatarState.FINISHED if self._finished else AvatarState.RENDERING
+        first, last = self.value("first_block"), self._last_block
+        msg = AvatarState(
+            state=state,
+            epoch=self._keeper.epoch,
+            block=last if self._finished and last is not None else self._window.next_block - 1,
+            total_blocks=0 if last is None else last - first + 1,
+            prompt=self._prompt.text,
+        )
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._state_out.publish(msg)
+
+
+def main() -> None:
+    """Run the node as a process."""
+    main_of(ConductorNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Clean latents into frames; the reference picture, and then the stream's own start, into the
+sink."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from avatar_msgs.msg import EpochStart, FrameBlock, LatentBlock, SinkFrame
+from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.node_parameter import NodeParameter
+from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.streaming.assembly import build_decoder, read_config
+from avatar_nodes.streaming.block import LATENTS_PER_BLOCK, Sink
+from avatar_nodes.streaming.decoder_stage import DecoderStage
+from avatar_nodes.streaming.reference_picture import load_reference
+from avatar_nodes.wire.block import epoch_from_msg, latent_from_msg, sink_to_msg
+from avatar_nodes.wire.frames import frames_to_msg
+from avatar_nodes.wire.qos import BLOCKS, FRAMES, LATCHED, LATCHED_FEW
+
+
+class DecoderNode(AvatarNode):
+    """`latent_in` in, `blocks/frames` and `sink` out."""
+
+    KIND = "decoder"
+    PARAMETERS = (
+        NodeParameter("checkpoint", "", "Folder of the model."),
+        NodeParameter("dtype", "float32", "Number format of the video decoder."),
+        NodeParameter("device", "cpu", "Device of the decoder: cpu, cuda or cuda:N."),
+        NodeParameter("threads", 1, "CPU threads for its arithmetic.", 1, 256),
+        NodeParameter("reference", "", "Picture of the person."),
+        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
+        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
+    )
+
+    def setup(self) -> None:
+        torch.set_num_threads(self.value("threads"))
+        checkpoint = self.value("checkpoint")
+        size = {"width": self.value("width"), "height": self.value("height")}
+        decoder = build_decoder(
+            checkpoint, dtype=self.value("dtype"), device=self.value("device"), **size
+        )
+        reference = load_reference(self.value("reference"), **size)
+        channels, height, width = read_config(checkpoint).latent_shape
+        self._reference = Sink(0, decoder.encode_reference(reference))
+        self._stage = DecoderStage(
+            decoder, latent_shape=(channels, LATENTS_PER_BLOCK, height, width)
+        )
+        self._sinks = self.publisher(SinkFrame, "sink", LATCHED_FEW)
+        self._frames = self.publisher(FrameBlock, "blocks/frames", FRAMES)
+
+    def start(self) -> None:
+        self._sinks.publish(sink_to_msg(self._reference))
+        self.listen(EpochStart, "blocks/epoch", self._on_epoch, LATCHED)
+        self.listen(LatentBlock, "latent_in", self._on_latent, BLOCKS)
+        self.heartbeat.say(detail="waiting for an epoch")
+
+    def _on_epoch(self, msg: EpochStart) -> None:
+        if not self.takes_part(msg):
+            return
+        start = epoch_from_msg(msg)
+        with self.telemetry.timed("rebuild_ms"):
+            self._stage.start_epoch(start)
+        if start.sink is not None and start.sink.version > 0:
+            # For a conductor that starts anew; the stages have it from the epoch.
+            self._sinks.publish(sink_to_msg(replace(start.sink, epoch=0)))
+        self.heartbeat.say(ready=True, epoch=start.epoch, detail="decoding")
+
+    def _on_latent(self, msg: LatentBlock) -> None:
+        self.note_hop(msg.header.stamp)
+        block = latent_from_msg(msg)
+        sink = self._stage.sink_of(block)
+        if sink is not None:
+            self._sinks.publish(sink_to_msg(sink))
+        with self.telemetry.timed("stage_ms"):
+            frames = self._stage.decode(block)
+        out = frames_to_msg(frames, epoch=block.epoch, block=block.block)
+        out.header.stamp = self.get_clock().now().to_msg()
+        self._frames.publish(out)
+        self.telemetry.output(len(frames))
+
+
+def main() -> None:
+    """Run the node as a process."""
+    main_of(DecoderNode)
+
+
+if __name__ == "__main__":
+    main()

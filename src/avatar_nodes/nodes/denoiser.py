@@ -1,0 +1,122 @@
+"""One or several denoising steps for every block, with rolling caches of its own."""
+
+from __future__ import annotations
+
+import torch
+
+from avatar_msgs.msg import BlockConditioning, EpochStart, LatentBlock, Prompt, SinkFrame
+from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.node_parameter import NodeParameter
+from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.streaming import block as stream
+from avatar_nodes.streaming.assembly import build_stage, read_config
+from avatar_nodes.streaming.stage_inbox import Arrival, BlockWork, StageInbox, Work
+from avatar_nodes.wire.block import (
+    conditioning_from_msg,
+    epoch_from_msg,
+    latent_from_msg,
+    latent_to_msg,
+    prompt_from_msg,
+    sink_from_msg,
+)
+from avatar_nodes.wire.qos import BLOCKS, LATCHED, LATCHED_FEW
+
+
+class DenoiserNode(AvatarNode):
+    """`latent_in` and `blocks/conditioning` in, `latent_out` out."""
+
+    KIND = "denoiser"
+    PARAMETERS = (
+        NodeParameter("checkpoint", "", "Folder of the model."),
+        NodeParameter("dtype", "float32", "Number format of the model."),
+        NodeParameter("sigmas", [1.0, 0.0], "Noise level before each step, and 0 at the end."),
+        NodeParameter("steps", [0], "Steps that this node takes, 0 the noisiest."),
+        NodeParameter("past_blocks", 2, "Past blocks that a block attends to.", 0, 64),
+        NodeParameter("device", "cpu", "Device of the model: cpu, cuda or cuda:N."),
+        NodeParameter("threads", 1, "CPU threads for its arithmetic.", 1, 256),
+    )
+
+    def setup(self) -> None:
+        torch.set_num_threads(self.value("threads"))
+        sigmas, steps = list(self.value("sigmas")), list(self.value("steps"))
+        self._stage = build_stage(
+            self.value("checkpoint"),
+            sigmas=sigmas,
+            steps=steps,
+            past_blocks=self.value("past_blocks"),
+            dtype=self.value("dtype"),
+            device=self.value("device"),
+        )
+        self._inbox = StageInbox(
+            first_step=steps[0],
+            latent_shape=self._stage.latent_shape,
+            audio_shape=self._stage.audio_shape,
+            text_dim=read_config(self.value("checkpoint")).text_dim,
+        )
+        self._next_step = steps[-1] + 1
+        self._sigma = float(sigmas[self._next_step])
+        self._out = self.publisher(LatentBlock, "latent_out", BLOCKS)
+
+    def start(self) -> None:
+        self._inbox.clear()
+        self.listen(Prompt, "blocks/prompt", lambda m: self._take(prompt_from_msg(m)), BLOCKS)
+        self.listen(SinkFrame, "sink", lambda m: self._take(sink_from_msg(m)), LATCHED_FEW)
+        self.listen(EpochStart, "blocks/epoch", self._on_epoch, LATCHED)
+        self.listen(
+            BlockConditioning,
+            "blocks/conditioning",
+            lambda m: self._take(conditioning_from_msg(m)),
+            BLOCKS,
+        )
+        if not self._stage.makes_noise:
+            self.listen(LatentBlock, "latent_in", self._on_latent, BLOCKS)
+        self.heartbeat.say(detail="waiting for an epoch")
+
+    def _on_epoch(self, msg: EpochStart) -> None:
+        if self.takes_part(msg):
+            self._take(epoch_from_msg(msg))
+
+    def _on_latent(self, msg: LatentBlock) -> None:
+        self.note_hop(msg.header.stamp)
+        self._take(latent_from_msg(msg))
+
+    def _take(self, arrival: Arrival) -> None:
+        """Put what has arrived with the rest, and do what has become possible."""
+        reason = self._inbox.offer(arrival)
+        if reason is not None:
+            self.refuse(type(arrival).__name__, reason, reason)
+        while (work := self._inbox.take()) is not None:
+            self._do(work)
+        self.telemetry.gauge("queue_depth", self._inbox.depth)
+
+    def _do(self, work: Work) -> None:
+        match work:
+            case stream.EpochStart():
+                with self.telemetry.timed("rebuild_ms"):
+                    self._stage.start_epoch(work)
+                self.heartbeat.say(ready=True, epoch=work.epoch, detail="denoising")
+            case stream.Prompt():
+                self._stage.set_prompt(work)
+            case stream.Sink():
+                self._stage.set_sink(work)
+            case BlockWork():
+                self._denoise(work)
+
+    def _denoise(self, work: BlockWork) -> None:
+        block = work.conditioning
+        with self.telemetry.timed("stage_ms"):
+            latent = self._stage.process(block, work.latent)
+        done = stream.BlockLatent(block.epoch, block.block, self._next_step, latent)
+        msg = latent_to_msg(done, sigma=self._sigma)
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._out.publish(msg)
+        self.telemetry.output()
+
+
+def main() -> None:
+    """Run the node as a process."""
+    main_of(DenoiserNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Speech into the graph: from a file, a sound device or a topic, as the conductor demands it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from avatar_msgs.msg import AudioChunk, AudioDemand
+from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
+from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.speech.sample_sender import SampleSender
+from avatar_nodes.speech.sources import AudioSource, BufferSource, DeviceSource, FileSource
+from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
+from avatar_nodes.wire.qos import LATCHED, SOUND
+from avatar_nodes.wire.wire_error import WireError
+
+_POLL_S = 0.02
+
+
+class MicrophoneNode(AvatarNode):
+    """Publishes `speech/audio`; obeys `speech/demand`."""
+
+    KIND = "microphone"
+    PARAMETERS = (
+        NodeParameter(
+            "source", "topic", "Where speech comes from.", choices=("file", "device", "topic")
+        ),
+        NodeParameter("file", "", "Sound file (WAV, FLAC, OGG, MP3) of source `file`."),
+        NodeParameter("device", "", "Input device of source `device`: part of its name, or number"),
+        NodeParameter("topic", "audio_in", "AudioChunk topic of source `topic`."),
+        NodeParameter(
+            "pace",
+            "realtime",
+            "How a file flows: at the speed of its sound, or as fast as demanded.",
+            choices=("realtime", "demand"),
+        ),
+        NodeParameter("sample_rate", 16000, "Samples per second of the graph.", 8000, 192000),
+        NodeParameter("chunk_samples", 640, "Samples of a message at most.", 1, 1 << 20),
+    )
+
+    def setup(self) -> None:
+        self._source: AudioSource = self._open_source()
+        self._sender = SampleSender(
+            self._source,
+            sample_rate=self.value("sample_rate"),
+            chunk_samples=self.value("chunk_samples"),
+            realtime=self.value("pace") == "realtime",
+        )
+        self._stream = uuid.uuid4().hex
+        self._audio = self.publisher(AudioChunk, "speech/audio", SOUND)
+
+    def start(self) -> None:
+        if isinstance(self._source, BufferSource) and not isinstance(self._source, DeviceSource):
+            self.listen(AudioChunk, self.value("topic"), self._on_audio, SOUND)
+        self.listen(AudioDemand, "speech/demand", self._on_demand, LATCHED)
+        self.every(_POLL_S, self._send)
+        self.heartbeat.say(ready=True, detail="waiting for a demand")
+
+    def teardown(self) -> None:
+        if source := getattr(self, "_source", None):
+            source.close()
+
+    def _open_source(self) -> AudioSource:
+        rate, kind = self.value("sample_rate"), self.value("source")
+        if kind == "file":
+            if not self.value("file"):
+                raise ConfigurationError("parameter file: expected a sound file, got nothing")
+            return FileSource(self.value("file"), sample_rate=rate)
+        if kind == "device":
+            return DeviceSource(self.value("device"), sample_rate=rate)
+        return BufferSource(sample_rate=rate)
+
+    def _on_audio(self, msg: AudioChunk) -> None:
+        samples = audio_from_msg(msg)
+        assert isinstance(self._source, BufferSource)
+        if len(samples):
+            self._source.push(samples, sample_rate=msg.sample_rate, channels=msg.channels)
+        if msg.end_of_stream:
+            self._source.finish()
+
+    def _on_demand(self, msg: AudioDemand) -> None:
+        if msg.limit_sample < msg.next_sample:
+            raise WireError("order", f"limit {msg.limit_sample} before sample {msg.next_sample}")
+        if msg.stream:
+            self._stream = msg.stream
+        self._sender.demand(msg.next_sample, msg.limit_sample, time.monotonic())
+        self._send()
+
+    def _send(self) -> None:
+        rate = self.value("sample_rate")
+        for run in self._sender.poll(time.monotonic()):
+            msg = audio_to_msg(
+                run.samples,
+                stream=self._stream,
+                sample_rate=rate,
+                first_sample=run.first_sample,
+                end_of_stream=run.end_of_stream,
+            )
+            msg.header.stamp = self.get_clock().now().to_msg()
+            msg.header.frame_id = self.value("source")
+            self._audio.publish(msg)
+            self.telemetry.output()
+            self.heartbeat.say(detail="the stream has ended" if run.end_of_stream else "speaking")
+        self.telemetry.gauge("position_s", self._sender.next_sample / rate)
+        self.telemetry.gauge("resent", self._sender.resent)
+        self.telemetry.gauge("skipped", self._sender.skipped)
+
+
+def main() -> None:
+    """Run the node as a process."""
+    main_of(MicrophoneNode)
+
+
+if __name__ == "__main__":
+    main()

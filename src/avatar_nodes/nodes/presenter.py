@@ -1,0 +1,206 @@
+"""One media clock: every frame leaves with exactly its sound."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from avatar_msgs.msg import AudioChunk, BlockConditioning, BlockCredit, EpochStart, FrameBlock
+from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.node_parameter import NodeParameter
+from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.streaming.media_clock import MediaClock
+from avatar_nodes.streaming.presentation import Presentation, Slot
+from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
+from avatar_nodes.wire.camera import camera_info
+from avatar_nodes.wire.frames import frames_from_msg
+from avatar_nodes.wire.image import image_to_jpeg_msg, image_to_msg
+from avatar_nodes.wire.qos import BLOCKS, FRAMES, LATCHED, LATCHED_FEW, PUBLIC_NAMES, public_qos
+from avatar_nodes.wire.stamp import stamp_of
+
+_IDLE_S = 0.5
+
+
+class PresenterNode(AvatarNode):
+    """`blocks/frames` and the sound of `blocks/conditioning` in; `image_raw`, `camera_info`,
+    `image_raw/compressed` and `audio` out, one message of each a frame; `blocks/credit` back."""
+
+    KIND = "presenter"
+    PARAMETERS = (
+        NodeParameter(
+            "pace",
+            "realtime",
+            "By the clock, or as fast as blocks come.",
+            choices=("realtime", "free"),
+        ),
+        NodeParameter("fps", 25, "Frames per second.", 1, 120),
+        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
+        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
+        NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
+        NodeParameter("margin_s", 0.08, "Delay of the first frame, against jitter [s].", 0.0, 5.0),
+        NodeParameter("frame_id", "avatar_camera", "frame_id of images and camera info."),
+        NodeParameter("jpeg_quality", 85, "Quality of image_raw/compressed.", 1, 100),
+        NodeParameter("qos_image", "SYSTEM_DEFAULT", "QoS of the images.", choices=PUBLIC_NAMES),
+        NodeParameter("qos_audio", "SYSTEM_DEFAULT", "QoS of the sound.", choices=PUBLIC_NAMES),
+    )
+
+    def setup(self) -> None:
+        fps, rate = self.value("fps"), self.value("sample_rate")
+        self._realtime = self.value("pace") == "realtime"
+        self._stream = uuid.uuid4().hex
+        self._samples_per_frame = rate // fps
+        self._presentation: Presentation[BlockConditioning] = Presentation(
+            samples_per_frame=self._samples_per_frame
+        )
+        self._media = MediaClock(fps=fps)
+        self._changed = threading.Condition()
+        self._player: threading.Thread | None = None
+        image = public_qos(self.value("qos_image"))
+        self._image = self.publisher(Image, "image_raw", image)
+        self._jpeg = self.publisher(CompressedImage, "image_raw/compressed", image)
+        self._camera = self.publisher(CameraInfo, "camera_info", image)
+        self._audio = self.publisher(AudioChunk, "audio", public_qos(self.value("qos_audio")))
+        self._credit = self.publisher(BlockCredit, "blocks/credit", LATCHED)
+        self._ledger = self.publisher(BlockConditioning, "blocks/presented", LATCHED_FEW)
+        self._camera_info = camera_info(
+            width=self.value("width"), height=self.value("height"), frame_id=self.value("frame_id")
+        )
+
+    def start(self) -> None:
+        self.listen(EpochStart, "blocks/epoch", self._on_epoch, LATCHED)
+        self.listen(BlockConditioning, "blocks/conditioning", self._on_conditioning, BLOCKS)
+        self.listen(FrameBlock, "blocks/frames", self._on_frames, FRAMES)
+        self._playing = True
+        if self._realtime:
+            self._player = threading.Thread(target=self._play, name="media clock", daemon=True)
+            self._player.start()
+        self.heartbeat.say(detail="waiting for an epoch")
+
+    def stop(self) -> None:
+        if self._player is not None:
+            with self._changed:
+                self._playing = False
+                self._changed.notify()
+            self._player.join()
+            self._player = None
+
+    def _on_epoch(self, msg: EpochStart) -> None:
+        if not self.takes_part(msg):
+            return
+        with self._changed:
+            if self._presentation.start_epoch(msg.epoch, msg.first_block):
+                self._send_credit()
+                self.heartbeat.say(ready=True, epoch=msg.epoch, detail="presenting")
+
+    def _on_frames(self, msg: FrameBlock) -> None:
+        self.note_hop(msg.header.stamp)
+        frames = frames_from_msg(msg, height=self.value("height"), width=self.value("width"))
+        with self._changed:
+            self._taken(self._presentation.add_frames(msg.epoch, msg.block, frames))
+
+    def _on_conditioning(self, msg: BlockConditioning) -> None:
+        samples = audio_from_msg(msg.sound, sample_rate=self.value("sample_rate"), channels=1)
+        last = msg.sound.end_of_stream
+        with self._changed:
+            self._taken(
+                self._presentation.add_sound(msg.epoch, msg.block, samples, last=last, tag=msg)
+            )
+
+    def _taken(self, blocks: list[BlockConditioning]) -> None:
+        """Blocks are complete: tell the conductor, leave a trace for the next one, play."""
+        if not blocks:
+            return
+        for block in blocks:
+            self._ledger.publish(block)
+        if not self._media.started:
+            delay = self.value("margin_s") if self._realtime else 0.0
+            self._media.start(self.get_clock().now().nanoseconds + round(delay * 1e9))
+        if self._realtime:
+            self._changed.notify()
+        else:
+            while (slot := self._presentation.next_slot()) is not None:
+                self._present(slot, self._media.release())
+        self._send_credit()
+
+    def _play(self) -> None:
+        """The thread of the media clock."""
+        with self._changed:
+            while self._playing:
+                wait_s = _IDLE_S
+                if self._media.started:
+                    now = self.get_clock().now().nanoseconds
+                    wait_s = (self._media.stamp_ns() - now) / 1e9
+                    if wait_s <= 0.0:
+                        self._play_slot(now)
+                        continue
+                self._changed.wait(min(wait_s, _IDLE_S))
+
+    def _play_slot(self, now_ns: int) -> None:
+        moved = self._media.catch_up(now_ns)
+        if moved:
+            self.telemetry.count("clock_moved_ms", moved // 1_000_000)
+        slot = self._presentation.next_slot() or self._presentation.hold()
+        stamp = self._media.release()
+        if slot is not None:
+            self._present(slot, stamp)
+            if slot.first:
+                self._send_credit()
+
+    def _present(self, slot: Slot, stamp_ns: int) -> None:
+        stamp, frame_id = stamp_of(stamp_ns), self.value("frame_id")
+        image = image_to_msg(slot.frame, frame_id=frame_id)
+        sound = audio_to_msg(
+            slot.sound,
+            stream=self._stream,
+            sample_rate=self.value("sample_rate"),
+            first_sample=(self._media.slot - 1) * self._samples_per_frame,
+            end_of_stream=slot.last,
+        )
+        image.header.stamp = sound.header.stamp = self._camera_info.header.stamp = stamp
+        sound.header.frame_id = frame_id
+        self._image.publish(image)
+        self._audio.publish(sound)
+        self._camera.publish(self._camera_info)
+        if self._jpeg.get_subscription_count():
+            jpeg = image_to_jpeg_msg(
+                slot.frame, quality=self.value("jpeg_quality"), frame_id=frame_id
+            )
+            jpeg.header.stamp = stamp
+            self._jpeg.publish(jpeg)
+        self._measure()
+
+    def _measure(self) -> None:
+        shown = self._presentation
+        late_ms = (self.get_clock().now().nanoseconds - self._media.stamp_ns(-1)) / 1e6
+        self.telemetry.output()
+        self.telemetry.sample("release_late_ms", late_ms if self._realtime else 0.0)
+        self.telemetry.gauge("frames_presented", shown.presented)
+        self.telemetry.gauge("frames_held", shown.held)
+        self.telemetry.gauge("queue_depth", shown.waiting_blocks)
+        video_s = (shown.presented + shown.held) / self.value("fps")
+        audio_s = self._media.slot * self._samples_per_frame / self.value("sample_rate")
+        self.telemetry.gauge("av_offset_ms", (audio_s - video_s) * 1000.0)
+
+    def _send_credit(self) -> None:
+        shown = self._presentation
+        credit = BlockCredit(
+            epoch=shown.epoch,
+            presented_block=shown.taken_block,
+            queue_depth=shown.waiting_blocks,
+            frames_presented=shown.presented,
+        )
+        credit.header.stamp = self.get_clock().now().to_msg()
+        if self._realtime and self._media.started:
+            credit.next_due = stamp_of(self._media.stamp_ns(shown.waiting_frames))
+        self._credit.publish(credit)
+
+
+def main() -> None:
+    """Run the node as a process."""
+    main_of(PresenterNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Writes what the avatar shows and says, as any subscriber would get it, into an MP4 file."""
+
+from __future__ import annotations
+
+import time
+
+from sensor_msgs.msg import Image
+
+from avatar_msgs.msg import AudioChunk, AvatarState
+from avatar_nodes.nodes.lifecycle_node import EXIT_FAILED, AvatarNode
+from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
+from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.recording.mp4_writer import Mp4Writer
+from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
+from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.image import image_from_msg
+from avatar_nodes.wire.qos import LATCHED, PUBLIC_NAMES, public_qos
+from avatar_nodes.wire.stamp import nanoseconds
+
+_TICK_S = 0.1
+_PATIENCE_S = 10.0
+
+
+class RecorderNode(AvatarNode):
+    """`image_raw`, `audio` and `state` in; ends with the stream, and its process with it."""
+
+    KIND = "recorder"
+    PARAMETERS = (
+        NodeParameter("out", "", "Video file to write (MP4: H.264 and AAC)."),
+        NodeParameter("fps", 25, "Frames per second.", 1, 120),
+        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
+        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
+        NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
+        NodeParameter("qos_image", "SYSTEM_DEFAULT", "QoS of the images.", choices=PUBLIC_NAMES),
+        NodeParameter("qos_audio", "SYSTEM_DEFAULT", "QoS of the sound.", choices=PUBLIC_NAMES),
+    )
+
+    def setup(self) -> None:
+        if not self.value("out"):
+            raise ConfigurationError("parameter out: expected a video file, got nothing")
+        self._writer: Mp4Writer | None = Mp4Writer(
+            self.value("out"),
+            width=self.value("width"),
+            height=self.value("height"),
+            fps=self.value("fps"),
+            sample_rate=self.value("sample_rate"),
+        )
+        self._pairing = StampPairing(fps=self.value("fps"))
+        self._epoch = 0
+        self._finished_at: float | None = None
+
+    def start(self) -> None:
+        image, audio = public_qos(self.value("qos_image")), public_qos(self.value("qos_audio"))
+        self._topics = [
+            self.listen(Image, "image_raw", self._on_image, image),
+            self.listen(AudioChunk, "audio", self._on_audio, audio),
+        ]
+        self.listen(AvatarState, "state", self._on_state, LATCHED)
+        self.every(_TICK_S, self._tick)
+        self.heartbeat.say(detail="waiting for the presenter")
+
+    def teardown(self) -> None:
+        """The file is completed however the node ends."""
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            for pair in self._pairing.flush():
+                self._write(writer, pair)
+            writer.close()
+            self.get_logger().info(f"{self.value('out')}: {writer.frames} frames written")
+
+    def _on_image(self, msg: Image) -> None:
+        self._record(self._pairing.add_frame(nanoseconds(msg.header.stamp), image_from_msg(msg)))
+
+    def _on_audio(self, msg: AudioChunk) -> None:
+        samples = audio_from_msg(msg, sample_rate=self.value("sample_rate"), channels=1)
+        stamp = nanoseconds(msg.header.stamp)
+        self._record(self._pairing.add_sound(stamp, samples, last=msg.end_of_stream))
+
+    def _on_state(self, msg: AvatarState) -> None:
+        self._epoch = msg.epoch
+        if msg.state == AvatarState.FINISHED and self._finished_at is None:
+            self._finished_at = time.monotonic()
+        self._tick()
+
+    def _tick(self) -> None:
+        """Ready once both topics have their publisher; in the epoch that the state tells."""
+        matched = all(self.count_publishers(topic.topic_name) for topic in self._topics)
+        detail = "recording" if matched else "waiting for the presenter"
+        self.heartbeat.say(ready=matched and self._epoch > 0, epoch=self._epoch, detail=detail)
+        overdue = self._finished_at is not None and (
+            time.monotonic() - self._finished_at > _PATIENCE_S
+        )
+        if overdue and self.exit_code is None:
+            self.get_logger().error("the stream has ended, but its last frame did not arrive")
+            self._finish(EXIT_FAILED)
+
+    def _record(self, pairs: list[Pair]) -> None:
+        for pair in pairs:
+            if self._writer is None:
+                return
+            self._write(self._writer, pair)
+            if pair.last:
+                self._finish(0)
+        self.telemetry.gauge("queue_depth", self._pairing.waiting)
+
+    def _write(self, writer: Mp4Writer, pair: Pair) -> None:
+        if pair.missing:
+            self.telemetry.count("frames_missing", pair.missing)
+            self.get_logger().warning(f"{pair.missing} frames did not arrive")
+        with self.telemetry.timed("write_ms"):
+            writer.write_frame(pair.frame)
+            writer.write_sound(pair.sound)
+        self.telemetry.output()
+
+    def _finish(self, code: int) -> None:
+        self.teardown()
+        self.exit_code = code
+
+
+def main() -> None:
+    """Run the node as a process."""
+    main_of(RecorderNode)
+
+
+if __name__ == "__main__":
+    main()

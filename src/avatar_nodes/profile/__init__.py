@@ -1,0 +1,16 @@
+"""The typed, validated configuration of one avatar."""
+
+from avatar_nodes.profile.load import load_profile, profile_names, with_values
+from avatar_nodes.profile.problem import Problem, ProfileError
+from avatar_nodes.profile.schema import NODE_KINDS, Mode, Profile
+
+__all__ = [
+    "NODE_KINDS",
+    "Mode",
+    "Problem",
+    "Profile",
+    "ProfileError",
+    "load_profile",
+    "profile_names",
+    "with_values",
+]

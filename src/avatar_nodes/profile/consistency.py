@@ -1,0 +1,66 @@
+"""What the sections of a profile must agree on, beyond the range of each value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from avatar_nodes.profile.problem import KeyPath, Problem
+from avatar_nodes.profile.schema import Profile
+
+
+def inconsistencies(profile: Profile) -> list[Problem]:
+    """Every disagreement between values that are each right by themselves."""
+    return [
+        *_whole_samples_per_frame(profile),
+        *_steps_covered_once_in_order(profile),
+        *_each_node_in_one_process(profile),
+        *_delays_in_order(profile),
+    ]
+
+
+def _whole_samples_per_frame(profile: Profile) -> Iterator[Problem]:
+    if profile.audio.sample_rate % profile.video.fps:
+        yield Problem(
+            ("audio", "sample_rate"),
+            f"a multiple of video.fps ({profile.video.fps})",
+            profile.audio.sample_rate,
+        )
+
+
+def _steps_covered_once_in_order(profile: Profile) -> Iterator[Problem]:
+    denoisers = profile.placement.denoisers
+    owned = [step for denoiser in denoisers for step in denoiser.steps]
+    if owned != list(range(profile.num_steps)):
+        yield Problem(
+            ("placement", "denoisers"),
+            f"steps 0 to {profile.num_steps - 1} (model.sigmas has {profile.num_steps} steps),"
+            " each once and in order, over all denoisers",
+            [denoiser.steps for denoiser in denoisers],
+        )
+
+
+def _each_node_in_one_process(profile: Profile) -> Iterator[Problem]:
+    names = profile.node_names
+    home: dict[str, str] = {}
+    for process, nodes in profile.placement.processes.items():
+        here: KeyPath = ("placement", "processes", process)
+        if process in names and process not in nodes:
+            yield Problem(here, "a name that is not another node's", process)
+        for index, node in enumerate(nodes):
+            if node not in names:
+                yield Problem((*here, index), f"one of {', '.join(names)}", node)
+            elif node in home:
+                yield Problem(
+                    (*here, index), f"each node once ({node} is in process {home[node]})", node
+                )
+            home.setdefault(node, process)
+
+
+def _delays_in_order(profile: Profile) -> Iterator[Problem]:
+    restart = profile.restart
+    if restart.max_delay_s < restart.delay_s:
+        yield Problem(
+            ("restart", "max_delay_s"),
+            f"at least restart.delay_s ({restart.delay_s})",
+            restart.max_delay_s,
+        )

@@ -1,0 +1,89 @@
+"""Reads a profile: finds its file, follows `extends`, validates, and says what is wrong where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from avatar_nodes.profile.consistency import inconsistencies
+from avatar_nodes.profile.explain import explain
+from avatar_nodes.profile.problem import Problem, ProfileError
+from avatar_nodes.profile.schema import Profile
+from avatar_nodes.profile.source import Source, merge_values, read_source
+from avatar_nodes.resources import share_directory
+
+# Values that are paths, resolved when the profile is read.
+_PATHS = (("model", "checkpoint"), ("stream", "reference"))
+
+
+def load_profile(name: str | Path) -> Profile:
+    """The profile of that name (`tiny`: the package's `config/tiny.yaml`) or of that YAML file.
+
+    Raises:
+        ProfileError: one line for each problem, with file, line, key, what was expected and what
+        was found.
+    """
+    file = _locate(str(name), Path.cwd() / "here")
+    if not file.is_file():
+        known = ", ".join(profile_names())
+        raise ProfileError([Problem((), f"a profile file or one of {known}", str(name))])
+    source = read_source(file, _locate)
+    for section, key in _PATHS:
+        _resolve_path(source, section, key)
+    return _validate(source)
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles that the package ships."""
+    return sorted(file.stem for file in (share_directory() / "config").glob("*.yaml"))
+
+
+def with_values(profile: Profile, values: Mapping[str, Any]) -> Profile:
+    """`profile` with some values replaced (nested as in the YAML), validated again.
+
+    Raises:
+        ProfileError: as `load_profile`, without file and line.
+    """
+    return _validate(Source(merge_values(profile.model_dump(), values)))
+
+
+def _locate(name: str, beside: Path) -> Path:
+    """A bare word is a profile beside the file that names it, or a shipped one; else a path."""
+    path = Path(name).expanduser()
+    if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
+        return path if path.is_absolute() else beside.parent / path
+    sibling = beside.parent / f"{name}.yaml"
+    return sibling if sibling.is_file() else share_directory() / "config" / f"{name}.yaml"
+
+
+def _resolve_path(source: Source, section: str, key: str) -> None:
+    """A relative path is beside the file that has it, or else among the package's own files."""
+    values = source.values.get(section)
+    if not isinstance(values, dict) or not isinstance(values.get(key), str) or not values[key]:
+        return
+    place = source.place((section, key))
+    path = Path(values[key]).expanduser()
+    beside = place.file.parent / path if place else path
+    values[key] = str(beside.absolute() if beside.exists() else share_directory() / path)
+
+
+def _validate(source: Source) -> Profile:
+    try:
+        profile = Profile.model_validate(source.values)
+    except ValidationError as error:
+        problems = [explain(detail, Profile) for detail in error.errors(include_url=False)]
+    else:
+        problems = inconsistencies(profile)
+        if not problems:
+            return profile
+    placed = [_placed(problem, source) for problem in problems]
+    raise ProfileError(sorted(placed, key=lambda problem: (str(problem.file), problem.line or 0)))
+
+
+def _placed(problem: Problem, source: Source) -> Problem:
+    place = source.place(problem.path)
+    return problem if place is None else replace(problem, file=place.file, line=place.line)

@@ -1,0 +1,276 @@
+"""The typed profile: every setting of one avatar, its range and its meaning.
+
+Units are in the names (`_s` seconds, `fps` frames per second, `_rate` hertz). The models are
+strict: a string is never read as a number, an unknown key is an error. `load.py` reads them from
+YAML and turns every problem into one line; `reference.py` prints these descriptions as a table.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+NODE_KINDS = ("microphone", "conductor", "denoiser", "decoder", "presenter", "recorder")
+
+QosName = Literal["SYSTEM_DEFAULT", "DEFAULT", "RELIABLE", "SENSOR_DATA"]
+Mode = Literal["puppet", "render"]
+Pace = Literal["realtime", "free"]
+PositiveSeconds = Annotated[float, Field(gt=0.0, le=3600.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModelSection(_Section):
+    """Which trained model runs, and its window and noise schedule."""
+
+    checkpoint: str = Field(
+        min_length=1,
+        description="Checkpoint folder. A relative path is looked up beside the profile, then in"
+        " the package's own data folder.",
+    )
+    dtype: Literal["bfloat16", "float16", "float32"] = Field(
+        default="bfloat16", description="Number format the denoisers and the decoder compute in."
+    )
+    sigmas: list[Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
+        min_length=2,
+        max_length=101,
+        description="Noise level before each denoising step, falling, and 0 at the end: T+1 values"
+        " for T steps.",
+    )
+    past_blocks: int = Field(
+        default=2,
+        ge=0,
+        le=64,
+        description="Past blocks that a block attends to (L), beside the sink.",
+    )
+    aas_from_block: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="First block, counted from the stream's first as 0, that attends to the sink"
+        " made of the avatar's own first latent (Adaptive Attention Sink).",
+    )
+
+    @field_validator("sigmas")
+    @classmethod
+    def _sigmas_fall_to_zero(cls, sigmas: list[float]) -> list[float]:
+        if sigmas[-1] != 0.0:
+            raise ValueError("expected a list that ends in 0.0")
+        if any(after >= before for before, after in pairwise(sigmas)):
+            raise ValueError("expected a strictly falling list")
+        return sigmas
+
+
+class VideoSection(_Section):
+    """The picture that comes out."""
+
+    width: int = Field(
+        ge=16, le=4096, multiple_of=16, description="Picture width in pixels, a multiple of 16."
+    )
+    height: int = Field(
+        ge=16, le=4096, multiple_of=16, description="Picture height in pixels, a multiple of 16."
+    )
+    fps: int = Field(default=25, ge=1, le=120, description="Frames per second.")
+    jpeg_quality: int = Field(
+        default=85, ge=1, le=100, description="JPEG quality of `image_raw/compressed` (1 to 100)."
+    )
+    frame_id: str = Field(
+        default="avatar_camera",
+        min_length=1,
+        description="`header.frame_id` of images and camera info.",
+    )
+
+
+class AudioSection(_Section):
+    """The sound inside the graph: mono 16-bit samples."""
+
+    sample_rate: int = Field(
+        default=16000,
+        ge=8000,
+        le=192000,
+        description="Samples per second inside the graph; every source is resampled to it. A frame"
+        " must last a whole number of samples.",
+    )
+
+
+class StreamSection(_Section):
+    """How the endless stream of blocks is made."""
+
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**63 - 1,
+        description="Seed of the noise; the same seed gives the same frames.",
+    )
+    prompt: str = Field(min_length=1, description="Text prompt at the start of the stream.")
+    reference: str = Field(
+        default="",
+        description="Picture of the person (PNG or JPEG). Empty: `reference.png` of the checkpoint."
+        " A relative path is looked up as for `model.checkpoint`.",
+    )
+    first_block: int = Field(
+        default=0, ge=0, le=2**62, description="Number that the first block of the stream bears."
+    )
+    max_in_flight: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description="Blocks allowed between conductor and presenter at the same time (credits).",
+    )
+    pace: Pace = Field(
+        default="realtime",
+        description="`realtime`: frames come out on the media clock. `free`: as fast as they are"
+        " made (rendering and benchmarks always run free).",
+    )
+    margin_s: float = Field(
+        default=0.08,
+        ge=0.0,
+        le=5.0,
+        description="Just-in-time margin: seconds that a block should be finished before it is"
+        " due.",
+    )
+    idle: Literal["keep_alive", "hold"] = Field(
+        default="keep_alive",
+        description="Without sound: `keep_alive` goes on with silent blocks, the avatar keeps"
+        " moving; `hold` stops and holds the last frame.",
+    )
+    heartbeat_timeout_s: PositiveSeconds = Field(
+        default=2.0, description="A stage unheard of for this many seconds is taken for lost."
+    )
+    block_timeout_s: PositiveSeconds = Field(
+        default=30.0,
+        description="A block unfinished after this many seconds starts a new epoch. Longer than a"
+        " block ever takes; a stage that dies is noticed sooner, by its heartbeat.",
+    )
+
+
+class DenoiserPlacement(_Section):
+    """One denoiser node: the steps, the device and the threads that it owns."""
+
+    steps: list[Annotated[int, Field(ge=0)]] = Field(
+        min_length=1,
+        description="Denoising steps of this node, 0 the noisiest. All denoisers together take"
+        " every step once, in order.",
+    )
+    device: str = Field(
+        default="cpu",
+        pattern=r"^(cpu|cuda(:\d+)?)$",
+        description="Device: `cpu`, `cuda` or `cuda:N`.",
+    )
+    threads: int = Field(default=1, ge=1, le=256, description="CPU threads for its arithmetic.")
+
+
+class DecoderPlacement(_Section):
+    """Where the video decoder runs."""
+
+    device: str = Field(
+        default="cpu",
+        pattern=r"^(cpu|cuda(:\d+)?)$",
+        description="Device: `cpu`, `cuda` or `cuda:N`.",
+    )
+    threads: int = Field(default=1, ge=1, le=256, description="CPU threads for its arithmetic.")
+
+
+class PlacementSection(_Section):
+    """Which node runs where."""
+
+    denoisers: list[DenoiserPlacement] = Field(
+        min_length=1, description="One entry for each denoiser node, in the order of the steps."
+    )
+    decoder: DecoderPlacement = Field(
+        default_factory=DecoderPlacement, description="Device and threads of the decoder."
+    )
+    processes: dict[
+        Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")],
+        Annotated[list[str], Field(min_length=1)],
+    ] = Field(
+        default_factory=dict,
+        description="Processes that several nodes share: process name to node names (`microphone`,"
+        " `conductor`, `denoiser_1`, ..., `decoder`, `presenter`, `recorder`). A node not named"
+        " here has a process of its own.",
+    )
+
+
+class RestartSection(_Section):
+    """What happens when a process of the graph ends by itself."""
+
+    respawn: bool = Field(default=True, description="Start a process again that has ended.")
+    delay_s: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=60.0,
+        description="Seconds before the first restart; doubles with each one.",
+    )
+    max_delay_s: float = Field(
+        default=10.0, ge=0.0, le=600.0, description="Longest pause between restarts, in seconds."
+    )
+    max_restarts: int = Field(
+        default=5,
+        ge=0,
+        le=1000,
+        description="Restarts allowed within `window_s`; one more ends the graph.",
+    )
+    window_s: PositiveSeconds = Field(
+        default=60.0, description="Window in which restarts are counted."
+    )
+    start_timeout_s: PositiveSeconds = Field(
+        default=120.0,
+        description="Seconds within which every node of the graph must be ready after the start.",
+    )
+    grace_s: PositiveSeconds = Field(
+        default=3.0,
+        description="Seconds that a process has to end after SIGINT before it is killed.",
+    )
+
+
+class QosSection(_Section):
+    """Quality of service of the public topics, by the names of ROS 2's presets."""
+
+    image: QosName = Field(
+        default="SYSTEM_DEFAULT", description="QoS of `image_raw` and its siblings."
+    )
+    audio: QosName = Field(default="SYSTEM_DEFAULT", description="QoS of `audio`.")
+
+
+class DiagnosticsSection(_Section):
+    """The reports on `/diagnostics`."""
+
+    period_s: PositiveSeconds = Field(
+        default=1.0, description="Seconds between two reports of a node."
+    )
+
+
+class Profile(_Section):
+    """Everything that one avatar is configured by."""
+
+    model: ModelSection = Field(description="The trained model, its window and noise schedule.")
+    video: VideoSection = Field(description="The picture that comes out.")
+    audio: AudioSection = Field(
+        default_factory=AudioSection, description="The sound inside the graph."
+    )
+    stream: StreamSection = Field(description="How the endless stream of blocks is made.")
+    placement: PlacementSection = Field(description="Which node runs where.")
+    restart: RestartSection = Field(
+        default_factory=RestartSection, description="What happens when a process ends by itself."
+    )
+    qos: QosSection = Field(
+        default_factory=QosSection, description="Quality of service of the public topics."
+    )
+    diagnostics: DiagnosticsSection = Field(
+        default_factory=DiagnosticsSection, description="The reports on `/diagnostics`."
+    )
+
+    @property
+    def num_steps(self) -> int:
+        """Number of denoising steps T."""
+        return len(self.model.sigmas) - 1
+
+    @property
+    def node_names(self) -> tuple[str, ...]:
+        """Names that `placement.processes` may use, in the order of the data flow."""
+        denoisers = (f"denoiser_{k + 1}" for k in range(len(self.placement.denoisers)))
+        return ("microphone", "conductor", *denoisers, "decoder", "presenter", "recorder")

@@ -1,0 +1,1 @@
+"""Writing what was seen and heard into a video file."""

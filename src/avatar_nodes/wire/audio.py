@@ -1,0 +1,66 @@
+"""avatar_msgs/AudioChunk <-> int16 samples."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+
+import numpy as np
+
+from avatar_msgs.msg import AudioChunk
+from avatar_nodes.wire.wire_error import WireError
+
+MAX_SAMPLES = 1 << 22
+
+_HIGHEST_RATE = 768_000
+_MOST_CHANNELS = 64
+
+if array("h").itemsize != 2 or sys.byteorder != "little":
+    raise ImportError("16-bit little endian samples are not this machine's own")
+
+
+def audio_to_msg(
+    samples: np.ndarray,
+    *,
+    stream: str,
+    sample_rate: int,
+    first_sample: int,
+    end_of_stream: bool = False,
+) -> AudioChunk:
+    """A mono chunk of int16 samples [n]; header left empty."""
+    msg = AudioChunk(
+        stream=stream,
+        sample_rate=sample_rate,
+        channels=1,
+        first_sample=first_sample,
+        end_of_stream=end_of_stream,
+    )
+    if len(samples):
+        msg.data.frombytes(np.ascontiguousarray(samples, np.int16).data.cast("B"))
+    return msg
+
+
+def audio_from_msg(
+    msg: AudioChunk, *, sample_rate: int | None = None, channels: int | None = None
+) -> np.ndarray:
+    """The interleaved int16 samples [n * channels]; they share the message's memory.
+
+    Args:
+        sample_rate, channels: expected values; without them any sensible one is right.
+
+    Raises:
+        WireError: `rate`, `channels`, `size` or `length` (no multiple of the channels).
+    """
+    if not 0 < msg.sample_rate <= _HIGHEST_RATE or sample_rate not in (None, msg.sample_rate):
+        wanted = f", expected {sample_rate}" if sample_rate else ""
+        raise WireError("rate", f"sound of {msg.sample_rate} Hz{wanted}")
+    if not 0 < msg.channels <= _MOST_CHANNELS or channels not in (None, msg.channels):
+        wanted = f", expected {channels}" if channels else ""
+        raise WireError("channels", f"sound of {msg.channels} channels{wanted}")
+    if len(msg.data) > MAX_SAMPLES:
+        raise WireError("size", f"{len(msg.data)} samples in one chunk, at most {MAX_SAMPLES}")
+    if len(msg.data) % msg.channels:
+        raise WireError(
+            "length", f"{len(msg.data)} samples are no multiple of {msg.channels} channels"
+        )
+    return np.frombuffer(msg.data, np.int16) if len(msg.data) else np.zeros(0, np.int16)

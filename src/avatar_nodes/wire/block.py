@@ -1,0 +1,165 @@
+"""What travels with a block: avatar_msgs <-> `avatar_nodes.streaming.block`."""
+
+from __future__ import annotations
+
+import torch
+
+from avatar_msgs import msg as m
+from avatar_nodes.streaming.block import (
+    BlockConditioning,
+    BlockContext,
+    BlockLatent,
+    EpochStart,
+    Prompt,
+    Sink,
+)
+from avatar_nodes.streaming.block_ledger import IssuedBlock
+from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
+from avatar_nodes.wire.tensor import tensor_from_msg, tensor_to_msg
+from avatar_nodes.wire.wire_error import WireError
+
+_LATENT = (None, None, None, None)
+_FEATURES = (None, None, None)
+_MAX_CONTEXT = 64
+
+
+def prompt_to_msg(prompt: Prompt) -> m.Prompt:
+    """A prompt with its states."""
+    return m.Prompt(id=prompt.id, text=prompt.text, states=tensor_to_msg(prompt.states))
+
+
+def prompt_from_msg(msg: m.Prompt) -> Prompt:
+    """Raises WireError: see `tensor_from_msg`."""
+    states = tensor_from_msg(msg.states, shape=(None, None), dtype=torch.float32)
+    return Prompt(id=msg.id, text=msg.text, states=states)
+
+
+def sink_to_msg(sink: Sink) -> m.SinkFrame:
+    """A sink with its latent."""
+    return m.SinkFrame(
+        version=sink.version,
+        epoch=sink.epoch,
+        prompt_id=sink.prompt_id,
+        latent=tensor_to_msg(sink.latent),
+    )
+
+
+def sink_from_msg(msg: m.SinkFrame) -> Sink:
+    """Raises WireError: see `tensor_from_msg`."""
+    latent = tensor_from_msg(msg.latent, shape=_LATENT, dtype=torch.float32)
+    return Sink(version=msg.version, latent=latent, prompt_id=msg.prompt_id, epoch=msg.epoch)
+
+
+def latent_to_msg(block: BlockLatent, *, sigma: float) -> m.LatentBlock:
+    """A block between stages; `sigma` is its noise level. Header left empty."""
+    return m.LatentBlock(
+        epoch=block.epoch,
+        block=block.block,
+        step=block.step,
+        sigma=sigma,
+        latent=tensor_to_msg(block.latent),
+    )
+
+
+def latent_from_msg(msg: m.LatentBlock) -> BlockLatent:
+    """Raises WireError: see `tensor_from_msg`; `sigma`: no number between 0 and 1."""
+    if not 0.0 <= msg.sigma <= 1.0:
+        raise WireError("sigma", f"noise level {msg.sigma}, expected 0 to 1")
+    latent = tensor_from_msg(msg.latent, shape=_LATENT, dtype=torch.float32)
+    return BlockLatent(epoch=msg.epoch, block=msg.block, step=msg.step, latent=latent)
+
+
+def conditioning_to_msg(
+    issued: IssuedBlock, *, epoch: int, seed: int, sink_version: int, sample_rate: int
+) -> m.BlockConditioning:
+    """What is decided about a block, with its sound. Header left empty: as fast as it can be."""
+    return m.BlockConditioning(
+        epoch=epoch,
+        block=issued.block,
+        seed=seed,
+        prompt_id=issued.prompt_id,
+        sink_version=sink_version,
+        features=tensor_to_msg(issued.features),
+        sound=audio_to_msg(
+            issued.samples,
+            stream=issued.stream,
+            sample_rate=sample_rate,
+            first_sample=issued.first_sample,
+            end_of_stream=issued.last,
+        ),
+        next_sample=issued.next_sample,
+    )
+
+
+def conditioning_from_msg(msg: m.BlockConditioning) -> BlockConditioning:
+    """What the model needs of it, without the sound. Raises WireError: see `tensor_from_msg`."""
+    return BlockConditioning(
+        epoch=msg.epoch,
+        block=msg.block,
+        audio=tensor_from_msg(msg.features, shape=_FEATURES, dtype=torch.float32),
+        prompt_id=msg.prompt_id,
+        sink_version=msg.sink_version,
+        seed=msg.seed,
+    )
+
+
+def issued_from_msg(msg: m.BlockConditioning, *, sample_rate: int) -> IssuedBlock:
+    """What the one who issued it knows of the block. Raises WireError."""
+    return IssuedBlock(
+        block=msg.block,
+        prompt_id=msg.prompt_id,
+        features=tensor_from_msg(msg.features, shape=_FEATURES, dtype=torch.float32),
+        samples=audio_from_msg(msg.sound, sample_rate=sample_rate, channels=1),
+        stream=msg.sound.stream,
+        first_sample=msg.sound.first_sample,
+        next_sample=msg.next_sample,
+        last=msg.sound.end_of_stream,
+    )
+
+
+def epoch_to_msg(start: EpochStart) -> m.EpochStart:
+    """The beginning of an epoch. Header left empty."""
+    context = [
+        m.BlockContext(
+            block=past.block,
+            prompt_id=past.prompt_id,
+            features=tensor_to_msg(past.audio),
+            latent=tensor_to_msg(past.latent),
+        )
+        for past in start.context
+    ]
+    return m.EpochStart(
+        epoch=start.epoch,
+        first_block=start.first_block,
+        stream_start=start.stream_start,
+        seed=start.seed,
+        sink=m.SinkFrame() if start.sink is None else sink_to_msg(start.sink),
+        prompts=[prompt_to_msg(prompt) for prompt in start.prompts],
+        context=context,
+    )
+
+
+def epoch_from_msg(msg: m.EpochStart) -> EpochStart:
+    """Raises WireError: see `tensor_from_msg`; `order`: first_block before the stream's start."""
+    if msg.first_block < msg.stream_start:
+        raise WireError("order", f"block {msg.first_block} of a stream from {msg.stream_start}")
+    if len(msg.context) > _MAX_CONTEXT or len(msg.prompts) > _MAX_CONTEXT:
+        raise WireError("size", f"{len(msg.context)} context blocks, {len(msg.prompts)} prompts")
+    return EpochStart(
+        epoch=msg.epoch,
+        first_block=msg.first_block,
+        seed=msg.seed,
+        sink=sink_from_msg(msg.sink) if len(msg.sink.latent.data) else None,
+        prompts=tuple(prompt_from_msg(prompt) for prompt in msg.prompts),
+        context=tuple(_context_from_msg(past) for past in msg.context),
+        stream_start=msg.stream_start,
+    )
+
+
+def _context_from_msg(msg: m.BlockContext) -> BlockContext:
+    return BlockContext(
+        block=msg.block,
+        prompt_id=msg.prompt_id,
+        audio=tensor_from_msg(msg.features, shape=_FEATURES, dtype=torch.float32),
+        latent=tensor_from_msg(msg.latent, shape=_LATENT, dtype=torch.float32),
+    )

@@ -1,0 +1,41 @@
+"""avatar_msgs/FrameBlock <-> the pictures of a block. Without torch: its users start fast."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from avatar_msgs import msg as m
+from avatar_nodes.wire.wire_error import WireError
+
+_MAX_FRAMES = 256
+_LARGEST_SIDE = 16384
+
+
+def frames_to_msg(frames: np.ndarray, *, epoch: int, block: int) -> m.FrameBlock:
+    """The pictures of a block, uint8 RGB [n, H, W, 3]. Header left empty."""
+    count, height, width, _ = frames.shape
+    msg = m.FrameBlock(
+        epoch=epoch, block=block, height=height, width=width, count=count, encoding="rgb8"
+    )
+    msg.data.frombytes(np.ascontiguousarray(frames).data.cast("B"))
+    return msg
+
+
+def frames_from_msg(
+    msg: m.FrameBlock, *, height: int | None = None, width: int | None = None
+) -> np.ndarray:
+    """uint8 RGB [n, H, W, 3]; it shares the message's memory.
+
+    Raises:
+        WireError: `encoding`, `size` (not the expected one, or none at all) or `length`.
+    """
+    if msg.encoding != "rgb8":
+        raise WireError("encoding", f"frames in '{msg.encoding[:32]}', expected rgb8")
+    sides = sorted((msg.height, msg.width))
+    sensible = 0 < msg.count <= _MAX_FRAMES and 0 < sides[0] <= sides[1] <= _LARGEST_SIDE
+    if not sensible or height not in (None, msg.height) or width not in (None, msg.width):
+        raise WireError("size", f"{msg.count} frames of {msg.width}x{msg.height}")
+    shape = (msg.count, msg.height, msg.width, 3)
+    if len(msg.data) != msg.count * msg.height * msg.width * 3:
+        raise WireError("length", f"{len(msg.data)} bytes for frames {list(shape)}")
+    return np.frombuffer(msg.data, np.uint8).reshape(shape)

@@ -1,0 +1,70 @@
+"""Quality of service: of the public topics by name, of the graph's own topics by role."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+BURST_FRAMES = 100
+"""History of frame-rate topics: the depth must be at least the burst (a block is 12 frames,
+unpaced), and subscribers that write files lag some blocks behind."""
+
+_BLOCKS = 16
+_FRAME_BLOCKS = 6
+_STAGES = 64
+
+_PUBLIC: dict[str, tuple[ReliabilityPolicy, DurabilityPolicy]] = {
+    "SYSTEM_DEFAULT": (ReliabilityPolicy.SYSTEM_DEFAULT, DurabilityPolicy.SYSTEM_DEFAULT),
+    "DEFAULT": (ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
+    "RELIABLE": (ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
+    "SENSOR_DATA": (ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE),
+}
+PUBLIC_NAMES = tuple(_PUBLIC)
+
+
+def public_qos(name: str) -> QoSProfile:
+    """QoS of `image_raw`, `audio` and their siblings, by the name that a parameter gives.
+
+    Raises:
+        ValueError: the name is none of PUBLIC_NAMES.
+    """
+    if name not in _PUBLIC:
+        raise ValueError(f"QoS '{name}': expected one of {', '.join(PUBLIC_NAMES)}")
+    reliability, durability = _PUBLIC[name]
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=BURST_FRAMES,
+        reliability=reliability,
+        durability=durability,
+    )
+
+
+def _reliable(depth: int, durability: DurabilityPolicy) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=durability,
+    )
+
+
+LATCHED = _reliable(1, DurabilityPolicy.TRANSIENT_LOCAL)
+"""The last message holds for those who come later: epoch, demand, credit, state."""
+
+LATCHED_FEW = _reliable(4, DurabilityPolicy.TRANSIENT_LOCAL)
+"""The last few hold: sinks."""
+
+BLOCKS = _reliable(_BLOCKS, DurabilityPolicy.TRANSIENT_LOCAL)
+"""Conditioning, prompts and latents. Kept for late comers, so that none is lost while endpoints
+are still being matched, and a restarted conductor gets the window; a receiver drops what is of an
+older epoch."""
+
+FRAMES = _reliable(_FRAME_BLOCKS, DurabilityPolicy.TRANSIENT_LOCAL)
+"""Decoded blocks, 2.4 MB each at 256x256."""
+
+STAGES = _reliable(_STAGES, DurabilityPolicy.TRANSIENT_LOCAL)
+"""Signs of life; for a subscriber the depth is shared by all who publish."""
+
+SOUND = _reliable(BURST_FRAMES * 2, DurabilityPolicy.VOLATILE)
+"""Sound chunks within the graph, sent in bursts when the pace is `demand`."""
+
+DIAGNOSTICS = _reliable(10, DurabilityPolicy.VOLATILE)
