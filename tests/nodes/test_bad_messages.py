@@ -1,0 +1,128 @@
+"""Malformed messages on the graph's topics are refused and counted; the stream goes on."""
+
+from __future__ import annotations
+
+import array
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray
+from support.graph_under_test import GraphUnderTest, Listener
+from support.process_group import ProcessGroup
+from support.spinner import Spinner, wait_until
+from tiny_checkpoint import LATENT_CHANNELS, write_tiny_profile
+
+from avatar_msgs import msg as m
+from avatar_nodes.graph import Graph
+from avatar_nodes.profile import load_profile
+from avatar_nodes.wire.qos import BLOCKS, DIAGNOSTICS, LATCHED, SOUND
+
+SHAPE = [LATENT_CHANNELS, 3, 4, 4]
+
+
+def tensor(dtype: str = "float32", shape: list[int] = SHAPE, size: int | None = None) -> m.Tensor:
+    length = LATENT_CHANNELS * 3 * 4 * 4 * 4 if size is None else size
+    return m.Tensor(dtype=dtype, shape=shape, data=array.array("B", bytes(length)))
+
+
+def nan_tensor() -> m.Tensor:
+    broken = tensor()
+    broken.data[0:4] = array.array("B", b"\x00\x00\xc0\x7f")
+    return broken
+
+
+LATENTS = {
+    "dtype": m.LatentBlock(latent=tensor(dtype="float31")),
+    "shape": m.LatentBlock(latent=tensor(shape=[7], size=28)),
+    "length": m.LatentBlock(latent=tensor(size=5)),
+    "size": m.LatentBlock(latent=tensor(shape=[2**31, 2**31, 2**31, 2**31])),
+    "not_finite": m.LatentBlock(latent=nan_tensor()),
+    "sigma": m.LatentBlock(sigma=float("nan"), latent=tensor()),
+    "latent of another step": m.LatentBlock(step=7, latent=tensor()),
+    "stale epoch": m.LatentBlock(step=1, latent=tensor()),
+}
+SOUNDS = {
+    "rate": m.AudioChunk(sample_rate=0, channels=1, data=[1]),
+    "channels": m.AudioChunk(sample_rate=16000, channels=0, data=[1]),
+    "stream": m.AudioChunk(
+        stream="mine", sample_rate=16000, channels=1, first_sample=2**60, data=[1, 2]
+    ),
+}
+FRAMES = {
+    "encoding": m.FrameBlock(count=1, height=64, width=64, encoding="h264"),
+    "size": m.FrameBlock(count=0, height=0, width=2**31, encoding="rgb8"),
+    "length": m.FrameBlock(count=12, height=64, width=64, encoding="rgb8", data=[1, 2, 3]),
+    "stale": m.FrameBlock(
+        count=1, height=64, width=64, encoding="rgb8", data=array.array("B", bytes(64 * 64 * 3))
+    ),
+}
+DEMANDS = {"order": m.AudioDemand(next_sample=9, limit_sample=3)}
+CONDITIONINGS = {"dtype": m.BlockConditioning(), "rate": m.BlockConditioning()}
+
+
+class Reports:
+    """The last report of each node on /diagnostics."""
+
+    def __init__(self, spinner: Spinner) -> None:
+        self.values: dict[str, dict[str, str]] = {}
+        node = spinner.create_node("reports")
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._take, DIAGNOSTICS)
+
+    def refused(self, node: str, reason: str) -> int:
+        return int(self.values.get(node, {}).get(f"rejected/{reason}", 0))
+
+    def _take(self, msg: DiagnosticArray) -> None:
+        for status in msg.status:
+            name = status.name.rpartition("/")[2]
+            self.values[name] = {value.key: value.value for value in status.values}
+
+
+def test_the_stream_survives(
+    checkpoint: Path,
+    long_speech: Path,
+    tmp_path: Path,
+    processes: ProcessGroup,
+    spinner: Spinner,
+) -> None:
+    profile = load_profile(str(write_tiny_profile(tmp_path, checkpoint)))
+    graph = Graph.from_profile(
+        profile, mode="puppet", audio=long_speech, placement="single", namespace="/bad"
+    )
+    listener, reports = Listener(spinner, graph.namespace), Reports(spinner)
+    running = GraphUnderTest(graph, tmp_path, processes)
+    running.start()
+    wait_until(lambda: len(listener.presented) > 2, what="the first blocks", seconds=120)
+
+    def publish(topic: str, messages: dict[str, object], qos: object) -> None:
+        kind = type(next(iter(messages.values())))
+        publisher = listener.node.create_publisher(kind, topic, qos)
+        wait_until(lambda: publisher.get_subscription_count() > 0, what=f"a reader of {topic}")
+        for message in messages.values():
+            publisher.publish(message)
+
+    publish("blocks/latent_1", LATENTS, BLOCKS)
+    publish("blocks/latent_clean", {k: v for k, v in LATENTS.items() if k != "shape"}, BLOCKS)
+    publish("speech/audio", SOUNDS, SOUND)
+    publish("blocks/frames", FRAMES, BLOCKS)
+    publish("speech/demand", DEMANDS, LATCHED)
+    publish("blocks/conditioning", CONDITIONINGS, BLOCKS)
+    publish("blocks/epoch", {"": m.EpochStart(epoch=1, sink=m.SinkFrame())}, LATCHED)
+    expected = {
+        "denoiser_2": list(LATENTS),
+        "decoder": ["dtype", "not_finite", "sigma", "stale"],
+        "conductor": list(SOUNDS),
+        "presenter": [*FRAMES, "rate"],
+        "microphone": list(DEMANDS),
+    }
+    for node, reasons in expected.items():
+        for reason in reasons:
+            wait_until(
+                lambda node=node, reason=reason: reports.refused(node, reason) > 0,  # type: ignore[misc]
+                what=f"{node} counts '{reason}': {reports.values.get(node)}",
+            )
+    have = len(listener.presented)
+    wait_until(lambda: len(listener.presented) > have + 3, what="the stream to go on", seconds=60)
+    assert [running.exit_code(name) for name in running.names] == [None]
+    assert {name: len(ids) for name, ids in listener.instances.items() if len(ids) != 1} == {}
+    blocks = [message.block for message in listener.presented]
+    assert blocks == list(range(blocks[0], blocks[0] + len(blocks)))
+    assert len({message.epoch for message in listener.presented}) == 1

@@ -1,0 +1,66 @@
+"""Frames of the graph are those of the loop in one process, bit for bit, however it is placed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.graph_under_test import GraphUnderTest, Listener
+from support.process_group import ProcessGroup
+from support.spinner import Spinner, wait_until
+from tiny_checkpoint import write_tiny_profile
+
+from avatar_nodes.graph import Graph
+from avatar_nodes.in_process import render_in_process
+from avatar_nodes.profile import load_profile
+from avatar_nodes.speech.audio_file import read_audio_file
+
+FRAME_NS = 40_000_000
+MIXED = "front: [microphone, conductor, denoiser_1], back: [denoiser_2, decoder]"
+
+
+@pytest.fixture(scope="module")
+def oracle(checkpoint: Path, speech: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    """All frames [n, H, W, 3] of the loop, with one stage for all steps."""
+    folder = tmp_path_factory.mktemp("oracle")
+    profile = write_tiny_profile(folder, checkpoint, denoisers=[[0, 1, 2, 3]])
+    graph = Graph.from_profile(load_profile(str(profile)), mode="render", audio=speech)
+    return np.stack(list(render_in_process(graph, read_audio_file(speech))))
+
+
+@pytest.mark.parametrize(
+    ("denoisers", "shared", "placement"),
+    [
+        pytest.param([[0], [1], [2], [3]], "", "separate", id="all separate"),
+        pytest.param([[0, 1], [2, 3]], "", "single", id="one process"),
+        pytest.param([[0], [1, 2, 3]], MIXED, "profile", id="mixed"),
+    ],
+)
+def test_same_frames(
+    oracle: np.ndarray,
+    checkpoint: Path,
+    speech: Path,
+    tmp_path: Path,
+    processes: ProcessGroup,
+    spinner: Spinner,
+    denoisers: list[list[int]],
+    shared: str,
+    placement: str,
+) -> None:
+    profile = write_tiny_profile(tmp_path, checkpoint, denoisers=denoisers, processes=shared)
+    graph = Graph.from_profile(
+        load_profile(str(profile)), mode="render", audio=speech, placement=placement
+    )
+    listener = Listener(spinner, graph.namespace)
+    running = GraphUnderTest(graph, tmp_path, processes)
+    running.start()
+    wait_until(lambda: listener.finished, what="the stream's end", seconds=120)
+    assert len(listener.frames) == len(oracle)
+    assert np.array_equal(np.stack(listener.frames), oracle), running.logs()
+    heard = np.concatenate(listener.sound)
+    samples = read_audio_file(speech)
+    assert np.array_equal(heard[: len(samples)], samples)
+    assert not heard[len(samples) :].any()
+    assert listener.stamps == listener.sound_stamps
+    assert set(np.diff(listener.stamps)) == {FRAME_NS}

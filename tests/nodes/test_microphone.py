@@ -1,0 +1,82 @@
+"""The microphone node, by its topics: what is demanded is sent, wherever it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from rclpy.parameter import Parameter
+from support.spinner import Spinner, wait_until
+
+from avatar_msgs.msg import AudioChunk, AudioDemand
+from avatar_nodes.nodes.microphone import MicrophoneNode
+from avatar_nodes.speech.audio_file import read_audio_file
+from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
+from avatar_nodes.wire.qos import LATCHED, SOUND
+
+
+class Consumer:
+    """Demands sound and collects it."""
+
+    def __init__(self, spinner: Spinner) -> None:
+        self.node = spinner.create_node("consumer")
+        self.chunks: list[AudioChunk] = []
+        self.node.create_subscription(AudioChunk, "speech/audio", self.chunks.append, SOUND)
+        self._demand = self.node.create_publisher(AudioDemand, "speech/demand", LATCHED)
+
+    def demand(self, first: int, limit: int) -> None:
+        self._demand.publish(AudioDemand(stream="mine", next_sample=first, limit_sample=limit))
+
+    @property
+    def samples(self) -> np.ndarray:
+        heard = [audio_from_msg(chunk) for chunk in self.chunks]
+        return np.concatenate(heard) if heard else np.zeros(0, np.int16)
+
+
+def start(context: rclpy.Context, spinner: Spinner, **parameters: object) -> MicrophoneNode:
+    overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+    node = MicrophoneNode(context=context, parameter_overrides=overrides)
+    node.autostart()
+    spinner.add(node)
+    return node
+
+
+def test_a_file_as_fast_as_demanded(
+    ros_context: rclpy.Context, spinner: Spinner, speech: Path
+) -> None:
+    consumer = Consumer(spinner)
+    node = start(ros_context, spinner, source="file", file=str(speech), pace="demand")
+    whole = read_audio_file(speech)
+    consumer.demand(0, 5000)
+    wait_until(lambda: len(consumer.samples) >= 5000, what="the demanded samples")
+    assert np.array_equal(consumer.samples, whole[:5000])
+    consumer.demand(5000, 10**6)
+    wait_until(lambda: len(consumer.samples) >= len(whole), what="the rest")
+    assert np.array_equal(consumer.samples, whole)
+    ends = [chunk.end_of_stream for chunk in consumer.chunks]
+    assert ends == [False] * (len(ends) - 1) + [True]
+    assert {chunk.stream for chunk in consumer.chunks} == {"mine"}
+    places = [chunk.first_sample for chunk in consumer.chunks]
+    assert places == list(range(0, len(whole), 640)) or np.diff(places).max() <= 640
+    node.heartbeat.stop()
+
+
+def test_another_program_s_sound(ros_context: rclpy.Context, spinner: Spinner) -> None:
+    consumer = Consumer(spinner)
+    node = start(ros_context, spinner, source="topic", topic="voice")
+    consumer.demand(7000, 10**6)
+    talker = consumer.node.create_publisher(AudioChunk, "voice", SOUND)
+    wait_until(lambda: talker.get_subscription_count() > 0, what="the microphone's ear")
+    wait_until(lambda: node._sender.next_sample == 7000, what="the demand")
+    sound = np.arange(3000, dtype=np.int16)
+    bad = AudioChunk(sample_rate=16000, channels=2, data=[1, 2, 3])
+    talker.publish(bad)
+    for first in range(0, 3000, 500):
+        part = sound[first : first + 500]
+        talker.publish(audio_to_msg(part, stream="v", sample_rate=16000, first_sample=first))
+    wait_until(lambda: len(consumer.samples) >= 3000, what="the sound")
+    assert np.array_equal(consumer.samples, sound)
+    assert consumer.chunks[0].first_sample == 7000
+    assert node.telemetry.rejections == {"length": 1}
+    node.heartbeat.stop()

@@ -1,0 +1,90 @@
+"""Kill -9 any one node in mid-speech: the stream goes on from where it stopped, the others stay."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from support.graph_under_test import GraphUnderTest, Listener
+from support.process_group import ProcessGroup
+from support.spinner import Spinner, wait_until
+from tiny_checkpoint import write_tiny_profile
+
+from avatar_nodes.graph import Graph
+from avatar_nodes.profile import load_profile
+from avatar_nodes.speech.audio_file import read_audio_file
+
+NODES = ["denoiser_2", "conductor", "decoder", "microphone", "denoiser_1", "presenter"]
+BLOCK, FRAME = 7680, 640
+
+
+def test_every_node_may_die(
+    checkpoint: Path,
+    long_speech: Path,
+    tmp_path: Path,
+    processes: ProcessGroup,
+    spinner: Spinner,
+) -> None:
+    profile = load_profile(str(write_tiny_profile(tmp_path, checkpoint)))
+    graph = Graph.from_profile(profile, mode="puppet", audio=long_speech)
+    listener = Listener(spinner, graph.namespace)
+    running = GraphUnderTest(graph, tmp_path, processes)
+    running.start()
+    _wait_for_blocks(listener, 3)
+    for name in NODES:
+        _accident(name, running, listener)
+    _check_stream(listener, read_audio_file(long_speech))
+
+
+def _accident(name: str, running: GraphUnderTest, listener: Listener) -> None:
+    """Kill one node, start it again, and see the stream go on while the others stay."""
+    others = {node: list(ids) for node, ids in listener.instances.items() if node != name}
+    known = len(listener.instances[name])
+    running.kill(name)
+    began = time.monotonic()
+    running.start_again(name)
+    wait_until(lambda: len(listener.instances[name]) > known, what=f"{name} again", seconds=120)
+    _wait_for_blocks(listener, 3)
+    print(f"{name}: 3 blocks more after {time.monotonic() - began:.1f} s")
+    assert {node: listener.instances[node] for node in others} == others, running.logs()
+
+
+def _wait_for_blocks(listener: Listener, count: int) -> None:
+    """Until `count` more blocks were presented."""
+    have = len(listener.presented)
+    wait_until(
+        lambda: len(listener.presented) >= have + count, what=f"{count} more blocks", seconds=120
+    )
+
+
+def _check_stream(listener: Listener, speech: np.ndarray) -> None:
+    """No block was left out, no sound was lost but what a presenter took with it, none came
+    twice."""
+    blocks = [msg.block for msg in listener.presented]
+    epochs = [msg.epoch for msg in listener.presented]
+    assert epochs == sorted(epochs)
+    assert all(after - before <= 1 for before, after in itertools.pairwise(blocks)), blocks
+    for before, after in itertools.pairwise(listener.presented):
+        if after.block == before.block + 1:
+            assert after.sound.first_sample == before.next_sample, "samples were lost"
+    places = list(_places(listener.sound, speech))
+    steps = np.diff(places)
+    assert len(places) > 100
+    assert steps.min() >= FRAME, "sound came twice"
+    lost = steps[steps > 2 * FRAME]  # a frame that is sound in part is in between
+    assert len(lost) <= 1
+    assert lost.sum() <= BLOCK + 2 * FRAME, lost
+
+
+def _places(heard: list[np.ndarray], speech: np.ndarray) -> Iterator[int]:
+    """Where in the speech each frame's sound comes from; silence, and the edges of it, left out."""
+    haystack, place = speech.tobytes(), 0
+    for sound in heard:
+        if sound.any():
+            found = haystack.find(sound.tobytes(), max(0, place - 4 * BLOCK)) // 2
+            if found >= 0:
+                place = found
+                yield place

@@ -1,0 +1,1 @@
+"""What tests share: ROS domains, spinning nodes, and processes that end with their test."""

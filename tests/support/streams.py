@@ -1,0 +1,56 @@
+"""Random conditionings of a stream, and stages that work on them one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from avatar_nodes.streaming.block import BlockConditioning, EpochStart, Prompt, Sink
+from avatar_nodes.streaming.stage import Stage
+
+LATENT = (4, 3, 8, 8)
+AUDIO = (1, 6, 17)
+TEXT_DIM = 16
+SEED = 7
+
+
+def random_tensor(key: int, shape: Sequence[int]) -> Tensor:
+    """Standard normal, the same for the same key."""
+    return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(key))
+
+
+def prompt(name: str) -> Prompt:
+    return Prompt(name, name, random_tensor(sum(name.encode()), (len(name), TEXT_DIM)))
+
+
+def reference(prompt_id: str = "talk") -> Sink:
+    return Sink(0, random_tensor(99, (4, 1, 8, 8)), prompt_id)
+
+
+def epoch_start(number: int = 1, first_block: int = 0, **changes: object) -> EpochStart:
+    values: dict[str, object] = {"sink": reference(), "prompts": (prompt("talk"),), "seed": SEED}
+    return EpochStart(number, first_block, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def conditioning(
+    block: int, *, epoch: int = 1, start: int = 0, **changes: object
+) -> BlockConditioning:
+    """Block `block` of a stream that begins at `start`; its audio knows their difference only."""
+    values: dict[str, object] = {
+        "audio": random_tensor(1000 + block - start, AUDIO),
+        "prompt_id": "talk",
+        "sink_version": 0,
+        "seed": SEED,
+    }
+    return BlockConditioning(epoch, block, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def run(stages: Sequence[Stage], block: BlockConditioning) -> Tensor:
+    """A block through all stages."""
+    latent: Tensor | None = None
+    for stage in stages:
+        latent = stage.process(block, latent)
+    assert latent is not None
+    return latent

@@ -1,0 +1,192 @@
+"""The graph as data: what a profile becomes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from avatar_nodes.graph import Graph, GraphError
+from avatar_nodes.process_command import (
+    parameters_of,
+    process_command,
+    process_environment,
+    write_parameters,
+)
+from avatar_nodes.profile import ProfileError, load_profile, with_values
+
+TINY = load_profile("tiny")
+
+
+def _wiring(graph: Graph) -> dict[str, tuple[str | None, str | None]]:
+    """(topic in, topic out) of the nodes that latents run through."""
+    nodes = [node for node in graph.nodes if node.remappings]
+    return {
+        node.name: (node.remappings.get("latent_in"), node.remappings.get("latent_out"))
+        for node in nodes
+    }
+
+
+def test_a_puppet_graph_in_the_order_of_the_data_flow() -> None:
+    graph = Graph.from_profile(TINY)
+    names = [node.name for node in graph.nodes]
+    assert names == [
+        "microphone", "conductor", "denoiser_1", "denoiser_2", "decoder", "presenter",
+    ]  # fmt: skip
+    assert graph.stages == ("denoiser_1", "denoiser_2", "decoder", "presenter")
+    assert [process.name for process in graph.processes] == names
+    parameters = {node.name: node.parameters for node in graph.nodes}
+    assert parameters["conductor"]["stages"] == list(graph.stages)
+    assert parameters["microphone"]["pace"] == "realtime"
+    assert parameters["microphone"]["source"] == "topic"
+    assert parameters["presenter"]["pace"] == "realtime"
+    assert parameters["decoder"]["reference"].endswith("checkpoints/tiny/reference.png")
+
+
+def test_a_render_graph_runs_free_and_ends_with_its_recorder(tmp_path: Path) -> None:
+    graph = Graph.from_profile(TINY, mode="render", audio="speech.wav", out=tmp_path / "o.mp4")
+    parameters = {node.name: node.parameters for node in graph.nodes}
+    assert graph.nodes[-1].name == graph.stages[-1] == "recorder"
+    assert parameters["microphone"]["pace"] == "demand"
+    assert parameters["microphone"]["file"] == str(Path("speech.wav").absolute())
+    assert parameters["conductor"]["pace"] == parameters["presenter"]["pace"] == "free"
+    assert parameters["recorder"]["out"] == str(tmp_path / "o.mp4")
+    assert [process.name for process in graph.processes if process.ends_graph] == ["recorder"]
+    assert [node.name for node in graph.nodes if not node.respawn] == ["recorder"]
+
+
+def test_latents_run_through_the_denoisers_one_after_the_other() -> None:
+    assert _wiring(Graph.from_profile(TINY)) == {
+        "denoiser_1": (None, "blocks/latent_1"),
+        "denoiser_2": ("blocks/latent_1", "blocks/latent_clean"),
+        "decoder": ("blocks/latent_clean", None),
+    }
+    assert _wiring(Graph.from_profile(TINY, placement="separate")) == {
+        "denoiser_1": (None, "blocks/latent_1"),
+        "denoiser_2": ("blocks/latent_1", "blocks/latent_2"),
+        "denoiser_3": ("blocks/latent_2", "blocks/latent_3"),
+        "denoiser_4": ("blocks/latent_3", "blocks/latent_clean"),
+        "decoder": ("blocks/latent_clean", None),
+    }
+
+
+@pytest.mark.parametrize("placement", ["profile", "separate", "single"])
+def test_every_placement_owns_every_step_once(placement: str) -> None:
+    graph = Graph.from_profile(TINY, placement=placement)  # type: ignore[arg-type]
+    owned = [node.parameters["steps"] for node in graph.nodes if node.kind == "denoiser"]
+    assert [step for steps in owned for step in steps] == [0, 1, 2, 3]
+    processes = graph.processes
+    assert sorted(node.name for process in processes for node in process.nodes) == sorted(
+        node.name for node in graph.nodes
+    )
+    assert (len(processes) == 1) == (placement == "single")
+
+
+def test_shared_processes_come_from_the_profile() -> None:
+    processes = {"front": ["presenter", "microphone", "conductor"]}
+    profile = with_values(TINY, {"placement": {"processes": processes}})
+    graph = Graph.from_profile(profile, namespace="/robot/avatar")
+    front = graph.processes[0]
+    assert front.name == "front"
+    assert [node.name for node in front.nodes] == ["microphone", "conductor", "presenter"]
+    command = process_command(graph, front, [Path("/p.yaml")])
+    assert command[1:] == [
+        "-m", "avatar_nodes.nodes.container",
+        "--nodes", "microphone:microphone,conductor:conductor,presenter:presenter",
+        "--ros-args", "-r", "__ns:=/robot/avatar", "--params-file", "/p.yaml",
+        "--log-level", "info",
+    ]  # fmt: skip
+
+
+def test_remappings_in_a_shared_process_name_their_node() -> None:
+    graph = Graph.from_profile(TINY, placement="single")
+    command = process_command(graph, graph.processes[0], [])
+    assert "denoiser_2:latent_in:=blocks/latent_1" in command
+    assert "decoder:latent_in:=blocks/latent_clean" in command
+    assert not any(argument.startswith("__node") for argument in command)
+
+
+def test_a_node_by_itself_runs_its_own_module() -> None:
+    graph = Graph.from_profile(TINY)
+    command = process_command(graph, graph.processes[2], [Path("/p.yaml")], "warn")
+    assert command[1:] == [
+        "-m", "avatar_nodes.nodes.denoiser", "--ros-args", "-r", "__node:=denoiser_1",
+        "-r", "__ns:=/avatar", "-r", "latent_out:=blocks/latent_1",
+        "--params-file", "/p.yaml", "--log-level", "warn",
+    ]  # fmt: skip
+
+
+def test_parameters_keep_their_types_on_the_way_through_the_file(tmp_path: Path) -> None:
+    prompt = "true: 'née' \"quoted\"\n12"
+    graph = Graph.from_profile(TINY, prompt=prompt, seed=2**62)
+    file = write_parameters(graph, tmp_path)
+    read = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert read == parameters_of(graph)
+    conductor = read["/avatar/conductor"]["ros__parameters"]
+    assert conductor["prompt"] == prompt
+    assert conductor["seed"] == 2**62
+    assert isinstance(conductor["margin_s"], float)
+    for node in read.values():
+        for value in node["ros__parameters"].values():
+            assert value != [], "ROS cannot tell the type of an empty list"
+            if isinstance(value, list):
+                assert len({type(item) for item in value}) == 1
+
+
+def test_whole_numbers_where_numbers_are_due_become_floats(tmp_path: Path) -> None:
+    values = {"model": {"sigmas": [1, 0.9, 0.75, 0.5, 0]}, "stream": {"margin_s": 0}}
+    graph = Graph.from_profile(with_values(TINY, values))
+    read = yaml.safe_load(write_parameters(graph, tmp_path).read_text(encoding="utf-8"))
+    sigmas = read["/avatar/denoiser_1"]["ros__parameters"]["sigmas"]
+    assert [type(sigma) for sigma in sigmas] == [float] * 5
+    assert isinstance(read["/avatar/conductor"]["ros__parameters"]["margin_s"], float)
+
+
+def test_environment_of_a_process() -> None:
+    placement = {"denoisers": [{"steps": [0, 1, 2, 3], "device": "cpu", "threads": 2}]}
+    graph = Graph.from_profile(with_values(TINY, {"placement": placement}))
+    denoiser = next(process for process in graph.processes if process.name == "denoiser_1")
+    environment = process_environment(denoiser, {"HOME": "/home/me"})
+    assert environment["OMP_NUM_THREADS"] == "2"
+    assert environment["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("config/fastdds.xml")
+    assert environment["HOME"] == "/home/me"
+    assert process_environment(denoiser, {"OMP_NUM_THREADS": "7"})["OMP_NUM_THREADS"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("audio", "source", "name"),
+    [
+        ("device:", "device", ""),
+        ("device:mic", "device", "mic"),
+        ("topic:/voice", "topic", "/voice"),
+        ("a:b.wav", "file", str(Path("a:b.wav").absolute())),
+        (Path("/s.wav"), "file", "/s.wav"),
+    ],
+)
+def test_sources_of_sound(audio: str | Path, source: str, name: str) -> None:
+    microphone = Graph.from_profile(TINY, audio=audio).nodes[0]
+    assert microphone.parameters["source"] == source
+    assert microphone.parameters[source] == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"mode": "render"}, "mode render: expected an audio file, got nothing"),
+        ({"mode": "render", "audio": "device:"}, "mode render: expected an audio file"),
+        ({"out": "o.mp4"}, "out: a video file is written in mode render only"),
+        ({"namespace": "avatar"}, "namespace: expected a name such as /avatar, got 'avatar'"),
+        ({"namespace": "/a/"}, "namespace: expected a name"),
+        ({"namespace": "/a__b"}, "namespace: expected a name"),
+        ({"audio": "topic:"}, "audio: expected a topic's name after 'topic:', got nothing"),
+    ],
+)
+def test_what_makes_no_graph(arguments: dict[str, str], message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        Graph.from_profile(TINY, **arguments)  # type: ignore[arg-type]
+
+
+def test_arguments_are_held_to_the_profile_s_ranges() -> None:
+    with pytest.raises(ProfileError, match=r"stream\.seed: expected a number not below 0, got -1"):
+        Graph.from_profile(TINY, seed=-1)

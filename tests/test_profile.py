@@ -1,0 +1,209 @@
+"""Profiles: what is read, and what is said about what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from avatar_nodes.profile import ProfileError, load_profile, profile_names, with_values
+from avatar_nodes.profile.reference import reference_markdown
+from avatar_nodes.resources import share_directory
+
+
+def _write(folder: Path, text: str, name: str = "mine") -> Path:
+    file = folder / f"{name}.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def _errors(folder: Path, text: str) -> list[str]:
+    """The lines of the error that loading `text` raises, without the folder."""
+    with pytest.raises(ProfileError) as caught:
+        load_profile(_write(folder, text))
+    return str(caught.value).replace(f"{folder}/", "").splitlines()
+
+
+def test_every_shipped_profile_is_valid() -> None:
+    assert {"tiny", "tiny_float32"} <= set(profile_names())
+    for name in profile_names():
+        load_profile(name)
+
+
+def test_extends_takes_the_base_and_lays_its_own_values_over_it() -> None:
+    tiny, exact = load_profile("tiny"), load_profile("tiny_float32")
+    assert tiny.model.dtype == "bfloat16"
+    assert exact.model.dtype == "float32"
+    assert exact.model.sigmas == tiny.model.sigmas
+    assert exact.placement == tiny.placement
+
+
+def test_lists_are_replaced_and_paths_are_taken_from_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    file = _write(
+        tmp_path,
+        "extends: tiny\n"
+        "model: {checkpoint: weights, sigmas: [1.0, 0.5, 0.0]}\n"
+        "placement: {denoisers: [{steps: [0, 1]}]}\n",
+    )
+    profile = load_profile(file)
+    assert profile.model.sigmas == [1.0, 0.5, 0.0]
+    assert [place.steps for place in profile.placement.denoisers] == [[0, 1]]
+    assert profile.model.checkpoint == str(tmp_path / "weights")
+    assert load_profile("tiny").model.checkpoint == str(share_directory() / "checkpoints" / "tiny")
+
+
+def test_a_profile_may_extend_one_beside_it(tmp_path: Path) -> None:
+    _write(tmp_path, "extends: tiny\nstream: {seed: 7}\n", "base")
+    profile = load_profile(_write(tmp_path, "extends: base\nstream: {prompt: hello}\n"))
+    assert (profile.stream.seed, profile.stream.prompt) == (7, "hello")
+
+
+def test_each_problem_has_its_line(tmp_path: Path) -> None:
+    lines = _errors(
+        tmp_path,
+        "extends: tiny\n"
+        "model:\n"
+        "  dtype: float3\n"
+        "  past_block: 2\n"
+        "video: {width: 250, fps: '25'}\n"
+        "stream:\n"
+        "  seed: -1\n"
+        "  margin_s: .nan\n"
+        "diagnostic: {}\n",
+    )
+    assert lines == [
+        "mine.yaml:3: model.dtype: expected 'bfloat16', 'float16' or 'float32', got 'float3'",
+        "mine.yaml:4: model.past_block: expected past_blocks, got an unknown key",
+        "mine.yaml:5: video.width: expected a multiple of 16, got 250",
+        "mine.yaml:5: video.fps: expected a whole number, got '25'",
+        "mine.yaml:7: stream.seed: expected a number not below 0, got -1",
+        "mine.yaml:8: stream.margin_s: expected a finite number, got nan",
+        "mine.yaml:9: diagnostic: expected diagnostics, got an unknown key",
+    ]
+
+
+def test_a_problem_in_the_base_names_the_base(tmp_path: Path) -> None:
+    _write(tmp_path, "extends: tiny\n\nstream: {seed: x}\n", "base")
+    lines = _errors(tmp_path, "extends: base\nvideo: {fps: 0}\n")
+    assert lines == [
+        "base.yaml:3: stream.seed: expected a whole number, got 'x'",
+        "mine.yaml:2: video.fps: expected a number not below 1, got 0",
+    ]
+
+
+@pytest.mark.parametrize("steps", [[[0, 1]], [[0, 1], [3]], [[1, 0], [2, 3]], [[0, 1], [1, 2, 3]]])
+def test_steps_are_covered_once_and_in_order(tmp_path: Path, steps: list[list[int]]) -> None:
+    denoisers = ", ".join(f"{{steps: {owned}}}" for owned in steps)
+    (line,) = _errors(tmp_path, f"extends: tiny\nplacement:\n  denoisers: [{denoisers}]\n")
+    assert line.startswith("mine.yaml:3: placement.denoisers: expected steps 0 to 3")
+    assert line.endswith(f"got {steps}")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "audio: {sample_rate: 16001}",
+            "audio.sample_rate: expected a multiple of video.fps (25), got 16001",
+        ),
+        (
+            "model: {sigmas: [1.0, 0.9, 0.9, 0.5, 0.0]}",
+            "model.sigmas: expected a strictly falling list, got [1.0, 0.9, 0.9, 0.5, 0.0]",
+        ),
+        (
+            "model: {sigmas: [1.0, 0.9, 0.7, 0.5, 0.1]}",
+            "model.sigmas: expected a list that ends in 0.0, got [1.0, 0.9, 0.7, 0.5, 0.1]",
+        ),
+        (
+            "placement: {processes: {front: [conductor, ears]}}",
+            "placement.processes.front[1]: expected one of microphone, conductor, denoiser_1,"
+            " denoiser_2, decoder, presenter, recorder, got 'ears'",
+        ),
+        (
+            "placement: {processes: {a: [conductor], b: [conductor]}}",
+            "placement.processes.b[0]: expected each node once (conductor is in process a),"
+            " got 'conductor'",
+        ),
+        (
+            "placement: {processes: {decoder: [conductor]}}",
+            "placement.processes.decoder: expected a name that is not another node's,"
+            " got 'decoder'",
+        ),
+        (
+            "placement: {decoder: {device: gpu}}",
+            "placement.decoder.device: expected a text that matches ^(cpu|cuda(:\\d+)?)$,"
+            " got 'gpu'",
+        ),
+        (
+            "restart: {delay_s: 5.0, max_delay_s: 1.0}",
+            "restart.max_delay_s: expected at least restart.delay_s (5.0), got 1.0",
+        ),
+        ("restart: {respawn: 1}", "restart.respawn: expected true or false, got 1"),
+        ("placement: 3", "placement: expected a section (a mapping), got 3"),
+        ("stream: {seed: 1, seed: 2}", "stream.seed: expected each key once, got it again"),
+        ("3: 4", "profile: expected keys that are words, got 3"),
+        ("a: [", "profile: expected valid YAML, got expected the node content, but found"),
+        ("a: &a [*a]", "a[0]: expected no deeper nesting, got too much"),
+    ],
+)
+def test_what_is_impossible_is_said_in_one_line(tmp_path: Path, text: str, line: str) -> None:
+    (found,) = _errors(tmp_path, f"extends: tiny\n{text}\n")
+    assert found.partition(": ")[2].startswith(line)
+
+
+def test_what_a_profile_must_have(tmp_path: Path) -> None:
+    sections = ("model", "video", "stream", "placement")
+    expected = [f"mine.yaml:1: {name}: expected a value, got nothing" for name in sections]
+    assert _errors(tmp_path, "") == expected
+    assert _errors(tmp_path, "[]") == [
+        "mine.yaml:1: profile: expected a mapping of sections, got []"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("mine", "a profile that does not lead back here, got 'mine'"),
+        ("nowhere", "a profile that exists, got 'nowhere'"),
+        ("3", "the name of a profile, got 3"),
+    ],
+)
+def test_extends_must_lead_somewhere(tmp_path: Path, base: str, expected: str) -> None:
+    assert _errors(tmp_path, f"extends: {base}\n") == [f"mine.yaml:1: extends: expected {expected}"]
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match=r"a profile file or one of tiny, .*'nowhere'"):
+        load_profile("nowhere")
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ProfileError, match="expected UTF-8 text"):
+        load_profile(file)
+
+
+def test_values_replaced_in_code_are_validated() -> None:
+    tiny = load_profile("tiny")
+    assert with_values(tiny, {"stream": {"seed": 3}}).stream.seed == 3
+    assert tiny.stream.seed == 0
+    with pytest.raises(
+        ProfileError, match=r"^stream\.seed: expected a number not below 0, got -3$"
+    ):
+        with_values(tiny, {"stream": {"seed": -3}})
+
+
+def test_the_reference_page_is_current_and_describes_every_key() -> None:
+    page = share_directory() / "docs" / "profile.md"
+    if not page.is_file():
+        pytest.skip("docs/ is only in a source tree")
+    text = reference_markdown()
+    assert page.read_text(encoding="utf-8") == text, "run: avatar profile --reference"
+    assert "|  |" not in text
+
+
+def test_qos_names_are_those_that_the_nodes_know() -> None:
+    qos = pytest.importorskip("avatar_nodes.wire.qos", exc_type=ImportError)
+    from avatar_nodes.profile.schema import QosName
+
+    assert set(get_args(QosName)) == set(qos.PUBLIC_NAMES)
