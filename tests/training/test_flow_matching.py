@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from avatar_nodes.training.causal import draw_sigmas, flow_matching_loss, learning_rate_scale
+from avatar_nodes.training.encoded import draw_window, motion_cells
 
 
 def test_loss_weighs_the_mouth_as_told() -> None:
@@ -14,7 +15,7 @@ def test_loss_weighs_the_mouth_as_told() -> None:
     target[..., 1] = 1.0  # outside: square 1
     mouth = torch.zeros(1, 1, 1, 1, 1, 4)
     mouth[..., 0] = 1.0
-    total, inside, outside = flow_matching_loss(velocity, target, mouth, 6.0)
+    total, inside, outside = flow_matching_loss(velocity, target, mouth, 1.0 + 5.0 * mouth)
     assert inside.item() == pytest.approx(9.0)
     assert outside.item() == pytest.approx(1.0 / 3.0)
     assert total.item() == pytest.approx((6 * 9 + 1) / (6 + 3))
@@ -23,7 +24,8 @@ def test_loss_weighs_the_mouth_as_told() -> None:
 def test_loss_without_a_mouth_is_the_plain_mean() -> None:
     velocity = torch.ones(2, 1, 2, 1, 2, 2)
     mouth = torch.zeros(2, 1, 1, 1, 2, 2)
-    total, inside, outside = flow_matching_loss(velocity, torch.zeros_like(velocity), mouth, 6.0)
+    weight = torch.ones_like(mouth)
+    total, inside, outside = flow_matching_loss(velocity, torch.zeros_like(velocity), mouth, weight)
     assert total.item() == outside.item() == pytest.approx(1.0)
     assert inside.item() == 0.0
 
@@ -47,3 +49,20 @@ def test_learning_rate_rises_stays_and_falls() -> None:
     assert learning_rate_scale(0, 0.0, 100) == pytest.approx(0.01)
     assert learning_rate_scale(500, 0.5, 100) == 1.0
     assert learning_rate_scale(500, 1.0, 100) == pytest.approx(0.02)
+
+
+def test_motion_is_where_a_cell_left_the_reference() -> None:
+    reference = np.zeros((1, 4, 1, 3), np.float32)
+    latents = np.zeros((2, 4, 1, 3), np.float32)
+    latents[1, :, 0, 1] = 2.0  # another thing altogether
+    latents[1, :, 0, 2] = 0.1  # noise of the encoder
+    assert motion_cells(latents, reference)[:, 0, 0].tolist() == [[0, 0, 0], [0, 1, 0]]
+
+
+def test_windows_hold_a_change_of_the_prompt_as_often_as_told() -> None:
+    lines = ["a"] * 7 + ["b"] * 5
+    rng = np.random.default_rng(3)
+    firsts = {draw_window(rng, lines, 3, 1.0) for _ in range(200)}
+    assert firsts == {5, 6}
+    assert {draw_window(rng, lines, 3, 0.0) for _ in range(400)} == set(range(10))
+    assert {draw_window(rng, ["a"] * 4, 3, 1.0) for _ in range(50)} == {0, 1}

@@ -41,6 +41,8 @@ class CausalTraining:
     warmup: int = 150
     mouth_weight: float = 6.0
     """Loss weight of the latent cells that the mouth touches: lips are few tokens, and late."""
+    motion_weight: float = 3.0
+    """Loss weight of cells that differ from the reference picture: arms are few tokens, too."""
     on_schedule_share: float = 0.75
     """Share of noise levels drawn from the few that inference visits; the rest is continuous."""
     compile: bool = True
@@ -81,12 +83,19 @@ def draw_sigmas(
     return torch.from_numpy(sigma).float()
 
 
+def cell_weight(batch: WindowBatch, mouth_weight: float, motion_weight: float) -> Tensor:
+    """Loss weights [B, N, 1, 3, h, w] of a batch's latent cells; 1 where nothing happens."""
+    return 1.0 + (mouth_weight - 1.0) * batch.mouth + (motion_weight - 1.0) * batch.motion
+
+
 def flow_matching_loss(
-    velocity: Tensor, target: Tensor, mouth: Tensor, mouth_weight: float
+    velocity: Tensor, target: Tensor, mouth: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Weighted mean square error of the velocity (paper eq. 3); (total, mouth part, rest)."""
+    """Weighted mean square error of the velocity (paper eq. 3); (total, mouth part, rest).
+
+    velocity, target [B, N, C, 3, h, w]; mouth, weight [B, N, 1, 3, h, w].
+    """
     square = (velocity - target).square().mean(dim=2, keepdim=True)
-    weight = 1.0 + (mouth_weight - 1.0) * mouth
     total = (square * weight).sum() / weight.sum()
     inside = (square * mouth).sum() / mouth.sum().clamp_min(1.0)
     outside = (square * (1 - mouth)).sum() / (1 - mouth).sum().clamp_min(1.0)
@@ -171,8 +180,9 @@ def train_causal(
         with torch.autocast("cpu", torch.bfloat16):
             velocity = model(batch, (1 - s) * batch.latents + s * noise, sigma)
         loss, mouth, rest = flow_matching_loss(
-            velocity.float(), noise - batch.latents, batch.mouth, options.mouth_weight
-        )
+            velocity.float(), noise - batch.latents, batch.mouth,
+            cell_weight(batch, options.mouth_weight, options.motion_weight),
+        )  # fmt: skip
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizers.step(learning_rate_scale(step, run.fraction, options.warmup))

@@ -18,6 +18,8 @@ from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip, ClipSpec
 LATENTS_PER_BLOCK = 3
 FLOOR = -1.0
 """The lowest value of a mel column: silence."""
+_STILL, _MOVED = 0.15, 0.6
+"""Mean change of a normalised latent cell against the reference: none, and wholly another thing."""
 
 
 @torch.inference_mode()
@@ -82,6 +84,24 @@ def mouth_cells(boxes: list[tuple[int, int, int, int]], stride: int, cells: int)
     return mask
 
 
+def motion_cells(latents: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """float16 [F, 1, h, w], 0..1: how far each cell of [F, C, h, w] is from the reference's."""
+    change = np.abs(latents.astype(np.float32) - reference).mean(axis=1, keepdims=True)
+    return np.clip((change - _STILL) / (_MOVED - _STILL), 0.0, 1.0).astype(np.float16)
+
+
+def draw_window(
+    rng: np.random.Generator, prompts: list[str], blocks: int, change_share: float
+) -> int:
+    """First block of a window; with probability `change_share` one in which the prompt changes."""
+    last = len(prompts) - blocks
+    changes = [i for i in range(1, len(prompts)) if prompts[i] != prompts[i - 1]]
+    if changes and blocks > 1 and rng.random() < change_share:
+        change = int(rng.choice(changes))
+        return int(rng.integers(max(0, change - blocks + 1), min(last, change - 1) + 1))
+    return int(rng.integers(last + 1))
+
+
 @dataclass(frozen=True)
 class WindowBatch:
     """A batch of B training windows of N consecutive blocks."""
@@ -94,6 +114,8 @@ class WindowBatch:
     """float32 [B, N, 1, D, 17]."""
     mouth: Tensor
     """float32 [B, N, 1, 3, h, w]: 1 where the mouth is."""
+    motion: Tensor
+    """float32 [B, N, 1, 3, h, w], 0..1: how far the cell differs from the reference picture."""
     prompts: list[str]
     """The different prompts of the batch."""
     prompt_index: Tensor
@@ -109,19 +131,27 @@ class EncodedClips:
             raise FileNotFoundError(f"{folder}: no encoded {split} clips (run `avatar train data`)")
         self.clips = [dict(np.load(path)) for path in paths]
         self.prompts = [json.loads(str(clip["prompts"])) for clip in self.clips]
+        for clip in self.clips:
+            clip["motion"] = motion_cells(clip["latents"], clip["reference"])
 
     def batch(
-        self, rng: np.random.Generator, size: int, blocks: int, *, reference_share: float = 0.4
-    ) -> WindowBatch:
-        """Draw `size` windows of `blocks` blocks; sound gain varies by +-8 dB."""
-        latents, sinks, audio, mouth, indices = [], [], [], [], []
+        self, rng: np.random.Generator, size: int, blocks: int, *, reference_share: float = 0.4,
+        change_share: float = 0.5,
+    ) -> WindowBatch:  # fmt: skip
+        """Draw `size` windows of `blocks` blocks; sound gain varies by +-8 dB.
+
+        `change_share` of them hold a change of the prompt where the clip has one: a window whose
+        past shows the action already can be continued without reading the prompt.
+        """
+        latents, sinks, audio, mouth, motion, indices = [], [], [], [], [], []
         prompts: dict[str, int] = {}
         for _ in range(size):
             which = int(rng.integers(len(self.clips)))
             clip, lines = self.clips[which], self.prompts[which]
-            first = int(rng.integers(len(lines) - blocks + 1))
+            first = draw_window(rng, lines, blocks, change_share)
             latents.append(self._blocks(clip["latents"], first, blocks))
             mouth.append(self._blocks(clip["mouth"][:, None].astype(np.float32), first, blocks))
+            motion.append(self._blocks(clip["motion"].astype(np.float32), first, blocks))
             if rng.random() < reference_share:
                 sinks.append(clip["reference"])
             else:
@@ -137,6 +167,7 @@ class EncodedClips:
             sink=torch.from_numpy(np.stack(sinks)).float().transpose(1, 2),
             audio=torch.from_numpy(np.stack(audio)),
             mouth=torch.from_numpy(np.stack(mouth)),
+            motion=torch.from_numpy(np.stack(motion)),
             prompts=list(prompts),
             prompt_index=torch.tensor(indices),
         )
