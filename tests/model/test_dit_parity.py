@@ -8,7 +8,8 @@ from support import golden
 from torch import Tensor
 from torch.testing import assert_close
 
-from avatar_nodes.model.dit import FullSequence, WanS2V
+from avatar_nodes.model.bidirectional import FullSequence
+from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.rope import rope_angles
 
 CASES = ("a_first_clip", "b_motion", "c_pose_short_motion")

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avatar_nodes.model import modulation as rows
-from avatar_nodes.model.attention import CrossAttention, LayerKV, SelfAttention, attend, project
+from avatar_nodes.model.attention import CrossAttention, LayerKV, SelfAttention, project
 from avatar_nodes.model.modulation import Modulation
-from avatar_nodes.model.rope import RopeTable, rotate
 
 
 class WanBlock(nn.Module):
@@ -30,16 +29,18 @@ class WanBlock(nn.Module):
     def ffn_dtype(self) -> torch.dtype:
         return cast(nn.Linear, self.ffn[0]).weight.dtype
 
-    def modulated(self, time_rows: Tensor, noisy_tokens: int | None = None) -> Modulation:
-        """This layer's modulation from the shared rows [B, (2,) 6, dim] of the timestep."""
-        return Modulation(self.modulation + time_rows, noisy_tokens)
+    def modulated(self, time_rows: Tensor) -> Modulation:
+        """This layer's modulation from the shared rows [B, 6, dim] of the timestep."""
+        return Modulation(self.modulation + time_rows)
+
+    def attention_input(self, x: Tensor, modulation: Modulation) -> Tensor:
+        """The tokens x [B, S, dim], normalised and modulated for self-attention."""
+        normalised = F.layer_norm(x, x.shape[-1:], eps=self.eps)
+        return modulation.scale_shift(normalised, rows.SHIFT_ATTENTION, rows.SCALE_ATTENTION)
 
     def qkv(self, x: Tensor, modulation: Modulation) -> tuple[Tensor, LayerKV]:
         """Un-rotated q and keys, values of the tokens x [B, S, dim]."""
-        normalised = F.layer_norm(x, x.shape[-1:], eps=self.eps)
-        return self.self_attn.qkv(
-            modulation.scale_shift(normalised, rows.SHIFT_ATTENTION, rows.SCALE_ATTENTION)
-        )
+        return self.self_attn.qkv(self.attention_input(x, modulation))
 
     def finish(self, x: Tensor, attended: Tensor, modulation: Modulation, text: LayerKV) -> Tensor:
         """The layer after self-attention: `attended` [B, S, dim] is what q found."""
@@ -49,9 +50,3 @@ class WanBlock(nn.Module):
         hidden = modulation.scale_shift(normalised, rows.SHIFT_FFN, rows.SCALE_FFN)
         hidden = hidden.to(self.ffn_dtype)
         return modulation.gated(x, self.ffn(hidden), rows.GATE_FFN)
-
-    def forward(self, x: Tensor, modulation: Modulation, rope: RopeTable, text: LayerKV) -> Tensor:
-        """The whole layer over tokens that all see each other."""
-        q, kv = self.qkv(x, modulation)
-        attended = attend(rotate(q, rope), rotate(kv.k, rope), kv.v)
-        return self.finish(x, attended, modulation, text)

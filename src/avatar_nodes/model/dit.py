@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avatar_nodes.model import causal
+from avatar_nodes.model import bidirectional, causal
 from avatar_nodes.model.attention import CrossAttention
-from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS, AudioTokens, CausalAudioEncoder
+from avatar_nodes.model.audio_encoder import (
+    COLUMNS_PER_LATENT,
+    CONTEXT_COLUMNS,
+    AudioTokens,
+    CausalAudioEncoder,
+)
 from avatar_nodes.model.audio_injector import AudioInjector
+from avatar_nodes.model.bidirectional import FullSequence
 from avatar_nodes.model.block import WanBlock
 from avatar_nodes.model.causal import WindowRope
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.frame_packer import FramePacker
 from avatar_nodes.model.kv import BlockKV, SinkKV, TextKV
-from avatar_nodes.model.modulation import Head, sinusoid
-from avatar_nodes.model.rope import RopeTable, grid_positions, rope_table
+from avatar_nodes.model.modulation import Head, TimeEmbedding, sinusoid
+from avatar_nodes.model.rope import grid_positions, rope_table
 
 NOISY, REFERENCE, MOTION = range(3)
 """Rows of `trainable_cond_mask`."""
-
-
-class TimeEmbedding(NamedTuple):
-    """embedding [B, dim] for the head; rows [B, 6, dim] for the layers."""
-
-    embedding: Tensor
-    rows: Tensor
-
-
-@dataclass(frozen=True)
-class FullSequence:
-    """What enters the first layer of a whole-sequence forward: noisy tokens, then conditioning
-    tokens.
-    """
-
-    tokens: Tensor
-    mask_rows: Tensor
-    positions: Tensor
-    rope: RopeTable
-    noisy_tokens: int
-    time: TimeEmbedding
-    time_rows: Tensor
-    text: TextKV
-    audio: AudioTokens
 
 
 class WanS2V(nn.Module):
@@ -85,6 +66,7 @@ class WanS2V(nn.Module):
             self.frame_packer = FramePacker(config.in_dim, dim)
         self._window_ropes: dict[tuple[int, int, torch.device], WindowRope] = {}
         self.window_layer = causal.window_layer
+        self.full_layer = bidirectional.full_layer
         self._initialise()
 
     # Causal operation.
@@ -110,17 +92,19 @@ class WanS2V(nn.Module):
 
     def forward_block(
         self, x: Tensor, t: Tensor, audio: Tensor | AudioTokens, text: TextKV, sink: SinkKV,
-        past: Sequence[BlockKV] = (),
+        past: Sequence[BlockKV] = (), *, sink_position: int | None = None,
     ) -> tuple[Tensor, BlockKV]:  # fmt: skip
         """Velocity of one block and its keys and values.
 
         x [B, C, 3, H, W] at t [B]; audio [B, layers, D, 17], 5 columns of context and 12 of its
         own, or what `encode_audio` made of them; past: at most `past_blocks` blocks at the same
-        noise level, oldest first.
+        noise level, oldest first; sink_position: where the sink is, seen from the block, in latent
+        frames (default: where the configuration has it, as in training).
         """
         tokens, rope = self._noisy_tokens(x), self._window_rope(x)
+        where = self.config.sink_position if sink_position is None else sink_position
         sound = audio if isinstance(audio, AudioTokens) else self.encode_audio(audio)
-        out, kv = causal.denoise_block(self, tokens, t, sound, rope, text, sink, past)
+        out, kv = causal.denoise_block(self, tokens, t, sound, rope, text, sink, past, where)
         return self._unpatchify(out, x), kv
 
     def forward_window(
@@ -155,24 +139,26 @@ class WanS2V(nn.Module):
     def forward(
         self, x: Tensor, t: Tensor, context: Tensor, ref_latents: Tensor, audio_input: Tensor, *,
         motion_latents: Tensor | None = None, cond_states: Tensor | None = None,
+        prompt_index: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """Velocity [B, C, F, H, W] of a whole clip x at t [B], every token seeing every other.
 
-        context [B, len, text_dim]; ref_latents [B, C, 1, H, W]; audio_input [B, layers, D, 4F];
-        motion_latents [B, C, frames, H, W], oldest first (None: dropped); cond_states [B, C, F, H,
-        W] pose.
+        context [B, len, text_dim], or with prompt_index [B, runs] a table of prompts [P, len,
+        text_dim] for equal runs of frames; ref_latents [B, C, 1, H, W]; audio_input [B, layers, D,
+        4F], or 5 + 4F with the columns before the clip; motion_latents [B, C, frames, H, W], oldest
+        first (None: dropped); cond_states [B, C, F, H, W] pose.
         """
         sequence = self.full_sequence(
-            x, t, context, ref_latents, audio_input, motion_latents, cond_states
+            x, t, context, ref_latents, audio_input, motion_latents, cond_states, prompt_index
         )
-        *_, last = self.layer_outputs(sequence)
-        return self._unpatchify(
-            self.head(last[:, : sequence.noisy_tokens], sequence.time.embedding), x
-        )
+        *_, last = bidirectional.layer_parts(self, sequence)
+        noisy = last.noisy.unflatten(0, (x.shape[0], -1)).flatten(1, 2)
+        return self._unpatchify(self.head(noisy, sequence.time.embedding), x)
 
     def full_sequence(
         self, x: Tensor, t: Tensor, context: Tensor, ref_latents: Tensor, audio_input: Tensor,
         motion_latents: Tensor | None = None, cond_states: Tensor | None = None,
+        prompt_index: Tensor | None = None,
     ) -> FullSequence:  # fmt: skip
         """Embeds the arguments of `forward`."""
         grid = self._grid(x)
@@ -187,7 +173,12 @@ class WanS2V(nn.Module):
             parts, rows, positions = [*parts, packed], [*rows, MOTION], [*positions, where]
         lengths = torch.tensor([part.shape[1] for part in parts])
         mask_rows = torch.tensor(rows).repeat_interleave(lengths).to(x.device)
-        first = audio_input[..., :1].expand(*audio_input.shape[:-1], CONTEXT_COLUMNS)
+        if audio_input.shape[-1] == COLUMNS_PER_LATENT * x.shape[2]:
+            first = audio_input[..., :1].expand(*audio_input.shape[:-1], CONTEXT_COLUMNS)
+            audio_input = torch.cat([first, audio_input], dim=-1)
+        if prompt_index is None:
+            prompt_index = torch.arange(x.shape[0], device=x.device)[:, None]
+        prompts = self.encode_text(context)
         time, still = self.time(t), self.time(torch.zeros_like(t))
         where = torch.cat(positions)
         return FullSequence(
@@ -198,20 +189,15 @@ class WanS2V(nn.Module):
             noisy_tokens=noisy.shape[1],
             time=time,
             time_rows=torch.stack([time.rows, still.rows], dim=1),
-            text=self.encode_text(context),
-            audio=self.encode_audio(torch.cat([first, audio_input], dim=-1)),
+            text=prompts.select(prompt_index.flatten()),
+            still_text=prompts.select(prompt_index[:, 0]),
+            audio=self.encode_audio(audio_input),
         )
 
     def layer_outputs(self, sequence: FullSequence) -> Iterator[Tensor]:
         """The hidden state [B, S, dim] after each layer, its audio injected."""
-        x, n = sequence.tokens, sequence.noisy_tokens
-        for index, block in enumerate(self.layers):
-            modulation = block.modulated(sequence.time_rows, n)
-            x = block(x, modulation, sequence.rope, sequence.text.layers[index])
-            inject = self.audio_injector.at(index)
-            if inject is not None:
-                x = torch.cat([inject(x[:, :n], sequence.audio), x[:, n:]], dim=1)
-            yield x
+        for parts in bidirectional.layer_parts(self, sequence):
+            yield parts.joined()
 
     # Parts.
 
@@ -226,12 +212,12 @@ class WanS2V(nn.Module):
             return TimeEmbedding(embedding, self.time_projection(embedding).unflatten(1, (6, -1)))
 
     def compile_training(self, backend: str = "inductor") -> None:
-        """Compiles the layers of `forward_window` (needs a C++ compiler): about 1.6 times the
-        speed on a CPU. Layers share their code, so the wait is that of one or two layers.
+        """Compiles the layers of `forward_window` and `forward` (needs a C++ compiler): about 1.6
+        times the speed on a CPU. Layers share their code, so the wait is that of one or two layers.
         """
-        self.window_layer = torch.compile(
-            causal.window_layer, dynamic=False, backend=backend, fullgraph=True
-        )
+        options: dict[str, Any] = {"dynamic": False, "backend": backend, "fullgraph": True}
+        self.window_layer = torch.compile(causal.window_layer, **options)
+        self.full_layer = torch.compile(bidirectional.full_layer, **options)
 
     def serving(self, dtype: torch.dtype = torch.float32) -> WanS2V:
         """Makes this model ready to serve, in place: q, k, v fused, gradients off, the heavy layers

@@ -21,36 +21,27 @@ def sinusoid(t: Tensor, freq_dim: int) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], dim=1).float()
 
 
-class Modulation(NamedTuple):
-    """Modulation rows of one layer.
+class TimeEmbedding(NamedTuple):
+    """embedding [B, dim] for the head; rows [B, 6, dim] for the layers."""
 
-    rows: [B, R, dim], or [B, 2, R, dim] when the sequence has noisy tokens at t and conditioning
-    tokens at t=0; then the first `noisy_tokens` of the sequence are the noisy ones.
-    """
+    embedding: Tensor
+    rows: Tensor
+
+
+class Modulation(NamedTuple):
+    """Modulation rows [B, R, dim] of one layer."""
 
     rows: Tensor
-    noisy_tokens: int | None = None
 
     def scale_shift(self, x: Tensor, shift: int, scale: int) -> Tensor:
         """x [B, S, dim], already normalised, scaled by (1 + row `scale`) and shifted by row
         `shift`.
         """
-        if self.noisy_tokens is None:
-            return torch.addcmul(self.rows[:, shift, None], x, 1 + self.rows[:, scale, None])
-        parts = x.tensor_split([self.noisy_tokens], dim=1)
-        done = [p.scale_shift(x, shift, scale) for p, x in zip(self._parts(), parts, strict=True)]
-        return torch.cat(done, dim=1)
+        return torch.addcmul(self.rows[:, shift, None], x, 1 + self.rows[:, scale, None])
 
     def gated(self, x: Tensor, update: Tensor, gate: int) -> Tensor:
         """x + update * row `gate`, in the dtype of x."""
-        if self.noisy_tokens is None:
-            return torch.addcmul(x, update.to(x.dtype), self.rows[:, gate, None])
-        xs, updates = (y.tensor_split([self.noisy_tokens], dim=1) for y in (x, update))
-        triples = zip(self._parts(), xs, updates, strict=True)
-        return torch.cat([part.gated(x, update, gate) for part, x, update in triples], dim=1)
-
-    def _parts(self) -> tuple[Modulation, Modulation]:
-        return Modulation(self.rows[:, 0]), Modulation(self.rows[:, 1])
+        return torch.addcmul(x, update.to(x.dtype), self.rows[:, gate, None])
 
 
 class Head(nn.Module):
