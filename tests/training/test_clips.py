@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
 from avatar_nodes.streaming.audio_features import MelFeatures
-from avatar_nodes.training.clips import Clip, ClipSpec
+from avatar_nodes.training.clips import UNHEARD_VOICES, VOICES, Clip, ClipSpec
 from avatar_nodes.training.encoded import EncodedClips, mouth_cells, write_encoded
 from avatar_nodes.training.vae import ParameterAverage, export_vae
+from avatar_nodes.training.world import synthesise
 
 SMALL = TinyVAEConfig(
     latent_channels=8, encoder_channels=(16, 16, 16, 32), decoder_channels=(32, 16, 16, 48)
@@ -40,6 +42,50 @@ def test_splits_share_no_person() -> None:
     assert not people["train"] & people["test"]
     assert not people["train"] & people["val"]
     assert not people["val"] & people["test"]
+
+
+def test_about_a_third_of_clips_have_an_object_and_of_those_a_third_show_it_again() -> None:
+    for blocks in (12, 40):
+        specs = [ClipSpec.sample(s, split="train", blocks=blocks) for s in range(400)]
+        shows = [sum(name == "show" for name, _, _ in spec.actions) for spec in specs]
+        assert all(
+            (count > 0) == (s.thing is not None) for count, s in zip(shows, specs, strict=True)
+        )
+        having = [count for count in shows if count]
+        assert 0.22 < len(having) / 400 < 0.38
+        assert 0.22 < sum(count > 1 for count in having) / len(having) < 0.45
+    assert len({spec.thing for spec in specs if spec.thing}) > 40
+
+
+def test_the_truth_about_an_object_follows_its_actions() -> None:
+    spec = next(s for s in map(_spec, range(99)) if s.thing and s.actions[0][0] != "show")
+    clip = Clip(spec)
+    asked = np.zeros(spec.blocks * 12, bool)
+    for name, first, last in spec.actions:
+        if name == "show":
+            asked[first * 12 + 9 : last * 12] = True
+            assert all(spec.thing.name in line for line in clip.prompts[first:last])
+    assert (clip.object_visible[asked] == 1.0).all()
+    assert clip.object_visible.max() == 1.0 and clip.object_visible.min() == 0.0
+    hidden = int(np.argmin(clip.object_visible))
+    assert clip.object_box(hidden) is None
+    x0, y0, x1, y1 = clip.object_box(int(np.argmax(asked)))
+    assert 0 <= x0 < x1 <= 256 and 0 <= y0 < y1 <= 256
+
+
+def test_unheard_voices_are_heard_in_no_other_clip() -> None:
+    for language, voices in UNHEARD_VOICES.items():
+        assert not set(voices) & set(VOICES[language])
+        timbres = {v.partition("+")[2] for v in voices}
+        assert not timbres & {v.partition("+")[2] for known in VOICES.values() for v in known}
+        for voice in voices:
+            assert len(synthesise("One two.", voice=voice).samples) > 1600
+    with pytest.raises(ValueError, match="test split only"):
+        ClipSpec.sample(0, split="train", blocks=4, unheard_voice=True)
+    plain = ClipSpec.sample(6, split="test", blocks=6)
+    unheard = ClipSpec.sample(6, split="test", blocks=6, unheard_voice=True)
+    assert (plain.identity, plain.actions) == (unheard.identity, unheard.actions)
+    assert not np.array_equal(Clip(plain).sound, Clip(unheard).sound)
 
 
 def test_mouth_cells_cover_the_box_of_all_four_frames() -> None:

@@ -1,4 +1,4 @@
-"""A clip of the tiny world: one person, some speech and pauses, some actions, all from one seed."""
+"""A clip of the tiny world: a person, speech and pauses, actions, at times an object; by seed."""
 
 from __future__ import annotations
 
@@ -10,43 +10,77 @@ import numpy as np
 from avatar_nodes.evaluation.aperture import mouth_search_box
 from avatar_nodes.training.world import (
     ACTIONS,
+    SHOW,
     Identity,
     Performance,
     Phone,
     Speech,
+    Thing,
     mouth_box,
     render,
     sample_prompt,
     sentences,
     synthesise,
+    thing_box,
+    thing_visible,
 )
+
+SIZE = 256
+"""Side of the pictures in pixels."""
 
 FRAMES_PER_BLOCK = 12
 SAMPLES_PER_BLOCK = 7680
 VOICES = {
-    "en": ("en-us", "en-gb-x-rp", "en-us+f3", "en-us+m3", "en-gb-x-rp+f2", "en-us+m7"),
+    "en": (
+        "en-us", "en-gb-x-rp", "en-us+f3", "en-us+m3", "en-gb-x-rp+f2", "en-us+m7", "en-us+f1",
+        "en-us+m1", "en-gb-x-rp+m4",
+    ),
     "de": ("de", "de+f2", "de+m4"),
-    "es": ("es", "es+f3"),
-    "fr": ("fr", "fr+m2"),
-}
+    "es": ("es", "es+f3", "es+m1"),
+    "fr": ("fr", "fr+m2", "fr+f1"),
+}  # fmt: skip
 """espeak-ng voices of each language; identities and sentences of the splits never mix."""
+
+UNHEARD_VOICES = {
+    "en": ("en-gb-scotland+m5", "en-029+f4", "en-us-nyc+m8", "en-gb-x-gbclan+f5"),
+    "de": ("de+f5",),
+    "es": ("es-419+m5",),
+    "fr": ("fr-be+m8",),
+}
+"""Other accents in other timbres, which are in no clip but those made with `unheard_voice`."""
+
+OBJECT_SHARE = 0.3
+"""Of all clips, those in which an object is shown; in a third of them it is hidden and returns."""
 
 _SPLIT_OFFSET = {"train": 0, "val": 400_000_000, "test": 800_000_000}
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """What a clip shows. `actions` holds (action, first block, block after the last)."""
+    """What a clip shows. `actions` holds (action, first block, block after the last).
+
+    `thing` is the object that its actions named `show` show: the same one each time.
+    """
 
     seed: int
     split: str
     blocks: int
     identity: int
     actions: tuple[tuple[str, int, int], ...]
+    thing: Thing | None = None
+    unheard_voice: bool = False
 
     @classmethod
-    def sample(cls, seed: int, *, split: str, blocks: int) -> ClipSpec:
-        """The clip of this seed: about half of its time an action is being performed."""
+    def sample(cls, seed: int, *, split: str, blocks: int, unheard_voice: bool = False) -> ClipSpec:
+        """The clip of this seed: about half of its time an action is being performed.
+
+        `unheard_voice` gives it one of `UNHEARD_VOICES`. Raises ValueError if that is asked of
+        another split than 'test', or for an unknown split.
+        """
+        if split not in _SPLIT_OFFSET:
+            raise ValueError(f"unknown split {split!r}; known are {', '.join(_SPLIT_OFFSET)}")
+        if unheard_voice and split != "test":
+            raise ValueError(f"unheard voices are for the test split only, not {split!r}")
         rng = np.random.default_rng([seed, _SPLIT_OFFSET[split]])
         spans: list[tuple[str, int, int]] = []
         block = int(rng.integers(0, 5))
@@ -56,7 +90,35 @@ class ClipSpec:
             spans.append((name, block, min(blocks, block + length)))
             block += length + int(rng.integers(2, 9))
         identity = _SPLIT_OFFSET[split] + int(rng.integers(100_000_000))
-        return cls(seed, split, blocks, identity, tuple(spans))
+        thing, actions = _with_object(seed, split, blocks, tuple(spans))
+        return cls(seed, split, blocks, identity, actions, thing, unheard_voice)
+
+
+def _with_object(
+    seed: int, split: str, blocks: int, spans: tuple[tuple[str, int, int], ...]
+) -> tuple[Thing | None, tuple[tuple[str, int, int], ...]]:
+    """Give a share of the clips an object, shown instead of some of their gestures.
+
+    Where it returns, actions and pauses are short, so that even twelve blocks hold both times.
+    """
+    rng = np.random.default_rng([seed, _SPLIT_OFFSET[split], 11])
+    if rng.random() >= OBJECT_SHARE or not spans:
+        return None, spans
+    thing, shows = Thing.sample(rng), 1
+    if rng.random() < 1 / 3:
+        shows = 2 + int(rng.integers(2))
+        names, block = [name for name, _, _ in spans], int(rng.integers(0, 3))
+        brief: list[tuple[str, int, int]] = []
+        while block < blocks - 2:
+            length = int(rng.integers(2, 5))
+            brief.append((names[len(brief) % len(names)], block, min(blocks, block + length)))
+            block += length + int(rng.integers(2, 4))
+        spans = tuple(brief)
+    shown = rng.permutation(len(spans))[:shows]
+    return thing, tuple(
+        (SHOW if place in shown else name, first, last)
+        for place, (name, first, last) in enumerate(spans)
+    )
 
 
 class Clip:
@@ -67,7 +129,7 @@ class Clip:
         self.identity = Identity.sample(spec.identity)
         self.speech = _soundtrack(spec)
         self.performance = Performance.sample(
-            spec.seed, self.speech, spec.blocks * FRAMES_PER_BLOCK, spec.actions
+            spec.seed, self.speech, spec.blocks * FRAMES_PER_BLOCK, spec.actions, spec.thing
         )
 
     @property
@@ -87,7 +149,7 @@ class Clip:
         held_out = self.spec.split == "test"
         lines = [sample_prompt(rng, "rest", held_out=held_out)] * self.spec.blocks
         for name, first, last in self.spec.actions:
-            wording = sample_prompt(rng, name, held_out=held_out)
+            wording = sample_prompt(rng, name, held_out=held_out, thing=self.spec.thing)
             lines[first:last] = [wording] * (last - first)
         return tuple(lines)
 
@@ -98,6 +160,23 @@ class Clip:
     def mouth_box(self, n: int) -> tuple[int, int, int, int]:
         """Pixels (x0, y0, x1, y1) of frame n's mouth."""
         return mouth_box(self.identity, self.performance, n)
+
+    @cached_property
+    def object_visible(self) -> np.ndarray:
+        """float32 [frames]: how much of the object is in the picture, 0 hidden .. 1 all of it."""
+        frames = range(self.performance.num_frames)
+        shares = [thing_visible(self.identity, self.performance, n) for n in frames]
+        return np.array(shares, np.float32)
+
+    def object_box(self, n: int) -> tuple[int, int, int, int] | None:
+        """Pixels (x0, y0, x1, y1) of frame n's object, cut at the picture's edge; None if hidden.
+
+        A part of it may be behind the hand that holds it.
+        """
+        if self.object_visible[n] <= 0.0:
+            return None
+        x0, y0, x1, y1 = thing_box(self.identity, self.performance, n)
+        return max(0, x0), max(0, y0), min(SIZE, x1), min(SIZE, y1)
 
     @property
     def search_box(self) -> tuple[int, int, int, int]:
@@ -117,7 +196,8 @@ def _soundtrack(spec: ClipSpec) -> Speech:
     phones: list[Phone] = []
     languages = ["en"] * 6 + [name for name in VOICES if name != "en"]
     language = languages[int(rng.integers(len(languages)))]
-    voice = VOICES[language][int(rng.integers(len(VOICES[language])))]
+    voices = (UNHEARD_VOICES if spec.unheard_voice else VOICES)[language]
+    voice = voices[int(rng.integers(len(voices)))]
     texts = [item.text for item in sentences(spec.split) if item.language == language]
     rate, pitch = int(rng.integers(130, 200)), int(rng.integers(25, 75))
     loudness = float(10 ** rng.uniform(-0.5, 0.0))

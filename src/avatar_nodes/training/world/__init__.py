@@ -1,10 +1,11 @@
 """The tiny world: rendered people who speak and act, every frame's truth known (docs/world.md)."""
 
 from avatar_nodes.training.world.identity import Identity
-from avatar_nodes.training.world.motion import ACTIONS, BLOCK_FRAMES, Performance
+from avatar_nodes.training.world.motion import ACTIONS, BLOCK_FRAMES, SHOW, Performance
 from avatar_nodes.training.world.mouth import INTERIOR
+from avatar_nodes.training.world.objects import Thing
 from avatar_nodes.training.world.prompts import prompts, sample_prompt
-from avatar_nodes.training.world.renderer import mouth_box, render
+from avatar_nodes.training.world.renderer import mouth_box, render, thing_box, thing_visible
 from avatar_nodes.training.world.sentences import Sentence, all_sentences, sentences, split_of
 from avatar_nodes.training.world.speech import (
     SAMPLE_RATE,
@@ -22,6 +23,7 @@ __all__ = [
     "FRAME_RATE",
     "INTERIOR",
     "SAMPLE_RATE",
+    "SHOW",
     "VOICES",
     "Identity",
     "LipTrack",
@@ -30,6 +32,7 @@ __all__ = [
     "Sentence",
     "Speech",
     "SpeechError",
+    "Thing",
     "Viseme",
     "all_sentences",
     "lip_track",
@@ -40,5 +43,7 @@ __all__ = [
     "sentences",
     "split_of",
     "synthesise",
+    "thing_box",
+    "thing_visible",
     "viseme",
 ]

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from avatar_nodes.training.world.identity import Identity
+from avatar_nodes.training.world.objects import FOOT_Y, Thing, draw_thing
 from avatar_nodes.training.world.pen import Frame, Pen, curve, darker, lighter, mix
 
 CENTRE_X = 128.0
@@ -21,6 +22,7 @@ _POSES: dict[str, Pose] = {
     "point": ((86.0, 230.0), (82.0, 162.0), 0.75, (0.3, 1.3, 0.0, 0.0, 0.0)),
     "thumbs_up": ((84.0, 238.0), (78.0, 172.0), 0.0, (1.25, 0.0, 0.0, 0.0, 0.0)),
     "shrug": ((82.0, 244.0), (97.0, 196.0), 1.15, (1.0, 1.0, 1.0, 1.0, 1.0)),
+    "show": ((87.0, 246.0), (88.0, 198.0), 0.0, (0.9, 0.35, 0.35, 0.35, 0.35)),
 }
 
 
@@ -137,12 +139,35 @@ def draw_arm(
     lift: float,
     weights: dict[str, float],
     wave_angle: float,
+    thing: Thing | None = None,
 ) -> None:
-    """One arm, blended from rest (hand below the picture) towards the poses in `weights` (0..1)."""
-    total = sum(weights.values())
-    if total <= 0.0:
+    """One arm, blended from rest (hand below the picture) towards the poses in `weights` (0..1).
+
+    The hand holds `thing`, if there is one.
+    """
+    if sum(weights.values()) <= 0.0:
         return
-    scale = 1.0 / max(1.0, total)
+    points, turn, fingers = _joints(identity, side, lift, weights, wave_angle)
+    _draw_sleeve(pen, identity, points)
+    if thing is not None:
+        held = held_frame(identity, side, lift, weights, wave_angle)
+        draw_thing(pen.at(held.then(pen.frame)), thing)
+    _draw_hand(pen.at(turn.then(pen.frame)), identity, side, fingers)
+
+
+def held_frame(
+    identity: Identity, side: int, lift: float, weights: dict[str, float], wave_angle: float
+) -> Frame:
+    """Where the centre of a thing in this arm's hand is, in the torso's coordinates."""
+    _, turn, _ = _joints(identity, side, lift, weights, wave_angle)
+    return Frame(shift=(0.0, -8.0 - FOOT_Y)).then(turn)
+
+
+def _joints(
+    identity: Identity, side: int, lift: float, weights: dict[str, float], wave_angle: float
+) -> tuple[np.ndarray, Frame, np.ndarray]:
+    """Shoulder, elbow and hand [3,2]; the hand's frame; the stretch of thumb and fingers [5]."""
+    scale = 1.0 / max(1.0, sum(weights.values()))
     elbow, hand = np.array(_REST[0]), np.array(_REST[1])
     angle, fingers = _REST[2], np.array(_REST[3])
     for name, weight in weights.items():
@@ -155,9 +180,8 @@ def draw_arm(
     shoulder = np.array([identity.shoulder - 5.0, SHOULDER_Y - lift + 3.0])
     mirror, origin = np.array([side, 1.0]), np.array([CENTRE_X, 0.0])
     points = np.stack([shoulder, elbow, hand]) * mirror + origin
-    _draw_sleeve(pen, identity, points)
     turn = Frame(side * (angle + wave_angle), (0, 0), (points[2][0], points[2][1]))
-    _draw_hand(pen.at(turn.then(pen.frame)), identity, side, fingers)
+    return points, turn, fingers
 
 
 def _draw_sleeve(pen: Pen, identity: Identity, points: np.ndarray) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from avatar_nodes.training.world.objects import Thing
 from avatar_nodes.training.world.speech import SAMPLE_RATE, Speech
 from avatar_nodes.training.world.visemes import FRAME_RATE, lip_track
 
@@ -23,7 +24,12 @@ ACTIONS: tuple[str, ...] = (
     "lean",
     "smile",
 )
-ONE_HANDED: tuple[str, ...] = ("wave", "point", "thumbs_up")
+"""The gestures; they need nothing but the person."""
+
+SHOW = "show"
+"""The tenth action: an object comes into the picture, and goes when it ends."""
+
+ONE_HANDED: tuple[str, ...] = ("wave", "point", "thumbs_up", SHOW)
 
 ActionSpan = tuple[str, int, int]
 """(action name, first block, block after the last)."""
@@ -35,8 +41,9 @@ class Performance:
 
     aperture, width, rounding, blink, smile in 0..1; gaze_x, gaze_y, head_x, head_y, torso_x, yaw,
     pitch, lift in pixels; head_turn, torso_turn in radians; wave, point, thumbs_up, shrug in 0..1:
-    how far the arm is in that pose; wave_angle in radians; side: -1 or +1, the picture side of the
-    arm that acts.
+    how far the arm is in that pose; show in 0..1: how far the object has come, in a hand or on its
+    stand; wave_angle in radians; side: -1 or +1, the picture side of the arm that acts and of the
+    object; thing: the object, if the clip has one.
     """
 
     aperture: np.ndarray
@@ -59,8 +66,10 @@ class Performance:
     point: np.ndarray
     thumbs_up: np.ndarray
     shrug: np.ndarray
+    show: np.ndarray
     side: int
     actions: tuple[ActionSpan, ...]
+    thing: Thing | None = None
 
     @property
     def num_frames(self) -> int:
@@ -72,10 +81,12 @@ class Performance:
         speech: Speech | None,
         num_frames: int,
         actions: Sequence[ActionSpan] = (),
+        thing: Thing | None = None,
     ) -> Performance:
         """The performance of this seed. Actions start and end at block borders (block = 12 frames).
 
-        Raises ValueError for an unknown action, an empty span or `num_frames` < 1.
+        `thing` is what the action `show` shows. Raises ValueError for an unknown action, `show`
+        without a thing, an empty span or `num_frames` < 1.
         """
         if num_frames < 1:
             raise ValueError(f"num_frames must be at least 1, not {num_frames}")
@@ -83,24 +94,31 @@ class Performance:
         tracks = _life(rng, speech, num_frames)
         side = 1 if rng.random() < 0.5 else -1
         for name, first, last in actions:
-            _check(name, first, last)
+            _check(name, first, last, thing)
             _act(tracks, name, first, last, side)
         arrays = {name: values.astype(np.float32) for name, values in tracks.items()}
-        return Performance(**arrays, side=side, actions=tuple(actions))
+        return Performance(**arrays, side=side, actions=tuple(actions), thing=thing)
 
     @staticmethod
     def neutral() -> Performance:
         """One frame at rest, mouth closed, looking ahead: the reference picture's pose."""
-        zeros = {f.name: np.zeros(1, np.float32) for f in fields(Performance)}
+        zeros = {name: np.zeros(1, np.float32) for name in TRACKS}
         zeros["width"] = np.full(1, 0.5, np.float32)
         zeros["smile"] = np.full(1, 0.25, np.float32)
-        del zeros["side"], zeros["actions"]
-        return Performance(**zeros, side=1, actions=())
+        return Performance(**zeros, side=1, actions=(), thing=None)
 
 
-def _check(name: str, first: int, last: int) -> None:
-    if name not in ACTIONS:
-        raise ValueError(f"unknown action {name!r}; known are {', '.join(ACTIONS)}")
+TRACKS: tuple[str, ...] = tuple(
+    f.name for f in fields(Performance) if f.name not in ("side", "actions", "thing")
+)
+"""The names of a performance's arrays."""
+
+
+def _check(name: str, first: int, last: int, thing: Thing | None) -> None:
+    if name not in (*ACTIONS, SHOW):
+        raise ValueError(f"unknown action {name!r}; known are {', '.join((*ACTIONS, SHOW))}")
+    if name == SHOW and thing is None:
+        raise ValueError(f"action {SHOW} needs a thing to show")
     if not 0 <= first < last:
         raise ValueError(f"action {name} has an empty span of blocks {first}..{last}")
 
@@ -110,9 +128,7 @@ def _life(rng: np.random.Generator, speech: Speech | None, frames: int) -> dict[
     lips = lip_track(speech, frames)
     beat = _loudness(speech, frames)
     drift = _wander(rng, frames)
-    tracks = {
-        f.name: np.zeros(frames) for f in fields(Performance) if f.name not in ("side", "actions")
-    }
+    tracks = {name: np.zeros(frames) for name in TRACKS}
     tracks.update(
         aperture=lips.aperture.astype(float),
         width=lips.width.astype(float),
@@ -186,7 +202,7 @@ def _act(tracks: dict[str, np.ndarray], name: str, first: int, last: int, side: 
     after = (np.arange(frames) + 1 - last * BLOCK_FRAMES) / FRAME_RATE
     hold = _smooth(t / EASE_S) * (1.0 - _smooth(after / EASE_S))
     t = np.maximum(t, 0.0)
-    if name in ("wave", "point", "thumbs_up", "shrug"):
+    if name in ("wave", "point", "thumbs_up", "shrug", SHOW):
         tracks[name] = np.maximum(tracks[name], hold)
     if name == "wave":
         tracks["wave_angle"] += hold * 0.42 * np.sin(2 * np.pi * 1.6 * t)
@@ -212,6 +228,10 @@ def _act(tracks: dict[str, np.ndarray], name: str, first: int, last: int, side: 
         tracks["torso_turn"] += hold * 0.085 * side * (0.85 + 0.15 * np.sin(2 * np.pi * 0.5 * t))
         tracks["torso_x"] += hold * 5.0 * side
         tracks["head_turn"] += hold * 0.03 * side
+    elif name == SHOW:
+        tracks["wave_angle"] += hold * 0.05 * np.sin(2 * np.pi * 0.8 * t)
+        tracks["gaze_x"] += hold * np.exp(-t / 0.8) * 1.6 * side
+        tracks["smile"] += hold * 0.15
     elif name == "smile":
         tracks["smile"] += hold * 0.75
     tracks["smile"] = np.minimum(tracks["smile"], 1.0)

@@ -16,15 +16,16 @@ Colour = tuple[int, int, int]
 
 
 class Frame:
-    """Where a body part is: a turn (radians) about `pivot`, then a shift; small-picture pixels."""
+    """Where a body part is: scaled and turned (radians) about `pivot`, then shifted; pixels."""
 
     def __init__(
         self,
         turn: float = 0.0,
         pivot: tuple[float, float] = (0.0, 0.0),
         shift: tuple[float, float] = (0.0, 0.0),
+        scale: float = 1.0,
     ) -> None:
-        cos, sin = math.cos(turn), math.sin(turn)
+        cos, sin = scale * math.cos(turn), scale * math.sin(turn)
         self.matrix = np.array([[cos, sin], [-sin, cos]])
         offset = np.asarray(pivot) - np.asarray(pivot) @ self.matrix + np.asarray(shift)
         self.offset = offset

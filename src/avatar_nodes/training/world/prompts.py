@@ -4,108 +4,46 @@ from __future__ import annotations
 
 import numpy as np
 
-from avatar_nodes.training.world.motion import ACTIONS
+from avatar_nodes.training.world.motion import ACTIONS, SHOW
+from avatar_nodes.training.world.objects import Thing
+from avatar_nodes.training.world.wordings import HELD_OUT, SHOWING, SHOWING_HELD_OUT, TRAINING
 
-_SUBJECTS = ("A person", "The person", "Someone", "A presenter")
-_HELD_OUT_SUBJECT = "The avatar"
+MAX_BYTES = 62
+"""No prompt is longer in UTF-8, so that bytes and the end mark fit into 64 tokens."""
 
-# Per action: wordings for training, then wordings held out.
-_WORDINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "rest": (
-        ("talks calmly", "talks to the viewer", "speaks and keeps the hands down", "talks at rest"),
-        ("speaks quietly without moving much", "just talks"),
-    ),
-    "wave": (
-        (
-            "talks and waves with one hand",
-            "waves hello while talking",
-            "greets the viewer with a wave",
-            "waves a hand",
-        ),
-        ("says hello and is waving", "raises one hand and waves it"),
-    ),
-    "nod": (
-        (
-            "talks and nods",
-            "nods in agreement",
-            "nods the head while talking",
-            "says yes with a nod",
-        ),
-        ("is nodding the head up and down", "agrees by nodding"),
-    ),
-    "shake": (
-        (
-            "talks and shakes the head",
-            "shakes the head to say no",
-            "shakes the head from side to side",
-            "disagrees and shakes the head",
-        ),
-        ("is shaking the head", "says no by shaking the head"),
-    ),
-    "point": (
-        (
-            "talks and points to the side",
-            "points at something",
-            "points with one finger while talking",
-            "points the way with a finger",
-        ),
-        ("is pointing aside with a finger", "shows the way by pointing"),
-    ),
-    "shrug": (
-        (
-            "talks and shrugs",
-            "shrugs the shoulders",
-            "shrugs with both hands open",
-            "does not know and shrugs",
-        ),
-        ("is shrugging", "lifts both shoulders in a shrug"),
-    ),
-    "thumbs_up": (
-        (
-            "talks and gives a thumbs up",
-            "raises a thumb",
-            "shows a thumb up while talking",
-            "approves with a thumbs up",
-        ),
-        ("is holding a thumb up", "gives the viewer a thumbs up"),
-    ),
-    "lean": (
-        (
-            "talks and leans to the side",
-            "leans over while talking",
-            "leans the body to one side",
-            "leans aside",
-        ),
-        ("is leaning to one side", "tilts the whole body and leans"),
-    ),
-    "smile": (
-        (
-            "talks and smiles",
-            "smiles warmly",
-            "smiles broadly while talking",
-            "looks happy and smiles",
-        ),
-        ("is smiling at the viewer", "has a wide smile"),
-    ),
-}
+_SUBJECTS = ("A person", "The person", "Someone", "A presenter", "The speaker", "A friendly host")
+_HELD_OUT_SUBJECTS = ("The avatar", "A person", "The presenter")
 
 
-def prompts(action: str, *, held_out: bool = False) -> tuple[str, ...]:
+def prompts(action: str, *, held_out: bool = False, thing: Thing | None = None) -> tuple[str, ...]:
     """Every sentence that asks for `action`, e.g. 'A person talks and waves with one hand.'.
 
-    `held_out` gives the wordings that training never sees. Raises ValueError for an unknown action.
+    `held_out` gives the wordings that training never sees; `thing` is what is shown, which only the
+    action `show` needs. Raises ValueError for an unknown action, and for `show` without a thing.
     """
-    if action not in ACTIONS:
-        raise ValueError(f"unknown action {action!r}; known are {', '.join(ACTIONS)}")
-    seen, unseen = _WORDINGS[action]
-    if held_out:
-        return tuple(
-            f"{who} {words}." for who in (_HELD_OUT_SUBJECT, _SUBJECTS[0]) for words in unseen
-        )
-    return tuple(f"{who} {words}." for who in _SUBJECTS for words in seen)
+    if action == SHOW:
+        if thing is None:
+            raise ValueError(f"action {SHOW} needs a thing to show")
+        wordings = (SHOWING_HELD_OUT if held_out else SHOWING)[thing.place]
+        wordings = tuple(_name(words, thing) for words in wordings)
+    elif action in ACTIONS:
+        wordings = (HELD_OUT if held_out else TRAINING)[action]
+    else:
+        raise ValueError(f"unknown action {action!r}; known are {', '.join((*ACTIONS, SHOW))}")
+    subjects = _HELD_OUT_SUBJECTS if held_out else _SUBJECTS
+    whole = (f"{who} {words}." for who in subjects for words in wordings)
+    return tuple(text for text in whole if len(text.encode()) <= MAX_BYTES)
 
 
-def sample_prompt(rng: np.random.Generator, action: str, *, held_out: bool = False) -> str:
+def _name(words: str, thing: Thing) -> str:
+    """Put the thing's name with its article into a wording."""
+    article = "an" if thing.name[0] in "aeiou" else "a"
+    return words.format(a=f"{article} {thing.name}", the=f"the {thing.name}")
+
+
+def sample_prompt(
+    rng: np.random.Generator, action: str, *, held_out: bool = False, thing: Thing | None = None
+) -> str:
     """One wording at random."""
-    choices = prompts(action, held_out=held_out)
+    choices = prompts(action, held_out=held_out, thing=thing)
     return choices[int(rng.integers(len(choices)))]
