@@ -82,8 +82,8 @@ def test_unheard_voices_are_heard_in_no_other_clip() -> None:
             assert len(synthesise("One two.", voice=voice).samples) > 1600
     with pytest.raises(ValueError, match="test split only"):
         ClipSpec.sample(0, split="train", blocks=4, unheard_voice=True)
-    plain = ClipSpec.sample(6, split="test", blocks=6)
-    unheard = ClipSpec.sample(6, split="test", blocks=6, unheard_voice=True)
+    plain = ClipSpec.sample(7, split="test", blocks=12)
+    unheard = ClipSpec.sample(7, split="test", blocks=12, unheard_voice=True)
     assert (plain.identity, plain.actions) == (unheard.identity, unheard.actions)
     assert not np.array_equal(Clip(plain).sound, Clip(unheard).sound)
 
