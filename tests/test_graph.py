@@ -83,6 +83,26 @@ def test_every_placement_owns_every_step_once(placement: str) -> None:
     assert (len(processes) == 1) == (placement == "single")
 
 
+def test_the_switches_of_the_ablations_reach_their_nodes() -> None:
+    switches = {"adaptive_sink": False, "rolling_rope": False, "kv_cache": "clean"}
+    placement = {"denoisers": [{"steps": [0, 1, 2, 3]}]}
+    profile = with_values(TINY, {"model": switches, "placement": placement})
+    told = []
+    for of in (TINY, profile):
+        parameters = {node.name: node.parameters for node in Graph.from_profile(of).nodes}
+        told.append(
+            (
+                parameters["conductor"]["adaptive_sink"],
+                parameters["denoiser_1"]["rolling_rope"],
+                parameters["denoiser_1"]["kv_cache"],
+            )
+        )
+    assert told == [(True, True, "same_noise"), (False, False, "clean")]
+    for split in ("separate", "single"):
+        with pytest.raises(GraphError, match=f"model.kv_cache is clean.*got {split}"):
+            Graph.from_profile(profile, placement=split)  # type: ignore[arg-type]
+
+
 def test_shared_processes_come_from_the_profile() -> None:
     processes = {"front": ["presenter", "microphone", "conductor"]}
     profile = with_values(TINY, {"placement": {"processes": processes}})

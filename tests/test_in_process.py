@@ -49,6 +49,38 @@ def test_seed_prompt_and_first_block(profile: Profile, frames: np.ndarray) -> No
     assert np.array_equal(_frames(Graph.from_profile(profile, first_block=10_000_000)), frames)
 
 
+def test_the_profile_s_switches_reach_the_loop(profile: Profile, frames: np.ndarray) -> None:
+    """Each of them acts on the second block's frames, and none on the first's."""
+    placement = {"denoisers": [{"steps": [0, 1, 2, 3]}]}
+    switches: list[dict[str, object]] = [
+        {"adaptive_sink": False},
+        {"rolling_rope": False},
+        {"kv_cache": "clean"},
+    ]
+    made = [frames]
+    for switch in switches:
+        values = {"model": switch, "placement": placement}
+        made.append(_frames(Graph.from_profile(with_values(profile, values))))
+        assert np.array_equal(made[-1][:12], frames[:12])
+    assert len({frames[12:].tobytes() for frames in made}) == 4
+
+
+@pytest.mark.parametrize("sigmas", [[1.0, 0.9, 0.6, 0.0], [1.0 - n / 9 for n in range(10)]])
+def test_the_profile_says_how_many_steps(
+    profile: Profile, frames: np.ndarray, sigmas: list[float]
+) -> None:
+    steps = list(range(len(sigmas) - 1))
+    values = {
+        "model": {"sigmas": sigmas},
+        "placement": {"denoisers": [{"steps": steps[:2]}, {"steps": steps[2:]}]},
+    }
+    changed = with_values(profile, values)
+    made = _frames(Graph.from_profile(changed))
+    assert made.shape == frames.shape
+    assert not np.array_equal(made, frames)
+    assert np.array_equal(_frames(Graph.from_profile(changed, placement="separate")), made)
+
+
 def test_a_recording_is_as_long_as_its_sound(profile: Profile, tmp_path: Path) -> None:
     audio, out = tmp_path / "s.wav", tmp_path / "o.mp4"
     soundfile.write(audio, SAMPLES, 16000, subtype="PCM_16")

@@ -140,6 +140,16 @@ def test_steps_are_covered_once_and_in_order(tmp_path: Path, steps: list[list[in
             "restart: {delay_s: 5.0, max_delay_s: 1.0}",
             "restart.max_delay_s: expected at least restart.delay_s (5.0), got 1.0",
         ),
+        (
+            "model: {kv_cache: clean}",
+            "placement.denoisers: expected one denoiser that takes every step (model.kv_cache is"
+            " clean), got [[0, 1], [2, 3]]",
+        ),
+        (
+            "model: {kv_cache: dirty}",
+            "model.kv_cache: expected 'same_noise' or 'clean', got 'dirty'",
+        ),
+        ("model: {rolling_rope: never}", "model.rolling_rope: expected true or false, got 'never'"),
         ("restart: {respawn: 1}", "restart.respawn: expected true or false, got 1"),
         ("placement: 3", "placement: expected a section (a mapping), got 3"),
         ("stream: {seed: 1, seed: 2}", "stream.seed: expected each key once, got it again"),

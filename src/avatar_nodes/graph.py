@@ -10,11 +10,11 @@ Parameters that each node declares:
                  default), topic str, pace str (realtime | demand), sample_rate int, chunk_samples
                  int
     conductor    mode str (puppet | render), checkpoint str, dtype str, stages str[], prompt str,
-                 seed int, first_block int, past_blocks int, aas_from_block int, max_in_flight int,
-                 pace str (realtime | free), margin_s float, idle str (keep_alive | hold),
-                 sample_rate int, fps int, heartbeat_timeout_s float, block_timeout_s float
-    denoiser     checkpoint str, dtype str, sigmas float[], steps int[], past_blocks int, device
-                 str, threads int
+                 seed int, first_block int, past_blocks int, adaptive_sink bool, aas_from_block int,
+                 max_in_flight int, pace str (realtime | free), margin_s float, idle str (keep_alive
+                 | hold), sample_rate int, fps int, heartbeat_timeout_s float, block_timeout_s float
+    denoiser     checkpoint str, dtype str, sigmas float[], steps int[], past_blocks int,
+                 rolling_rope bool, kv_cache str (same_noise | clean), device str, threads int
     decoder      checkpoint str, dtype str, device str, threads int, reference str (path), width
                  int, height int
     presenter    pace str (realtime | free), fps int, width int, height int, sample_rate int,
@@ -236,6 +236,7 @@ class _Builder:
             "seed": stream.seed,
             "first_block": stream.first_block,
             "past_blocks": profile.model.past_blocks,
+            "adaptive_sink": profile.model.adaptive_sink,
             "aas_from_block": profile.model.aas_from_block,
             "max_in_flight": stream.max_in_flight,
             "pace": "free" if self.free else "realtime",
@@ -254,6 +255,11 @@ class _Builder:
             for place in self.profile.placement.denoisers
         ]
         if self.placement != "profile":
+            if self.profile.model.kv_cache == "clean" and self.profile.num_steps > 1:
+                raise GraphError(
+                    "placement: expected profile (model.kv_cache is clean, so that one denoiser"
+                    f" takes every step), got {self.placement}"
+                )
             places = [([s], device, threads) for steps, device, threads in places for s in steps]
         return [
             self._denoiser(number, number == len(places), *place)
@@ -273,6 +279,8 @@ class _Builder:
             "sigmas": list(model.sigmas),
             "steps": steps,
             "past_blocks": model.past_blocks,
+            "rolling_rope": model.rolling_rope,
+            "kv_cache": model.kv_cache,
             "device": device,
             "threads": threads,
         }

@@ -66,6 +66,8 @@ def start_pipeline(graph: Graph) -> Pipeline:
                 sigmas=model.sigmas,
                 steps=node.parameters["steps"],  # type: ignore[arg-type]
                 past_blocks=model.past_blocks,
+                rolling_rope=model.rolling_rope,
+                kv_cache=model.kv_cache,
                 dtype=model.dtype,
                 device=node.device or "cpu",
             )
@@ -84,7 +86,7 @@ def start_pipeline(graph: Graph) -> Pipeline:
             decoder,
             build_features(model.checkpoint),
             past_blocks=model.past_blocks,
-            aas_from_block=model.aas_from_block,
+            aas_from_block=model.aas_from_block if model.adaptive_sink else None,
         )
         prompt = PromptEncoder(model.checkpoint).encode(stream.prompt)
         picture = load_reference(

@@ -13,7 +13,7 @@ from tiny_checkpoint import write_tiny_profile
 
 from avatar_nodes.graph import Graph
 from avatar_nodes.in_process import render_in_process
-from avatar_nodes.profile import load_profile
+from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.speech.audio_file import read_audio_file
 
 FRAME_NS = 40_000_000
@@ -52,10 +52,7 @@ def test_same_frames(
     graph = Graph.from_profile(
         load_profile(str(profile)), mode="render", audio=speech, placement=placement
     )
-    listener = Listener(spinner, graph.namespace)
-    running = GraphUnderTest(graph, tmp_path, processes)
-    running.start()
-    wait_until(lambda: listener.finished, what="the stream's end", seconds=120)
+    running, listener = _played(graph, tmp_path, processes, spinner)
     assert len(listener.frames) == len(oracle)
     assert np.array_equal(np.stack(listener.frames), oracle), running.logs()
     heard = np.concatenate(listener.sound)
@@ -64,3 +61,44 @@ def test_same_frames(
     assert not heard[len(samples) :].any()
     assert listener.stamps == listener.sound_stamps
     assert set(np.diff(listener.stamps)) == {FRAME_NS}
+
+
+@pytest.mark.parametrize(
+    ("switches", "denoisers"),
+    [
+        pytest.param(
+            {"adaptive_sink": False, "rolling_rope": False}, [[0, 1], [2, 3]], id="aas, rope"
+        ),
+        pytest.param({"kv_cache": "clean"}, [[0, 1, 2, 3]], id="clean cache"),
+    ],
+)
+def test_same_frames_without_parts_of_the_method(
+    oracle: np.ndarray,
+    checkpoint: Path,
+    speech: Path,
+    tmp_path: Path,
+    processes: ProcessGroup,
+    spinner: Spinner,
+    switches: dict[str, object],
+    denoisers: list[list[int]],
+) -> None:
+    """The switches mean the same in the graph as in the loop, which they change."""
+    shared = "all: [microphone, conductor, denoiser_1, decoder, presenter]"
+    file = write_tiny_profile(tmp_path, checkpoint, denoisers=denoisers, processes=shared)
+    profile = with_values(load_profile(str(file)), {"model": switches})
+    graph = Graph.from_profile(profile, mode="render", audio=speech)
+    expected = np.stack(list(render_in_process(graph, read_audio_file(speech))))
+    assert not np.array_equal(expected, oracle)
+    running, listener = _played(graph, tmp_path, processes, spinner)
+    assert np.array_equal(np.stack(listener.frames), expected), running.logs()
+
+
+def _played(
+    graph: Graph, folder: Path, processes: ProcessGroup, spinner: Spinner
+) -> tuple[GraphUnderTest, Listener]:
+    """The graph after its stream's end."""
+    listener = Listener(spinner, graph.namespace)
+    running = GraphUnderTest(graph, folder, processes)
+    running.start()
+    wait_until(lambda: listener.finished, what="the stream's end", seconds=120)
+    return running, listener

@@ -51,7 +51,7 @@ def decoder() -> TinyStreamingDecoder:
 
 def _pipeline(
     model: WanS2V, decoder: TinyStreamingDecoder, split: Sequence[Sequence[int]] = ONE,
-    aas_from_block: int = 1,
+    aas_from_block: int | None = 1,
 ) -> Pipeline:  # fmt: skip
     schedule = Schedule.flow_match(3)
     stages = [Stage(model, schedule, steps) for steps in split]
@@ -93,6 +93,8 @@ def test_sound_and_sink_act_on_the_frames(model: WanS2V, decoder: TinyStreamingD
     assert _same(_render(_pipeline(model, decoder), other), expected) == [True, True, False, False]
     late = _render(_pipeline(model, decoder, aas_from_block=3))
     assert _same(late, expected) == [True, False, False, False]
+    never = _render(_pipeline(model, decoder, aas_from_block=None))
+    assert _same(never, late) == [True, True, True, False]
 
 
 def test_a_prompt_acts_from_the_next_block_on(model: WanS2V, decoder: TinyStreamingDecoder) -> None:
@@ -107,9 +109,9 @@ def test_a_prompt_acts_from_the_next_block_on(model: WanS2V, decoder: TinyStream
     assert _same(frames, expected[:3]) == [True, False, False]
 
 
-@pytest.mark.parametrize("aas_from_block", [1, 3])
+@pytest.mark.parametrize("aas_from_block", [1, 3, None])
 def test_recovery_goes_on_from_the_window(
-    model: WanS2V, decoder: TinyStreamingDecoder, aas_from_block: int
+    model: WanS2V, decoder: TinyStreamingDecoder, aas_from_block: int | None
 ) -> None:
     expected = _render(_pipeline(model, decoder, aas_from_block=aas_from_block))
     pipeline = _pipeline(model, decoder, aas_from_block=aas_from_block)

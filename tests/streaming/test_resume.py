@@ -106,6 +106,13 @@ class TestSinkOfABlock:
         versions = [sink_for(b, start=start, aas_from_block=2, known=SINKS) for b in range(4)]
         assert versions == [0, 0, 1, 1]
 
+    def test_without_adaptive_sink_it_is_the_reference(self) -> None:
+        start = begin(5, ledger(range(6)), sinks={0: SINKS[0]})
+        for known in (SINKS, {0: SINKS[0]}):
+            blocks = (5, 6, 10**6)
+            versions = [sink_for(b, start=start, aas_from_block=None, known=known) for b in blocks]
+            assert versions == [0, 0, 0]
+
     def test_a_block_waits_for_it(self) -> None:
         start = begin(0, ledger(range(1)))
         known = {0: SINKS[0]}

@@ -3,7 +3,8 @@
 A block of latent frames attends to [sink | its past blocks at its own noise level | itself]. The
 sink sees only itself. Positions are relative to the block: frames 0, 1, 2 for itself, -3d .. -3d+2
 for the d-th past block, `sink_position` for the sink (Rolling RoPE), so no index grows with the
-length of a stream.
+length of a stream. Attention knows differences of positions only, so the sink's place alone tells
+Rolling RoPE from frames that are counted from the stream's start (`fixed_sink_position`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
 BLOCK_FRAMES = 3
 
 
+def fixed_sink_position(sink_position: int, block: int) -> int:
+    """The sink's place seen from a stream's block `block` (from 0) without Rolling RoPE.
+
+    The block's frames are 3 * block .. 3 * block + 2 then, the sink stays at `sink_position`: it
+    falls behind without end (Live Avatar's ablation "w/o Rolling RoPE").
+    """
+    return sink_position - BLOCK_FRAMES * block
+
+
 class WindowRope:
     """Rotation tables of a window, constant for a token grid (rows, columns) of a latent frame."""
 
@@ -37,6 +47,9 @@ class WindowRope:
         def table(times: Sequence[int]) -> RopeTable:
             return rope_table(grid_positions(times, *grid), head_dim).to(device)
 
+        self._table = table
+        self._sink_position = sink_position
+        self._moved: tuple[tuple[int, int], RopeTable] | None = None
         block = range(BLOCK_FRAMES)
         shifted = [[f - BLOCK_FRAMES * d for f in block] for d in range(past_blocks + 1)]
         self.sink = table([sink_position])
@@ -47,6 +60,16 @@ class WindowRope:
             for past in range(past_blocks + 1)
         ]
         """Index p: the keys [sink | p past blocks, oldest first | current]."""
+
+    def keys_with_sink_at(self, position: int, past: int) -> RopeTable:
+        """`keys[past]` with the sink at `position` instead of its own; the last one is kept."""
+        if position == self._sink_position:
+            return self.keys[past]
+        if self._moved is None or self._moved[0] != (position, past):
+            parts = [self._table([position]), *self.at_distance[past::-1]]
+            cos, sin = (torch.cat(halves) for halves in zip(*parts, strict=True))
+            self._moved = ((position, past), RopeTable(cos, sin))
+        return self._moved[1]
 
 
 def prefill_sink(model: WanS2V, tokens: Tensor, rope: WindowRope, text: TextKV) -> SinkKV:
@@ -66,10 +89,11 @@ def prefill_sink(model: WanS2V, tokens: Tensor, rope: WindowRope, text: TextKV) 
 
 def denoise_block(
     model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, text: TextKV,
-    sink: SinkKV, past: Sequence[BlockKV],
+    sink: SinkKV, past: Sequence[BlockKV], sink_position: int,
 ) -> tuple[Tensor, BlockKV]:  # fmt: skip
     """One block's tokens [B, S, dim] at t [B] -> head output [B, S, patch], keys and values."""
     time = model.time(t)
+    key_rope = rope.keys_with_sink_at(sink_position, len(past))
     x = tokens
     layers: list[LayerKV] = []
     for index, block in enumerate(model.layers):
@@ -77,7 +101,7 @@ def denoise_block(
         q, kv = block.qkv(x, modulation)
         layers.append(kv)
         window = [sink.layers[index], *(block_kv.layers[index] for block_kv in past), kv]
-        keys = rotate(torch.cat([part.k for part in window], dim=1), rope.keys[len(past)])
+        keys = rotate(torch.cat([part.k for part in window], dim=1), key_rope)
         values = torch.cat([part.v for part in window], dim=1)
         attended = attend(rotate(q, rope.at_distance[0]), keys, values)
         x = block.finish(x, attended, modulation, text.layers[index])

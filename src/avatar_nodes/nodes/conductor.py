@@ -67,6 +67,7 @@ class ConductorNode(AvatarNode):
         NodeParameter("first_block", 0, "Number of the stream's first block.", 0, 2**62),
         NodeParameter("past_blocks", 2, "Past blocks that a block attends to.", 0, 64),
         NodeParameter("aas_from_block", 1, "First block with the stream's own sink.", 1, 1000),
+        NodeParameter("adaptive_sink", True, "False: every block keeps the reference as sink."),
         NodeParameter("max_in_flight", 4, "Blocks under way at the same time.", 1, 64),
         NodeParameter(
             "pace",
@@ -116,6 +117,8 @@ class ConductorNode(AvatarNode):
             block_timeout_s=self.value("block_timeout_s"),
         )
         self._sinks: dict[int, Sink] = {}
+        adaptive = self.value("adaptive_sink")
+        self._aas_from_block = self.value("aas_from_block") if adaptive else None
         self._start: EpochStart | None = None
         self._speaking = False
         self._last_block: int | None = None
@@ -194,6 +197,8 @@ class ConductorNode(AvatarNode):
 
     def _on_sink(self, msg: SinkFrame) -> None:
         sink = sink_from_msg(msg)
+        if sink.version > 0 and self._aas_from_block is None:
+            return
         if sink.epoch in (0, self._keeper.epoch) or self._keeper.epoch == 0:
             self._sinks[sink.version] = sink
             self._advance()
@@ -231,7 +236,9 @@ class ConductorNode(AvatarNode):
             self._all_there_since = now
         first = self._position.next_block
         wanted = min(self.value("past_blocks"), first - self.value("first_block"))
-        complete = wanted > 0 and len(self._ledger.context(first)) >= wanted and 1 in self._sinks
+        newest_sink = 0 if self._aas_from_block is None else 1
+        complete = wanted > 0 and len(self._ledger.context(first)) >= wanted
+        complete = complete and newest_sink in self._sinks
         return complete or now - self._all_there_since > _RECOVERY_S
 
     def _begin_epoch(self, reason: str) -> None:
@@ -282,7 +289,7 @@ class ConductorNode(AvatarNode):
         sink_version = sink_for(
             block,
             start=self._start,
-            aas_from_block=self.value("aas_from_block"),
+            aas_from_block=self._aas_from_block,
             known=self._sinks,
         )
         if sink_version is None:

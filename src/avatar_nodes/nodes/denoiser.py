@@ -32,6 +32,13 @@ class DenoiserNode(AvatarNode):
         NodeParameter("sigmas", [1.0, 0.0], "Noise level before each step, and 0 at the end."),
         NodeParameter("steps", [0], "Steps that this node takes, 0 the noisiest."),
         NodeParameter("past_blocks", 2, "Past blocks that a block attends to.", 0, 64),
+        NodeParameter("rolling_rope", True, "The sink keeps its distance to the current block."),
+        NodeParameter(
+            "kv_cache",
+            "same_noise",
+            "Past blocks at the step's own noise level, or finished (one node takes all steps).",
+            choices=("same_noise", "clean"),
+        ),
         NodeParameter("device", "cpu", "Device of the model: cpu, cuda or cuda:N."),
         NodeParameter("threads", 1, "CPU threads for its arithmetic.", 1, 256),
     )
@@ -44,6 +51,8 @@ class DenoiserNode(AvatarNode):
             sigmas=sigmas,
             steps=steps,
             past_blocks=self.value("past_blocks"),
+            rolling_rope=self.value("rolling_rope"),
+            kv_cache=self.value("kv_cache"),
             dtype=self.value("dtype"),
             device=self.value("device"),
         )

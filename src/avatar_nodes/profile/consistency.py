@@ -13,6 +13,7 @@ def inconsistencies(profile: Profile) -> list[Problem]:
     return [
         *_whole_samples_per_frame(profile),
         *_steps_covered_once_in_order(profile),
+        *_clean_cache_in_one_denoiser(profile),
         *_each_node_in_one_process(profile),
         *_delays_in_order(profile),
     ]
@@ -35,6 +36,16 @@ def _steps_covered_once_in_order(profile: Profile) -> Iterator[Problem]:
             ("placement", "denoisers"),
             f"steps 0 to {profile.num_steps - 1} (model.sigmas has {profile.num_steps} steps),"
             " each once and in order, over all denoisers",
+            [denoiser.steps for denoiser in denoisers],
+        )
+
+
+def _clean_cache_in_one_denoiser(profile: Profile) -> Iterator[Problem]:
+    denoisers = profile.placement.denoisers
+    if profile.model.kv_cache == "clean" and len(denoisers) > 1:
+        yield Problem(
+            ("placement", "denoisers"),
+            "one denoiser that takes every step (model.kv_cache is clean)",
             [denoiser.steps for denoiser in denoisers],
         )
 

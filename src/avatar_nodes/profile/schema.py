@@ -54,6 +54,22 @@ class ModelSection(_Section):
         description="First block, counted from the stream's first as 0, that attends to the sink"
         " made of the avatar's own first latent (Adaptive Attention Sink).",
     )
+    adaptive_sink: bool = Field(
+        default=True,
+        description="Adaptive Attention Sink. `false` (ablation): the reference stays the sink of"
+        " every block, and `aas_from_block` has no meaning.",
+    )
+    rolling_rope: bool = Field(
+        default=True,
+        description="Rolling RoPE: the sink keeps its distance to the current block. `false`"
+        " (ablation): frames are counted from the stream's start, and the sink falls behind.",
+    )
+    kv_cache: Literal["same_noise", "clean"] = Field(
+        default="same_noise",
+        description="What a step sees of past blocks. `same_noise`: keys and values at its own"
+        " noise level. `clean` (ablation): those of the finished block, one more pass a block; one"
+        " denoiser must take every step.",
+    )
 
     @field_validator("sigmas")
     @classmethod

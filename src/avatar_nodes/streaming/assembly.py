@@ -23,7 +23,7 @@ from avatar_nodes.streaming.block import Prompt
 from avatar_nodes.streaming.decoder import StreamingDecoder, TinyStreamingDecoder
 from avatar_nodes.streaming.pipeline import AAS_FROM_BLOCK, Pipeline
 from avatar_nodes.streaming.schedule import Schedule
-from avatar_nodes.streaming.stage import Stage
+from avatar_nodes.streaming.stage import KVCacheKind, Stage
 
 if TYPE_CHECKING:
     from avatar_nodes.streaming.audio_features import AudioFeatures
@@ -41,6 +41,8 @@ def build_stage(
     sigmas: Sequence[float],
     steps: Sequence[int],
     past_blocks: int,
+    rolling_rope: bool = True,
+    kv_cache: KVCacheKind = "same_noise",
     dtype: str = "float32",
     device: str = "cpu",
 ) -> Stage:
@@ -50,7 +52,10 @@ def build_stage(
         CheckpointError, AssemblyError, ScheduleError, StageError: what does not fit, in one line.
     """
     model = _model(Path(checkpoint).resolve(), dtype, _device(device))
-    return Stage(model, Schedule(sigmas), steps, past_blocks=past_blocks)
+    return Stage(
+        model, Schedule(sigmas), steps, past_blocks=past_blocks, rolling_rope=rolling_rope,
+        kv_cache=kv_cache,
+    )  # fmt: skip
 
 
 def build_decoder(
@@ -97,16 +102,20 @@ def build_features(checkpoint: str | Path) -> AudioFeatures:
 
 def build_pipeline(
     checkpoint: str | Path, *, sigmas: Sequence[float], past_blocks: int, width: int, height: int,
-    dtype: str = "float32", device: str = "cpu", aas_from_block: int = AAS_FROM_BLOCK,
+    dtype: str = "float32", device: str = "cpu", aas_from_block: int | None = AAS_FROM_BLOCK,
+    rolling_rope: bool = True, kv_cache: KVCacheKind = "same_noise",
 ) -> Pipeline:  # fmt: skip
     """All steps of a checkpoint, its decoder and its features, as one loop in this process.
+
+    aas_from_block, rolling_rope, kv_cache: see `Pipeline` and `Stage`; the defaults are the
+    paper's method, anything else an ablation of it.
 
     Raises:
         CheckpointError, AssemblyError, ScheduleError, StageError: as above.
     """
     stage = build_stage(
         checkpoint, sigmas=sigmas, steps=range(len(sigmas) - 1), past_blocks=past_blocks,
-        dtype=dtype, device=device,
+        rolling_rope=rolling_rope, kv_cache=kv_cache, dtype=dtype, device=device,
     )  # fmt: skip
     decoder = build_decoder(checkpoint, width=width, height=height, dtype=dtype, device=device)
     return Pipeline(

@@ -32,14 +32,15 @@ class Pipeline:
     """Sound in, frames out, for as long as it is asked.
 
     stages: in order, covering every step of one schedule. past_blocks: blocks kept for `recover`.
-    aas_from_block: first block that uses the stream's own sink; at least 1.
+    aas_from_block: first block that uses the stream's own sink; at least 1. None: no block does,
+    the reference stays the sink.
     """
 
     def __init__(
         self, stages: Sequence[Stage], decoder: StreamingDecoder, features: AudioFeatures, *,
-        past_blocks: int, aas_from_block: int = AAS_FROM_BLOCK,
+        past_blocks: int, aas_from_block: int | None = AAS_FROM_BLOCK,
     ) -> None:  # fmt: skip
-        if aas_from_block < 1:
+        if aas_from_block is not None and aas_from_block < 1:
             raise ValueError(f"aas_from_block must be at least 1, got {aas_from_block}")
         steps = [step for stage in stages for step in stage.steps]
         if not steps or steps != list(range(len(steps))):
@@ -109,13 +110,13 @@ class Pipeline:
         relative = self._block - self._start.stream_start
         conditioning = BlockConditioning(
             epoch=self._start.epoch, block=self._block, audio=audio, prompt_id=self._prompt_id,
-            sink_version=1 if relative >= self._aas_from_block else 0, seed=self._start.seed,
+            sink_version=self._sink_version(relative), seed=self._start.seed,
         )  # fmt: skip
         latent: Tensor | None = None
         for stage in self._stages:
             latent = stage.process(conditioning, latent)
         assert latent is not None
-        if relative == 0:
+        if relative == 0 and self._aas_from_block is not None:
             self._adopt_sink(latent, conditioning.epoch)
         self._context.append(BlockContext(self._block, self._prompt_id, audio, latent))
         self._block += 1
@@ -127,7 +128,7 @@ class Pipeline:
         """
         if self._start is None:
             raise RuntimeError("the stream was not started")
-        version = 1 if self._block - self._start.stream_start >= self._aas_from_block else 0
+        version = self._sink_version(self._block - self._start.stream_start)
         used = {past.prompt_id for past in self._context} | {self._prompt_id}
         used.add(self._sinks[version].prompt_id)
         self._begin(
@@ -150,6 +151,10 @@ class Pipeline:
         for stage in self._stages:
             stage.start_epoch(start)
         start_decoding(self._decoder, start)
+
+    def _sink_version(self, number: int) -> int:
+        """Of the block with this number, counted from the stream's start."""
+        return int(self._aas_from_block is not None and number >= self._aas_from_block)
 
     def _adopt_sink(self, latent: Tensor, epoch: int) -> None:
         """Adaptive Attention Sink: the stream's own first latent frame replaces the reference."""

@@ -7,12 +7,15 @@ This is what a denoiser node runs and what `Pipeline` runs in a loop, so both co
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS, AudioTokens
+from avatar_nodes.model.causal import fixed_sink_position
 from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.model.kv import BlockKV, SinkKV, TextKV
 from avatar_nodes.streaming.block import (
     FRAMES_PER_BLOCK,
     LATENTS_PER_BLOCK,
@@ -27,15 +30,30 @@ from avatar_nodes.streaming.prompts import PromptStore
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.sink import SinkStore
 
+KVCacheKind = Literal["same_noise", "clean"]
+"""What a step sees of past blocks: keys and values at its own noise level (timestep-forcing), or
+those of the finished block, which take a pass of their own (Live Avatar, Table 6)."""
+
 
 class StageError(RuntimeError):
     """A block or an epoch that this stage cannot compute."""
+
+
+class _Conditions(NamedTuple):
+    """What the model is told of a block beside its latent."""
+
+    sound: AudioTokens
+    text: TextKV
+    sink: SinkKV
+    sink_position: int
 
 
 class Stage:
     """Steps `steps` (0 = noisiest) of `schedule`. The model's device and dtype are the stage's.
 
     model: as `WanS2V.serving` left it. past_blocks: length of the caches (default: the model's).
+    rolling_rope: False leaves the sink behind at its fixed position. kv_cache: `clean` only for
+    the stage that takes every step, for it needs the finished block.
     """
 
     def __init__(
@@ -45,6 +63,8 @@ class Stage:
         steps: Sequence[int],
         *,
         past_blocks: int | None = None,
+        rolling_rope: bool = True,
+        kv_cache: KVCacheKind = "same_noise",
     ) -> None:
         steps = tuple(steps)
         first = steps[0] if steps else -1
@@ -56,13 +76,26 @@ class Stage:
         past_blocks = limit if past_blocks is None else past_blocks
         if not 0 <= past_blocks <= limit:
             raise StageError(f"past_blocks must be 0..{limit}, got {past_blocks}")
+        if kv_cache not in get_args(KVCacheKind):
+            wanted = ", ".join(get_args(KVCacheKind))
+            raise StageError(f"kv_cache must be one of {wanted}, got {kv_cache!r}")
+        if kv_cache == "clean" and len(steps) != schedule.num_steps:
+            raise StageError(
+                f"kv_cache clean needs all {schedule.num_steps} steps in one stage,"
+                f" got {list(steps)}"
+            )
         self.steps = steps
+        self._rolling_rope = rolling_rope
         self._model = model
         self._schedule = schedule
         self._device = next(model.parameters()).device
         self._prompts = PromptStore(model, self._device)
         self._sinks = SinkStore(model, self._prompts, self._device)
         self._caches = {step: RollingKVCache(past_blocks) for step in steps}
+        self._clean_cache: RollingKVCache | None = None
+        if kv_cache == "clean":
+            self._clean_cache = RollingKVCache(past_blocks)
+            self._caches = dict.fromkeys(steps, self._clean_cache)
         self._epoch: EpochStart | None = None
         self._next_block = 0
         channels, height, width = model.config.latent_shape
@@ -88,8 +121,8 @@ class Stage:
         """Forgets the past and rebuilds every cache from the sink and the context's clean latents.
 
         A context latent is brought to each step's level with the very noise it was made from, so
-        the rebuilt past is close to the one that was lost. Raises StageError if something is not
-        known.
+        the rebuilt past is close to the one that was lost (a clean cache takes it as it is).
+        Raises StageError if something is not known.
         """
         self._epoch = None
         for prompt in start.prompts:
@@ -102,12 +135,10 @@ class Stage:
         if start.context and start.sink is None:
             raise StageError(f"epoch {start.epoch}: a context needs its sink")
         for past in start.context:
-            noise = block_noise(start.seed, past.block - start.stream_start, self.latent_shape)
-            sound = self._sound(past.audio)
-            for step in self.steps:
-                x = self._schedule.noised(step, self._checked(past.latent, "context"), noise)
-                version = start.sink.version  # type: ignore[union-attr]
-                self._velocity(step, x, sound, past.prompt_id, version)
+            number = past.block - start.stream_start
+            version = start.sink.version  # type: ignore[union-attr]
+            conditions = self._conditions(past.audio, past.prompt_id, version, number)
+            self._remember(self._checked(past.latent, "context"), start.seed, number, conditions)
         self._epoch, self._next_block = start, start.first_block
 
     @torch.inference_mode()
@@ -127,12 +158,14 @@ class Stage:
         else:
             x = self._checked(latent, f"block {conditioning.block}")
         epoch, self._epoch = self._epoch, None
-        sound = self._sound(conditioning.audio)
+        number = conditioning.block - epoch.stream_start  # type: ignore[union-attr]
+        conditions = self._conditions(
+            conditioning.audio, conditioning.prompt_id, conditioning.sink_version, number
+        )
         for step in self.steps:
-            velocity = self._velocity(
-                step, x, sound, conditioning.prompt_id, conditioning.sink_version
-            )
-            x = self._schedule.advance(step, x, velocity)
+            x = self._schedule.advance(step, x, self._velocity(step, x, conditions))
+        if self._clean_cache is not None:
+            self._remember_clean(x, conditions)
         self._epoch, self._next_block = epoch, self._next_block + 1
         return x
 
@@ -163,21 +196,49 @@ class Stage:
         start = self._epoch.stream_start  # type: ignore[union-attr]
         return block_noise(conditioning.seed, conditioning.block - start, self.latent_shape)
 
-    def _sound(self, audio: Tensor) -> AudioTokens:
-        return self._model.encode_audio(audio[None].to(self._device))
-
-    def _velocity(
-        self, step: int, x: Tensor, sound: AudioTokens, prompt_id: str, sink_version: int
-    ) -> Tensor:
-        """Velocity at x [C, 3, H, W], on the CPU; the block joins the past of `step`."""
+    def _conditions(
+        self, audio: Tensor, prompt_id: str, sink_version: int, number: int
+    ) -> _Conditions:
+        """number: the block's, counted from the stream's start."""
         try:
             text = self._prompts.kv(prompt_id)
             sink = self._sinks.kv(sink_version, prompt_id)
         except KeyError as error:
             raise StageError(f"prompt or sink {error} is not known") from error
+        sound = self._model.encode_audio(audio[None].to(self._device))
+        where = self._model.config.sink_position
+        return _Conditions(
+            sound, text, sink, where if self._rolling_rope else fixed_sink_position(where, number)
+        )
+
+    def _remember(self, clean: Tensor, seed: int, number: int, conditions: _Conditions) -> None:
+        """A finished block joins the past of every step."""
+        if self._clean_cache is not None:
+            self._remember_clean(clean, conditions)
+            return
+        noise = block_noise(seed, number, self.latent_shape)
+        for step in self.steps:
+            self._velocity(step, self._schedule.noised(step, clean, noise), conditions)
+
+    def _remember_clean(self, clean: Tensor, conditions: _Conditions) -> None:
+        """The extra pass of a clean cache: the finished block at t = 0."""
+        assert self._clean_cache is not None
+        _, kv = self._forward(clean, 0.0, self._clean_cache, conditions)
+        self._clean_cache.append(kv)
+
+    def _velocity(self, step: int, x: Tensor, conditions: _Conditions) -> Tensor:
+        """Velocity at x [C, 3, H, W], on the CPU; a same-noise cache takes the block in."""
         cache = self._caches[step]
-        t = torch.tensor([self._schedule.timestep(step)], device=self._device)
-        inputs = (x[None].to(self._device), t, sound)
-        velocity, kv = self._model.forward_block(*inputs, text, sink, cache.blocks)
-        cache.append(kv)
+        velocity, kv = self._forward(x, self._schedule.timestep(step), cache, conditions)
+        if self._clean_cache is None:
+            cache.append(kv)
         return velocity[0].cpu()
+
+    def _forward(
+        self, x: Tensor, timestep: float, cache: RollingKVCache, conditions: _Conditions
+    ) -> tuple[Tensor, BlockKV]:
+        t = torch.tensor([timestep], device=self._device)
+        inputs = (x[None].to(self._device), t, conditions.sound, conditions.text, conditions.sink)
+        return self._model.forward_block(
+            *inputs, cache.blocks, sink_position=conditions.sink_position
+        )
