@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from torch import Tensor
 
-from avatar_nodes.evaluation.aperture import aperture_series
+from avatar_nodes.evaluation.countdown import Countdown
+from avatar_nodes.evaluation.footage import Footage
 from avatar_nodes.evaluation.lip_sync import LipSync, lip_sync
-from avatar_nodes.streaming.block import Prompt
-from avatar_nodes.streaming.pipeline import Pipeline
+from avatar_nodes.evaluation.performers import Performer, Prompts, StreamPerformer, generate
+from avatar_nodes.evaluation.report import Figures
+from avatar_nodes.evaluation.sync_distance import SyncDistance, sync_distance
 from avatar_nodes.training.clips import Clip, ClipSpec
+
+__all__ = [
+    "ClipSync",
+    "Prompts",
+    "StreamPerformer",
+    "SyncJudge",
+    "evaluate_sync",
+    "generate",
+    "measure_clip",
+    "measure_footage",
+    "speaking_clips",
+    "summarise",
+    "write_strip",
+]
 
 _SEED = 90_000
 
 
+class SyncJudge(Protocol):
+    """Embeds the windows of a footage's picture and of its sound in one space."""
+
+    pad: bool
+    """Whether missing sound counts as zeros, as in the published evaluation."""
+
+    def embed(self, footage: Footage) -> tuple[Tensor, Tensor]:
+        """Video and audio embeddings [windows, D] of the same moments."""
+        ...
+
+
 @dataclass(frozen=True)
 class ClipSync:
-    """One clip's lip-sync, how far the mouth stays open in silence, and the picture's likeness."""
+    """One clip's lip-sync, and how far the mouth stays open in silence."""
 
     identity: int
     sync: LipSync
@@ -28,100 +56,97 @@ class ClipSync:
     """Mean measured aperture where the true mouth has been closed for 0.2 s, 0..1."""
     speech_aperture: float
     """Mean measured aperture where the true mouth is open, 0..1."""
-    reference_sync: float
-    """Correlation of the same measure on the true frames: what a perfect model would reach."""
+    distance: SyncDistance | None = None
+    """Sync-C and Sync-D, where there is a judge."""
 
 
-@dataclass(frozen=True)
-class SyncReport:
-    """Lip-sync over all clips."""
-
-    clips: tuple[ClipSync, ...]
-
-    def summary(self) -> dict[str, float | int]:
-        """The figures of `avatar eval sync --json`."""
-        mean = lambda values: float(np.mean(list(values)))  # noqa: E731
-        return {
-            "clips": len(self.clips),
-            "aperture_corr": mean(c.sync.correlation for c in self.clips),
-            "aperture_corr_min": min(c.sync.correlation for c in self.clips),
-            "lag_frames": float(np.median([c.sync.lag_frames for c in self.clips])),
-            "lag_frames_worst": max((c.sync.lag_frames for c in self.clips), key=abs),
-            "silence_aperture": mean(c.silence_aperture for c in self.clips),
-            "speech_aperture": mean(c.speech_aperture for c in self.clips),
-            "truth_corr": mean(c.reference_sync for c in self.clips),
-        }
-
-    def rows(self) -> list[dict[str, object]]:
-        """One plain mapping a clip."""
-        return [asdict(clip) for clip in self.clips]
+def summarise(clips: Sequence[ClipSync]) -> Figures:
+    """Means over clips: the figures of `avatar eval sync --json` for one system."""
+    mean = lambda values: float(np.mean(list(values)))  # noqa: E731
+    figures: Figures = {
+        "clips": len(clips),
+        "aperture_corr": mean(c.sync.correlation for c in clips),
+        "aperture_corr_min": min(c.sync.correlation for c in clips),
+        "lag_frames": float(np.median([c.sync.lag_frames for c in clips])),
+        "lag_frames_worst": max((c.sync.lag_frames for c in clips), key=abs),
+        "silence_aperture": mean(c.silence_aperture for c in clips),
+        "speech_aperture": mean(c.speech_aperture for c in clips),
+    }
+    judged = [c.distance for c in clips if c.distance is not None]
+    if judged:
+        figures["sync_c"] = mean(d.confidence for d in judged)
+        figures["sync_d"] = mean(d.distance for d in judged)
+        figures["sync_offset"] = float(np.median([d.offset for d in judged]))
+    return figures
 
 
-def speaking_clips(count: int, blocks: int, split: str) -> Iterator[Clip]:
+def speaking_clips(
+    count: int, blocks: int, split: str, *, unheard_voice: bool = False
+) -> Iterator[Clip]:
     """The first `count` clips of a fixed list with speech for a fifth of their time."""
     found, seed = 0, _SEED
     while found < count:
-        clip = Clip(ClipSpec.sample(seed, split=split, blocks=blocks))
+        spec = ClipSpec.sample(seed, split=split, blocks=blocks, unheard_voice=unheard_voice)
+        clip = Clip(spec)
         seed += 1
         if (clip.aperture > 0.1).mean() >= 0.2:
             found += 1
             yield clip
 
 
-class Prompts(Protocol):
-    """Whatever turns a prompt's text into what the stages attend to."""
-
-    def encode(self, text: str) -> Prompt:
-        """The same text always gives the same id and states."""
-        ...
-
-
-def generate(pipeline: Pipeline, prompts: Prompts, clip: Clip, *, seed: int = 0) -> np.ndarray:
-    """Video of `clip`'s person saying what `clip` says: uint8 [frames, H, W, 3]."""
-    first, *later = [prompts.encode(text) for text in clip.prompts]
-    pipeline.start(clip.reference(), first, seed=seed)
-    samples = np.round(clip.sound * 32767.0).astype(np.int16).reshape(clip.spec.blocks, -1)
-    frames = [pipeline.render_block(samples[0])]
-    for prompt, sound in zip(later, samples[1:], strict=True):
-        pipeline.set_prompt(prompt)
-        frames.append(pipeline.render_block(sound))
-    return np.concatenate(frames)
-
-
-def measure_clip(clip: Clip, frames: np.ndarray) -> ClipSync:
-    """Compare `frames` of a clip with its truth."""
-    truth = clip.aperture
-    measured = np.asarray(aperture_series(frames, clip.search_box))
-    true_frames = np.stack([clip.frame(n) for n in range(len(truth))])
+def measure_footage(clip: Clip, footage: Footage, judge: SyncJudge | None = None) -> ClipSync:
+    """Compare what a system made of a clip with the clip's truth."""
+    truth, measured = clip.aperture, footage.apertures()
     closed = np.convolve(truth > 0.03, np.ones(6), mode="full")[: len(truth)] == 0
     return ClipSync(
         identity=clip.spec.identity,
         sync=lip_sync(truth, measured),
         silence_aperture=float(measured[closed].mean()) if closed.any() else 0.0,
         speech_aperture=float(measured[truth > 0.3].mean()) if (truth > 0.3).any() else 0.0,
-        reference_sync=lip_sync(
-            truth, np.asarray(aperture_series(true_frames, clip.search_box))
-        ).correlation,
+        distance=None if judge is None else sync_distance(*judge.embed(footage), pad=judge.pad),
     )
 
 
+def measure_clip(clip: Clip, frames: np.ndarray) -> ClipSync:
+    """`measure_footage` of frames [F, H, W, 3] that show the clip's person."""
+    return measure_footage(clip, Footage.of(clip, frames))
+
+
 def evaluate_sync(
-    pipeline: Pipeline, prompts: Prompts, *, clips: int, blocks: int, split: str = "test",
-    strips: Path | None = None, progress: Callable[[str], None] = print,
-) -> SyncReport:  # fmt: skip
-    """Generate and measure `clips` clips of `blocks` blocks; pictures of each go to `strips`."""
-    results = []
+    model: Performer, baselines: Sequence[Performer], *, clips: int, blocks: int, unheard: int,
+    split: str = "test", judge: SyncJudge | None = None, strips: Path | None = None,
+    tell: Callable[[str], None] = print,
+) -> Figures:  # fmt: skip
+    """Measure `model` and `baselines` on `clips` clips of `blocks` blocks, and the model on
+    `unheard` clips in voices that no training clip has.
+
+    Pictures of each clip, truth above, go to `strips`. Returns the model's figures, with those of
+    the baselines and of every clip nested.
+    """
+    found: dict[str, list[ClipSync]] = {p.name: [] for p in (model, *baselines)}
+    count = Countdown(clips * len(found) + unheard, tell)
     for number, clip in enumerate(speaking_clips(clips, blocks, split)):
-        frames = generate(pipeline, prompts, clip, seed=number)
-        results.append(measure_clip(clip, frames))
-        if strips is not None:
-            write_strip(strips / f"{number:02d}.png", clip, frames)
-        sync = results[-1].sync
-        progress(
-            f"clip {number + 1}/{clips}: correlation {sync.correlation:.3f}, "
-            f"best lag {sync.lag_frames:+d}"
-        )
-    return SyncReport(tuple(results))
+        for performer in (model, *baselines):
+            footage = performer.perform(clip, seed=number)
+            result = measure_footage(clip, footage, judge)
+            found[performer.name].append(result)
+            if strips is not None and performer is model:
+                write_strip(strips / f"{number:02d}.png", clip, footage.frames)
+            count.done(f"{performer.name}: {_line(result.sync)}")
+    figures = summarise(found[model.name])
+    if unheard:
+        voices = []
+        for number, clip in enumerate(speaking_clips(unheard, blocks, "test", unheard_voice=True)):
+            voices.append(measure_footage(clip, model.perform(clip, seed=100 + number), judge))
+            count.done(f"unheard voice: {_line(voices[-1].sync)}")
+        other = summarise(voices)
+        figures["unheard_voice_corr"] = other["aperture_corr"]
+        figures["unheard_voices"] = other
+    if "truth" in found:
+        figures["truth_corr"] = summarise(found["truth"])["aperture_corr"]
+    figures["baselines"] = {p.name: summarise(found[p.name]) for p in baselines}
+    figures["per_clip"] = [asdict(result) for result in found[model.name]]
+    return figures
 
 
 def write_strip(path: Path, clip: Clip, frames: np.ndarray, *, columns: int = 8) -> None:
@@ -134,3 +159,7 @@ def write_strip(path: Path, clip: Clip, frames: np.ndarray, *, columns: int = 8)
     made = np.concatenate([frames[n] for n in moments], axis=1)
     picture = np.concatenate([truth, made], axis=0)
     cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def _line(sync: LipSync) -> str:
+    return f"correlation {sync.correlation:.3f}, best lag {sync.lag_frames:+d}"

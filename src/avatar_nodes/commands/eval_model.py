@@ -1,0 +1,159 @@
+"""What every `avatar eval` command shares: its options, and the model and judges they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from avatar_nodes.commands.graph_options import plain_errors
+
+if TYPE_CHECKING:
+    from avatar_nodes.evaluation.judge_folder import JudgeFolder
+    from avatar_nodes.evaluation.performers import StreamPerformer
+    from avatar_nodes.profile import Profile
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """Options of every evaluation."""
+
+    profile_name: str
+    checkpoint: Path | None
+    judges: Path | None
+    threads: int
+    json_file: Path | None
+
+
+def eval_options(command: Command) -> Command:
+    """Adds the shared options; the command gets them as one `EvalOptions` named `shared`."""
+
+    def run(
+        profile_name: str, checkpoint: Path | None, judges: Path | None, threads: int,
+        json_file: Path | None, **more: Any,
+    ) -> Any:  # fmt: skip
+        return command(
+            shared=EvalOptions(profile_name, checkpoint, judges, threads, json_file), **more
+        )
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    folder = click.Path(file_okay=False, path_type=Path)
+    for option in reversed(
+        (
+            click.option("--profile", "profile_name", default="tiny", show_default=True,
+                         metavar="NAME|FILE", help="Profile."),
+            click.option("--checkpoint", type=folder,
+                         help="Checkpoint folder, instead of the profile's."),
+            click.option("--judges", type=folder,
+                         help="Folder of judges (`avatar train judges`), instead of `judges` in"
+                         " the checkpoint."),
+            click.option("--threads", type=click.IntRange(1), default=2, show_default=True,
+                         help="CPU threads."),
+            click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path),
+                         help="Write the figures here."),
+        )
+    ):  # fmt: skip
+        run = option(run)
+    return run  # type: ignore[return-value]
+
+
+def clip_options(*, clips: int, blocks: int) -> Callable[[Command], Command]:
+    """Adds --clips and --blocks with these defaults."""
+
+    def add(command: Command) -> Command:
+        command = click.option("--blocks", type=click.IntRange(4), default=blocks,
+                               show_default=True,
+                               help="Length of a clip in blocks of 0.48 s.")(command)  # fmt: skip
+        return click.option("--clips", type=click.IntRange(1), default=clips, show_default=True,
+                            help="Number of clips.")(command)  # fmt: skip
+
+    return add
+
+
+class ModelUnderTest:
+    """The profile, checkpoint and judges that the options name."""
+
+    def __init__(self, options: EvalOptions) -> None:
+        """Raises ProfileError."""
+        import torch
+
+        from avatar_nodes.profile import load_profile
+
+        torch.set_num_threads(options.threads)
+        self._options = options
+        self.profile = load_profile(options.profile_name)
+        self.checkpoint = options.checkpoint or Path(self.profile.model.checkpoint)
+
+    def stream(
+        self, values: Mapping[str, Any] | None = None, checkpoint: Path | None = None,
+        name: str = "model",
+    ) -> StreamPerformer:  # fmt: skip
+        """The model as a loop in this process; `values` replace some of the profile's `model:`.
+
+        Raises ProfileError, CheckpointError, AssemblyError, ScheduleError, StageError.
+        """
+        from avatar_nodes.evaluation.performers import StreamPerformer
+        from avatar_nodes.streaming.assembly import PromptEncoder, build_pipeline
+
+        profile = self.with_model(values or {})
+        model, video = profile.model, profile.video
+        folder = checkpoint or self.checkpoint
+        pipeline = build_pipeline(
+            folder, sigmas=model.sigmas, past_blocks=model.past_blocks, dtype=model.dtype,
+            width=video.width, height=video.height,
+            aas_from_block=model.aas_from_block if model.adaptive_sink else None,
+            rolling_rope=model.rolling_rope, kv_cache=model.kv_cache,
+        )  # fmt: skip
+        steps = len(model.sigmas) - 1
+        return StreamPerformer(pipeline, PromptEncoder(folder), name=name, evaluations=steps)
+
+    def with_model(self, values: Mapping[str, Any]) -> Profile:
+        """The profile with some values of its section `model` replaced, all steps in one stage.
+
+        Raises ProfileError.
+        """
+        from avatar_nodes.profile.load import with_values
+
+        steps = len(values.get("sigmas", self.profile.model.sigmas)) - 1
+        placement = {"denoisers": [{"steps": list(range(steps))}]}
+        return with_values(self.profile, {"model": dict(values), "placement": placement})
+
+    @property
+    def judges(self) -> JudgeFolder:
+        """The judges' folder; each is read when asked for."""
+        from avatar_nodes.evaluation.judge_folder import JudgeFolder
+
+        return JudgeFolder(self._options.judges or self.checkpoint / "judges")
+
+    def print(self, figures: Mapping[str, Any], table: str) -> None:
+        """Show a Markdown table and what is missing; write the JSON file where one is asked for."""
+        from avatar_nodes.evaluation.report import not_measured, write_json
+
+        click.echo(table)
+        if figures.get("not_measured"):
+            click.echo("\n" + not_measured(figures))
+        if self._options.json_file is not None:
+            write_json(self._options.json_file, figures)
+
+
+def tell(line: str) -> None:
+    """Progress goes to stderr, so that stdout is the table alone."""
+    click.echo(line, err=True)
+
+
+def evaluation_errors() -> AbstractContextManager[None]:
+    """Turn the errors that a user can cause into `Error: ...`."""
+    from avatar_nodes.evaluation.judge_folder import JudgeError
+    from avatar_nodes.model.checkpoint import CheckpointError
+    from avatar_nodes.streaming.assembly import AssemblyError
+    from avatar_nodes.streaming.schedule import ScheduleError
+    from avatar_nodes.streaming.stage import StageError
+
+    return plain_errors(JudgeError, CheckpointError, AssemblyError, ScheduleError, StageError)

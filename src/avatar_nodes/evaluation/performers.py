@@ -1,0 +1,150 @@
+"""What is measured: the model, the truth, and the baselines that any model must beat.
+
+Each turns a clip of the tiny world (a person, a sound, prompts) into footage.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from avatar_nodes.evaluation.footage import Footage
+from avatar_nodes.evaluation.syncnet import WINDOW_FRAMES, sound_columns
+from avatar_nodes.model.tiny_vae import channels_last, load_vae
+from avatar_nodes.streaming.audio_features import MelFeatures
+from avatar_nodes.streaming.block import Prompt
+from avatar_nodes.streaming.decoder import TinyStreamingDecoder
+from avatar_nodes.streaming.pipeline import Pipeline
+from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip, ClipSpec
+from avatar_nodes.training.encoded import encode_frames
+
+
+class Performer(Protocol):
+    """Makes footage of a clip's person with the clip's sound."""
+
+    name: str
+    evaluations: int | None
+    """Passes of the network for a block; None for what is no network."""
+
+    def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
+        """As many frames as the clip has."""
+        ...
+
+
+class Prompts(Protocol):
+    """Whatever turns a prompt's text into what the stages attend to."""
+
+    def encode(self, text: str) -> Prompt:
+        """The same text always gives the same id and states."""
+        ...
+
+
+def generate(pipeline: Pipeline, prompts: Prompts, clip: Clip, *, seed: int = 0) -> np.ndarray:
+    """Video of `clip`'s person saying what `clip` says: uint8 [frames, H, W, 3]."""
+    first, *later = [prompts.encode(text) for text in clip.prompts]
+    pipeline.start(clip.reference(), first, seed=seed)
+    samples = np.round(clip.sound * 32767.0).astype(np.int16).reshape(clip.spec.blocks, -1)
+    frames = [pipeline.render_block(samples[0])]
+    for prompt, sound in zip(later, samples[1:], strict=True):
+        pipeline.set_prompt(prompt)
+        frames.append(pipeline.render_block(sound))
+    return np.concatenate(frames)
+
+
+class StreamPerformer:
+    """A model, streaming block by block as it does in the graph."""
+
+    def __init__(
+        self, pipeline: Pipeline, prompts: Prompts, *, name: str = "model", evaluations: int
+    ) -> None:
+        self.name = name
+        self.evaluations: int | None = evaluations
+        self.pipeline = pipeline
+        self.prompts = prompts
+
+    def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
+        """See `Performer.perform`."""
+        return Footage.of(clip, generate(self.pipeline, self.prompts, clip, seed=seed))
+
+
+class TruthPerformer:
+    """What the world shows: what a perfect model would reach."""
+
+    name = "truth"
+    evaluations: int | None = None
+
+    def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
+        """See `Performer.perform`."""
+        return Footage.truth(clip)
+
+
+class StillPerformer:
+    """The reference picture, unmoved: best in identity, nothing else."""
+
+    name = "copy of the reference"
+    evaluations: int | None = None
+
+    def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
+        """See `Performer.perform`."""
+        return Footage.of(clip, np.repeat(clip.reference()[None], len(clip.aperture), axis=0))
+
+
+class ReconstructionPerformer:
+    """The truth through the video autoencoder and back: the best its decoder can show."""
+
+    name = "autoencoder"
+    evaluations: int | None = None
+
+    def __init__(self, folder: Path) -> None:
+        """folder: the checkpoint's. Raises CheckpointError."""
+        self._encoder = channels_last(load_vae(folder / "vae").to(torch.bfloat16))
+        self._decoder = TinyStreamingDecoder(load_vae(folder / "vae"), dtype=torch.bfloat16)
+
+    @torch.inference_mode()
+    def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
+        """See `Performer.perform`; the decoder begins with the reference, as a stream does."""
+        truth = Footage.truth(clip).frames
+        self._decoder.reset()
+        self._decoder.decode(self._decoder.encode_reference(clip.reference()))
+        frames = []
+        for part in np.split(truth, len(truth) // FRAMES_PER_BLOCK):
+            latent = torch.from_numpy(encode_frames(self._encoder, part)).transpose(0, 1)
+            frames.append(self._decoder.decode(latent))
+        return Footage.of(clip, np.concatenate(frames))
+
+
+class NeighbourPerformer:
+    """Lookup: at each moment the training frame whose last 0.2 s sounded most alike.
+
+    What memory without understanding reaches: lips of the right kind, on ever other people.
+    """
+
+    name = "nearest neighbour"
+    evaluations: int | None = None
+
+    def __init__(self, *, clips: int = 24, blocks: int = 12, seed: int = 700_000) -> None:
+        self._features = MelFeatures()
+        specs = (ClipSpec.sample(seed + n, split="train", blocks=blocks) for n in range(clips))
+        self._clips = [Clip(spec) for spec in specs]
+        self._keys = torch.cat([self._windows(clip.sound) for clip in self._clips])
+        self._places = [(c, n) for c in range(clips) for n in range(blocks * FRAMES_PER_BLOCK)]
+
+    def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
+        """See `Performer.perform`."""
+        nearest = torch.cdist(self._windows(clip.sound), self._keys).argmin(dim=1)
+        found = [self._places[int(index)] for index in nearest]
+        frames = np.stack([self._clips[c].frame(n) for c, n in found])
+        boxes = tuple(self._clips[c].search_box for c, _ in found)
+        return Footage(frames, boxes, Footage.of(clip, frames).sound)
+
+    def _windows(self, sound: np.ndarray) -> torch.Tensor:
+        """[frames, 5 * 160]: the sound of each frame and of the four before, loudness taken out."""
+        columns = sound_columns(self._features, sound.astype(np.float32))
+        level = columns.max()
+        columns = (columns - level).clamp_min(-1.5)
+        early = columns[:1].expand(WINDOW_FRAMES - 1, -1)
+        windows = torch.cat([early, columns]).unfold(0, WINDOW_FRAMES, 1)
+        return windows.flatten(1)

@@ -1,0 +1,166 @@
+"""What the judges learn from: true clips and portraits of the training split, as they see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from avatar_nodes.evaluation.action_net import JUDGED_ACTIONS, STRIDE
+from avatar_nodes.evaluation.footage import PORTRAIT_SIDE, Footage, resized
+from avatar_nodes.evaluation.syncnet import sound_columns
+from avatar_nodes.streaming.audio_features import MelFeatures
+from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip, ClipSpec
+from avatar_nodes.training.world import (
+    Identity,
+    Performance,
+    Thing,
+    render,
+    sentences,
+    synthesise,
+)
+
+EASE_FRAMES = 4
+"""An action is half there so many frames after its block begins, and half gone after it ends."""
+UNSURE = -1
+"""Label of the frames in between."""
+VIEWS = 4
+"""Portraits of a person, and then of someone like them."""
+ALIKE_VIEWS = 2
+_PEOPLE_OFFSET = {"train": 100_000_000, "val": 400_000_000}
+
+
+def judge_spec(seed: int, *, split: str, blocks: int) -> ClipSpec:
+    """A clip full of short actions: rest for a block or two, an action for two or three."""
+    rng = np.random.default_rng([seed, 0x1AD6E])
+    spans: list[tuple[str, int, int]] = []
+    block = int(rng.integers(0, 2))
+    order = rng.permutation(JUDGED_ACTIONS[1:])
+    while block + 2 <= blocks:
+        length = int(rng.integers(2, 4))
+        spans.append((str(order[len(spans) % len(order)]), block, min(blocks, block + length)))
+        block += length + int(rng.integers(1, 3))
+    plain = ClipSpec.sample(seed, split=split, blocks=blocks)
+    return replace(plain, actions=tuple(spans), thing=Thing.sample(rng))
+
+
+def action_labels(spec: ClipSpec) -> np.ndarray:
+    """int8 [frames]: index into `JUDGED_ACTIONS` of what is being done, or `UNSURE`."""
+    labels = np.zeros(spec.blocks * FRAMES_PER_BLOCK, np.int8)
+    switches = []
+    for name, first, last in spec.actions:
+        begin, end = (n * FRAMES_PER_BLOCK + EASE_FRAMES for n in (first, last))
+        labels[begin:end] = JUDGED_ACTIONS.index(name)
+        switches += [begin, end]
+    for frame in switches:
+        labels[max(0, frame - 2) : frame + 2] = UNSURE
+    return labels
+
+
+def write_judge_clips(
+    folder: Path, *, count: int, blocks: int, split: str, seed: int, part: int = 0, parts: int = 1
+) -> None:
+    """Render `count` clips to one `.npz` each; those that are there already are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(1)
+    features = MelFeatures()
+    for index in range(part, count, parts):
+        path = folder / f"{split}_{index:05d}.npz"
+        if path.exists():
+            continue
+        clip = Clip(judge_spec(seed * 1_000_003 + index, split=split, blocks=blocks))
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, allow_pickle=False, **_views(clip, features))
+        partial.rename(path)
+        if index // parts % 10 == 0:
+            print(f"judges: {split} clips {index}/{count}", flush=True)
+
+
+def _views(clip: Clip, features: MelFeatures) -> dict[str, np.ndarray]:
+    whole = Footage.truth(clip)
+    slow = Footage(whole.frames[::STRIDE], whole.boxes[::STRIDE], whole.sound)
+    still = Footage(clip.reference()[None], whole.boxes[:1], whole.sound[:640])
+    return {
+        "mouths": whole.mouths(),
+        "columns": sound_columns(features, whole.sound).numpy().astype(np.float16),
+        "aperture": clip.aperture.astype(np.float32),
+        "bodies": np.concatenate([still.bodies(), slow.bodies()]),
+        "faces": np.concatenate([still.faces(), slow.faces()]),
+        "labels": action_labels(clip.spec)[::STRIDE],
+    }
+
+
+def write_portraits(
+    folder: Path, *, count: int, split: str, seed: int, part: int = 0, parts: int = 1
+) -> None:
+    """Render `count` people, each in four moments, and someone like each of them in two."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(1)
+    path = folder / f"{split}_portraits_{part:02d}_of_{parts:02d}.npy"
+    if path.exists():
+        return
+    lines = [s for s in sentences("train") if s.language == "en"][:8]
+    speeches = [synthesise(line.text) for line in lines]
+    people = []
+    for index in range(part, count, parts):
+        rng = np.random.default_rng([seed, _PEOPLE_OFFSET[split], index])
+        person = Identity.sample(_PEOPLE_OFFSET[split] + seed * 100_003 + index)
+        moments = []
+        for who, views in ((person, VIEWS), (similar_person(rng, person), ALIKE_VIEWS)):
+            for _ in range(views):
+                action = str(rng.choice(JUDGED_ACTIONS))
+                performance = Performance.sample(
+                    int(rng.integers(1 << 30)), speeches[int(rng.integers(len(speeches)))], 40,
+                    [(action, 0, 3)], Thing.sample(rng),
+                )  # fmt: skip
+                moments.append(render(who, performance, int(rng.integers(40))))
+        people.append(resized(moments, PORTRAIT_SIDE))
+        if index // parts % 50 == 0:
+            print(f"judges: {split} portraits {index}/{count}", flush=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.save(file, np.stack(people))
+    partial.rename(path)
+
+
+def similar_person(rng: np.random.Generator, person: Identity) -> Identity:
+    """The same person but for three features, which are another's: the judge must tell them apart.
+
+    They are drawn among those that are seen at a glance.
+    """
+    other = Identity.sample(int(rng.integers(1 << 30)))
+    visible = ("skin", "hair", "hair_style", "glasses", "facial_hair", "garment", "pattern", "wall",
+               "background")  # fmt: skip
+    differing = [n for n in visible if getattr(person, n) != getattr(other, n)]
+    chosen = rng.choice(differing, size=min(3, len(differing)), replace=False)
+    known = {field.name for field in fields(Identity)}
+    return replace(person, **{str(n): getattr(other, str(n)) for n in chosen if str(n) in known})
+
+
+@dataclass(frozen=True)
+class JudgeClips:
+    """All rendered clips of a split, in memory; arrays as `write_judge_clips` made them."""
+
+    clips: tuple[dict[str, np.ndarray], ...]
+
+    @classmethod
+    def read(cls, folder: Path, split: str) -> JudgeClips:
+        """Raises FileNotFoundError when there is none."""
+        paths = sorted(folder.glob(f"{split}_*[0-9].npz"))
+        if not paths:
+            raise FileNotFoundError(f"{folder}: no {split} clips for the judges")
+        return cls(tuple(dict(np.load(path)) for path in paths))
+
+    def speaking(self) -> JudgeClips:
+        """Those in which the mouth is open for a fifth of the time."""
+        return JudgeClips(tuple(c for c in self.clips if (c["aperture"] > 0.1).mean() >= 0.2))
+
+
+def read_portraits(folder: Path, split: str) -> np.ndarray:
+    """uint8 [people, 4 + 2, 96, 96, 3]. Raises FileNotFoundError when there are none."""
+    paths = sorted(folder.glob(f"{split}_portraits_*.npy"))
+    if not paths:
+        raise FileNotFoundError(f"{folder}: no {split} portraits for the judges")
+    return np.concatenate([np.load(path) for path in paths])
