@@ -45,7 +45,15 @@ setup(
         "torch>=2.9,<3",
         "transformers>=5.20,<6",
     ],
-    extras_require={"microphone": ["pyaudio>=0.2.14,<0.3"], "training": ["tensorboard>=2.18,<3"]},
+    extras_require={
+        "microphone": ["pyaudio>=0.2.14,<0.3"],
+        "training": [
+            "scenedetect-headless>=0.7,<0.8",
+            "scikit-image>=0.25,<0.27",
+            "tensorboard>=2.18,<3",
+            "webdataset>=1.0.2,<2",
+        ],
+    },
     package_dir={"": "src"},
     packages=find_packages("src", include=[NAME, f"{NAME}.*"]),
     package_data={NAME: ["py.typed"]},

@@ -14,6 +14,8 @@ from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
 from avatar_nodes.training.causal import CausalTraining, train_causal
 from avatar_nodes.training.encoded import write_encoded
+from avatar_nodes.training.shards_build import build_shards
+from avatar_nodes.training.shards_world import WorldData
 from avatar_nodes.training.vae import ParameterAverage, export_vae
 
 SIGMAS = (1.0, 0.5, 0.0)
@@ -45,8 +47,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vae = TinyVAE(SMALL_VAE)
     export_vae(vae, ParameterAverage(vae, decay=0.9), _Pictures(), folder / "vae", None)  # type: ignore[arg-type]
     threads = torch.get_num_threads()
+    jobs = WorldData(train=2, val=0, test=0, blocks=4, seed=1).jobs()
+    build_shards(folder / "shards", jobs, processes=1, say=lambda _: None)
     write_encoded(
-        folder / "clips", vae_folder=folder / "vae", count=2, blocks=4, split="train", seed=1
+        folder / "clips", shards=folder / "shards", vae_folder=folder / "vae", split="train"
     )
     torch.set_num_threads(threads)
     return folder

@@ -10,12 +10,17 @@ from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
 from avatar_nodes.streaming.audio_features import MelFeatures
 from avatar_nodes.training.clips import UNHEARD_VOICES, VOICES, Clip, ClipSpec
 from avatar_nodes.training.encoded import EncodedClips, mouth_cells, write_encoded
+from avatar_nodes.training.shards import ShardClips
+from avatar_nodes.training.shards_build import build_shards
+from avatar_nodes.training.shards_world import WorldData
 from avatar_nodes.training.vae import ParameterAverage, export_vae
 from avatar_nodes.training.world import synthesise
 
 SMALL = TinyVAEConfig(
     latent_channels=8, encoder_channels=(16, 16, 16, 32), decoder_channels=(32, 16, 16, 48)
 )
+
+ONE_CLIP = WorldData(train=1, val=0, test=0, blocks=4, seed=1)
 
 
 def test_a_clip_is_a_function_of_its_spec() -> None:
@@ -90,7 +95,7 @@ def test_unheard_voices_are_heard_in_no_other_clip() -> None:
 
 def test_mouth_cells_cover_the_box_of_all_four_frames() -> None:
     boxes = [(32, 32, 48, 40), (40, 32, 50, 40), (32, 32, 48, 40), (32, 30, 48, 40)]
-    mask = mouth_cells(boxes, 16, 8)
+    mask = mouth_cells(boxes, 16, (8, 8))
     assert mask.shape == (1, 8, 8)
     assert np.argwhere(mask[0]).tolist() == [[1, 2], [2, 2], [2, 3]]
 
@@ -99,10 +104,11 @@ def test_encoded_windows_carry_the_sound_of_their_own_blocks(tmp_path: Path) -> 
     torch.manual_seed(0)
     _write_vae(tmp_path / "vae")
     threads = torch.get_num_threads()
-    write_encoded(tmp_path, vae_folder=tmp_path / "vae", count=1, blocks=4, split="train", seed=1)
+    build_shards(tmp_path / "shards", ONE_CLIP.jobs(), processes=1, say=lambda _: None)
+    write_encoded(tmp_path, shards=tmp_path / "shards", vae_folder=tmp_path / "vae", split="train")
     torch.set_num_threads(threads)
     data = EncodedClips(tmp_path, "train")
-    clip = Clip(ClipSpec.sample(1_000_003, split="train", blocks=4))
+    clip = next(iter(ShardClips(tmp_path / "shards", "train")))
     features = MelFeatures()
     sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
     third = features.block(sound[2 * 7680 : 3 * 7680 + features.context_samples]).numpy()

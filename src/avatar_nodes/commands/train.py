@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command() -> None:
     """Train the tiny profile's models, stage by stage.
 
-    The order is snippets, vae, clips, causal, sharpen, assemble. Every stage reads what the stages
+    The order is data, vae, encode, causal, sharpen, assemble. Every stage reads what the stages
     before left in the run folder; training can be stopped with Ctrl-C and goes on with --resume.
     """
 
@@ -51,17 +51,33 @@ def _resumable(function: Callable[..., None]) -> Callable[..., None]:
     )
 
 
+_START = click.option(
+    "--start",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Export folder whose transformer weights training begins from.",
+)
+
+
+def _encoded(run: Path) -> Path:
+    """The run's encoded clips."""
+    return run / ("encoded" if (run / "encoded").exists() else "clips")
+
+
 @contextmanager
 def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
     import torch
 
+    from avatar_nodes.model.checkpoint import CheckpointError
     from avatar_nodes.training.recipe import RecipeError, read_recipe
     from avatar_nodes.training.run import TrainingDivergedError
+    from avatar_nodes.training.shards import ShardError
 
     torch.set_num_threads(threads)
     try:
         yield read_recipe(config)
-    except (RecipeError, TrainingDivergedError, FileNotFoundError) as error:
+    except (
+        RecipeError, CheckpointError, ShardError, TrainingDivergedError, FileNotFoundError
+    ) as error:  # fmt: skip
         raise click.ClickException(str(error)) from error
 
 
@@ -82,13 +98,15 @@ def _in_parallel(work: Callable[..., None], parts: int, **arguments: Any) -> Non
 
 @command.command()
 @_options
-def snippets(run: Path, config: Path | None, threads: int) -> None:
-    """Render the autoencoder's training snippets."""
+def data(run: Path, config: Path | None, threads: int) -> None:
+    """Render clips with speech, actions and objects to shards; goes on where it stopped."""
     with _prepared(config, threads) as recipe:
-        from avatar_nodes.training.snippets import create_snippets, write_snippets
+        from avatar_nodes.training.shards_build import build_shards
 
-        create_snippets(run / "snippets", count=recipe.snippets.count)
-        _in_parallel(write_snippets, threads, folder=run / "snippets", seed=recipe.snippets.seed)
+        reports = build_shards(
+            run / "shards", recipe.data.jobs(), processes=threads, say=click.echo
+        )
+        click.echo(f"{sum(report['clips'] for report in reports)} clips in {run / 'shards'}")
 
 
 @command.command()
@@ -98,34 +116,59 @@ def vae(run: Path, config: Path | None, threads: int, resume: bool) -> None:
     with _prepared(config, threads) as recipe:
         from avatar_nodes.training.vae import train_vae
 
-        train_vae(recipe.vae, snippets=run / "snippets", folder=run / "vae", resume=resume)
+        train_vae(recipe.vae, shards=run / "shards", folder=run / "vae", resume=resume)
 
 
 @command.command()
 @_options
-def clips(run: Path, config: Path | None, threads: int) -> None:
-    """Render clips with speech and actions and encode them once."""
-    with _prepared(config, threads) as recipe:
+def encode(run: Path, config: Path | None, threads: int) -> None:
+    """Encode the clips of the shards once, for all stages of the transformer."""
+    with _prepared(config, threads):
         from avatar_nodes.training.encoded import write_encoded
+        from avatar_nodes.training.shards import ShardClips
 
-        for split, count in (("train", recipe.clips.train), ("val", recipe.clips.val)):
+        for split in ("train", "val"):
+            if split == "val" and not any((run / "shards").glob("val-*.tar")):
+                continue
+            ShardClips(run / "shards", split)  # complains here rather than in every process
             _in_parallel(
-                write_encoded, threads, folder=run / "clips", vae_folder=run / "vae" / "vae",
-                count=count, blocks=recipe.clips.blocks, split=split, seed=recipe.clips.seed,
+                write_encoded, threads, folder=run / "encoded", shards=run / "shards",
+                vae_folder=run / "vae" / "vae", split=split,
             )  # fmt: skip
 
 
 @command.command()
 @_resumable
-def causal(run: Path, config: Path | None, threads: int, resume: bool) -> None:
-    """Train the causal few-step model (flow matching with block-wise noise)."""
+@_START
+def teacher(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
+    """Train the bidirectional teacher (flow matching with guidance dropout)."""
+    with _prepared(config, threads) as recipe:
+        from avatar_nodes.model.dit_config import DiTConfig
+        from avatar_nodes.training.teacher import train_teacher
+
+        train_teacher(
+            recipe.teacher, config=DiTConfig.tiny(), clips=_encoded(run), folder=run / "teacher",
+            vae=run / "vae" / "vae", resume=resume, text=run / "text" / "export", start=start,
+        )  # fmt: skip
+
+
+@command.command()
+@_resumable
+@_START
+def causal(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
+    """Train the causal model (flow matching with block-wise noise).
+
+    It begins from the teacher's export if that is there.
+    """
     with _prepared(config, threads) as recipe:
         from avatar_nodes.model.dit_config import DiTConfig
         from avatar_nodes.training.causal import train_causal
 
+        taught = run / "teacher" / "export"
         train_causal(
-            recipe.causal, config=DiTConfig.tiny(), clips=run / "clips", folder=run / "causal",
-            sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
+            recipe.causal, config=DiTConfig.tiny(), clips=_encoded(run), folder=run / "causal",
+            sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume, text=run / "text" / "export",
+            start=start or (taught if (taught / "config.json").exists() else None),
         )  # fmt: skip
 
 
@@ -137,9 +180,31 @@ def sharpen(run: Path, config: Path | None, threads: int, resume: bool) -> None:
         from avatar_nodes.training.vae import train_vae
 
         train_vae(
-            recipe.sharpen, snippets=run / "snippets", folder=run / "sharpen", resume=resume,
+            recipe.sharpen, shards=run / "shards", folder=run / "sharpen", resume=resume,
             start=run / "vae" / "state.pt", statistics=run / "vae" / "vae",
         )  # fmt: skip
+
+
+@command.command()
+@_resumable
+def judges(run: Path, config: Path | None, threads: int, resume: bool) -> None:
+    """Train what `avatar eval` measures with: judges of sync, identity and actions.
+
+    They learn from truth of the training split that they render themselves.
+    """
+    with _prepared(config, threads) as recipe:
+        from avatar_nodes.training.judge_data import write_judge_clips, write_portraits
+        from avatar_nodes.training.judges import train_judges
+
+        options, data = recipe.judges, run / "judges" / "data"
+        for split, clips, people in (
+            ("train", options.clips, options.people),
+            ("val", options.val_clips, options.val_people),
+        ):
+            common = {"folder": data, "split": split, "seed": options.seed}
+            _in_parallel(write_judge_clips, threads, count=clips, blocks=options.blocks, **common)
+            _in_parallel(write_portraits, threads, count=people, **common)
+        train_judges(options, data=data, folder=run / "judges", resume=resume)
 
 
 @command.command()

@@ -1,8 +1,10 @@
-"""Clips of the tiny world, encoded once: latents, audio columns, prompts, where the mouth is."""
+"""Clips, encoded once: latents, audio columns, prompts, where the mouth is."""
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from torch import Tensor
 
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
 from avatar_nodes.streaming.audio_features import CONTEXT_COLUMNS, MelFeatures
-from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip, ClipSpec
+from avatar_nodes.training.shards import ShardClip, ShardClips
+from avatar_nodes.training.shards_codec import FRAMES_PER_BLOCK
 
 LATENTS_PER_BLOCK = 3
 FLOOR = -1.0
@@ -24,49 +27,51 @@ _STILL, _MOVED = 0.15, 0.6
 
 @torch.inference_mode()
 def write_encoded(
-    folder: Path, *, vae_folder: Path, count: int, blocks: int, split: str, seed: int,
-    part: int = 0, parts: int = 1,
-) -> None:  # fmt: skip
-    """Render and encode `count` clips of `blocks` blocks each to one `.npz` a clip.
+    folder: Path, *, shards: Path, vae_folder: Path, split: str, part: int = 0, parts: int = 1
+) -> None:
+    """Encode the clips of a split's shards to one `.npz` a clip.
 
-    Clips that are there already are kept, so an interrupted run goes on where it stopped.
+    Clips that are there already are kept, so an interrupted run goes on where it stopped. Several
+    processes share the shards: each takes every `parts`-th one.
     """
+    clips = ShardClips(shards, split, part=part, parts=parts)
     folder.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     features = MelFeatures()
     vae = channels_last(load_vae(vae_folder).to(torch.bfloat16))
-    for index in range(part, count, parts):
-        path = folder / f"{split}_{index:05d}.npz"
+    total, encoded, start = len(clips), 0, time.monotonic()
+    for number, clip in enumerate(clips, start=1):
+        path = folder / f"{clip.key}.npz"
         if path.exists():
             continue
-        clip = Clip(ClipSpec.sample(seed * 1_000_003 + index, split=split, blocks=blocks))
         partial = path.with_suffix(".partial.npz")
         np.savez(partial, allow_pickle=False, **_encode(clip, vae, features))
         partial.rename(path)
-        if index // parts % 10 == 0:
-            print(f"{split} clips {index}/{count}", flush=True)
+        encoded += 1
+        if number % 10 == 0 or number == total:
+            left = (time.monotonic() - start) / encoded * (total - number) / 60
+            print(f"{split} clips {number}/{total}, {left:.1f} min left", flush=True)
 
 
-def _encode(clip: Clip, vae: TinyVAE, features: MelFeatures) -> dict[str, np.ndarray]:
-    latents, masks = [], []
-    for block in range(clip.spec.blocks):
-        first = block * FRAMES_PER_BLOCK
-        frames = np.stack([clip.frame(first + i) for i in range(FRAMES_PER_BLOCK)])
-        latents.append(encode_frames(vae, frames))
-        boxes = [clip.mouth_box(first + i) for i in range(FRAMES_PER_BLOCK)]
-        masks.append(mouth_cells(boxes, vae.config.spatial_stride, latents[-1].shape[-1]))
-    still = np.repeat(clip.reference()[None], FRAMES_PER_LATENT, axis=0)
+def _encode(clip: ShardClip, vae: TinyVAE, features: MelFeatures) -> dict[str, np.ndarray]:
+    pixels, latents = clip.frames(), []
+    for first in range(0, len(pixels), FRAMES_PER_BLOCK):
+        latents.append(encode_frames(vae, pixels[first : first + FRAMES_PER_BLOCK]))
+    still = np.repeat(clip.reference[None], FRAMES_PER_LATENT, axis=0)
     sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
-    return {
+    cells = latents[0].shape[-2:]
+    encoded = {
         "latents": np.concatenate(latents).astype(np.float16),
-        "mouth": np.concatenate(masks),
+        "mouth": mouth_cells(clip.mouth.tolist(), vae.config.spatial_stride, cells),
         "reference": encode_frames(vae, still).astype(np.float16),
         "columns": features.columns(sound).numpy().astype(np.float16),
         "prompts": np.array(json.dumps(list(clip.prompts))),
-        "aperture": clip.aperture.astype(np.float32),
-        "box": np.array(clip.search_box, np.int16),
     }
+    if "aperture" in clip.truth:  # the tiny world's own truth
+        encoded["aperture"] = clip.truth["aperture"]
+        encoded["box"] = clip.truth["search_box"]
+    return encoded
 
 
 def encode_frames(vae: TinyVAE, frames: np.ndarray) -> np.ndarray:
@@ -75,9 +80,9 @@ def encode_frames(vae: TinyVAE, frames: np.ndarray) -> np.ndarray:
     return vae.encode(pixels.div(127.5).sub(1.0).unsqueeze(0))[0].float().numpy()
 
 
-def mouth_cells(boxes: list[tuple[int, int, int, int]], stride: int, cells: int) -> np.ndarray:
+def mouth_cells(boxes: Sequence[Sequence[int]], stride: int, cells: tuple[int, int]) -> np.ndarray:
     """bool [F, h, w]: latent cells that the mouth touches in any of a latent's four frames."""
-    mask = np.zeros((len(boxes) // FRAMES_PER_LATENT, cells, cells), bool)
+    mask = np.zeros((len(boxes) // FRAMES_PER_LATENT, *cells), bool)
     for i, (x0, y0, x1, y1) in enumerate(boxes):
         rows = slice(max(0, y0 // stride), -(-y1 // stride))
         mask[i // FRAMES_PER_LATENT, rows, max(0, x0 // stride) : -(-x1 // stride)] = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import yaml
@@ -10,6 +10,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
 from avatar_nodes.training.causal import CausalTraining
+from avatar_nodes.training.judges import JudgeTraining
+from avatar_nodes.training.shards_world import WorldData
+from avatar_nodes.training.teacher import TeacherTraining
 from avatar_nodes.training.vae import VAETraining
 
 
@@ -17,38 +20,21 @@ class RecipeError(ValueError):
     """A recipe with an unknown key or an impossible value; the message names both."""
 
 
-@dataclass(frozen=True)
-class SnippetData:
-    """The autoencoder's data: short snippets of many people."""
-
-    count: int = 2400
-    seed: int = 1
-
-
-@dataclass(frozen=True)
-class ClipData:
-    """The transformer's data: longer clips with speech and actions, encoded once."""
-
-    train: int = 480
-    val: int = 16
-    blocks: int = 12
-    seed: int = 2
-
-
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Recipe:
     """All stages of the tiny profile's training."""
 
     sigmas: tuple[float, ...] = (1.0, 0.9, 0.75, 0.5, 0.0)
-    snippets: SnippetData = field(default_factory=SnippetData)
+    data: WorldData = field(default_factory=WorldData)
     vae: VAETraining = field(default_factory=VAETraining)
     sharpen: VAETraining = field(
         default_factory=lambda: VAETraining(
             steps=2000, batch=6, learning_rate=3e-4, decoder_only=True, seed=1
         )
     )
-    clips: ClipData = field(default_factory=ClipData)
+    teacher: TeacherTraining = field(default_factory=TeacherTraining)
     causal: CausalTraining = field(default_factory=CausalTraining)
+    judges: JudgeTraining = field(default_factory=JudgeTraining)
 
 
 def read_recipe(path: Path | None) -> Recipe:

@@ -1,4 +1,4 @@
-"""Trains the tiny video autoencoder on short snippets of the tiny world."""
+"""Trains the tiny video autoencoder on short snippets of the clips."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class VAETraining:
     mouth_weight: float = 3.0
     decoder_only: bool = False
     """Keep the encoder (and so every encoded data set) as it is; only sharpen the decoder."""
+    snippets: int = 2400
+    """How many snippets of twelve frames are held in memory (2.4 MB each at 256x256)."""
     seed: int = 0
 
 
@@ -82,10 +84,10 @@ class ParameterAverage:
 
 
 def train_vae(
-    options: VAETraining, *, snippets: Path, folder: Path, resume: bool,
+    options: VAETraining, *, shards: Path, folder: Path, resume: bool,
     start: Path | None = None, statistics: Path | None = None,
 ) -> None:  # fmt: skip
-    """Train, and export to `folder/vae` when the run is complete.
+    """Train on the clips in `shards`, and export to `folder/vae` when the run is complete.
 
     To train on: `start` is the `state.pt` whose weights begin this run, and `statistics` the export
     whose latent statistics stay valid.
@@ -108,7 +110,7 @@ def train_vae(
         minutes=options.minutes,
         resume=resume,
     )
-    data = Snippets(snippets)
+    data = Snippets.read(shards, count=options.snippets, threads=torch.get_num_threads())
     for step in run:
         rng = np.random.default_rng((options.seed, step))
         frames, weight = data.crops(rng, options.batch, options.crop, options.mouth_weight)
