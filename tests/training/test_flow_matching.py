@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from avatar_nodes.training.causal import draw_sigmas, flow_matching_loss, learning_rate_scale
 from avatar_nodes.training.encoded import draw_window, motion_cells
+from avatar_nodes.training.flow_matching import draw_sigmas, flow_matching_loss
+from avatar_nodes.training.optimizers import learning_rate_scale
 
 
 def test_loss_weighs_the_mouth_as_told() -> None:

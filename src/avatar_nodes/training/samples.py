@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from avatar_nodes.evaluation.sync import generate, measure_clip, speaking_clips, write_strip
+from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.checkpoint import load_checkpoint
 from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.model.tiny_vae import load_vae
@@ -17,6 +20,9 @@ from avatar_nodes.streaming.decoder import TinyStreamingDecoder
 from avatar_nodes.streaming.pipeline import Pipeline
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.stage import Stage
+from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip
+from avatar_nodes.training.guidance import EMPTY_PROMPT, Conditions
+from avatar_nodes.training.teacher_sampler import sample_teacher_clip
 
 
 class _Prompts:
@@ -51,3 +57,52 @@ def sample_export(
     frames = generate(pipeline, _Prompts(text), clip)
     write_strip(picture, clip, frames)
     return measure_clip(clip, frames).sync.correlation
+
+
+def sample_teacher_export(
+    export: Path, vae: Path, picture: Path, *, blocks: int, steps: int, shift: float,
+    clip_blocks: int = 8,
+) -> float:  # fmt: skip
+    """Sample one validation clip from an exported teacher; returns its aperture correlation.
+
+    blocks: its window. `picture` gets the truth above and what was made below.
+    """
+    dit = load_checkpoint(export).eval()
+    text = TextEncoder.load(export / "text_encoder", text_len=dit.config.text_len)
+    decoder = TinyStreamingDecoder(load_vae(vae))
+    clip = next(speaking_clips(1, max(clip_blocks, blocks), "val"))
+    conditions = clip_conditions(clip, text, decoder)
+    channels, height, width = dit.config.latent_shape
+    noise = torch.randn(
+        1, clip.spec.blocks, channels, 3, height, width, generator=torch.Generator().manual_seed(0)
+    )
+    latents = sample_teacher_clip(
+        dit, conditions, noise, blocks=blocks, overlap=min(1, blocks - 1), steps=steps, shift=shift
+    )
+    frames = decode_clip(decoder, conditions.sink[0], latents[0])
+    write_strip(picture, clip, frames)
+    return measure_clip(clip, frames).sync.correlation
+
+
+@torch.no_grad()
+def clip_conditions(clip: Clip, text: TextEncoder, decoder: TinyStreamingDecoder) -> Conditions:
+    """What a whole clip of the tiny world is generated from, as a batch of one window."""
+    features = MelFeatures()
+    sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
+    columns = features.columns(sound)
+    width = FRAMES_PER_BLOCK + CONTEXT_COLUMNS
+    starts = [block * FRAMES_PER_BLOCK for block in range(clip.spec.blocks)]
+    wordings = list(dict.fromkeys(clip.prompts))
+    return Conditions(
+        audio=torch.stack([columns[..., s : s + width] for s in starts])[None],
+        states=text.encode_batch([*wordings, EMPTY_PROMPT]).float(),
+        prompt_index=torch.tensor([[wordings.index(line) for line in clip.prompts]]),
+        sink=decoder.encode_reference(clip.reference())[None],
+    )
+
+
+def decode_clip(decoder: TinyStreamingDecoder, sink: Tensor, latents: Tensor) -> np.ndarray:
+    """Frames uint8 [M * 12, H, W, 3] of a clip's latents [M, C, 3, h, w], begun from its sink."""
+    decoder.reset()
+    decoder.decode(sink)
+    return np.concatenate([decoder.decode(latent) for latent in latents])

@@ -1,0 +1,64 @@
+"""Flow matching on windows of blocks (Live Avatar, eq. 1 to 3): noise levels, noising, loss.
+
+x_s = (1 - s) clean + s noise; the model predicts the velocity noise - clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.training.encoded import WindowBatch
+
+
+def shifted(uniform: np.ndarray, shift: float) -> np.ndarray:
+    """Noise levels in 0..1 from uniform draws: a shift over 1 puts more of them at much noise."""
+    return shift * uniform / (1.0 + (shift - 1.0) * uniform)
+
+
+def draw_sigmas(
+    rng: np.random.Generator, shape: tuple[int, int], levels: Sequence[float], share: float
+) -> Tensor:
+    """Noise levels [B, N]: of each window one for all blocks (even rows) or independent ones.
+
+    `share` of the draws are from `levels` (what inference visits), the others uniform, shifted.
+    """
+    rows, _ = shape
+    continuous = shifted(rng.uniform(0.0, 1.0, shape), 3.0)
+    chosen = rng.choice(np.asarray(levels), shape)
+    sigma = np.where(rng.random((rows, 1)) < share, chosen, continuous)
+    sigma[::2] = sigma[::2, :1]
+    return torch.from_numpy(sigma).float()
+
+
+def per_window(sigma: Tensor) -> Tensor:
+    """Noise levels [B] or [B, N] as a factor of windows [B, N, C, 3, h, w]."""
+    return sigma.reshape(*sigma.shape, *[1] * (6 - sigma.ndim))
+
+
+def noised(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+    """Windows [B, N, C, 3, h, w] at noise levels [B] or [B, N]."""
+    s = per_window(sigma)
+    return (1 - s) * clean + s * noise
+
+
+def cell_weight(batch: WindowBatch, mouth_weight: float, motion_weight: float) -> Tensor:
+    """Loss weights [B, N, 1, 3, h, w] of a batch's latent cells; 1 where nothing happens."""
+    return 1.0 + (mouth_weight - 1.0) * batch.mouth + (motion_weight - 1.0) * batch.motion
+
+
+def flow_matching_loss(
+    velocity: Tensor, target: Tensor, mouth: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Weighted mean square error of the velocity (paper eq. 3); (total, mouth part, rest).
+
+    velocity, target [B, N, C, 3, h, w]; mouth, weight [B, N, 1, 3, h, w].
+    """
+    square = (velocity - target).square().mean(dim=2, keepdim=True)
+    total = (square * weight).sum() / weight.sum()
+    inside = (square * mouth).sum() / mouth.sum().clamp_min(1.0)
+    outside = (square * (1 - mouth)).sum() / (1 - mouth).sum().clamp_min(1.0)
+    return total, inside, outside

@@ -1,0 +1,106 @@
+"""The diffusion transformer with its text encoder, as the training stages build and export it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from avatar_nodes.model.checkpoint import CheckpointError, load_checkpoint
+from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.model.text import TextEncoder
+from avatar_nodes.training.encoded import WindowBatch
+from avatar_nodes.training.vae import ParameterAverage
+
+_REMEMBERED_PROMPTS = 4096
+
+
+class TalkingModel(nn.Module):
+    """Causal velocity of a batch of windows; the text encoder is trained along, or frozen."""
+
+    def __init__(self, dit: WanS2V, text: TextEncoder, *, frozen_text: bool = False) -> None:
+        super().__init__()
+        self.dit = dit
+        self.text = text
+        self.frozen_text = frozen_text
+        self._known: dict[str, Tensor] = {}
+        if frozen_text:
+            text.requires_grad_(False).eval()
+
+    @classmethod
+    def build(
+        cls, config: DiTConfig, *, text: Path | None = None, start: Path | None = None
+    ) -> TalkingModel:
+        """A new model, or one that begins from the export in `start`.
+
+        text: folder of a pre-trained text encoder, which is then frozen; without it (or if it is
+        not there) the encoder is trained along, beginning as the export's, if there is one.
+        Raises CheckpointError if the export's weights do not fit `config`.
+        """
+        frozen = text is not None and (text / "config.json").exists()
+        folder = text if frozen else start / "text_encoder" if start is not None else None
+        if folder is not None and (folder / "config.json").exists():
+            encoder = TextEncoder.load(folder, text_len=config.text_len).train()
+        else:
+            encoder = TextEncoder.tiny(text_dim=config.text_dim, text_len=config.text_len)
+        dit = WanS2V(config)
+        if start is not None:
+            try:
+                dit.load_state_dict(load_checkpoint(start).state_dict())
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())
+                raise CheckpointError(f"{start}: does not fit this model: {reason}") from error
+        return cls(dit, encoder, frozen_text=frozen)
+
+    @classmethod
+    def load(cls, export: Path) -> TalkingModel:
+        """The model of an export, its text encoder frozen. Raises CheckpointError."""
+        dit = load_checkpoint(export)
+        text = TextEncoder.load(export / "text_encoder", text_len=dit.config.text_len)
+        return cls(dit, text, frozen_text=True)
+
+    def states(self, prompts: Sequence[str]) -> Tensor:
+        """Text states [P, longest, text_dim] of prompts, zero past each one's end."""
+        if not self.frozen_text:
+            return self.text.encode_batch(prompts)
+        if len(self._known) > _REMEMBERED_PROMPTS:
+            self._known.clear()
+        for prompt in prompts:
+            if prompt not in self._known:
+                with torch.autocast("cpu", enabled=False):
+                    self._known[prompt] = self.text.encode(prompt)
+        return pad_sequence([self._known[prompt] for prompt in prompts], batch_first=True)
+
+    def forward(self, batch: WindowBatch, x: Tensor, sigma: Tensor) -> Tensor:
+        """Noisy windows [B, N, C, 3, h, w] at sigma [B, N] -> velocity of the same shape."""
+        return self.dit.forward_window(
+            x, 1000.0 * sigma, batch.audio, self.states(batch.prompts), batch.sink,
+            prompt_index=batch.prompt_index,
+        )  # fmt: skip
+
+
+def export_model(
+    model: TalkingModel, average: ParameterAverage, config: DiTConfig, folder: Path
+) -> None:
+    """Write the averaged weights in the published format, bfloat16, and the text encoder's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = average.values
+    dit = {
+        name.removeprefix("dit."): value.to(torch.bfloat16).contiguous()
+        for name, value in values.items()
+        if name.startswith("dit.")
+    }
+    save_file(dit, folder / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1) + "\n")
+    text = copy.deepcopy(model.text)
+    with torch.no_grad():
+        for name, parameter in text.named_parameters():
+            parameter.copy_(values[f"text.{name}"])
+    text.save(folder / "text_encoder")

@@ -1,0 +1,79 @@
+"""Many-step sampling from the bidirectional teacher: the quality that the student is held to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.training.flow_matching import noised, shifted
+from avatar_nodes.training.guidance import Conditions, Guidance, guided_velocity
+
+
+def sampling_sigmas(steps: int, shift: float) -> list[float]:
+    """`steps` noise levels from 1 down, and 0: evenly spaced, then shifted."""
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    return [float(level) for level in shifted(1.0 - np.arange(steps + 1) / steps, shift)]
+
+
+@torch.no_grad()
+def sample_teacher(
+    dit: WanS2V, conditions: Conditions, noise: Tensor, *, steps: int = 40,
+    audio_guidance: float = 1.0, text_guidance: float = 1.0, shift: float = 3.0,
+    known: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Clean windows [B, N, C, 3, h, w] from noise of that shape, by Euler steps.
+
+    known: the clean first K blocks [B, K, C, 3, h, w] of the windows, which are kept: at every
+    step they are put back in at its noise level, so that the others continue them.
+    """
+    guidance = Guidance(audio=audio_guidance, text=text_guidance)
+    sigmas = sampling_sigmas(steps, shift)
+    x = noise
+    for sigma, following in pairwise(sigmas):
+        level = torch.full((x.shape[0],), sigma, device=x.device)
+        if known is not None:
+            x = _with_known(x, known, noise, level)
+        velocity = guided_velocity(dit, x, level, conditions, guidance)
+        x = x + (following - sigma) * velocity.float()
+    return x if known is None else _with_known(x, known, noise, torch.zeros_like(level))
+
+
+def sample_teacher_clip(
+    dit: WanS2V, conditions: Conditions, noise: Tensor, *, blocks: int, overlap: int = 1,
+    steps: int = 40, audio_guidance: float = 1.0, text_guidance: float = 1.0, shift: float = 3.0,
+) -> Tensor:  # fmt: skip
+    """A clip of any length M >= `blocks` from windows of `blocks` blocks (what it was trained on).
+
+    conditions and noise are of the whole clip, [B, M, ...]; each window continues the last
+    `overlap` blocks of the one before. Returns [B, M, C, 3, h, w].
+    """
+    total = noise.shape[1]
+    if not 0 <= overlap < blocks <= total:
+        raise ValueError(f"need 0 <= overlap < blocks <= {total}, got {overlap} and {blocks}")
+    made: Tensor | None = None
+    while made is None or made.shape[1] < total:
+        first = 0 if made is None else min(made.shape[1] - overlap, total - blocks)
+        part = slice(first, first + blocks)
+        here = replace(
+            conditions,
+            audio=conditions.audio[:, part],
+            prompt_index=conditions.prompt_index[:, part],
+        )
+        window = sample_teacher(
+            dit, here, noise[:, part], steps=steps, audio_guidance=audio_guidance,
+            text_guidance=text_guidance, shift=shift,
+            known=None if made is None or made.shape[1] == first else made[:, first:],
+        )  # fmt: skip
+        made = window if made is None else torch.cat([made[:, :first], window], dim=1)
+    return made
+
+
+def _with_known(x: Tensor, known: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+    count = known.shape[1]
+    return torch.cat([noised(known, noise[:, :count], sigma), x[:, count:]], dim=1)
