@@ -14,8 +14,9 @@ from avatar_nodes.commands.graph_options import plain_errors
 
 if TYPE_CHECKING:
     from avatar_nodes.evaluation.judge_folder import JudgeFolder
-    from avatar_nodes.evaluation.performers import StreamPerformer
+    from avatar_nodes.evaluation.performers import Performer, StreamPerformer
     from avatar_nodes.profile import Profile
+    from avatar_nodes.streaming.decoder import StreamingDecoder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -77,6 +78,23 @@ def clip_options(*, clips: int, blocks: int) -> Callable[[Command], Command]:
     return add
 
 
+def teacher_options(command: Command) -> Command:
+    """Adds --teacher and how to sample it; `ModelUnderTest.teachers` takes what comes of them."""
+    command = click.option(
+        "--teacher-guidance", type=(float, float), default=(1.0, 1.0), show_default=True,
+        metavar="AUDIO TEXT", help="Guidance scales of the teacher.")(command)  # fmt: skip
+    command = click.option(
+        "--teacher-blocks", type=click.IntRange(1), default=3, show_default=True,
+        help="Blocks of the teacher's window, as it was trained.")(command)  # fmt: skip
+    command = click.option(
+        "--teacher-steps", type=click.IntRange(1), default=40, show_default=True,
+        help="Denoising steps of the teacher.")(command)  # fmt: skip
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+    return click.option(
+        "--teacher", type=folder,
+        help="Measure this exported teacher too (`teacher/export` of a run).")(command)  # fmt: skip
+
+
 class ModelUnderTest:
     """The profile, checkpoint and judges that the options name."""
 
@@ -124,6 +142,31 @@ class ModelUnderTest:
         steps = len(values.get("sigmas", self.profile.model.sigmas)) - 1
         placement = {"denoisers": [{"steps": list(range(steps))}]}
         return with_values(self.profile, {"model": dict(values), "placement": placement})
+
+    def teachers(
+        self, folder: Path | None, steps: int, blocks: int, guidance: tuple[float, float]
+    ) -> list[Performer]:
+        """The teacher of `teacher_options`, or nothing. Raises CheckpointError."""
+        if folder is None:
+            return []
+        from avatar_nodes.evaluation.teacher_performer import TeacherPerformer
+
+        audio, text = guidance
+        return [
+            TeacherPerformer(
+                folder, self.checkpoint / "vae", blocks=blocks, steps=steps, audio_guidance=audio,
+                text_guidance=text,
+            )
+        ]  # fmt: skip
+
+    def decoder(self) -> StreamingDecoder:
+        """A decoder of its own, beside the pipeline's. Raises CheckpointError, AssemblyError."""
+        from avatar_nodes.streaming.assembly import build_decoder
+
+        model, video = self.profile.model, self.profile.video
+        return build_decoder(
+            self.checkpoint, width=video.width, height=video.height, dtype=model.dtype
+        )
 
     @property
     def judges(self) -> JudgeFolder:

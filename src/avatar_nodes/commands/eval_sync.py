@@ -13,6 +13,7 @@ from avatar_nodes.commands.eval_model import (
     clip_options,
     eval_options,
     evaluation_errors,
+    teacher_options,
     tell,
 )
 
@@ -42,11 +43,13 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Weights of the public SyncNet (syncnet_v2), for Sync-C and Sync-D as published.",
 )
+@teacher_options
 @click.option("--baselines/--no-baselines", default=True, help="Measure the baselines as well.")
 @click.option("--strips", type=click.Path(path_type=Path), help="Folder for picture strips.")
 def command(
     shared: EvalOptions, clips: int, blocks: int, unheard: int, split: str, syncnet: Path | None,
-    baselines: bool, strips: Path | None,
+    baselines: bool, strips: Path | None, teacher: Path | None, teacher_steps: int,
+    teacher_blocks: int, teacher_guidance: tuple[float, float],
 ) -> None:  # fmt: skip
     """Does the mouth follow the speech: aperture measured from pixels against the true one.
 
@@ -56,7 +59,6 @@ def command(
     with evaluation_errors():
         from avatar_nodes.evaluation.performers import (
             NeighbourPerformer,
-            Performer,
             StillPerformer,
             TruthPerformer,
         )
@@ -66,9 +68,9 @@ def command(
         under_test = ModelUnderTest(shared)
         model = under_test.stream()
         judge, missing = _judge(under_test, syncnet)
-        others: list[Performer] = []
+        others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         if baselines:
-            others = [TruthPerformer(), StillPerformer(), NeighbourPerformer()]
+            others += [TruthPerformer(), StillPerformer(), NeighbourPerformer()]
         figures = evaluate_sync(
             model, others, clips=clips, blocks=blocks, unheard=unheard, split=split, judge=judge,
             strips=strips, tell=tell,
@@ -77,9 +79,9 @@ def command(
     if missing:
         figures["not_measured"] = missing
     table = markdown_figures(figures)
-    if baselines:
+    if figures["baselines"]:
         rows = {model.name: figures, **figures["baselines"]}
-        columns = figures["baselines"]["truth"].keys()
+        columns = next(iter(figures["baselines"].values())).keys()
         table += "\n\n" + markdown_rows(
             "system", {name: {k: row[k] for k in columns} for name, row in rows.items()}
         )

@@ -8,6 +8,11 @@ from avatar_nodes.cli import LazyGroup
 
 _COMMANDS = {
     "sync": ("avatar_nodes.commands.eval_sync", "Does the mouth follow the speech?"),
+    "identity": ("avatar_nodes.commands.eval_identity", "Does the person stay the person?"),
+    "actions": ("avatar_nodes.commands.eval_actions", "Do prompted actions happen?"),
+    "quality": ("avatar_nodes.commands.eval_quality", "How good are the pictures?"),
+    "long": ("avatar_nodes.commands.eval_long", "Does it hold for hours?"),
+    "ablation": ("avatar_nodes.commands.eval_ablation", "What is each part of the method worth?"),
 }
 
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 
+_STILL = 1e-5
+"""What moves less than this does not move; the rest is rounding."""
+
+
 @dataclass(frozen=True)
 class LipSync:
     """How well a mouth follows, over one clip."""
@@ -23,7 +27,8 @@ def correlate(first: np.ndarray, second: np.ndarray) -> float:
     """Pearson correlation of two series of the same length; 0 where one is constant."""
     a, b = first - first.mean(), second - second.mean()
     norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / norm if norm > 1e-9 else 0.0
+    still = min(float(np.abs(a).max()), float(np.abs(b).max())) < _STILL
+    return 0.0 if still else float((a * b).sum()) / norm
 
 
 def lip_sync(truth: np.ndarray, measured: np.ndarray, *, max_lag: int = 6) -> LipSync:

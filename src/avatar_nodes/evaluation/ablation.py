@@ -1,0 +1,142 @@
+"""The papers' ablations: what each part of the method is worth, one row for each part left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from avatar_nodes.evaluation.identity_net import IdentityJudge
+from avatar_nodes.evaluation.long_run import BLOCK_S, SEGMENT_BLOCKS, LongRun
+from avatar_nodes.evaluation.long_speech import LongSpeech
+from avatar_nodes.evaluation.performers import StreamPerformer
+from avatar_nodes.evaluation.report import Figures
+from avatar_nodes.evaluation.sync import SyncJudge
+from avatar_nodes.streaming.decoder import StreamingDecoder
+
+MANY_STEPS = 40
+_SHIFT = 3.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table."""
+
+    name: str
+    """As on the command line."""
+    title: str
+    metric: str
+    """What the part is there for: this figure should be worse without it."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the profile's section `model` that leave the part out."""
+    trained: bool = False
+    """The part works in training, so the row needs a checkpoint trained without it."""
+
+
+def many_steps(count: int, shift: float = _SHIFT) -> list[float]:
+    """`count` + 1 noise levels from 1 to 0, evenly spaced before the shift."""
+    even = [1.0 - n / count for n in range(count + 1)]
+    return [shift * s / (1.0 + (shift - 1.0) * s) for s in even]
+
+
+def ablation_rows(sigmas: Sequence[float]) -> list[Row]:
+    """All rows for a model whose noise levels are `sigmas`; the first one leaves out nothing."""
+    fewer = list(sigmas)
+    if len(fewer) > 3:  # leave out the step that does least: the one at the smallest drop
+        drops = [a - b for a, b in pairwise(fewer)]
+        del fewer[drops.index(min(drops[:-1])) + 1]
+    steps = len(sigmas) - 1
+    return [
+        Row("full", f"all parts, {steps} steps", "identity_last"),
+        Row("fewer_steps", f"{len(fewer) - 1} steps", "corr_last", {"sigmas": fewer}),
+        Row("no_aas", "without AAS", "identity_last", {"adaptive_sink": False}),
+        Row("no_rolling_rope", "without Rolling RoPE", "identity_last", {"rolling_rope": False}),
+        Row("clean_kv", "clean KV cache", "identity_last", {"kv_cache": "clean"}),
+        Row("no_history_corrupt", "without History Corrupt", "identity_last", trained=True),
+        Row(
+            "no_distillation", f"without distillation, {MANY_STEPS} steps", "block_ms",
+            {"sigmas": many_steps(MANY_STEPS)}, trained=True,
+        ),
+    ]  # fmt: skip
+
+
+def select_rows(rows: Sequence[Row], wanted: Sequence[str]) -> list[Row]:
+    """The rows named in `wanted` (all of them where it is empty), `full` always first.
+
+    Raises ValueError for an unknown name.
+    """
+    names = {row.name for row in rows}
+    for name in wanted:
+        if name not in names:
+            raise ValueError(f"unknown row {name!r}; known are {', '.join(sorted(names))}")
+    return [row for row in rows if not wanted or row.name in wanted or row.name == "full"]
+
+
+def evaluate_ablation(
+    rows: Sequence[Row], build: Callable[[Row, Path | None], StreamPerformer],
+    decoder: StreamingDecoder, *, seconds: float, checkpoints: Mapping[str, Path],
+    identity: IdentityJudge | None, sync: SyncJudge | None, seeds: int = 1,
+    tell: Callable[[str], None] = print,
+) -> Figures:  # fmt: skip
+    """Stream every row for `seconds`, on the same persons and sentences with the same noise, and
+    measure ten seconds at the start and ten at the end.
+
+    build: makes a row's model from its checkpoint, or from the profile's where that is None. Rows
+    whose part works in training are measured where `checkpoints` has a folder for them, and named
+    under `not_measured` otherwise. With `seeds` > 1 figures are means over so many persons.
+    """
+    measured: dict[str, Figures] = {}
+    missing: dict[str, str] = {}
+    last = max(SEGMENT_BLOCKS, round(seconds / BLOCK_S) - SEGMENT_BLOCKS)
+    speeches = [LongSpeech(SEGMENT_BLOCKS, minutes=2.0, seed=seed) for seed in range(seeds)]
+    for row in rows:
+        if row.trained and row.name not in checkpoints:
+            missing[row.name] = (
+                f"{row.title}: the part works in training; give a checkpoint trained without it"
+                f" (--checkpoint-of {row.name}=FOLDER)"
+            )
+            continue
+        tell(f"{row.title}:")
+        model = build(row, checkpoints.get(row.name))
+        runs = [
+            LongRun(model, decoder, speech, identity=identity, sync=sync).run(
+                [0, last], seed=seed, tell=tell
+            )
+            for seed, speech in enumerate(speeches)
+        ]
+        measured[row.name] = {"title": row.title, "metric": row.metric, **_row(runs)}
+        measured[row.name]["evaluations"] = model.evaluations
+    if "full" in measured:
+        for name, figures in measured.items():
+            figures["worse"] = None if name == "full" else _worse(figures, measured["full"])
+    return {"seconds": seconds, "persons": seeds, "rows": measured, "not_measured": missing}
+
+
+_LOWER_IS_BETTER = ("identity_drift", "colour_last", "sync_d_last", "block_ms")
+
+
+def _worse(figures: Figures, full: Figures) -> bool | None:
+    """Whether the row's own metric is worse than with all parts, as the paper says it should be."""
+    metric = figures["metric"]
+    if figures.get(metric) is None or full.get(metric) is None:
+        return None
+    less = figures[metric] < full[metric]
+    more = figures[metric] > full[metric]
+    return bool(more if metric in _LOWER_IS_BETTER else less)
+
+
+def _row(runs: Sequence[Figures]) -> Figures:
+    """Means over the runs."""
+    figures: Figures = {}
+    for name in ("aperture_corr", "identity", "colour", "sharpness", "sync_c", "sync_d"):
+        short = "corr" if name == "aperture_corr" else name
+        for place, index in (("first", 0), ("last", -1)):
+            values = [run["segments"][index][name] for run in runs]
+            if None not in values:
+                figures[f"{short}_{place}"] = sum(values) / len(values)
+    if "identity_first" in figures:
+        figures["identity_drift"] = figures["identity_first"] - figures["identity_last"]
+    figures["block_ms"] = sum(run["block_ms_last"] for run in runs) / len(runs)
+    return figures
