@@ -52,6 +52,7 @@ def test_a_render_graph_runs_free_and_ends_with_its_recorder(tmp_path: Path) -> 
     assert parameters["microphone"]["file"] == str(Path("speech.wav").absolute())
     assert parameters["conductor"]["pace"] == parameters["presenter"]["pace"] == "free"
     assert parameters["recorder"]["out"] == str(tmp_path / "o.mp4")
+    assert parameters["presenter"]["readers"] == 1  # the recorder misses no frame
     assert [process.name for process in graph.processes if process.ends_graph] == ["recorder"]
     assert [node.name for node in graph.nodes if not node.respawn] == ["recorder"]
 

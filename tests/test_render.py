@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -111,14 +112,21 @@ class Avatar:
         """Its children by the name of their node; those that are no node yet are left out."""
         found = {}
         for child in psutil.Process(self.process.pid).children():
-            names = [part for part in child.cmdline() if part.startswith("__node:=")]
-            if names and "tied_process.py" not in " ".join(child.cmdline()):
+            words: list[str] = []
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                words = child.cmdline()
+            names = [word for word in words if word.startswith("__node:=")]
+            if names and "tied_process.py" not in " ".join(words):
                 found[names[0].removeprefix("__node:=")] = child
         return found
 
     def end(self) -> int:
         """The exit code, once all is over."""
-        code = self.process.wait(PATIENT_S)
+        try:
+            code = self.process.wait(PATIENT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
         self._reader.join()
         return code
 
@@ -149,6 +157,23 @@ def test_up_restarts_what_is_killed_and_ends_in_order(running: Avatar) -> None:
     assert running.end() == 0
     assert psutil.wait_procs(list(after.values()), timeout=PATIENT_S)[1] == []
     assert running.lines[-1].endswith("stopped by SIGINT\n")
+
+
+def test_a_second_avatar_in_the_same_namespace_does_not_start(
+    running: Avatar, profile_file: Path
+) -> None:
+    running.wait_for(r"avatar +\| ready")
+    before = running.nodes()
+    second = Avatar("--profile", profile_file)
+    assert second.end() == 1
+    assert re.fullmatch(
+        r"avatar +\| another avatar is up in /avatar: /avatar/\w+ runs already;"
+        r" stop it first, or choose another --namespace\n",
+        second.lines[-1],
+    )
+    assert running.nodes() == before
+    os.kill(running.process.pid, signal.SIGINT)
+    assert running.end() == 0
 
 
 def test_up_names_the_node_that_cannot_start(profile_file: Path, ros_domain: int) -> None:

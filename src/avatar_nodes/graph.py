@@ -18,7 +18,8 @@ Parameters that each node declares:
     decoder      checkpoint str, dtype str, device str, threads int, reference str (path), width
                  int, height int
     presenter    pace str (realtime | free), fps int, width int, height int, sample_rate int,
-                 margin_s float, frame_id str, jpeg_quality int, qos_image str, qos_audio str
+                 margin_s float, readers int, frame_id str, jpeg_quality int, qos_image str,
+                 qos_audio str
     recorder     out str (path), fps int, width int, height int, sample_rate int, qos_image str,
                  qos_audio str
 
@@ -186,7 +187,8 @@ class _Builder:
         self.placement = placement
 
     def nodes(self, audio: Parameters, out: str | Path | None) -> list[NodeSpec]:
-        nodes = [self._microphone(audio), *self._denoisers(), self._decoder(), self._presenter()]
+        nodes = [self._microphone(audio), *self._denoisers(), self._decoder()]
+        nodes.append(self._presenter(readers=0 if out is None else 1))
         if out is not None:
             nodes.append(self._recorder(Path(out).absolute()))
         nodes.insert(1, self._conductor(_stage_names(nodes)))
@@ -323,12 +325,13 @@ class _Builder:
             "qos_audio": profile.qos.audio,
         }
 
-    def _presenter(self) -> NodeSpec:
+    def _presenter(self, readers: int) -> NodeSpec:
         video = self.profile.video
         parameters: Parameters = {
             **self._output(),
             "pace": "free" if self.free else "realtime",
             "margin_s": self.profile.stream.margin_s,
+            "readers": readers,
             "frame_id": video.frame_id,
             "jpeg_quality": video.jpeg_quality,
         }

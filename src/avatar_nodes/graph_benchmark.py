@@ -33,7 +33,7 @@ WARM_UP_BLOCKS = 8
 
 _DONE = "all blocks were presented"
 _MEASURED = ("denoiser", "decoder")
-_REPORT_PATIENCE_S = 10.0
+_REPORT_PATIENCE_S = 30.0
 
 
 class BenchmarkError(RuntimeError):
@@ -120,6 +120,7 @@ class GraphBenchmark:
                 graph,
                 log_level="warn",
                 log=self._log,
+                own_namespace=True,
                 on_state=self._on_state,
                 on_credit=self._on_credit,
             )

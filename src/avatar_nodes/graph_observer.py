@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 
@@ -17,6 +18,9 @@ from avatar_msgs.msg import AvatarState, BlockCredit, StageStatus
 from avatar_nodes.environment import adopt_environment
 from avatar_nodes.graph import Graph
 
+_LOOK_S = 1.0
+_LOOK_AGAIN_S = 0.05
+
 _LOSSY = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _LATCHED_ALL = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -25,7 +29,9 @@ _LATCHED_ALL = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 class GraphObserver:
     """Subscribes to `stages`, `state`, `blocks/credit` and `/diagnostics`; a context manager.
 
-    The callbacks are called on the observer's own thread.
+    The callbacks are called on the observer's own thread. `on_rival` is told the name of a node
+    that is there twice before every node was ready: until then none of ours is started again, so
+    the other one is of another graph in the same namespace.
     """
 
     def __init__(
@@ -33,12 +39,14 @@ class GraphObserver:
         graph: Graph,
         *,
         on_ready: Callable[[], None] | None = None,
+        on_rival: Callable[[str], None] | None = None,
         on_state: Callable[[AvatarState], None] | None = None,
         on_credit: Callable[[BlockCredit], None] | None = None,
     ) -> None:
         self._graph = graph
         self._names = [node.name for node in graph.nodes]
         self._on_ready = on_ready
+        self._on_rival = on_rival
         self._on_state = on_state
         self._on_credit = on_credit
         self._ready: dict[str, StageStatus] = {}
@@ -80,6 +88,22 @@ class GraphObserver:
         self._node.destroy_node()
         self._context.try_shutdown()
 
+    def rival(self) -> str | None:
+        """A node of this graph's names that is up before we have started any; None: none is.
+
+        Takes a second when there is none: for as long others may take to be discovered.
+        """
+        deadline = time.monotonic() + _LOOK_S
+        while time.monotonic() < deadline:
+            infos = self._node.get_publishers_info_by_topic(f"{self._graph.namespace}/stages")
+            with self._lock:
+                up = {*self._ready, *(info.node_name for info in infos)}
+            for name in self._names:
+                if name in up:
+                    return name
+            time.sleep(_LOOK_AGAIN_S)
+        return None
+
     def waiting_for(self) -> str:
         """Names of the nodes that are not ready, with what they say about it."""
         with self._lock:
@@ -105,9 +129,15 @@ class GraphObserver:
 
     def _stage(self, message: StageStatus) -> None:
         with self._lock:
+            before = self._ready.get(message.name)
             self._ready[message.name] = message
             ready = all(name in self._ready and self._ready[name].ready for name in self._names)
-        if ready and not self._was_ready:
+        if self._was_ready:
+            return
+        twice = before is not None and before.instance != message.instance
+        if twice and self._on_rival is not None and message.name in self._names:
+            self._on_rival(message.name)
+        elif ready:
             self._was_ready = True
             if self._on_ready is not None:
                 self._on_ready()

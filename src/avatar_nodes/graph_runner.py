@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 class GraphRunner:
     """One run of one graph: `run` blocks until it is over.
 
-    `on_ready` is called when every stage has reported ready, `on_state` with every AvatarState,
-    `on_credit` with every BlockCredit; all on the observer's thread.
+    `own_namespace`: nobody else can have the graph's namespace, so `run` does not look whether
+    another graph is up there, which takes a second. `on_ready` is called when every stage has
+    reported ready, `on_state` with every AvatarState, `on_credit` with every BlockCredit; all on
+    the observer's thread.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class GraphRunner:
         params_files: Sequence[Path] = (),
         log_level: str = "info",
         log: ProcessLog | None = None,
+        own_namespace: bool = False,
         on_ready: Callable[[], None] | None = None,
         on_state: Callable[[AvatarState], None] | None = None,
         on_credit: Callable[[BlockCredit], None] | None = None,
@@ -40,8 +43,13 @@ class GraphRunner:
         self.log_level = log_level
         self.log = log or ProcessLog([process.name for process in graph.processes])
         self._on_ready = on_ready
+        self._own_namespace = own_namespace
         self.observer = GraphObserver(
-            graph, on_ready=self._is_ready, on_state=on_state, on_credit=on_credit
+            graph,
+            on_ready=self._is_ready,
+            on_rival=self._is_not_alone if graph.autostart else None,
+            on_state=on_state,
+            on_credit=on_credit,
         )
         self.supervisor: Supervisor | None = None
 
@@ -57,12 +65,33 @@ class GraphRunner:
                 waiting_for=self.observer.waiting_for if self.graph.autostart else None,
             )
             with self.observer:
-                return self.supervisor.run()
+                return self._in_the_way() or self.supervisor.run()
 
     def stop(self, reason: str) -> None:
         """End the run; any thread may call it."""
         if self.supervisor is not None:
             self.supervisor.stop(reason)
+
+    def _in_the_way(self) -> Outcome | None:
+        """Why the graph must not be started; None: nothing is."""
+        if self._own_namespace:
+            return None
+        try:
+            rival = self.observer.rival()
+        except KeyboardInterrupt:
+            return Outcome(0, "stopped by SIGINT")
+        return None if rival is None else Outcome(1, self._occupied(rival))
+
+    def _occupied(self, name: str) -> str:
+        namespace = self.graph.namespace
+        return (
+            f"another avatar is up in {namespace}: {namespace}/{name} runs already;"
+            " stop it first, or choose another --namespace"
+        )
+
+    def _is_not_alone(self, name: str) -> None:
+        if self.supervisor is not None:
+            self.supervisor.stop(self._occupied(name), 1)
 
     def _children(self, params_files: Sequence[Path]) -> list[Child]:
         return [

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import yaml
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -22,12 +23,20 @@ from support.spinner import Spinner
 
 
 class GraphUnderTest:
-    """Starts the processes of `graph`; `kill` and `start_again` play the accident and the cure."""
+    """Starts the processes of `graph`; `kill` and `start_again` play the accident and the cure.
 
-    def __init__(self, graph: Graph, folder: Path, processes: ProcessGroup) -> None:
+    No frame leaves before `readers` subscribers are matched: one that listens before the start
+    gets them all.
+    """
+
+    def __init__(
+        self, graph: Graph, folder: Path, processes: ProcessGroup, *, readers: int = 1
+    ) -> None:
         self._graph = graph
         self._processes = processes
-        self._parameters = write_parameters(graph, folder)
+        wanted = {f"{graph.namespace}/presenter": {"ros__parameters": {"readers": readers}}}
+        (folder / "readers.yaml").write_text(yaml.safe_dump(wanted))
+        self._parameters = [write_parameters(graph, folder), folder / "readers.yaml"]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -39,7 +48,7 @@ class GraphUnderTest:
         for process in self._graph.processes:
             if not names or process.name in names:
                 self._running[process.name] = self._processes.start(
-                    process_command(self._graph, process, [self._parameters]),
+                    process_command(self._graph, process, self._parameters),
                     name=process.name,
                     env=process_environment(process),
                 )

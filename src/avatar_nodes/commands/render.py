@@ -75,7 +75,7 @@ def command(
         if in_process:
             _render_in_process(graph, audio, out, progress)
         else:
-            _render_with_graph(graph, params_files, log_level, progress)
+            _render_with_graph(graph, params_files, log_level, progress, namespace is None)
         took = time.monotonic() - began
         summary = summarise_video(out)
     click.echo(f"{out}: {summary}")
@@ -91,7 +91,11 @@ def _check_output(out: Path) -> None:
 
 
 def _render_with_graph(
-    graph: Graph, params_files: tuple[Path, ...], log_level: str, progress: Progress
+    graph: Graph,
+    params_files: tuple[Path, ...],
+    log_level: str,
+    progress: Progress,
+    own_namespace: bool,
 ) -> None:
     require_ros()
     # Nobody else need see the topics of a rendering.
@@ -104,6 +108,7 @@ def _render_with_graph(
         graph,
         params_files=params_files,
         log_level=log_level,
+        own_namespace=own_namespace,
         on_state=lambda state: progress.update((state.block - first + 1) * block_s),
     )
     try:

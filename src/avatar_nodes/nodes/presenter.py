@@ -21,6 +21,7 @@ from avatar_nodes.wire.qos import BLOCKS, FRAMES, LATCHED, LATCHED_FEW, PUBLIC_N
 from avatar_nodes.wire.stamp import stamp_of
 
 _IDLE_S = 0.5
+_LOOK_FOR_READERS_S = 0.05
 
 
 class PresenterNode(AvatarNode):
@@ -42,6 +43,7 @@ class PresenterNode(AvatarNode):
         NodeParameter("margin_s", 0.08, "Delay of the first frame, against jitter [s].", 0.0, 5.0),
         NodeParameter("frame_id", "avatar_camera", "frame_id of images and camera info."),
         NodeParameter("jpeg_quality", 85, "Quality of image_raw/compressed.", 1, 100),
+        NodeParameter("readers", 0, "Subscribers without which it is not ready.", 0, 64),
         NodeParameter("qos_image", "SYSTEM_DEFAULT", "QoS of the images.", choices=PUBLIC_NAMES),
         NodeParameter("qos_audio", "SYSTEM_DEFAULT", "QoS of the sound.", choices=PUBLIC_NAMES),
     )
@@ -77,6 +79,8 @@ class PresenterNode(AvatarNode):
             self._player = threading.Thread(target=self._play, name="media clock", daemon=True)
             self._player.start()
         self.heartbeat.say(detail="waiting for an epoch")
+        if self.value("readers"):
+            self.every(_LOOK_FOR_READERS_S, self._tell_condition)
 
     def stop(self) -> None:
         if self._player is not None:
@@ -92,7 +96,17 @@ class PresenterNode(AvatarNode):
         with self._changed:
             if self._presentation.start_epoch(msg.epoch, msg.first_block):
                 self._send_credit()
-                self.heartbeat.say(ready=True, epoch=msg.epoch, detail="presenting")
+                self._tell_condition()
+
+    def _tell_condition(self) -> None:
+        """Ready in its epoch, once all who must not miss a frame are matched."""
+        epoch = self._presentation.epoch
+        if not epoch:
+            return
+        outputs, wanted = (self._image, self._audio), self.value("readers")
+        matched = all(output.get_subscription_count() >= wanted for output in outputs)
+        detail = "presenting" if matched else "waiting for its readers"
+        self.heartbeat.say(ready=matched, epoch=epoch, detail=detail)
 
     def _on_frames(self, msg: FrameBlock) -> None:
         self.note_hop(msg.header.stamp)
