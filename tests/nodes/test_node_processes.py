@@ -21,6 +21,7 @@ from avatar_nodes.nodes.container import ContainerError, parse_nodes
 from avatar_nodes.wire.qos import STAGES
 
 MISCONFIGURED = 78
+PATIENT_S = 240.0  # a machine may be busy; nothing here is about speed
 
 
 def command(kind: str, **parameters: object) -> list[str]:
@@ -52,7 +53,7 @@ def test_a_wrong_configuration_is_one_line_and_its_own_exit_code(
 ) -> None:
     done = subprocess.run(
         command(kind, **parameters), env=child_environment(), capture_output=True, text=True,
-        timeout=120, check=False,
+        timeout=PATIENT_S, check=False,
     )  # fmt: skip
     output = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     assert done.returncode == MISCONFIGURED, output
@@ -72,7 +73,7 @@ def test_ends_when_told(processes: ProcessGroup, spinner: Spinner, number: signa
     child = processes.start(command("microphone"), name="microphone")
     wait_until(lambda: any(status.ready for status in heard), what="a ready microphone")
     child.send_signal(number)
-    assert child.wait(20) == 0
+    assert child.wait(PATIENT_S) == 0
     assert "Traceback" not in processes.log("microphone")
 
 
@@ -104,33 +105,32 @@ def test_a_node_that_does_not_start_by_itself_is_managed(
     node = spinner.create_node("manager")
     change = node.create_client(ChangeState, "/microphone/change_state")
     look = node.create_client(GetState, "/microphone/get_state")
-    assert change.wait_for_service(60.0) and look.wait_for_service(60.0)
+    assert change.wait_for_service(PATIENT_S) and look.wait_for_service(PATIENT_S)
 
     def state() -> int:
-        for _ in range(8):  # the very first answer can be lost: its way back is found later
+        for _ in range(24):  # the very first answer can be lost: its way back is found later
             future = look.call_async(GetState.Request())
             with suppress(AssertionError):
                 wait_until(future.done, what="the node's state", seconds=5.0)
                 return int(future.result().current_state.id)
         raise AssertionError("the node does not tell its state")
 
-    def go(transition: int) -> None:
-        request = ChangeState.Request(transition=Transition(id=transition))
-        future = change.call_async(request)
-        wait_until(future.done, what="the transition")
-        assert future.result().success
+    def go(transition: int, target: int) -> None:
+        """That answer can be lost, too: the state tells all the same."""
+        future = change.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        wait_until(lambda: future.done() or state() == target, what=f"state {target}")
+        assert not future.done() or future.result().success
+        assert state() == target
 
     assert state() == State.PRIMARY_STATE_UNCONFIGURED
     assert not any(status.ready for status in heard)
     for round_number in range(2):
-        go(Transition.TRANSITION_CONFIGURE)
-        go(Transition.TRANSITION_ACTIVATE)
-        assert state() == State.PRIMARY_STATE_ACTIVE
-        wait_until(lambda: heard[-1].ready, what=f"ready, round {round_number}")
-        go(Transition.TRANSITION_DEACTIVATE)
+        go(Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE)
+        go(Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
+        wait_until(lambda: bool(heard) and heard[-1].ready, what=f"ready, round {round_number}")
+        go(Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE)
         wait_until(lambda: not heard[-1].ready, what=f"paused, round {round_number}")
-        go(Transition.TRANSITION_CLEANUP)
-    assert state() == State.PRIMARY_STATE_UNCONFIGURED
+        go(Transition.TRANSITION_CLEANUP, State.PRIMARY_STATE_UNCONFIGURED)
     assert len({status.instance for status in heard}) == 1
 
 
@@ -145,8 +145,9 @@ def test_a_container_s_nodes_are_checked() -> None:
 def test_a_container_says_what_is_wrong() -> None:
     words = [sys.executable, "-m", "avatar_nodes.nodes.container", "--nodes", "a:nothing"]
     done = subprocess.run(
-        words, env=child_environment(), capture_output=True, text=True, timeout=60, check=False
-    )
+        words, env=child_environment(), capture_output=True, text=True, timeout=PATIENT_S,
+        check=False,
+    )  # fmt: skip
     assert done.returncode == MISCONFIGURED
     assert done.stderr.count("\n") == 1
     assert "'a:nothing': expected NAME:KIND" in done.stderr
