@@ -67,6 +67,7 @@ def _encoded(run: Path) -> Path:
 def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
     import torch
 
+    from avatar_nodes.evaluation.judge_folder import JudgeError
     from avatar_nodes.model.checkpoint import CheckpointError
     from avatar_nodes.training.recipe import RecipeError, read_recipe
     from avatar_nodes.training.run import TrainingDivergedError
@@ -76,7 +77,8 @@ def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
     try:
         yield read_recipe(config)
     except (
-        RecipeError, CheckpointError, ShardError, TrainingDivergedError, FileNotFoundError
+        RecipeError, CheckpointError, JudgeError, ShardError, TrainingDivergedError,
+        FileNotFoundError,
     ) as error:  # fmt: skip
         raise click.ClickException(str(error)) from error
 
@@ -98,15 +100,36 @@ def _in_parallel(work: Callable[..., None], parts: int, **arguments: Any) -> Non
 
 @command.command()
 @_options
-def data(run: Path, config: Path | None, threads: int) -> None:
-    """Render clips with speech, actions and objects to shards; goes on where it stopped."""
+@click.option(
+    "--videos",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of talking-head videos to prepare, instead of the tiny world.",
+)
+@click.option(
+    "--syncnet",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Public SyncNet weights (syncnet_v2): leave out videos whose lips do not fit the sound.",
+)
+def data(
+    run: Path, config: Path | None, threads: int, videos: Path | None, syncnet: Path | None
+) -> None:
+    """Write clips to shards: the tiny world's, or real videos; goes on where it stopped."""
+    if syncnet is not None and videos is None:
+        raise click.UsageError("--syncnet is for --videos: the tiny world is in sync")
     with _prepared(config, threads) as recipe:
         from avatar_nodes.training.shards_build import build_shards
 
-        reports = build_shards(
-            run / "shards", recipe.data.jobs(), processes=threads, say=click.echo
-        )
-        click.echo(f"{sum(report['clips'] for report in reports)} clips in {run / 'shards'}")
+        shards = run / "shards"
+        if videos is None:
+            reports = build_shards(shards, recipe.data.jobs(), processes=threads, say=click.echo)
+            click.echo(f"{sum(report['clips'] for report in reports)} clips in {shards}")
+            return
+        from avatar_nodes.training.videos import write_videos
+
+        for line in write_videos(
+            recipe.videos, videos, shards, syncnet=syncnet, processes=threads, say=click.echo
+        ):
+            click.echo(line)
 
 
 @command.command()
@@ -169,6 +192,24 @@ def causal(run: Path, config: Path | None, threads: int, resume: bool, start: Pa
             recipe.causal, config=DiTConfig.tiny(), clips=_encoded(run), folder=run / "causal",
             sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume, text=run / "text" / "export",
             start=start or (taught if (taught / "config.json").exists() else None),
+        )  # fmt: skip
+
+
+@command.command()
+@_resumable
+@_START
+def distill(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
+    """Distil the teacher into the causal few-step model (Self-Forcing DMD).
+
+    It begins as the causal stage's export, or --start.
+    """
+    with _prepared(config, threads) as recipe:
+        from avatar_nodes.training.distill import train_distill
+
+        train_distill(
+            recipe.distill, clips=_encoded(run), folder=run / "distill",
+            teacher=run / "teacher" / "export", student=start or run / "causal" / "export",
+            sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
         )  # fmt: skip
 
 

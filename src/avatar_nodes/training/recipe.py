@@ -10,10 +10,12 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
 from avatar_nodes.training.causal import CausalTraining
+from avatar_nodes.training.distill import DistillTraining
 from avatar_nodes.training.judges import JudgeTraining
 from avatar_nodes.training.shards_world import WorldData
 from avatar_nodes.training.teacher import TeacherTraining
 from avatar_nodes.training.vae import VAETraining
+from avatar_nodes.training.videos import VideoData
 
 
 class RecipeError(ValueError):
@@ -26,6 +28,7 @@ class Recipe:
 
     sigmas: tuple[float, ...] = (1.0, 0.9, 0.75, 0.5, 0.0)
     data: WorldData = field(default_factory=WorldData)
+    videos: VideoData = field(default_factory=VideoData)
     vae: VAETraining = field(default_factory=VAETraining)
     sharpen: VAETraining = field(
         default_factory=lambda: VAETraining(
@@ -34,6 +37,7 @@ class Recipe:
     )
     teacher: TeacherTraining = field(default_factory=TeacherTraining)
     causal: CausalTraining = field(default_factory=CausalTraining)
+    distill: DistillTraining = field(default_factory=DistillTraining)
     judges: JudgeTraining = field(default_factory=JudgeTraining)
 
 
