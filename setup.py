@@ -48,6 +48,8 @@ setup(
     extras_require={
         "microphone": ["pyaudio>=0.2.14,<0.3"],
         "training": [
+            "accelerate>=1.10,<2",
+            "peft>=0.17,<1",
             "scenedetect-headless>=0.7,<0.8",
             "scikit-image>=0.25,<0.27",
             "tensorboard>=2.18,<3",

@@ -42,6 +42,15 @@ def project(layer: nn.Linear, x: Tensor) -> Tensor:
     return layer(x.to(layer.weight.dtype))
 
 
+def whole_weight(layer: nn.Linear) -> Tensor:
+    """The layer's weight, with what low-rank adapters (of peft) add to it in training."""
+    weight = layer.weight
+    for adapter in getattr(layer, "active_adapters", ()):
+        first, second = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight  # type: ignore[index, union-attr]
+        weight = weight + layer.scaling[adapter] * (second @ first)  # type: ignore[index]
+    return weight
+
+
 _PLAIN_KEYS = 1024
 """Keys up to which a CPU trains faster through plain products than through its fused kernel."""
 
@@ -107,7 +116,8 @@ class SelfAttention(_Projections):
         def turned(x: Tensor) -> Tensor:
             return half_split(x, self.num_heads)
 
-        weight = torch.cat([turned(self.q.weight), turned(self.k.weight), self.v.weight])
+        q, k, v = (whole_weight(layer) for layer in (self.q, self.k, self.v))
+        weight = torch.cat([turned(q), turned(k), v])
         bias = torch.cat([turned(self.q.bias), turned(self.k.bias), self.v.bias])
         return weight, bias, turned(self.norm_q.weight), turned(self.norm_k.weight)
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.training.device import mixed_precision, training_device
 from avatar_nodes.training.encoded import EncodedClips
 from avatar_nodes.training.flow_matching import (
     cell_weight,
@@ -22,11 +23,12 @@ from avatar_nodes.training.flow_matching import (
     flow_matching_loss,
     noised,
 )
+from avatar_nodes.training.lora import LowRank
 from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
+from avatar_nodes.training.parameter_average import ParameterAverage
 from avatar_nodes.training.run import TrainingRun
 from avatar_nodes.training.samples import sample_export
 from avatar_nodes.training.talking_model import TalkingModel, export_model
-from avatar_nodes.training.vae import ParameterAverage
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class CausalTraining:
     batch: int = 8
     blocks: int = 4
     learning_rate: float = 1.5e-3
-    matrix_learning_rate: float = 0.02
-    """For the hidden matrices, which Muon updates."""
+    matrix_learning_rate: float | None = 0.02
+    """For the hidden matrices, which Muon updates; null: AdamW updates them, too."""
     warmup: int = 150
     mouth_weight: float = 6.0
     """Loss weight of the latent cells that the mouth touches: lips are few tokens, and late."""
@@ -47,6 +49,8 @@ class CausalTraining:
     """Loss weight of cells that differ from the reference picture: arms are few tokens, too."""
     on_schedule_share: float = 0.75
     """Share of noise levels drawn from the few that inference visits; the rest is continuous."""
+    lora: LowRank | None = None
+    """Train low-rank adapters instead of all weights."""
     compile: bool = True
     """torch.compile the layers: a minute of waiting, then about 40 % less time a step."""
     sample_every: int = 500
@@ -72,13 +76,15 @@ def train_causal(
     paper begins from the bidirectional model).
     """
     torch.manual_seed(options.seed)
-    model = TalkingModel.build(config, text=text, start=start)
+    device = training_device()
+    model = TalkingModel.build(config, text=text, start=start, adapters=options.lora)
+    model.to(device)
     optimizers = Optimizers(
         model,
         learning_rate=options.learning_rate,
         matrix_learning_rate=options.matrix_learning_rate,
     )
-    average = ParameterAverage(model, decay=0.9985)
+    average = ParameterAverage(model, decay=0.9985, trainable_only=True)
     run = TrainingRun(
         folder,
         state={"model": model, "optimizers": optimizers, "average": average},
@@ -93,10 +99,11 @@ def train_causal(
     for step in run:
         rng = np.random.default_rng((options.seed, step))
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
-        batch = data.batch(rng, options.batch, options.blocks)
-        sigma = draw_sigmas(rng, (options.batch, options.blocks), levels, options.on_schedule_share)
-        noise = torch.randn(batch.latents.shape, generator=generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        batch = data.batch(rng, options.batch, options.blocks).to(device)
+        shape = (options.batch, options.blocks)
+        sigma = draw_sigmas(rng, shape, levels, options.on_schedule_share).to(device)
+        noise = torch.randn(batch.latents.shape, generator=generator).to(device)
+        with mixed_precision(device):
             velocity = model(batch, noised(batch.latents, noise, sigma), sigma)
         loss, mouth, rest = flow_matching_loss(
             velocity.float(), noise - batch.latents, batch.mouth,

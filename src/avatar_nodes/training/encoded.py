@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -125,6 +125,11 @@ class WindowBatch:
     """The different prompts of the batch."""
     prompt_index: Tensor
     """int64 [B, N] into `prompts`."""
+
+    def to(self, device: torch.device) -> WindowBatch:
+        """The batch with its tensors on `device`."""
+        held = [getattr(self, field.name) for field in fields(self)]
+        return WindowBatch(*(x.to(device) if isinstance(x, Tensor) else x for x in held))
 
 
 class EncodedClips:

@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
@@ -17,7 +18,11 @@ from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.training.encoded import WindowBatch
-from avatar_nodes.training.vae import ParameterAverage
+from avatar_nodes.training.lora import LowRank, add_adapters, merged_weights
+from avatar_nodes.training.parameter_average import ParameterAverage
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _REMEMBERED_PROMPTS = 4096
 
@@ -36,12 +41,14 @@ class TalkingModel(nn.Module):
 
     @classmethod
     def build(
-        cls, config: DiTConfig, *, text: Path | None = None, start: Path | None = None
-    ) -> TalkingModel:
+        cls, config: DiTConfig, *, text: Path | None = None, start: Path | None = None,
+        adapters: LowRank | None = None,
+    ) -> Self:  # fmt: skip
         """A new model, or one that begins from the export in `start`.
 
         text: folder of a pre-trained text encoder, which is then frozen; without it (or if it is
         not there) the encoder is trained along, beginning as the export's, if there is one.
+        adapters: train low-rank adapters only.
         Raises CheckpointError if the export's weights do not fit `config`.
         """
         frozen = text is not None and (text / "config.json").exists()
@@ -57,12 +64,16 @@ class TalkingModel(nn.Module):
             except RuntimeError as error:
                 reason = " ".join(str(error).split())
                 raise CheckpointError(f"{start}: does not fit this model: {reason}") from error
+        if adapters is not None and adapters.rank:
+            add_adapters(dit, adapters)
         return cls(dit, encoder, frozen_text=frozen)
 
     @classmethod
-    def load(cls, export: Path) -> TalkingModel:
+    def load(cls, export: Path, *, adapters: LowRank | None = None) -> Self:
         """The model of an export, its text encoder frozen. Raises CheckpointError."""
         dit = load_checkpoint(export)
+        if adapters is not None and adapters.rank:
+            add_adapters(dit, adapters)
         text = TextEncoder.load(export / "text_encoder", text_len=dit.config.text_len)
         return cls(dit, text, frozen_text=True)
 
@@ -74,7 +85,7 @@ class TalkingModel(nn.Module):
             self._known.clear()
         for prompt in prompts:
             if prompt not in self._known:
-                with torch.autocast("cpu", enabled=False):
+                with torch.autocast(self.text.encoder.device.type, enabled=False):
                     self._known[prompt] = self.text.encode(prompt)
         return pad_sequence([self._known[prompt] for prompt in prompts], batch_first=True)
 
@@ -89,17 +100,22 @@ class TalkingModel(nn.Module):
 def export_model(
     model: TalkingModel, average: ParameterAverage, config: DiTConfig, folder: Path
 ) -> None:
-    """Write the averaged weights in the published format, bfloat16, and the text encoder's."""
+    """Write the averaged weights in the published format, bfloat16, and the text encoder's.
+
+    What low-rank adapters add is merged into the weights.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    values = average.values
+    values = dict(model.named_parameters()) | average.values
+    averaged = {
+        name.removeprefix("dit."): value for name, value in values.items() if name[:4] == "dit."
+    }
     dit = {
-        name.removeprefix("dit."): value.to(torch.bfloat16).contiguous()
-        for name, value in values.items()
-        if name.startswith("dit.")
+        name: value.to(torch.bfloat16).cpu().contiguous()
+        for name, value in merged_weights(model.dit, averaged).items()
     }
     save_file(dit, folder / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1) + "\n")
-    text = copy.deepcopy(model.text)
+    text = copy.deepcopy(model.text).cpu()
     with torch.no_grad():
         for name, parameter in text.named_parameters():
             parameter.copy_(values[f"text.{name}"])

@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.training.device import mixed_precision, training_device
 from avatar_nodes.training.encoded import EncodedClips, WindowBatch
 from avatar_nodes.training.flow_matching import cell_weight, flow_matching_loss, noised, shifted
 from avatar_nodes.training.guidance import Conditions, dropped, whole_velocity
 from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
+from avatar_nodes.training.parameter_average import ParameterAverage
 from avatar_nodes.training.run import TrainingRun
 from avatar_nodes.training.samples import sample_teacher_export
 from avatar_nodes.training.talking_model import TalkingModel, export_model
-from avatar_nodes.training.vae import ParameterAverage
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,14 @@ def train_teacher(
     text: a pre-trained text encoder's folder, then frozen. start: the export to begin from.
     """
     torch.manual_seed(options.seed)
-    model = TeacherModel.build(config, text=text, start=start)
+    device = training_device()
+    model = TeacherModel.build(config, text=text, start=start).to(device)
     optimizers = Optimizers(
         model,
         learning_rate=options.learning_rate,
         matrix_learning_rate=options.matrix_learning_rate,
     )
-    average = ParameterAverage(model, decay=options.average_decay)
+    average = ParameterAverage(model, decay=options.average_decay, trainable_only=True)
     run = TrainingRun(
         folder,
         state={"model": model, "optimizers": optimizers, "average": average},
@@ -91,12 +93,12 @@ def train_teacher(
     for step in run:
         rng = np.random.default_rng((options.seed, step))
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
-        batch = data.batch(rng, options.batch, options.blocks)
+        batch = data.batch(rng, options.batch, options.blocks).to(device)
         batch = dropped(batch, rng, audio=options.audio_dropout, text=options.text_dropout)
         uniform = shifted(rng.uniform(0.0, 1.0, options.batch), options.shift)
-        sigma = torch.from_numpy(uniform).float()
-        noise = torch.randn(batch.latents.shape, generator=generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        sigma = torch.from_numpy(uniform).float().to(device)
+        noise = torch.randn(batch.latents.shape, generator=generator).to(device)
+        with mixed_precision(device):
             velocity = model(batch, noised(batch.latents, noise, sigma), sigma)
         loss, mouth, rest = flow_matching_loss(
             velocity.float(), noise - batch.latents, batch.mouth,

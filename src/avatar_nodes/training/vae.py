@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig, channels_last
+from avatar_nodes.training.parameter_average import ParameterAverage
 from avatar_nodes.training.run import TrainingRun
 from avatar_nodes.training.snippets import Snippets
 
@@ -58,29 +59,6 @@ def psnr(output: Tensor, target: Tensor) -> float:
     """Peak signal-to-noise ratio in dB of pictures in -1..1."""
     square = (output.clamp(-1, 1) - target).square().mean().item()
     return 10.0 * math.log10(4.0 / max(square, 1e-12))
-
-
-class ParameterAverage:
-    """Exponential moving average of a module's parameters, kept in float32."""
-
-    def __init__(self, module: nn.Module, *, decay: float) -> None:
-        self.decay = decay
-        self.module = module
-        self.values = {k: v.detach().clone().float() for k, v in module.named_parameters()}
-
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Move the average towards the parameters; faster in the first steps."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for name, value in self.module.named_parameters():
-            self.values[name].lerp_(value.float(), 1 - decay)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.values
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        for name, value in state.items():
-            self.values[name].copy_(value)
 
 
 def train_vae(

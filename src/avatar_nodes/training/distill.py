@@ -1,0 +1,250 @@
+"""Distils the teacher into the few-step causal model: Self-Forcing DMD (Live Avatar, stage 2).
+
+Three models: the generator rolls windows out as the stream does; the real score is the frozen
+teacher; the fake score learns, by flow matching, what the generator makes. The generator moves
+along the difference of the two scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.training.device import mixed_precision, training_device
+from avatar_nodes.training.dmd import ScoreNoise, compare_scores
+from avatar_nodes.training.encoded import EncodedClips, WindowBatch
+from avatar_nodes.training.flow_matching import (
+    cell_weight,
+    draw_sigmas,
+    flow_matching_loss,
+    noised,
+)
+from avatar_nodes.training.guidance import EMPTY_PROMPT, Conditions, Guidance, whole_velocity
+from avatar_nodes.training.lora import LowRank
+from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
+from avatar_nodes.training.parameter_average import ParameterAverage
+from avatar_nodes.training.run import TrainingRun
+from avatar_nodes.training.samples import sample_export
+from avatar_nodes.training.self_forcing import (
+    Rollout,
+    SelfForcing,
+    Transition,
+    backward_by_block,
+    roll_out,
+)
+from avatar_nodes.training.talking_model import TalkingModel, export_model
+
+
+@dataclass(frozen=True)
+class DistillTraining:
+    """How to distil. One step is `fake_updates` of the fake score, then one of the generator."""
+
+    steps: int = 300
+    minutes: float | None = None
+    batch: int = 4
+    blocks: int = 3
+    """Blocks of a window; the teacher's number."""
+    learning_rate: float = 1e-4
+    """Of the generator; AdamW for all its parameters."""
+    fake_learning_rate: float = 4e-5
+    fake_updates: int = 5
+    warmup: int = 10
+    audio_guidance: float = 2.0
+    text_guidance: float = 2.0
+    """Guidance of the real score."""
+    normalise: bool = True
+    """Divide the gradient by the distance from the real estimate, as DMD does."""
+    noise: ScoreNoise = field(default_factory=ScoreNoise)
+    history_corrupt: bool = True
+    history_noise: float = 0.0
+    adaptive_sink: bool = True
+    transition: Transition = "fresh"
+    block_by_block: bool = False
+    """Algorithm 2: less memory, one more evaluation of every block's exit step."""
+    regression_weight: float = 0.0
+    """Weight of plain flow matching on data beside the matching loss. Not in the papers: a tiny
+    model with few data may drift from the world otherwise."""
+    mouth_weight: float = 6.0
+    motion_weight: float = 3.0
+    """Cell weights of the fake score's loss (the teacher's) and of the regression."""
+    average_decay: float = 0.99
+    lora: LowRank | None = None
+    """Train low-rank adapters of both moving models instead of all their weights."""
+    compile: bool = True
+    sample_every: int = 50
+    seed: int = 0
+
+
+class Distillation:
+    """The three models and the updates of two of them."""
+
+    def __init__(
+        self, options: DistillTraining, *, teacher: Path, student: Path, sigmas: Sequence[float]
+    ) -> None:
+        self.options = options
+        self.device = training_device()
+        self.rolling = SelfForcing(
+            tuple(sigmas), options.history_corrupt, options.history_noise, options.adaptive_sink,
+            options.transition,
+        )  # fmt: skip
+        self.generator = TalkingModel.load(student, adapters=options.lora).to(self.device)
+        self.real = TalkingModel.load(teacher).to(self.device).requires_grad_(False)
+        self.fake = TalkingModel.load(teacher, adapters=options.lora).to(self.device)
+        self.config = self.generator.dit.config
+        if self.config.latent_shape != self.real.dit.config.latent_shape:
+            raise ValueError(f"{teacher} and {student} are not of one latent shape")
+        rates = (options.learning_rate, options.fake_learning_rate)
+        self.optimizers, self.fake_optimizers = (
+            Optimizers(model, learning_rate=rate, betas=(0.0, 0.999))
+            for model, rate in zip((self.generator, self.fake), rates, strict=True)
+        )
+        self.average = ParameterAverage(
+            self.generator, decay=options.average_decay, trainable_only=True
+        )
+        self._guidance = Guidance(options.audio_guidance, options.text_guidance)
+
+    def compile(self) -> None:
+        """Compile the layers of all three; they share the compiled code."""
+        for model in (self.generator, self.real, self.fake):
+            model.dit.compile_training()
+
+    def state(self) -> dict[str, object]:
+        """What a checkpoint of the run holds."""
+        return {
+            "generator": self.generator,
+            "fake": self.fake,
+            "optimizers": self.optimizers,
+            "fake_optimizers": self.fake_optimizers,
+            "average": self.average,
+        }
+
+    def update_fake(
+        self, batch: WindowBatch, rng: np.random.Generator, noise: torch.Generator, scale: float
+    ) -> dict[str, float]:
+        """One flow-matching update of the fake score on what the generator makes of a batch."""
+        with mixed_precision(self.device):
+            clean = self._roll(batch, rng, noise).clean
+            sigma = self.options.noise.draw(rng, len(clean)).to(self.device)
+            eps = self._normal(clean.shape, noise)
+            conditions = _conditions(self.fake, batch)
+            velocity = whole_velocity(self.fake.dit, noised(clean, eps, sigma), sigma, conditions)
+        loss, _, _ = flow_matching_loss(
+            velocity.float(), eps - clean, batch.mouth,
+            cell_weight(batch, self.options.mouth_weight, self.options.motion_weight),
+        )  # fmt: skip
+        loss.backward()
+        norm = self.fake_optimizers.clip(1.0)
+        self.fake_optimizers.step(scale)
+        return {"fake": loss.item(), "fake_grad": norm.item()}
+
+    def update_generator(
+        self, batch: WindowBatch, rng: np.random.Generator, noise: torch.Generator, scale: float
+    ) -> dict[str, float]:
+        """One update of the generator along the difference of the scores (Algorithm 1 or 2)."""
+        whole = not self.options.block_by_block
+        with mixed_precision(self.device):
+            rollout = self._roll(batch, rng, noise, graph=whole)
+            clean = rollout.clean.detach()
+            sigma = self.options.noise.draw(rng, len(clean)).to(self.device)
+            matching = compare_scores(
+                clean, sigma, self._normal(clean.shape, noise), real=self.real.dit,
+                fake=self.fake.dit, real_conditions=_conditions(self.real, batch),
+                fake_conditions=_conditions(self.fake, batch), guidance=self._guidance,
+                normalise=self.options.normalise,
+            )  # fmt: skip
+            if not whole:
+                own = _conditions(self.generator, batch)
+                backward_by_block(self.generator.dit, own, rollout, matching.gradient)
+        if whole:
+            rollout.clean.backward(matching.gradient)
+        figures = {"distance": matching.distance}
+        if self.options.regression_weight:
+            figures["regression"] = self._regress(batch, rng, noise)
+        figures["grad"] = self.optimizers.clip(1.0).item()
+        self.optimizers.step(scale)
+        return figures
+
+    def _regress(
+        self, batch: WindowBatch, rng: np.random.Generator, noise: torch.Generator
+    ) -> float:
+        """Gradient of plain flow matching on the batch's data; see `regression_weight`."""
+        levels = self.rolling.sigmas[:-1]
+        sigma = draw_sigmas(rng, (self.options.batch, self.options.blocks), levels, 1.0).to(
+            self.device
+        )
+        eps = self._normal(batch.latents.shape, noise)
+        with mixed_precision(self.device):
+            velocity = self.generator(batch, noised(batch.latents, eps, sigma), sigma)
+        loss, _, _ = flow_matching_loss(
+            velocity.float(), eps - batch.latents, batch.mouth,
+            cell_weight(batch, self.options.mouth_weight, self.options.motion_weight),
+        )  # fmt: skip
+        (self.options.regression_weight * loss).backward()
+        return loss.item()
+
+    def _roll(
+        self, batch: WindowBatch, rng: np.random.Generator, noise: torch.Generator, *,
+        graph: bool = False,
+    ) -> Rollout:  # fmt: skip
+        """The generator's windows, left at a random step that all blocks share."""
+        exit_step = int(rng.integers(self.rolling.steps))
+        conditions = _conditions(self.generator, batch)
+        return roll_out(
+            self.generator.dit, conditions, tuple(batch.latents.shape), self.rolling, exit_step,
+            noise, graph=graph,
+        )  # fmt: skip
+
+    def _normal(self, shape: Sequence[int], noise: torch.Generator) -> Tensor:
+        return torch.randn(tuple(shape), generator=noise).to(self.device)
+
+
+def _conditions(model: TalkingModel, batch: WindowBatch) -> Conditions:
+    states = model.states([*batch.prompts, EMPTY_PROMPT])
+    return Conditions(batch.audio, states, batch.prompt_index, batch.sink)
+
+
+def train_distill(
+    options: DistillTraining, *, clips: Path, folder: Path, teacher: Path, student: Path,
+    sigmas: Sequence[float], vae: Path, resume: bool,
+) -> None:  # fmt: skip
+    """Distil `teacher` (an export) into the model that begins as `student` (an export).
+
+    Leaves the averaged generator in `folder/export`, sample strips, and lip-sync among the curves.
+    """
+    torch.manual_seed(options.seed)
+    work = Distillation(options, teacher=teacher, student=student, sigmas=sigmas)
+    run = TrainingRun(
+        folder,
+        state=work.state(),
+        steps=options.steps,
+        minutes=options.minutes,
+        resume=resume,
+        save_every=25,
+        print_every=5,
+    )
+    if options.compile:
+        work.compile()
+    data = EncodedClips(clips, "train")
+    for step in run:
+        rng = np.random.default_rng((options.seed, step))
+        noise = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
+        scale = learning_rate_scale(step, run.fraction, options.warmup)
+        for _ in range(options.fake_updates):
+            batch = data.batch(rng, options.batch, options.blocks).to(work.device)
+            figures = work.update_fake(batch, rng, noise, scale)
+        batch = data.batch(rng, options.batch, options.blocks).to(work.device)
+        figures |= work.update_generator(batch, rng, noise, scale)
+        work.average.update(step)
+        run.log(figures)
+        if (step + 1) % options.sample_every == 0:
+            export_model(work.generator, work.average, work.config, folder / "export")
+            picture = folder / "samples" / f"{step + 1:06d}.png"
+            correlation = sample_export(folder / "export", vae, sigmas, picture)
+            run.writer.add_scalar("val_aperture_corr", correlation, step + 1)
+            print(f"step {step + 1}: aperture correlation {correlation:.3f}, {picture}", flush=True)
+    export_model(work.generator, work.average, work.config, folder / "export")

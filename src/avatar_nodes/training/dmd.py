@@ -1,0 +1,73 @@
+"""Distribution matching distillation: the gradient between two scores (Live Avatar, eq. 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.training.flow_matching import noised, shifted
+from avatar_nodes.training.guidance import (
+    Conditions,
+    Guidance,
+    clean_estimate,
+    guided_velocity,
+    whole_velocity,
+)
+
+
+@dataclass(frozen=True)
+class ScoreNoise:
+    """Noise levels at which the scores compare windows: uniform in low..high, then shifted."""
+
+    low: float = 0.02
+    high: float = 0.98
+    shift: float = 3.0
+
+    def draw(self, rng: np.random.Generator, size: int) -> Tensor:
+        """float32 [size]."""
+        uniform = shifted(rng.uniform(self.low, self.high, size), self.shift)
+        return torch.from_numpy(uniform).float()
+
+
+class MatchingGradient(NamedTuple):
+    """The gradient of the matching loss and what to watch of it."""
+
+    gradient: Tensor
+    """[B, N, C, 3, h, w], with respect to the clean windows, of a mean over their elements."""
+    distance: float
+    """Mean absolute difference of the two estimates."""
+
+
+def matching_gradient(clean: Tensor, real: Tensor, fake: Tensor, normalise: bool) -> Tensor:
+    """Where the loss falls: fake minus real estimate, per element of the mean, [B, N, C, 3, h, w].
+
+    normalise: divided by each window's mean distance from the real estimate, so that all noise
+    levels weigh alike (as DMD does).
+    """
+    difference = fake - real
+    if normalise:
+        scale = (clean - real).abs().mean(dim=(1, 2, 3, 4, 5), keepdim=True)
+        difference = difference / scale.clamp_min(1e-4)
+    return difference / difference.numel()
+
+
+@torch.no_grad()
+def compare_scores(
+    clean: Tensor, sigma: Tensor, noise: Tensor, *, real: WanS2V, fake: WanS2V,
+    real_conditions: Conditions, fake_conditions: Conditions, guidance: Guidance, normalise: bool,
+) -> MatchingGradient:  # fmt: skip
+    """Noise the clean windows to sigma [B] and compare what both scores take them for.
+
+    The real score is guided; the fake one is what it is.
+    """
+    x = noised(clean, noise, sigma)
+    wanted = guided_velocity(real, x, sigma, real_conditions, guidance).float()
+    made = whole_velocity(fake, x, sigma, fake_conditions).float()
+    real_clean, fake_clean = clean_estimate(x, wanted, sigma), clean_estimate(x, made, sigma)
+    gradient = matching_gradient(clean, real_clean, fake_clean, normalise)
+    return MatchingGradient(gradient, (fake_clean - real_clean).abs().mean().item())
