@@ -10,7 +10,7 @@ from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
 from avatar_nodes.streaming.audio_features import MelFeatures
 from avatar_nodes.training.clips import UNHEARD_VOICES, VOICES, Clip, ClipSpec
 from avatar_nodes.training.encoded import EncodedClips, mouth_cells, write_encoded
-from avatar_nodes.training.shards import ShardClips
+from avatar_nodes.training.shards import ClipRecord, ShardClips, write_shard
 from avatar_nodes.training.shards_build import build_shards
 from avatar_nodes.training.shards_world import WorldData
 from avatar_nodes.training.vae import ParameterAverage, export_vae
@@ -119,6 +119,24 @@ def test_encoded_windows_carry_the_sound_of_their_own_blocks(tmp_path: Path) -> 
     assert batch.audio.shape == (2, 3, 1, features.dim, 17)
     assert batch.mouth.shape == (2, 3, 1, 3, 16, 16) and batch.mouth.max() == 1
     assert batch.prompt_index.max() < len(batch.prompts)
+
+
+def test_clips_of_another_shape_without_known_mouths_are_encoded_too(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    _write_vae(tmp_path / "vae")
+    frames = np.random.default_rng(1).integers(0, 256, (24, 64, 96, 3), dtype=np.uint8)
+    truth = {"mouth": np.zeros((24, 4), np.int16), "reference": frames[0]}
+    sound = np.zeros(2 * 7680, np.float32)
+    record = ClipRecord("train_7", (96, 64), list(frames), sound, ("talks", "nods"), {}, truth)
+    write_shard(tmp_path / "train-0.tar", [record])
+    (tmp_path / "train-0.json").write_text('{"clips": 1}')
+    threads = torch.get_num_threads()
+    write_encoded(tmp_path / "out", shards=tmp_path, vae_folder=tmp_path / "vae", split="train")
+    torch.set_num_threads(threads)
+    (clip,) = EncodedClips(tmp_path / "out", "train").clips
+    assert clip["latents"].shape == (6, 8, 4, 6)
+    assert clip["mouth"].shape == (6, 4, 6) and not clip["mouth"].any()
+    assert "aperture" not in clip
 
 
 def _spec(seed: int) -> ClipSpec:

@@ -10,10 +10,17 @@ import pytest
 import torch
 from support.video_files import HEIGHT, WIDTH, landscape, portrait, tone, write_video
 
+from avatar_nodes.evaluation.footage import Footage
 from avatar_nodes.evaluation.judge_folder import JudgeError
 from avatar_nodes.training.shards import ShardClips
 from avatar_nodes.training.videos import NO_SYNCNET, VideoData, write_videos
-from avatar_nodes.training.videos_checks import check_face, face_crops, face_finder, mouth_of
+from avatar_nodes.training.videos_checks import (
+    SyncCheck,
+    check_face,
+    face_crops,
+    face_finder,
+    mouth_of,
+)
 from avatar_nodes.training.videos_read import VideoError, probe, read_frames, read_sound
 from avatar_nodes.training.videos_scenes import find_scenes
 
@@ -153,6 +160,31 @@ def test_a_face_is_found_with_its_mouth() -> None:
     assert again.face is not None and 100 < again.face[3] - again.face[1] < 145
     assert again.face[0] < (mouth[0] + mouth[2]) / 2 < again.face[2]
     assert check_face(np.stack(list(landscape(0.4, 25))), find).reason == "no face"
+
+
+class _Ear:
+    """A judge whose sound comes `late` frames after its picture, or has nothing to do with it."""
+
+    pad = False
+
+    def __init__(self, late: int, noise: float) -> None:
+        self._late, self._noise = late, noise
+
+    def embed(self, footage: Footage) -> tuple[torch.Tensor, torch.Tensor]:
+        assert footage.frames.shape == (48, 256, 256, 3) and len(footage.sound) == 48 * 640
+        torch.manual_seed(0)
+        video = torch.randn(48, 64)
+        return video, video.roll(self._late, 0) + self._noise * torch.randn(48, 64)
+
+
+@pytest.mark.parametrize(
+    ("late", "noise", "verdict"),
+    [(0, 0.1, ""), (2, 0.1, ""), (7, 0.1, "out of sync"), (0, 50.0, "out of sync")],
+)
+def test_lips_must_fit_the_sound(late: int, noise: float, verdict: str) -> None:
+    frames = np.stack(list(landscape(2.0, 24)))
+    check = SyncCheck(_Ear(late, noise))
+    assert check(frames, np.zeros(48 * 640, np.float32), (100, 60, 180, 140)) == verdict
 
 
 def test_weights_that_are_not_syncnets_stop_it_at_once(folder: Path, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ class Preparer:
         self._key = key
         self._count = 0
         self._find, faces = face_finder()
-        self._sync = SyncCheck(syncnet) if syncnet is not None and self._find else None
+        self._sync = SyncCheck.load(syncnet) if syncnet is not None and self._find else None
         sync = NO_SYNCNET if syncnet is None else "public SyncNet"
         if syncnet is not None and self._find is None:
             sync = "skipped: it needs to know where faces are"
@@ -238,7 +238,7 @@ def write_videos(
     Raises FileNotFoundError without videos, JudgeError for wrong SyncNet weights, ShardError.
     """
     if syncnet is not None:
-        SyncCheck(syncnet)  # complains here rather than in every process
+        SyncCheck.load(syncnet)  # complains here rather than in every process
     jobs = options.jobs(videos, syncnet)
     report = summarise(build_shards(folder, jobs, processes=processes, say=say))
     path = folder / "report.json"

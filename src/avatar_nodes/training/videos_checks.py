@@ -6,15 +6,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
+from torch import Tensor
+
+from avatar_nodes.evaluation.footage import Footage
+from avatar_nodes.evaluation.public_syncnet import load_public_syncnet
+from avatar_nodes.evaluation.sync_distance import sync_distance
 
 Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels; x1 and y1 exclusive."""
 
 FaceFinder = Callable[[np.ndarray], list[Box]]
 """uint8 RGB [H,W,3] -> the faces in it, in any order."""
+
+
+class SyncJudge(Protocol):
+    """Embeds what is seen and what is heard, so that what belongs together lies close."""
+
+    pad: bool
+
+    def embed(self, footage: Footage) -> tuple[Tensor, Tensor]:
+        """Video and audio embeddings, [windows, D] each."""
+        ...
+
 
 SAMPLES = 9
 """Pictures of a window that are searched for faces."""
@@ -127,19 +144,21 @@ def mouth_of(face: Box) -> Box:
 
 
 class SyncCheck:
-    """Whether lips and sound belong together, by the public SyncNet."""
+    """Whether lips and sound belong together, by the public SyncNet or a judge like it."""
 
-    def __init__(self, weights: Path) -> None:
-        """Raises `evaluation`'s JudgeError when the file does not hold those weights."""
-        from avatar_nodes.evaluation.public_syncnet import load_public_syncnet
+    def __init__(self, judge: SyncJudge) -> None:
+        self._judge = judge
 
-        self._judge = load_public_syncnet(weights)
+    @classmethod
+    def load(cls, weights: Path) -> SyncCheck:
+        """Raises JudgeError when the file does not hold the public SyncNet's weights."""
+        return cls(load_public_syncnet(weights))
 
     def __call__(self, frames: np.ndarray, sound: np.ndarray, face: Box) -> str:
-        """'' or what is wrong, for frames [F,H,W,3] and their sound float32 [F * 640]."""
-        from avatar_nodes.evaluation.footage import Footage
-        from avatar_nodes.evaluation.sync_distance import sync_distance
+        """'' or what is wrong, for frames [F,H,W,3] and their sound float32 [F * 640].
 
+        Raises ValueError for clips of fewer frames than the shifts that are compared.
+        """
         crops, mouth = face_crops(frames, face)
         footage = Footage(crops, (mouth,) * len(crops), sound)
         result = sync_distance(*self._judge.embed(footage), pad=self._judge.pad)
