@@ -6,7 +6,7 @@ import time
 
 from sensor_msgs.msg import Image
 
-from avatar_msgs.msg import AudioChunk, AvatarState
+from avatar_msgs.msg import AudioChunk, AvatarState, BlockCredit
 from avatar_nodes.nodes.lifecycle_node import EXIT_FAILED, AvatarNode
 from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
@@ -14,15 +14,24 @@ from avatar_nodes.recording.mp4_writer import Mp4Writer
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
-from avatar_nodes.wire.qos import LATCHED, PUBLIC_NAMES, public_qos
+from avatar_nodes.wire.qos import BURST_FRAMES, LATCHED, PUBLIC_NAMES, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
 
 _TICK_S = 0.1
 _PATIENCE_S = 10.0
+_QUIET_S = 1.0
+# The rest of the subscriptions' history is for the blocks that are under way when it says so.
+_BEHIND = BURST_FRAMES // 2
+_CAUGHT_UP = BURST_FRAMES // 4
 
 
 class RecorderNode(AvatarNode):
-    """`image_raw`, `audio` and `state` in; ends with the stream, and its process with it."""
+    """`image_raw`, `audio`, `blocks/credit` and `state` in; ends with the stream, and its process
+    with it.
+
+    It is not ready while it is far behind the presenter: the conductor then issues no block, and
+    no frame is lost, however slow writing is.
+    """
 
     KIND = "recorder"
     PARAMETERS = (
@@ -47,7 +56,11 @@ class RecorderNode(AvatarNode):
         )
         self._pairing = StampPairing(fps=self.value("fps"))
         self._epoch = 0
-        self._finished_at: float | None = None
+        self._finished = False
+        self._arrived_at = 0.0
+        self._presented = 0
+        self._recorded = 0
+        self._behind = False
 
     def start(self) -> None:
         image, audio = public_qos(self.value("qos_image")), public_qos(self.value("qos_audio"))
@@ -56,6 +69,7 @@ class RecorderNode(AvatarNode):
             self.listen(AudioChunk, "audio", self._on_audio, audio),
         ]
         self.listen(AvatarState, "state", self._on_state, LATCHED)
+        self.listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
         self.every(_TICK_S, self._tick)
         self.heartbeat.say(detail="waiting for the presenter")
 
@@ -78,24 +92,35 @@ class RecorderNode(AvatarNode):
 
     def _on_state(self, msg: AvatarState) -> None:
         self._epoch = msg.epoch
-        if msg.state == AvatarState.FINISHED and self._finished_at is None:
-            self._finished_at = time.monotonic()
+        if msg.state == AvatarState.FINISHED and not self._finished:
+            self._finished = True
+            self._arrived_at = time.monotonic()
+        self._tick()
+
+    def _on_credit(self, msg: BlockCredit) -> None:
+        self._presented = msg.frames_presented
         self._tick()
 
     def _tick(self) -> None:
         """Ready once both topics have their publisher; in the epoch that the state tells."""
+        quiet_s = time.monotonic() - self._arrived_at
+        if quiet_s > _QUIET_S:  # what is missing now does not wait to be written
+            self._recorded = self._presented
+        behind = self._presented - self._recorded
+        self._behind = behind > (_CAUGHT_UP if self._behind else _BEHIND)
         matched = all(self.count_publishers(topic.topic_name) for topic in self._topics)
+        ready = matched and self._epoch > 0 and not self._behind
         detail = "recording" if matched else "waiting for the presenter"
-        self.heartbeat.say(ready=matched and self._epoch > 0, epoch=self._epoch, detail=detail)
-        overdue = self._finished_at is not None and (
-            time.monotonic() - self._finished_at > _PATIENCE_S
-        )
-        if overdue and self.exit_code is None:
+        detail = "catching up" if self._behind else detail
+        self.heartbeat.say(ready=ready, epoch=self._epoch, detail=detail)
+        if self._finished and quiet_s > _PATIENCE_S and self.exit_code is None:
             self.get_logger().error("the stream has ended, but its last frame did not arrive")
             self._finish(EXIT_FAILED)
 
     def _record(self, pairs: list[Pair]) -> None:
+        self._arrived_at = time.monotonic()
         for pair in pairs:
+            self._recorded += 1 + pair.missing
             if self._writer is None:
                 return
             self._write(self._writer, pair)
