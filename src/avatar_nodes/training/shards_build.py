@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import cv2
 
 from avatar_nodes.training.shards import ShardError
 
@@ -84,12 +87,16 @@ def _build_in_processes(
 ) -> None:
     start = time.monotonic()
     pool = ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_ignore_interrupts
+        processes, mp_context=get_context("spawn"), initializer=_one_thread_each
     )
     try:
-        waiting = [pool.submit(_build, job, folder) for job in jobs]
+        with _interrupts_ignored():  # the processes that start here inherit it
+            waiting = [pool.submit(_build, job, folder) for job in jobs]
         for count, future in enumerate(as_completed(waiting), start=1):
             say(_progress(future.result(), count, len(jobs), time.monotonic() - start))
+    except KeyboardInterrupt:
+        say("stopping when the shards being written are whole")
+        raise
     except BrokenProcessPool as error:
         raise ShardError(
             "a process that was writing shards died; what is whole is kept: run the command again"
@@ -98,11 +105,17 @@ def _build_in_processes(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process; only the first one decides. Each is one thread's work."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import cv2
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ctrl-C reaches every process, but only the first one is to decide what it means."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
+
+def _one_thread_each() -> None:
     cv2.setNumThreads(1)
 
 
