@@ -29,13 +29,13 @@ LATENT_CHANNELS = 8
 SIGMAS = (1.0, 0.9, 0.75, 0.5, 0.0)
 
 
-def build_tiny_checkpoint(folder: Path) -> Path:
+def build_tiny_checkpoint(folder: Path, *, side: int = SIDE) -> Path:
     """Write the checkpoint into `folder` and return it; the same weights every time."""
     torch.manual_seed(0)
     config = DiTConfig.tiny(
         dim=64, ffn_dim=128, num_layers=2, num_heads=2, audio_inject_layers=(0,), freq_dim=32,
         text_dim=TEXT_DIM, in_dim=LATENT_CHANNELS, out_dim=LATENT_CHANNELS,
-        cond_dim=LATENT_CHANNELS, latent_shape=(LATENT_CHANNELS, SIDE // 16, SIDE // 16),
+        cond_dim=LATENT_CHANNELS, latent_shape=(LATENT_CHANNELS, side // 16, side // 16),
     )  # fmt: skip
     model = WanS2V(config)
     vae = TinyVAE(
@@ -53,7 +53,7 @@ def build_tiny_checkpoint(folder: Path) -> Path:
     text = TextEncoder.tiny(text_dim=TEXT_DIM, text_len=config.text_len)
     text.save(folder / "text_encoder")
     _save_vae(vae, folder / "vae")
-    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / "reference.png")
     return folder
 
@@ -78,6 +78,7 @@ def write_tiny_profile(
     *,
     denoisers: Sequence[Sequence[int]] = ((0, 1), (2, 3)),
     processes: str = "",
+    side: int = SIDE,
 ) -> Path:
     """Write a float32 profile for such a checkpoint into `folder` and return its path.
 
@@ -88,7 +89,7 @@ def write_tiny_profile(
     profile.write_text(
         "extends: tiny\n"
         f"model: {{checkpoint: {checkpoint}, dtype: float32}}\n"
-        f"video: {{width: {SIDE}, height: {SIDE}}}\n"
+        f"video: {{width: {side}, height: {side}}}\n"
         f"placement: {{denoisers: {json.dumps(placements)}, processes: {{{processes}}}}}\n"
     )
     return profile

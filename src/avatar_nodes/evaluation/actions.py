@@ -96,7 +96,7 @@ def evaluate_actions(
     figures = summarise_actions(found[model.name])
     figures["chance"] = 1.0 / len(judge.actions)
     figures["baselines"] = {p.name: summarise_actions(found[p.name]) for p in baselines}
-    if "truth" in found:
+    if "truth" in figures["baselines"]:
         figures["accuracy_on_truth"] = figures["baselines"]["truth"]["accuracy"]
     figures["per_action"] = {
         action: float(np.mean([r.right for r in found[model.name] if r.prompted == action]))

@@ -19,7 +19,7 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     """
     if first.ndim != 2 or first.shape[1:] != second.shape[1:] or min(len(first), len(second)) < 2:
         raise ValueError(f"features {list(first.shape)} and {list(second.shape)}")
-    a, b = (torch.from_numpy(np.asarray(x, np.float64)) for x in (first, second))
+    a, b = (torch.from_numpy(np.ascontiguousarray(x, np.float64)) for x in (first, second))
     mean = (a.mean(dim=0) - b.mean(dim=0)).square().sum()
     ca, cb = (torch.atleast_2d(torch.cov(x.T)) for x in (a, b))
     # tr (Ca Cb)^(1/2) is that of the symmetric Ca^(1/2) Cb Ca^(1/2), whose eigenvalues are real.

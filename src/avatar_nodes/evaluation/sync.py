@@ -142,9 +142,9 @@ def evaluate_sync(
         other = summarise(voices)
         figures["unheard_voice_corr"] = other["aperture_corr"]
         figures["unheard_voices"] = other
-    if "truth" in found:
-        figures["truth_corr"] = summarise(found["truth"])["aperture_corr"]
     figures["baselines"] = {p.name: summarise(found[p.name]) for p in baselines}
+    if "truth" in figures["baselines"]:
+        figures["truth_corr"] = figures["baselines"]["truth"]["aperture_corr"]
     figures["per_clip"] = [asdict(result) for result in found[model.name]]
     return figures
 

@@ -154,8 +154,14 @@ class JudgeClips:
         return cls(tuple(dict(np.load(path)) for path in paths))
 
     def speaking(self) -> JudgeClips:
-        """Those in which the mouth is open for a fifth of the time."""
-        return JudgeClips(tuple(c for c in self.clips if (c["aperture"] > 0.1).mean() >= 0.2))
+        """Those in which the mouth is open for a fifth of the time.
+
+        Raises FileNotFoundError when there is none.
+        """
+        found = tuple(c for c in self.clips if (c["aperture"] > 0.1).mean() >= 0.2)
+        if not found:
+            raise FileNotFoundError(f"none of {len(self.clips)} clips for the judges has speech")
+        return JudgeClips(found)
 
 
 def read_portraits(folder: Path, split: str) -> np.ndarray:

@@ -38,9 +38,9 @@ class JudgeTraining:
     people: int = 700
     val_people: int = 60
     seed: int = 4
-    sync_steps: int = 900
-    identity_steps: int = 700
-    action_steps: int = 1100
+    sync_steps: int = 600
+    identity_steps: int = 500
+    action_steps: int = 800
     learning_rate: float = 2e-3
 
 
@@ -61,7 +61,8 @@ def train_judges(
 ) -> dict[str, dict[str, float]]:
     """Train all three one after another and export each to `folder/export`.
 
-    data: what `write_judge_clips` and `write_portraits` made. Returns the validation figures.
+    data: what `write_judge_clips` and `write_portraits` made. Returns the validation figures of
+    the judges that are complete; Ctrl-C ends the whole, to go on with `resume`.
     """
     torch.manual_seed(options.seed)
     clips, val = JudgeClips.read(data, "train"), JudgeClips.read(data, "val")
@@ -71,7 +72,9 @@ def train_judges(
         _identity_task(options, read_portraits(data, "train"), read_portraits(data, "val")),
         _action_task(options, clips, val),
     ):
-        figures[task.name] = _train(task, options, folder / task.name, resume=resume)
+        if not _train(task, options, folder / task.name, resume=resume):
+            break
+        figures[task.name] = task.validate()
         config = {**task.config, "validation": figures[task.name]}
         save_judge(folder / "export", task.name, task.net, config)
         shown = "  ".join(f"{name} {value:.3f}" for name, value in figures[task.name].items())
@@ -79,7 +82,8 @@ def train_judges(
     return figures
 
 
-def _train(task: _Task, options: JudgeTraining, folder: Path, *, resume: bool) -> dict[str, float]:
+def _train(task: _Task, options: JudgeTraining, folder: Path, *, resume: bool) -> bool:
+    """Train to the averaged weights; False when it was stopped on the way."""
     optimizer = torch.optim.AdamW(
         task.net.parameters(), lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.02
     )
@@ -106,7 +110,7 @@ def _train(task: _Task, options: JudgeTraining, folder: Path, *, resume: bool) -
     with torch.no_grad():
         for name, parameter in task.net.named_parameters():
             parameter.copy_(average.values[name])
-    return task.validate()
+    return run.complete
 
 
 def degrade(pictures: Tensor, generator: torch.Generator) -> Tensor:
