@@ -42,12 +42,16 @@ def tone(seconds: float, rate: int) -> np.ndarray:
 
 def write_video(
     path: Path, frames: Iterator[np.ndarray], *, rate: int, sound: np.ndarray | None,
-    sound_rate: int = 44_100, sound_late_s: float = 0.0,
+    sound_rate: int = 44_100, sound_late_s: float = 0.0, pixel: Fraction = Fraction(1),
 ) -> Path:  # fmt: skip
-    """H.264 pictures uint8 RGB [240,320,3] and AAC stereo sound, as cameras write them."""
+    """H.264 pictures uint8 RGB [240,320,3] and AAC stereo sound, as cameras write them.
+
+    `pixel` is the width of a pixel over its height.
+    """
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast"})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        video.codec_context.sample_aspect_ratio = pixel
         audio = container.add_stream("aac", rate=sound_rate) if sound is not None else None
         for frame in frames:
             container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from avatar_nodes.training.videos_checks import (
     face_finder,
     mouth_of,
 )
-from avatar_nodes.training.videos_read import VideoError, probe, read_frames, read_sound
+from avatar_nodes.training.videos_read import VideoError, probe, read_frames, read_sound, upright
 from avatar_nodes.training.videos_scenes import find_scenes
 
 OPTIONS = VideoData(width=128, height=128, min_seconds=1.5, blocks=2, val_percent=0, test_percent=0)
@@ -116,6 +117,24 @@ def test_pictures_are_cut_around_the_centre(tmp_path: Path) -> None:
     (wide,) = read_frames(path, 0.0, 1, (160, 80))
     white = np.flatnonzero(wide[40, :, 0] > 127)
     assert (white[0], white[-1]) == (60, 99)
+
+
+def test_pixels_that_are_not_square_are_made_square(tmp_path: Path) -> None:
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    picture[:, WIDTH // 2 - 40 : WIDTH // 2 + 40] = 255
+    path = tmp_path / "narrow.mp4"
+    write_video(path, iter([picture] * 5), rate=25, sound=None, pixel=Fraction(1, 2))
+    (square,) = read_frames(path, 0.0, 1, (120, 120))
+    white = np.flatnonzero(square[60, :, 0] > 127)
+    assert (white[0], white[-1]) == (45, 74)  # a quarter of the 160 pixels that it is wide
+
+
+def test_pictures_of_a_turned_phone_are_upright() -> None:
+    stored = np.zeros((4, 6, 3), np.uint8)
+    stored[0, 0] = 255  # its upper left corner
+    assert upright(stored, -90)[0, -1].all()  # turned clockwise, as a rotation of -90 says
+    assert upright(stored, 90)[-1, 0].all() and upright(stored, 180)[-1, -1].all()
+    assert np.array_equal(upright(stored, 0), stored)
 
 
 @pytest.mark.parametrize("late", [0.0, 0.25])

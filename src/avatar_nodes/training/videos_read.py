@@ -93,6 +93,7 @@ def read_frames(
         stream = container.streams.video[0]
         stream.thread_type = "SLICE"
         start = _first_time(stream) + start_s
+        pixel = float(stream.sample_aspect_ratio or 1)
         container.seek(round(start * av.time_base), backward=True)
         shown: av.VideoFrame | None = None
         picture: np.ndarray | None = None
@@ -102,7 +103,7 @@ def read_frames(
                 continue
             while done < count and frame.time > start + (done + 0.5) / FRAME_RATE:
                 if picture is None:
-                    picture = _fitted(shown or frame, size)
+                    picture = _fitted(shown or frame, size, pixel)
                 yield picture
                 done += 1
             if done == count:
@@ -112,7 +113,7 @@ def read_frames(
             return
         end = shown.time + 1.0 / float(stream.average_rate or FRAME_RATE)
         while done < count and start + (done + 0.5) / FRAME_RATE < end:
-            yield _fitted(shown, size)
+            yield _fitted(shown, size, pixel)
             done += 1
 
 
@@ -135,14 +136,26 @@ def _first_time(stream: av.VideoStream) -> float:
     return float(stream.start_time * stream.time_base)
 
 
-def _fitted(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
-    """Upright, with square pixels, cut around the centre and scaled to `size` (width, height)."""
-    picture = frame.to_ndarray(format="rgb24")
-    aspect = float(frame.sample_aspect_ratio or 1) if hasattr(frame, "sample_aspect_ratio") else 1.0
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    if turns:
-        picture = np.rot90(picture, turns)
-        aspect = 1.0 / aspect if turns % 2 else aspect
+def _fitted(frame: av.VideoFrame, size: tuple[int, int], pixel: float) -> np.ndarray:
+    """Upright, with square pixels, cut around the centre and scaled to `size` (width, height).
+
+    `pixel` is the width of a stored pixel over its height.
+    """
+    picture = upright(frame.to_ndarray(format="rgb24"), frame.rotation)
+    sideways = round(frame.rotation / 90) % 2
+    return fit(picture, size, 1.0 / pixel if sideways else pixel)
+
+
+def upright(picture: np.ndarray, rotation: int) -> np.ndarray:
+    """Turn [H,W,3] counter-clockwise by `rotation` degrees, as phones' files ask for."""
+    return np.rot90(picture, round(rotation / 90) % 4)
+
+
+def fit(picture: np.ndarray, size: tuple[int, int], aspect: float = 1.0) -> np.ndarray:
+    """Cut uint8 [H,W,3] around its centre to the shape of `size` (width, height), then scale it.
+
+    `aspect` is the width of its pixels over their height.
+    """
     height, width = picture.shape[:2]
     wanted = size[0] / size[1]
     shape = width * aspect / height
