@@ -73,12 +73,17 @@ def test_actions(profile: Path) -> None:
 
 
 def test_quality(profile: Path) -> None:
-    figures, table = evaluate(profile, "quality", "--clips", "1", "--blocks", "4", "--fvd", "none")
+    teacher = ["--teacher", str(profile.parent / "checkpoint"), "--teacher-steps", "2"]
+    figures, table = evaluate(
+        profile, "quality", "--clips", "1", "--blocks", "4", "--fvd", "none", *teacher,
+        "--teacher-guidance", "2.0", "1.0",
+    )  # fmt: skip
     assert figures["student_psnr"] < 20 and figures["student_evaluations"] == 4
     assert figures["vae_psnr"] < 30 and math.isfinite(figures["vae_ssim"])
     assert figures["student_frechet_identity_features"] > 0
     assert "none: is no TorchScript module" in figures["not_measured"]["fvd"]
-    assert "teacher_psnr" in figures["not_measured"] and "Not measured: fvd:" in table
+    assert figures["teacher_psnr"] < 20 and figures["teacher_evaluations"] == 4
+    assert "teacher_psnr" not in figures["not_measured"] and "Not measured: fvd:" in table
 
 
 def test_long(profile: Path) -> None:

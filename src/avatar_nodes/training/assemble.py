@@ -23,7 +23,8 @@ REFERENCE_SEED = 11
 def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:
     """Copy the transformer, text encoder and autoencoder of `run` to `out`; yields what it did.
 
-    The sharpened decoder is taken where it was trained, the first one otherwise.
+    The sharpened decoder is taken where it was trained, the first one otherwise. The judges are
+    taken along where they were trained.
     Raises:
         FileNotFoundError: a stage has not been trained yet.
     """
@@ -32,6 +33,8 @@ def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:
     parts = {target: run / source for target, source in _PARTS.items()}
     for name in ("config.json", "diffusion_pytorch_model.safetensors"):
         parts[f"vae/{name}"] = vae / name
+    for source in sorted((run / "judges" / "export").glob("*")):
+        parts[f"judges/{source.name}"] = source
     for target, source in parts.items():
         if not source.exists():
             raise FileNotFoundError(f"{source} is missing: train that stage first")

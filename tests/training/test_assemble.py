@@ -1,0 +1,34 @@
+"""The parts of a run in one checkpoint folder."""
+
+from pathlib import Path
+
+import pytest
+
+from avatar_nodes.training.assemble import assemble_checkpoint
+
+
+def write(run: Path, *names: str) -> None:
+    for name in names:
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text(name)
+
+
+def test_every_part_lands_in_its_place_and_judges_come_along(tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "checkpoint"
+    weights = "diffusion_pytorch_model.safetensors"
+    text = ("text_encoder/config.json", "text_encoder/model.safetensors")
+    write(run, *(f"causal/export/{name}" for name in ("config.json", weights, *text)))
+    write(run, "vae/vae/config.json", f"vae/vae/{weights}")
+    list(assemble_checkpoint(run, out))
+    assert not (out / "judges").exists() and (out / "reference.png").stat().st_size > 1000
+    write(run, "sharpen/vae/config.json", f"sharpen/vae/{weights}")
+    write(run, "judges/export/config.json", "judges/export/syncnet.safetensors")
+    said = list(assemble_checkpoint(run, out))
+    assert (out / "vae" / weights).read_text() == f"sharpen/vae/{weights}"
+    assert (out / "judges" / "syncnet.safetensors").read_text().startswith("judges/export")
+    assert any(line.startswith("judges/config.json") for line in said)
+
+
+def test_a_missing_stage_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="train that stage first"):
+        list(assemble_checkpoint(tmp_path, tmp_path / "out"))
