@@ -13,7 +13,9 @@ from torch import Tensor
 
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.kv import BlockKV
+from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.guidance import Conditions
+from avatar_nodes.training.noise import Noise
 from avatar_nodes.training.self_forcing import SelfForcing, backward_by_block, roll_out
 
 SIGMAS = (1.0, 0.9, 0.5, 0.0)
@@ -43,8 +45,8 @@ def conditions() -> Conditions:
     )
 
 
-def _noise(seed: int = 3) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def _noise() -> Noise:
+    return Noise(3)
 
 
 @torch.no_grad()
@@ -56,7 +58,7 @@ def _stream(model: WanS2V, conditions: Conditions) -> Tensor:
     sink = model.prefill_sink(conditions.sink, prompts.select(conditions.prompt_index[:, 0]))
     blocks = []
     for block in range(SHAPE[1]):
-        x = torch.randn((2, *SHAPE[2:]), generator=noise)
+        x = noise((2, *SHAPE[2:]))
         text = prompts.select(conditions.prompt_index[:, block])
         for step, sigma in enumerate(SIGMAS[:-1]):
             t = torch.full((2,), 1000.0 * sigma)
@@ -86,7 +88,7 @@ def test_blocks_leave_at_one_step_and_see_their_own_noise_level(
 ) -> None:
     made = roll_out(model, conditions, SHAPE, EULER, 0, _noise())
     assert [len(past) for past in made.past] == [0, 1, 2, 2]
-    torch.testing.assert_close(made.inputs[0], torch.randn((2, *SHAPE[2:]), generator=_noise()))
+    torch.testing.assert_close(made.inputs[0], _noise()((2, *SHAPE[2:])))
     stream = _stream(model, conditions)
     torch.testing.assert_close(made.sinks[1], stream[:, 0, :, :1], atol=1e-4, rtol=0)
     assert torch.equal(made.sinks[0], conditions.sink)
@@ -116,7 +118,7 @@ def test_fresh_noise_enters_between_the_steps(model: WanS2V, conditions: Conditi
     options = SelfForcing(SIGMAS)
     made = roll_out(model, conditions, shape, options, 1, _noise())
     noise = _noise()
-    x = torch.randn((2, *SHAPE[2:]), generator=noise)
+    x = noise((2, *SHAPE[2:]))
     prompts = model.encode_text(conditions.states).select(conditions.prompt_index[:, 0])
     sink = model.prefill_sink(conditions.sink, prompts)
     with torch.no_grad():
@@ -124,7 +126,7 @@ def test_fresh_noise_enters_between_the_steps(model: WanS2V, conditions: Conditi
             x, torch.full((2,), 1000.0), conditions.audio[:, 0], prompts, sink
         )
     clean = x - velocity
-    by_hand = 0.1 * clean + 0.9 * torch.randn(x.shape, generator=noise)
+    by_hand = 0.1 * clean + 0.9 * noise(x.shape)
     torch.testing.assert_close(made.inputs[0], by_hand, atol=1e-5, rtol=0)
 
 
@@ -186,9 +188,7 @@ def test_algorithm_2_has_the_gradient_of_the_whole_graph_in_less_memory(
 
 def test_bfloat16_keeps_the_graph_of_every_weight(model: WanS2V, conditions: Conditions) -> None:
     """Weights that were cast without a graph must not be taken for the exit step."""
-    from avatar_nodes.training.device import mixed_precision
-
-    with mixed_precision(torch.device("cpu")):
+    with Workers().mixed_precision():
         made = roll_out(model, conditions, SHAPE, EULER, 1, _noise(), graph=True)
     made.clean.square().mean().backward()
     silent = {n for n, g in _gradients(model).items() if n.endswith("weight") and not g.any()}

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def command() -> None:
     """Train the tiny profile's models, stage by stage.
 
-    The order is data, vae, encode, causal, sharpen, assemble. Every stage reads what the stages
-    before left in the run folder; training can be stopped with Ctrl-C and goes on with --resume.
+    The order is data, text, vae, encode, teacher, causal, distill, judges, assemble; sharpen can
+    come any time after vae. Every stage reads what the stages before left in the run folder;
+    training can be stopped with Ctrl-C and goes on with --resume.
     """
 
 
@@ -134,6 +135,23 @@ def data(
 
 @command.command()
 @_resumable
+def text(run: Path, config: Path | None, threads: int, resume: bool) -> None:
+    """Pre-train the text encoder on how actions are asked for; frozen afterwards."""
+    with _prepared(config, threads) as recipe:
+        from avatar_nodes.model.dit_config import DiTConfig
+        from avatar_nodes.training.text import train_text
+
+        sizes = DiTConfig.tiny()
+        right = train_text(
+            recipe.text, folder=run / "text", text_dim=sizes.text_dim, text_len=sizes.text_len,
+            resume=resume,
+        )  # fmt: skip
+        figures = ", ".join(f"{name} {share:.3f}" for name, share in right.items())
+        click.echo(f"held-out wordings read right: {figures}")
+
+
+@command.command()
+@_resumable
 def vae(run: Path, config: Path | None, threads: int, resume: bool) -> None:
     """Train the video autoencoder."""
     with _prepared(config, threads) as recipe:
@@ -190,7 +208,8 @@ def causal(run: Path, config: Path | None, threads: int, resume: bool, start: Pa
         taught = run / "teacher" / "export"
         train_causal(
             recipe.causal, config=DiTConfig.tiny(), clips=_encoded(run), folder=run / "causal",
-            sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume, text=run / "text" / "export",
+            sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
+            text=run / "text" / "export",
             start=start or (taught if (taught / "config.json").exists() else None),
         )  # fmt: skip
 

@@ -67,8 +67,8 @@ def layer_parts(model: WanS2V, sequence: FullSequence) -> Iterator[Parts]:
     """The hidden state after each layer, its audio injected."""
     x = sequence.parts()
     for index, block in enumerate(model.layers):
-        x = model.full_layer(
-            block, model.audio_injector.at(index), x, sequence.time_rows, sequence.audio,
+        x = block(
+            model.full_layer, model.audio_injector.at(index), x, sequence.time_rows, sequence.audio,
             sequence.rope, sequence.text.layers[index], sequence.still_text.layers[index],
         )  # fmt: skip
         yield x

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from avatar_nodes.model import modulation as rows
 from avatar_nodes.model.attention import CrossAttention, LayerKV, SelfAttention, project
 from avatar_nodes.model.modulation import Modulation
+
+Result = TypeVar("Result")
 
 
 class WanBlock(nn.Module):
@@ -24,6 +27,18 @@ class WanBlock(nn.Module):
         self.cross_attn = CrossAttention(dim, num_heads, eps)
         self.ffn = nn.Sequential(nn.Linear(dim, ffn_dim), nn.GELU("tanh"), nn.Linear(ffn_dim, dim))
         self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
+
+    def forward(self, operation: Callable[..., Result], *arguments: Any) -> Result:
+        """`operation(self, *arguments)`.
+
+        All that uses this layer's weights goes through here: sharded training (FSDP) gathers them
+        when a forward begins and frees them when it ends.
+        """
+        return operation(self, *arguments)
+
+    def text_keys_values(self, context: Tensor) -> LayerKV:
+        """Keys and values of text tokens [B, T, dim]."""
+        return self.cross_attn.keys_values(context)
 
     @property
     def ffn_dtype(self) -> torch.dtype:

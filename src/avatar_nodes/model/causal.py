@@ -78,13 +78,22 @@ def prefill_sink(model: WanS2V, tokens: Tensor, rope: WindowRope, text: TextKV) 
     x = tokens
     layers: list[LayerKV] = []
     for index, block in enumerate(model.layers):
-        modulation = block.modulated(time.rows)
-        q, kv = block.qkv(x, modulation)
+        last = index + 1 == len(model.layers)
+        x, kv = block(_sink_layer, x, time.rows, rope, None if last else text.layers[index])
         layers.append(kv)
-        if index + 1 < len(model.layers):  # nothing reads what the last layer does to the sink
-            attended = attend(rotate(q, rope.sink), rotate(kv.k, rope.sink), kv.v)
-            x = block.finish(x, attended, modulation, text.layers[index])
     return SinkKV(tuple(layers))
+
+
+def _sink_layer(
+    block: WanBlock, x: Tensor, time_rows: Tensor, rope: WindowRope, text: LayerKV | None
+) -> tuple[Tensor, LayerKV]:
+    """One layer of `prefill_sink`; nothing reads what the last one (no text) does to the sink."""
+    modulation = block.modulated(time_rows)
+    q, kv = block.qkv(x, modulation)
+    if text is not None:
+        attended = attend(rotate(q, rope.sink), rotate(kv.k, rope.sink), kv.v)
+        x = block.finish(x, attended, modulation, text)
+    return x, kv
 
 
 def denoise_block(
@@ -93,21 +102,29 @@ def denoise_block(
 ) -> tuple[Tensor, BlockKV]:  # fmt: skip
     """One block's tokens [B, S, dim] at t [B] -> head output [B, S, patch], keys and values."""
     time = model.time(t)
-    key_rope = rope.keys_with_sink_at(sink_position, len(past))
+    ropes = (rope.at_distance[0], rope.keys_with_sink_at(sink_position, len(past)))
     x = tokens
     layers: list[LayerKV] = []
     for index, block in enumerate(model.layers):
-        modulation = block.modulated(time.rows)
-        q, kv = block.qkv(x, modulation)
-        layers.append(kv)
-        window = [sink.layers[index], *(block_kv.layers[index] for block_kv in past), kv]
-        keys = rotate(torch.cat([part.k for part in window], dim=1), key_rope)
-        values = torch.cat([part.v for part in window], dim=1)
-        attended = attend(rotate(q, rope.at_distance[0]), keys, values)
-        x = block.finish(x, attended, modulation, text.layers[index])
+        seen = [sink.layers[index], *(block_kv.layers[index] for block_kv in past)]
         inject = model.audio_injector.at(index)
-        x = x if inject is None else inject(x, sound)
+        x, kv = block(_block_layer, inject, x, time.rows, sound, ropes, text.layers[index], seen)
+        layers.append(kv)
     return model.head(x, time.embedding), BlockKV(tuple(layers))
+
+
+def _block_layer(
+    block: WanBlock, inject: LayerInjection | None, x: Tensor, time_rows: Tensor,
+    sound: AudioTokens, ropes: tuple[RopeTable, RopeTable], text: LayerKV, seen: list[LayerKV],
+) -> tuple[Tensor, LayerKV]:  # fmt: skip
+    """One layer of `denoise_block`; `seen` is the sink and the past, ropes those of q and keys."""
+    modulation = block.modulated(time_rows)
+    q, kv = block.qkv(x, modulation)
+    window = [*seen, kv]
+    keys = rotate(torch.cat([part.k for part in window], dim=1), ropes[1])
+    values = torch.cat([part.v for part in window], dim=1)
+    x = block.finish(x, attend(rotate(q, ropes[0]), keys, values), modulation, text)
+    return (x if inject is None else inject(x, sound)), kv
 
 
 def denoise_window(
@@ -121,9 +138,9 @@ def denoise_window(
     time = model.time(t)
     x = tokens
     for index, block in enumerate(model.layers):
-        x = model.window_layer(
-            block, model.audio_injector.at(index), x, time.rows, sound, rope, text.layers[index],
-            sink.layers[index],
+        x = block(
+            model.window_layer, model.audio_injector.at(index), x, time.rows, sound, rope,
+            text.layers[index], sink.layers[index],
         )  # fmt: skip
     return model.head(x, time.embedding)
 

@@ -79,7 +79,7 @@ class WanS2V(nn.Module):
         """
         padded = F.pad(states, (0, 0, 0, self.config.text_len - states.shape[1]))
         context = self._text_context(padded)
-        return TextKV(tuple(block.cross_attn.keys_values(context) for block in self.layers))
+        return TextKV(tuple(block(WanBlock.text_keys_values, context) for block in self.layers))
 
     def prefill_sink(self, latent: Tensor, text: TextKV) -> SinkKV:
         """Keys and values of a clean sink frame [B, C, 1, H, W]."""

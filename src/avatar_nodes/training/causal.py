@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from avatar_nodes.model.dit_config import DiTConfig
-from avatar_nodes.training.device import mixed_precision, training_device
+from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.encoded import EncodedClips
 from avatar_nodes.training.flow_matching import (
     cell_weight,
@@ -24,6 +24,7 @@ from avatar_nodes.training.flow_matching import (
     noised,
 )
 from avatar_nodes.training.lora import LowRank
+from avatar_nodes.training.noise import Noise
 from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
 from avatar_nodes.training.parameter_average import ParameterAverage
 from avatar_nodes.training.run import TrainingRun
@@ -76,9 +77,9 @@ def train_causal(
     paper begins from the bidirectional model).
     """
     torch.manual_seed(options.seed)
-    device = training_device()
+    workers = Workers()
     model = TalkingModel.build(config, text=text, start=start, adapters=options.lora)
-    model.to(device)
+    model.settle(workers)
     optimizers = Optimizers(
         model,
         learning_rate=options.learning_rate,
@@ -91,23 +92,24 @@ def train_causal(
         steps=options.steps,
         minutes=options.minutes,
         resume=resume,
+        workers=workers,
     )
-    if options.compile:
+    if options.compile and workers.count == 1:
         model.dit.compile_training()
     data = EncodedClips(clips, "train")
     levels = sigmas[:-1]
     for step in run:
         rng = np.random.default_rng((options.seed, step))
-        generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
-        batch = data.batch(rng, options.batch, options.blocks).to(device)
+        draw = Noise(options.seed * 1_000_003 + step, workers)
+        batch = workers.share(data.batch(rng, options.batch, options.blocks))
         shape = (options.batch, options.blocks)
-        sigma = draw_sigmas(rng, shape, levels, options.on_schedule_share).to(device)
-        noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-        with mixed_precision(device):
+        sigma = workers.rows(draw_sigmas(rng, shape, levels, options.on_schedule_share))
+        noise = draw(batch.latents.shape)
+        with workers.mixed_precision():
             velocity = model(batch, noised(batch.latents, noise, sigma), sigma)
         loss, mouth, rest = flow_matching_loss(
             velocity.float(), noise - batch.latents, batch.mouth,
-            cell_weight(batch, options.mouth_weight, options.motion_weight),
+            cell_weight(batch, options.mouth_weight, options.motion_weight), workers,
         )  # fmt: skip
         loss.backward()
         norm = optimizers.clip(1.0)
@@ -117,9 +119,11 @@ def train_causal(
             {"loss": loss.item(), "mouth": mouth.item(), "rest": rest.item(), "grad": norm.item()}
         )
         if (step + 1) % options.sample_every == 0:
-            export_model(model, average, config, folder / "export")
+            export_model(model, average, config, folder / "export", workers)
+            if not run.first:
+                continue
             picture = folder / "samples" / f"{step + 1:06d}.png"
             correlation = sample_export(folder / "export", vae, sigmas, picture)
-            run.writer.add_scalar("val_aperture_corr", correlation, step + 1)
+            run.curve("val_aperture_corr", correlation, step + 1)
             print(f"step {step + 1}: aperture correlation {correlation:.3f}, {picture}", flush=True)
-    export_model(model, average, config, folder / "export")
+    export_model(model, average, config, folder / "export", workers)

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from avatar_nodes.training.device import mixed_precision, training_device
+from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.dmd import ScoreNoise, compare_scores
 from avatar_nodes.training.encoded import EncodedClips, WindowBatch
 from avatar_nodes.training.flow_matching import (
@@ -26,6 +25,7 @@ from avatar_nodes.training.flow_matching import (
 )
 from avatar_nodes.training.guidance import EMPTY_PROMPT, Conditions, Guidance, whole_velocity
 from avatar_nodes.training.lora import LowRank
+from avatar_nodes.training.noise import Noise
 from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
 from avatar_nodes.training.parameter_average import ParameterAverage
 from avatar_nodes.training.run import TrainingRun
@@ -84,17 +84,18 @@ class Distillation:
     """The three models and the updates of two of them."""
 
     def __init__(
-        self, options: DistillTraining, *, teacher: Path, student: Path, sigmas: Sequence[float]
-    ) -> None:
+        self, options: DistillTraining, *, teacher: Path, student: Path, sigmas: Sequence[float],
+        workers: Workers | None = None,
+    ) -> None:  # fmt: skip
         self.options = options
-        self.device = training_device()
+        self.workers = workers or Workers()
         self.rolling = SelfForcing(
             tuple(sigmas), options.history_corrupt, options.history_noise, options.adaptive_sink,
             options.transition,
         )  # fmt: skip
-        self.generator = TalkingModel.load(student, adapters=options.lora).to(self.device)
-        self.real = TalkingModel.load(teacher).to(self.device).requires_grad_(False)
-        self.fake = TalkingModel.load(teacher, adapters=options.lora).to(self.device)
+        self.generator = TalkingModel.load(student, adapters=options.lora).settle(self.workers)
+        self.real = TalkingModel.load(teacher).requires_grad_(False).settle(self.workers)
+        self.fake = TalkingModel.load(teacher, adapters=options.lora).settle(self.workers)
         self.config = self.generator.dit.config
         if self.config.latent_shape != self.real.dit.config.latent_shape:
             raise ValueError(f"{teacher} and {student} are not of one latent shape")
@@ -124,18 +125,18 @@ class Distillation:
         }
 
     def update_fake(
-        self, batch: WindowBatch, rng: np.random.Generator, noise: torch.Generator, scale: float
+        self, batch: WindowBatch, rng: np.random.Generator, noise: Noise, scale: float
     ) -> dict[str, float]:
         """One flow-matching update of the fake score on what the generator makes of a batch."""
-        with mixed_precision(self.device):
+        with self.workers.mixed_precision():
             clean = self._roll(batch, rng, noise).clean
-            sigma = self.options.noise.draw(rng, len(clean)).to(self.device)
-            eps = self._normal(clean.shape, noise)
+            sigma = self.workers.rows(self.options.noise.draw(rng, self.options.batch))
+            eps = noise(clean.shape)
             conditions = _conditions(self.fake, batch)
             velocity = whole_velocity(self.fake.dit, noised(clean, eps, sigma), sigma, conditions)
         loss, _, _ = flow_matching_loss(
             velocity.float(), eps - clean, batch.mouth,
-            cell_weight(batch, self.options.mouth_weight, self.options.motion_weight),
+            cell_weight(batch, self.options.mouth_weight, self.options.motion_weight), self.workers,
         )  # fmt: skip
         loss.backward()
         norm = self.fake_optimizers.clip(1.0)
@@ -143,16 +144,16 @@ class Distillation:
         return {"fake": loss.item(), "fake_grad": norm.item()}
 
     def update_generator(
-        self, batch: WindowBatch, rng: np.random.Generator, noise: torch.Generator, scale: float
+        self, batch: WindowBatch, rng: np.random.Generator, noise: Noise, scale: float
     ) -> dict[str, float]:
         """One update of the generator along the difference of the scores (Algorithm 1 or 2)."""
         whole = not self.options.block_by_block
-        with mixed_precision(self.device):
+        with self.workers.mixed_precision():
             rollout = self._roll(batch, rng, noise, graph=whole)
             clean = rollout.clean.detach()
-            sigma = self.options.noise.draw(rng, len(clean)).to(self.device)
+            sigma = self.workers.rows(self.options.noise.draw(rng, self.options.batch))
             matching = compare_scores(
-                clean, sigma, self._normal(clean.shape, noise), real=self.real.dit,
+                clean, sigma, noise(clean.shape), real=self.real.dit,
                 fake=self.fake.dit, real_conditions=_conditions(self.real, batch),
                 fake_conditions=_conditions(self.fake, batch), guidance=self._guidance,
                 normalise=self.options.normalise,
@@ -169,26 +170,23 @@ class Distillation:
         self.optimizers.step(scale)
         return figures
 
-    def _regress(
-        self, batch: WindowBatch, rng: np.random.Generator, noise: torch.Generator
-    ) -> float:
+    def _regress(self, batch: WindowBatch, rng: np.random.Generator, noise: Noise) -> float:
         """Gradient of plain flow matching on the batch's data; see `regression_weight`."""
         levels = self.rolling.sigmas[:-1]
-        sigma = draw_sigmas(rng, (self.options.batch, self.options.blocks), levels, 1.0).to(
-            self.device
-        )
-        eps = self._normal(batch.latents.shape, noise)
-        with mixed_precision(self.device):
+        shape = (self.options.batch, self.options.blocks)
+        sigma = self.workers.rows(draw_sigmas(rng, shape, levels, 1.0))
+        eps = noise(batch.latents.shape)
+        with self.workers.mixed_precision():
             velocity = self.generator(batch, noised(batch.latents, eps, sigma), sigma)
         loss, _, _ = flow_matching_loss(
             velocity.float(), eps - batch.latents, batch.mouth,
-            cell_weight(batch, self.options.mouth_weight, self.options.motion_weight),
+            cell_weight(batch, self.options.mouth_weight, self.options.motion_weight), self.workers,
         )  # fmt: skip
         (self.options.regression_weight * loss).backward()
         return loss.item()
 
     def _roll(
-        self, batch: WindowBatch, rng: np.random.Generator, noise: torch.Generator, *,
+        self, batch: WindowBatch, rng: np.random.Generator, noise: Noise, *,
         graph: bool = False,
     ) -> Rollout:  # fmt: skip
         """The generator's windows, left at a random step that all blocks share."""
@@ -198,9 +196,6 @@ class Distillation:
             self.generator.dit, conditions, tuple(batch.latents.shape), self.rolling, exit_step,
             noise, graph=graph,
         )  # fmt: skip
-
-    def _normal(self, shape: Sequence[int], noise: torch.Generator) -> Tensor:
-        return torch.randn(tuple(shape), generator=noise).to(self.device)
 
 
 def _conditions(model: TalkingModel, batch: WindowBatch) -> Conditions:
@@ -226,25 +221,28 @@ def train_distill(
         resume=resume,
         save_every=25,
         print_every=5,
+        workers=work.workers,
     )
-    if options.compile:
+    if options.compile and work.workers.count == 1:
         work.compile()
     data = EncodedClips(clips, "train")
     for step in run:
         rng = np.random.default_rng((options.seed, step))
-        noise = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
+        noise = Noise(options.seed * 1_000_003 + step, work.workers)
         scale = learning_rate_scale(step, run.fraction, options.warmup)
         for _ in range(options.fake_updates):
-            batch = data.batch(rng, options.batch, options.blocks).to(work.device)
+            batch = work.workers.share(data.batch(rng, options.batch, options.blocks))
             figures = work.update_fake(batch, rng, noise, scale)
-        batch = data.batch(rng, options.batch, options.blocks).to(work.device)
+        batch = work.workers.share(data.batch(rng, options.batch, options.blocks))
         figures |= work.update_generator(batch, rng, noise, scale)
         work.average.update(step)
         run.log(figures)
         if (step + 1) % options.sample_every == 0:
-            export_model(work.generator, work.average, work.config, folder / "export")
+            export_model(work.generator, work.average, work.config, folder / "export", work.workers)
+            if not run.first:
+                continue
             picture = folder / "samples" / f"{step + 1:06d}.png"
             correlation = sample_export(folder / "export", vae, sigmas, picture)
-            run.writer.add_scalar("val_aperture_corr", correlation, step + 1)
+            run.curve("val_aperture_corr", correlation, step + 1)
             print(f"step {step + 1}: aperture correlation {correlation:.3f}, {picture}", flush=True)
-    export_model(work.generator, work.average, work.config, folder / "export")
+    export_model(work.generator, work.average, work.config, folder / "export", work.workers)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -128,8 +129,15 @@ class WindowBatch:
 
     def to(self, device: torch.device) -> WindowBatch:
         """The batch with its tensors on `device`."""
-        held = [getattr(self, field.name) for field in fields(self)]
-        return WindowBatch(*(x.to(device) if isinstance(x, Tensor) else x for x in held))
+        held = ((field.name, getattr(self, field.name)) for field in fields(self))
+        moved: dict[str, Any] = {name: x.to(device) for name, x in held if isinstance(x, Tensor)}
+        return replace(self, **moved)
+
+    def rows(self, chosen: slice) -> WindowBatch:
+        """Some of the batch's windows, with all prompts."""
+        held = ((field.name, getattr(self, field.name)) for field in fields(self))
+        cut: dict[str, Any] = {name: x[chosen] for name, x in held if isinstance(x, Tensor)}
+        return replace(self, **cut)
 
 
 class EncodedClips:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.encoded import WindowBatch
 
 
@@ -51,14 +52,19 @@ def cell_weight(batch: WindowBatch, mouth_weight: float, motion_weight: float) -
 
 
 def flow_matching_loss(
-    velocity: Tensor, target: Tensor, mouth: Tensor, weight: Tensor
+    velocity: Tensor, target: Tensor, mouth: Tensor, weight: Tensor, workers: Workers | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Weighted mean square error of the velocity (paper eq. 3); (total, mouth part, rest).
 
-    velocity, target [B, N, C, 3, h, w]; mouth, weight [B, N, 1, 3, h, w].
+    velocity, target [B, N, C, 3, h, w]; mouth, weight [B, N, 1, 3, h, w]. With several processes,
+    the mean over them of what this gives is the loss of all their windows together.
     """
+
+    def share(x: Tensor) -> Tensor:
+        return x if workers is None else workers.mean(x)
+
     square = (velocity - target).square().mean(dim=2, keepdim=True)
-    total = (square * weight).sum() / weight.sum()
-    inside = (square * mouth).sum() / mouth.sum().clamp_min(1.0)
-    outside = (square * (1 - mouth)).sum() / (1 - mouth).sum().clamp_min(1.0)
+    total = (square * weight).sum() / share(weight.sum())
+    inside = (square * mouth).sum() / share(mouth.sum()).clamp_min(1.0)
+    outside = (square * (1 - mouth)).sum() / share((1 - mouth).sum()).clamp_min(1.0)
     return total, inside, outside

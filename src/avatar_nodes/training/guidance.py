@@ -49,8 +49,8 @@ def dropped(
     Guided sampling needs velocities without each; the last prompt is the empty one.
     """
     size = batch.audio.shape[0]
-    mute = torch.from_numpy(rng.random(size) < audio).to(batch.audio.device)
-    blank = torch.from_numpy(rng.random(size) < text).to(batch.audio.device)
+    mute = torch.from_numpy(rng.random(size) < audio)
+    blank = torch.from_numpy(rng.random(size) < text)
     return replace(
         batch,
         audio=torch.where(mute[:, None, None, None, None], silence, batch.audio),

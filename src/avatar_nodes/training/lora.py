@@ -47,9 +47,9 @@ def add_adapters(dit: WanS2V, options: LowRank) -> int:
 def merged_weights(dit: WanS2V, values: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """Float32 weights under their published names, what the adapters add merged in.
 
-    values: replace parameters of the same names (an average of them, for instance).
+    values: what to take instead of the parameters (an average of them, for instance).
     """
-    parameters = dict(dit.named_parameters()) | dict(values or {})
+    parameters = dict(dit.named_parameters()) if values is None else dict(values)
     scales = {name: cast(Any, layer).scaling[_ADAPTER] for name, layer in _adapted(dit)}
     weights: dict[str, Tensor] = {}
     for name, value in parameters.items():

@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from avatar_nodes.training.distributed import as_laid_out, whole
+
 
 class Optimizers:
-    """Muon for the hidden matrices, AdamW for the rest, one schedule for both.
+    """Muon for the hidden matrices, AdamW for the rest (and for adapters), one schedule for both.
 
     Parameters that need no gradient are left alone. Without `matrix_learning_rate` AdamW has all.
     """
@@ -26,7 +28,8 @@ class Optimizers:
         matrices: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
         for name, parameter in model.named_parameters():
-            hidden = parameter.ndim == 2 and ("blocks." in name or "audio_injector" in name)
+            inside = "blocks." in name or "audio_injector" in name
+            hidden = parameter.ndim == 2 and inside and ".lora_" not in name
             if parameter.requires_grad:
                 (matrices if hidden and matrix_learning_rate else others).append(parameter)
         self._parts: dict[str, tuple[torch.optim.Optimizer, float]] = {}
@@ -41,7 +44,7 @@ class Optimizers:
 
     def clip(self, limit: float) -> Tensor:
         """Scale the gradients down to a joint norm of at most `limit`; returns the norm before."""
-        return nn.utils.clip_grad_norm_(self._parameters, limit)
+        return whole(nn.utils.clip_grad_norm_(self._parameters, limit))
 
     def step(self, scale: float = 1.0) -> None:
         """One update at `scale` of the base learning rates; clears the gradients."""
@@ -57,6 +60,10 @@ class Optimizers:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, (optimizer, _) in self._parts.items():
             optimizer.load_state_dict(state[name])
+            for parameter, held in optimizer.state.items():
+                for key, value in held.items():
+                    if isinstance(value, Tensor) and value.shape == parameter.shape:
+                        held[key] = as_laid_out(value, parameter)
 
 
 def learning_rate_scale(step: int, progress: float, warmup: int) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from avatar_nodes.training.distributed import as_laid_out
+
 
 class ParameterAverage:
     """Exponential moving average of a module's parameters, kept in float32.
@@ -34,4 +36,4 @@ class ParameterAverage:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         for name, value in state.items():
-            self.values[name].copy_(value)
+            self.values[name].copy_(as_laid_out(value, self.values[name]))

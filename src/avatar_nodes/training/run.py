@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
+
+from avatar_nodes.training.distributed import Workers, load_whole, whole
 
 
 class TrainingDivergedError(RuntimeError):
@@ -36,8 +39,10 @@ class TrainingRun:
         resume: bool = False,
         save_every: int = 200,
         print_every: int = 20,
+        workers: Workers | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._workers = workers or Workers()
         self.folder = folder
         self.step = 0
         self.steps = steps
@@ -52,7 +57,19 @@ class TrainingRun:
         self._count = 0
         if resume and self._path.exists():
             self._load()
-        self.writer = SummaryWriter(str(folder / "curves"), purge_step=self.step)
+        self._writer: SummaryWriter | None = None
+        if self.first:
+            self._writer = SummaryWriter(str(folder / "curves"), purge_step=self.step)
+
+    @property
+    def first(self) -> bool:
+        """This process is the one that writes files and prints."""
+        return self._workers.first
+
+    def curve(self, name: str, value: float, step: int) -> None:
+        """Add a point to a curve."""
+        if self._writer is not None:
+            self._writer.add_scalar(name, value, step)
 
     def __iter__(self) -> Iterator[int]:
         """Yield step numbers until the run ends; saves on the way and at the end."""
@@ -67,13 +84,16 @@ class TrainingRun:
                     self._report(elapsed, self.step - first)
                 if self.step % self._save_every == 0:
                     self.save()
-                if self._minutes is not None and elapsed > self._minutes * 60:
+                late = self._minutes is not None and elapsed > self._minutes * 60
+                self._stop = self._workers.any(self._stop)
+                if self._workers.any(late):
                     self._out_of_time = True
                     break
         finally:
             signal.signal(signal.SIGINT, previous)
         self.save()
-        self.writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
     @property
     def fraction(self) -> float:
@@ -86,12 +106,12 @@ class TrainingRun:
         return self.step >= self.steps or self._out_of_time
 
     def log(self, values: Mapping[str, float]) -> None:
-        """Add one step's figures to the running means.
+        """Add one step's figures (means over the processes) to the running means.
 
         Raises:
             TrainingDivergedError: a figure is NaN or infinite.
         """
-        for name, value in values.items():
+        for name, value in self._workers.figures(values).items():
             if not math.isfinite(value):
                 raise TrainingDivergedError(
                     f"{name} became {value} at step {self.step}; the last good state is "
@@ -102,26 +122,35 @@ class TrainingRun:
 
     def save(self) -> None:
         """Write the whole state, atomically."""
-        blob = {name: item.state_dict() for name, item in self._state.items()}
+        blob = {name: whole(item.state_dict()) for name, item in self._state.items()}
         blob["run"] = {"step": self.step, "rng": torch.get_rng_state()}
-        partial = self._path.with_suffix(".partial")
-        torch.save(blob, partial)
-        partial.replace(self._path)
+        if self.first:
+            partial = self._path.with_suffix(".partial")
+            torch.save(blob, partial)
+            partial.replace(self._path)
+        self._workers.wait()
 
     def _load(self) -> None:
-        blob = torch.load(self._path, weights_only=True)
+        blob = torch.load(self._path, weights_only=True, map_location="cpu")
         for name, item in self._state.items():
-            item.load_state_dict(blob[name])
+            if isinstance(item, nn.Module):
+                load_whole(item, blob[name])
+            else:
+                item.load_state_dict(blob[name])
         self.step = int(blob["run"]["step"])
         torch.set_rng_state(blob["run"]["rng"])
 
     def _report(self, elapsed: float, done: int) -> None:
         means = {name: total / max(1, self._count) for name, total in self._sums.items()}
         for name, value in means.items():
-            self.writer.add_scalar(name, value, self.step)
+            self.curve(name, value, self.step)
         left = elapsed / done * (self.steps - self.step)
         if self._minutes is not None:
             left = min(left, self._minutes * 60 - elapsed)
+        self._sums.clear()
+        self._count = 0
+        if not self.first:
+            return
         figures = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
         print(
             f"step {self.step}/{self.steps}  {figures}  {elapsed / done:.2f} s a step, "
@@ -130,8 +159,6 @@ class TrainingRun:
         )
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps({"step": self.step, **means}) + "\n")
-        self._sums.clear()
-        self._count = 0
 
     def _interrupt(self, *_: object) -> None:
         if self._stop:

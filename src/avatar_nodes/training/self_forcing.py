@@ -7,7 +7,7 @@ schedule is the exit: its clean estimate is the block's result, and gradients go
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from avatar_nodes.model.attention import LayerKV
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.kv import BlockKV, SinkKV
 from avatar_nodes.training.guidance import Conditions
+from avatar_nodes.training.noise import Noise
 
 Transition = Literal["fresh", "euler"]
 """How a step's clean estimate becomes the next step's input: with fresh noise (Algorithm 1), or
@@ -42,8 +43,7 @@ class SelfForcing:
         return len(self.sigmas) - 1
 
 
-@dataclass(frozen=True)
-class Rollout:
+class Rollout(NamedTuple):
     """A window of N blocks, and all that is needed to compute its exit step again."""
 
     clean: Tensor
@@ -87,7 +87,7 @@ class _View:
 
 def roll_out(
     dit: WanS2V, conditions: Conditions, shape: tuple[int, ...], options: SelfForcing,
-    exit_step: int, generator: torch.Generator, *, graph: bool = False,
+    exit_step: int, noise: Noise, *, graph: bool = False,
 ) -> Rollout:  # fmt: skip
     """Generate windows of `shape` [B, N, C, 3, h, w] up to `exit_step` (0 is the noisiest).
 
@@ -105,7 +105,7 @@ def roll_out(
     pasts: list[tuple[BlockKV, ...]] = []
     sinks: list[Tensor] = []
     for block in range(shape[1]):
-        x = torch.randn((shape[0], *shape[2:]), generator=generator).to(sink.device)
+        x = noise((shape[0], *shape[2:]))
         for step in range(exit_step + 1):
             past = _recent(caches[step], dit.config.past_blocks)
             sigma, leaving = options.sigmas[step], step == exit_step
@@ -114,14 +114,14 @@ def roll_out(
                 velocity, kv = view.step(block, x, sigma, sink, past)
                 estimate = x - sigma * velocity
             if options.history_corrupt:
-                caches[step].append(_corrupted(kv, options.history_noise, generator))
+                caches[step].append(_corrupted(kv, options.history_noise, noise))
             if leaving:
                 inputs.append(x)
                 pasts.append(past)
                 sinks.append(sink)
                 clean.append(estimate)
             else:
-                x = _next(x, velocity, estimate, step, options, generator)
+                x = _next(x, velocity, estimate, step, options, noise)
         with torch.no_grad():
             done = clean[-1].detach()
             if not options.history_corrupt:
@@ -130,7 +130,7 @@ def roll_out(
                 for cache in caches:
                     cache.append(kv)
             if block == 0 and options.adaptive_sink and shape[1] > 1:
-                end = _finished(blind, x, clean[0].detach(), sink, exit_step, options, generator)
+                end = _finished(blind, x, clean[0].detach(), sink, exit_step, options, noise)
                 sink = end[:, :, :1].contiguous()
     return Rollout(torch.stack(clean, dim=1), options.sigmas[exit_step], inputs, pasts, sinks)
 
@@ -160,7 +160,7 @@ def exit_estimate(dit: WanS2V, conditions: Conditions, rollout: Rollout, block: 
 
 def _finished(
     view: _View, x: Tensor, estimate: Tensor, sink: Tensor, exit_step: int, options: SelfForcing,
-    generator: torch.Generator,
+    noise: Noise,
 ) -> Tensor:  # fmt: skip
     """The first block after the steps that follow its exit: what a stream's own sink is cut from.
 
@@ -168,7 +168,7 @@ def _finished(
     """
     for step in range(exit_step, options.steps - 1):
         velocity = (x - estimate) / options.sigmas[step]
-        x = _next(x, velocity, estimate, step, options, generator)
+        x = _next(x, velocity, estimate, step, options, noise)
         sigma = options.sigmas[step + 1]
         velocity, _ = view.step(0, x, sigma, sink, ())
         estimate = x - sigma * velocity
@@ -176,29 +176,27 @@ def _finished(
 
 
 def _next(
-    x: Tensor, velocity: Tensor, estimate: Tensor, step: int, options: SelfForcing,
-    generator: torch.Generator,
+    x: Tensor, velocity: Tensor, estimate: Tensor, step: int, options: SelfForcing, noise: Noise
 ) -> Tensor:  # fmt: skip
     """The input of the step after `step` (the paper's Psi, or the stream's Euler step)."""
     following = options.sigmas[step + 1]
     if options.transition == "euler":
         return x + (following - options.sigmas[step]) * velocity
-    noise = torch.randn(x.shape, generator=generator).to(x.device)
-    return (1.0 - following) * estimate + following * noise
+    return (1.0 - following) * estimate + following * noise(x.shape)
 
 
 def _recent(cache: list[BlockKV], count: int) -> tuple[BlockKV, ...]:
     return tuple(cache[max(0, len(cache) - count) :])
 
 
-def _corrupted(kv: BlockKV, amount: float, generator: torch.Generator) -> BlockKV:
+def _corrupted(kv: BlockKV, amount: float, noise: Noise) -> BlockKV:
     """Keys and values without their graph, and with noise of `amount` of their deviation."""
 
     def cut(x: Tensor) -> Tensor:
         x = x.detach()
         if amount == 0.0:
             return x
-        noise = torch.randn(x.shape, generator=generator).to(x.device)
-        return x + (amount * x.float().std() * noise).to(x.dtype)
+        deviation = x.float().std(dim=(1, 2, 3), keepdim=True)
+        return x + (amount * deviation * noise(x.shape)).to(x.dtype)
 
     return BlockKV(tuple(LayerKV(cut(layer.k), cut(layer.v)) for layer in kv.layers))

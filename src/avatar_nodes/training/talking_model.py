@@ -17,6 +17,7 @@ from avatar_nodes.model.checkpoint import CheckpointError, load_checkpoint
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.text import TextEncoder
+from avatar_nodes.training.distributed import Workers, whole
 from avatar_nodes.training.encoded import WindowBatch
 from avatar_nodes.training.lora import LowRank, add_adapters, merged_weights
 from avatar_nodes.training.parameter_average import ParameterAverage
@@ -77,6 +78,12 @@ class TalkingModel(nn.Module):
         text = TextEncoder.load(export / "text_encoder", text_len=dit.config.text_len)
         return cls(dit, text, frozen_text=True)
 
+    def settle(self, workers: Workers) -> Self:
+        """Move to the workers' device, and share the transformer among them. Returns self."""
+        self.to(workers.device)
+        workers.shard(self.dit, frozen_text=self.frozen_text)
+        return self
+
     def states(self, prompts: Sequence[str]) -> Tensor:
         """Text states [P, longest, text_dim] of prompts, zero past each one's end."""
         if not self.frozen_text:
@@ -98,14 +105,20 @@ class TalkingModel(nn.Module):
 
 
 def export_model(
-    model: TalkingModel, average: ParameterAverage, config: DiTConfig, folder: Path
-) -> None:
+    model: TalkingModel, average: ParameterAverage, config: DiTConfig, folder: Path,
+    workers: Workers,
+) -> None:  # fmt: skip
     """Write the averaged weights in the published format, bfloat16, and the text encoder's.
 
-    What low-rank adapters add is merged into the weights.
+    What low-rank adapters add is merged into the weights. All processes gather, the first writes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    values = dict(model.named_parameters()) | average.values
+    values: dict[str, Tensor] = whole(dict(model.named_parameters()) | average.values)
+    if workers.first:
+        _write(model, values, config, folder)
+    workers.wait()
+
+
+def _write(model: TalkingModel, values: dict[str, Tensor], config: DiTConfig, folder: Path) -> None:
     averaged = {
         name.removeprefix("dit."): value for name, value in values.items() if name[:4] == "dit."
     }
@@ -113,6 +126,7 @@ def export_model(
         name: value.to(torch.bfloat16).cpu().contiguous()
         for name, value in merged_weights(model.dit, averaged).items()
     }
+    folder.mkdir(parents=True, exist_ok=True)
     save_file(dit, folder / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1) + "\n")
     text = copy.deepcopy(model.text).cpu()

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.model.dit_config import DiTConfig
-from avatar_nodes.training.device import mixed_precision, training_device
+from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.encoded import EncodedClips, WindowBatch
 from avatar_nodes.training.flow_matching import cell_weight, flow_matching_loss, noised, shifted
 from avatar_nodes.training.guidance import Conditions, dropped, whole_velocity
+from avatar_nodes.training.noise import Noise
 from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
 from avatar_nodes.training.parameter_average import ParameterAverage
 from avatar_nodes.training.run import TrainingRun
@@ -72,8 +73,8 @@ def train_teacher(
     text: a pre-trained text encoder's folder, then frozen. start: the export to begin from.
     """
     torch.manual_seed(options.seed)
-    device = training_device()
-    model = TeacherModel.build(config, text=text, start=start).to(device)
+    workers = Workers()
+    model = TeacherModel.build(config, text=text, start=start).settle(workers)
     optimizers = Optimizers(
         model,
         learning_rate=options.learning_rate,
@@ -86,23 +87,26 @@ def train_teacher(
         steps=options.steps,
         minutes=options.minutes,
         resume=resume,
+        workers=workers,
     )
-    if options.compile:
+    if options.compile and workers.count == 1:
         model.dit.compile_training()
     data = EncodedClips(clips, "train")
     for step in run:
         rng = np.random.default_rng((options.seed, step))
-        generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
-        batch = data.batch(rng, options.batch, options.blocks).to(device)
-        batch = dropped(batch, rng, audio=options.audio_dropout, text=options.text_dropout)
+        draw = Noise(options.seed * 1_000_003 + step, workers)
+        batch = data.batch(rng, options.batch, options.blocks)
+        batch = workers.share(
+            dropped(batch, rng, audio=options.audio_dropout, text=options.text_dropout)
+        )
         uniform = shifted(rng.uniform(0.0, 1.0, options.batch), options.shift)
-        sigma = torch.from_numpy(uniform).float().to(device)
-        noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-        with mixed_precision(device):
+        sigma = workers.rows(torch.from_numpy(uniform).float())
+        noise = draw(batch.latents.shape)
+        with workers.mixed_precision():
             velocity = model(batch, noised(batch.latents, noise, sigma), sigma)
         loss, mouth, rest = flow_matching_loss(
             velocity.float(), noise - batch.latents, batch.mouth,
-            cell_weight(batch, options.mouth_weight, options.motion_weight),
+            cell_weight(batch, options.mouth_weight, options.motion_weight), workers,
         )  # fmt: skip
         loss.backward()
         norm = optimizers.clip(1.0)
@@ -112,12 +116,14 @@ def train_teacher(
             {"loss": loss.item(), "mouth": mouth.item(), "rest": rest.item(), "grad": norm.item()}
         )
         if (step + 1) % options.sample_every == 0:
-            export_model(model, average, config, folder / "export")
+            export_model(model, average, config, folder / "export", workers)
+            if not run.first:
+                continue
             picture = folder / "samples" / f"{step + 1:06d}.png"
             correlation = sample_teacher_export(
                 folder / "export", vae, picture, blocks=options.blocks, steps=options.sample_steps,
                 shift=options.shift,
             )  # fmt: skip
-            run.writer.add_scalar("val_aperture_corr", correlation, step + 1)
+            run.curve("val_aperture_corr", correlation, step + 1)
             print(f"step {step + 1}: aperture correlation {correlation:.3f}, {picture}", flush=True)
-    export_model(model, average, config, folder / "export")
+    export_model(model, average, config, folder / "export", workers)
