@@ -22,7 +22,7 @@ from support.tiny_model import write_tiny_model
 
 pytest.importorskip("rclpy", exc_type=ImportError)
 
-PATIENT_S = 240.0  # a machine may be busy; nothing here is about speed
+PATIENT_S = 600.0  # a machine may be busy; nothing here is about speed
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def test_the_stream_survives(
     listener, reports = Listener(spinner, graph.namespace), Reports(spinner)
     running = GraphUnderTest(graph, tmp_path, processes)
     running.start()
-    wait_until(lambda: len(listener.presented) > 2, what="the first blocks", seconds=120)
+    wait_until(lambda: len(listener.presented) > 2, what="the first blocks")
 
     def publish(topic: str, messages: dict[str, object], qos: object) -> None:
         kind = type(next(iter(messages.values())))
@@ -120,7 +120,7 @@ def test_the_stream_survives(
                 what=f"{node} counts '{reason}': {reports.values.get(node)}",
             )
     have = len(listener.presented)
-    wait_until(lambda: len(listener.presented) > have + 3, what="the stream to go on", seconds=60)
+    wait_until(lambda: len(listener.presented) > have + 3, what="the stream to go on")
     assert [running.exit_code(name) for name in running.names] == [None]
     assert {name: len(ids) for name, ids in listener.instances.items() if len(ids) != 1} == {}
     blocks = [message.block for message in listener.presented]

@@ -100,5 +100,5 @@ def _played(
     listener = Listener(spinner, graph.namespace)
     running = GraphUnderTest(graph, folder, processes)
     running.start()
-    wait_until(lambda: listener.finished, what="the stream's end", seconds=120)
+    wait_until(lambda: listener.finished, what="the stream's end")
     return running, listener

@@ -21,7 +21,7 @@ from avatar_nodes.nodes.container import ContainerError, parse_nodes
 from avatar_nodes.wire.qos import STAGES
 
 MISCONFIGURED = 78
-PATIENT_S = 240.0  # a machine may be busy; nothing here is about speed
+PATIENT_S = 600.0  # a machine may be busy; nothing here is about speed
 
 
 def command(kind: str, **parameters: object) -> list[str]:

@@ -45,7 +45,7 @@ def _accident(name: str, running: GraphUnderTest, listener: Listener) -> None:
     running.kill(name)
     began = time.monotonic()
     running.start_again(name)
-    wait_until(lambda: len(listener.instances[name]) > known, what=f"{name} again", seconds=120)
+    wait_until(lambda: len(listener.instances[name]) > known, what=f"{name} again")
     _wait_for_blocks(listener, 3)
     print(f"{name}: 3 blocks more after {time.monotonic() - began:.1f} s")
     assert {node: listener.instances[node] for node in others} == others, running.logs()
@@ -54,9 +54,7 @@ def _accident(name: str, running: GraphUnderTest, listener: Listener) -> None:
 def _wait_for_blocks(listener: Listener, count: int) -> None:
     """Until `count` more blocks were presented."""
     have = len(listener.presented)
-    wait_until(
-        lambda: len(listener.presented) >= have + count, what=f"{count} more blocks", seconds=120
-    )
+    wait_until(lambda: len(listener.presented) >= have + count, what=f"{count} more blocks")
 
 
 def _check_stream(listener: Listener, speech: np.ndarray) -> None:

@@ -70,7 +70,7 @@ def test_no_frame_is_missed(
     spinner.add(node)
     running = GraphUnderTest(graph, tmp_path, processes)
     running.start(["all"])
-    wait_until(lambda: node.exit_code is not None, what="the end of the recording", seconds=240.0)
+    wait_until(lambda: node.exit_code is not None, what="the end of the recording")
     node.heartbeat.stop()
     assert node.exit_code == 0, running.logs()
     assert _SlowWriter.written == [BLOCKS * FRAMES_PER_BLOCK]

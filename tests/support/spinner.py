@@ -51,7 +51,7 @@ class Spinner:
                 return
 
 
-def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = 120.0) -> None:
+def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = 300.0) -> None:
     """Return once `condition` holds; fail the test, naming `what`, when it does not in time."""
     deadline = monotonic() + seconds
     while not condition():
