@@ -16,6 +16,17 @@ def test_the_shipped_recipe_trains_on_the_profiles_noise_levels() -> None:
     assert recipe.causal.batch == 8
 
 
+def test_the_large_recipe_has_the_papers_numbers() -> None:
+    recipe = read_recipe(share_path("config", "training", "wan_s2v_14b.yaml"))
+    assert recipe.architecture.dim == 5120 and not recipe.architecture.enable_framepack
+    assert recipe.distill.lora is not None and recipe.causal.lora is not None
+    assert (recipe.distill.lora.rank, recipe.distill.lora.alpha) == (128, 64)
+    assert (recipe.causal.steps, recipe.distill.steps) == (25_000, 2_500)
+    assert (recipe.distill.learning_rate, recipe.distill.fake_learning_rate) == (1e-5, 2e-6)
+    assert recipe.distill.blocks * 12 == 84
+    assert recipe.distill.fake_updates == 5 and recipe.distill.block_by_block
+
+
 def test_what_a_recipe_leaves_out_keeps_its_default(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("causal: {steps: 7}\n")

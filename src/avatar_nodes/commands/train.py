@@ -70,6 +70,7 @@ def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
 
     from avatar_nodes.evaluation.judge_folder import JudgeError
     from avatar_nodes.model.checkpoint import CheckpointError
+    from avatar_nodes.training.distributed import DistributedError
     from avatar_nodes.training.recipe import RecipeError, read_recipe
     from avatar_nodes.training.run import TrainingDivergedError
     from avatar_nodes.training.shards import ShardError
@@ -78,8 +79,8 @@ def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
     try:
         yield read_recipe(config)
     except (
-        RecipeError, CheckpointError, JudgeError, ShardError, TrainingDivergedError,
-        FileNotFoundError,
+        RecipeError, CheckpointError, DistributedError, JudgeError, ShardError,
+        TrainingDivergedError, FileNotFoundError,
     ) as error:  # fmt: skip
         raise click.ClickException(str(error)) from error
 
@@ -138,10 +139,9 @@ def data(
 def text(run: Path, config: Path | None, threads: int, resume: bool) -> None:
     """Pre-train the text encoder on how actions are asked for; frozen afterwards."""
     with _prepared(config, threads) as recipe:
-        from avatar_nodes.model.dit_config import DiTConfig
         from avatar_nodes.training.text import train_text
 
-        sizes = DiTConfig.tiny()
+        sizes = recipe.architecture
         right = train_text(
             recipe.text, folder=run / "text", text_dim=sizes.text_dim, text_len=sizes.text_len,
             resume=resume,
@@ -184,11 +184,10 @@ def encode(run: Path, config: Path | None, threads: int) -> None:
 def teacher(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
     """Train the bidirectional teacher (flow matching with guidance dropout)."""
     with _prepared(config, threads) as recipe:
-        from avatar_nodes.model.dit_config import DiTConfig
         from avatar_nodes.training.teacher import train_teacher
 
         train_teacher(
-            recipe.teacher, config=DiTConfig.tiny(), clips=_encoded(run), folder=run / "teacher",
+            recipe.teacher, config=recipe.architecture, clips=_encoded(run), folder=run / "teacher",
             vae=run / "vae" / "vae", resume=resume, text=run / "text" / "export", start=start,
         )  # fmt: skip
 
@@ -202,12 +201,11 @@ def causal(run: Path, config: Path | None, threads: int, resume: bool, start: Pa
     It begins from the teacher's export if that is there.
     """
     with _prepared(config, threads) as recipe:
-        from avatar_nodes.model.dit_config import DiTConfig
         from avatar_nodes.training.causal import train_causal
 
         taught = run / "teacher" / "export"
         train_causal(
-            recipe.causal, config=DiTConfig.tiny(), clips=_encoded(run), folder=run / "causal",
+            recipe.causal, config=recipe.architecture, clips=_encoded(run), folder=run / "causal",
             sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
             text=run / "text" / "export",
             start=start or (taught if (taught / "config.json").exists() else None),

@@ -10,12 +10,13 @@ import cv2
 
 from avatar_nodes.training.clips import Clip, ClipSpec
 
-_PARTS = {
-    "diffusion_pytorch_model.safetensors": "causal/export/diffusion_pytorch_model.safetensors",
-    "config.json": "causal/export/config.json",
-    "text_encoder/config.json": "causal/export/text_encoder/config.json",
-    "text_encoder/model.safetensors": "causal/export/text_encoder/model.safetensors",
-}
+_PARTS = (
+    "diffusion_pytorch_model.safetensors",
+    "config.json",
+    "text_encoder/config.json",
+    "text_encoder/model.safetensors",
+)
+"""What a stage of the transformer exports."""
 REFERENCE_SEED = 11
 """A person of the test split: never seen in training."""
 
@@ -23,14 +24,17 @@ REFERENCE_SEED = 11
 def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:
     """Copy the transformer, text encoder and autoencoder of `run` to `out`; yields what it did.
 
-    The sharpened decoder is taken where it was trained, the first one otherwise. The judges are
-    taken along where they were trained.
+    The distilled transformer is taken where there is one, the causal stage's otherwise. The
+    sharpened decoder is taken where it was trained, the first one otherwise. The judges are taken
+    along where they were trained.
     Raises:
         FileNotFoundError: a stage has not been trained yet.
     """
     sharpened = run / "sharpen" / "vae"
     vae = sharpened if (sharpened / "config.json").exists() else run / "vae" / "vae"
-    parts = {target: run / source for target, source in _PARTS.items()}
+    distilled = run / "distill" / "export"
+    model = distilled if (distilled / "config.json").exists() else run / "causal" / "export"
+    parts = {name: model / name for name in _PARTS}
     for name in ("config.json", "diffusion_pytorch_model.safetensors"):
         parts[f"vae/{name}"] = vae / name
     for source in sorted((run / "judges" / "export").glob("*")):

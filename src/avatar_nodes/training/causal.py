@@ -55,6 +55,7 @@ class CausalTraining:
     compile: bool = True
     """torch.compile the layers: a minute of waiting, then about 40 % less time a step."""
     sample_every: int = 500
+    """Steps between exports with a sample strip; 0: one export at the end."""
     seed: int = 0
 
 
@@ -118,7 +119,7 @@ def train_causal(
         run.log(
             {"loss": loss.item(), "mouth": mouth.item(), "rest": rest.item(), "grad": norm.item()}
         )
-        if (step + 1) % options.sample_every == 0:
+        if options.sample_every and (step + 1) % options.sample_every == 0:
             export_model(model, average, config, folder / "export", workers)
             if not run.first:
                 continue

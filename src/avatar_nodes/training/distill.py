@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from avatar_nodes.model.checkpoint import CheckpointError
 from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.dmd import ScoreNoise, compare_scores
 from avatar_nodes.training.encoded import EncodedClips, WindowBatch
@@ -77,6 +78,7 @@ class DistillTraining:
     """Train low-rank adapters of both moving models instead of all their weights."""
     compile: bool = True
     sample_every: int = 50
+    """Steps between exports with a sample strip; 0: one export at the end."""
     seed: int = 0
 
 
@@ -98,7 +100,7 @@ class Distillation:
         self.fake = TalkingModel.load(teacher, adapters=options.lora).settle(self.workers)
         self.config = self.generator.dit.config
         if self.config.latent_shape != self.real.dit.config.latent_shape:
-            raise ValueError(f"{teacher} and {student} are not of one latent shape")
+            raise CheckpointError(f"{teacher} and {student} are not of one latent shape")
         rates = (options.learning_rate, options.fake_learning_rate)
         self.optimizers, self.fake_optimizers = (
             Optimizers(model, learning_rate=rate, betas=(0.0, 0.999))
@@ -237,7 +239,7 @@ def train_distill(
         figures |= work.update_generator(batch, rng, noise, scale)
         work.average.update(step)
         run.log(figures)
-        if (step + 1) % options.sample_every == 0:
+        if options.sample_every and (step + 1) % options.sample_every == 0:
             export_model(work.generator, work.average, work.config, folder / "export", work.workers)
             if not run.first:
                 continue

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import field
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
+from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.training.causal import CausalTraining
 from avatar_nodes.training.distill import DistillTraining
 from avatar_nodes.training.judges import JudgeTraining
 from avatar_nodes.training.shards_world import WorldData
 from avatar_nodes.training.teacher import TeacherTraining
+from avatar_nodes.training.text import TextTraining
 from avatar_nodes.training.vae import VAETraining
 from avatar_nodes.training.videos import VideoData
 
@@ -24,11 +27,13 @@ class RecipeError(ValueError):
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Recipe:
-    """All stages of the tiny profile's training."""
+    """All stages of a training run."""
 
+    model: Literal["tiny", "wan_s2v_14b"] = "tiny"
     sigmas: tuple[float, ...] = (1.0, 0.9, 0.75, 0.5, 0.0)
     data: WorldData = field(default_factory=WorldData)
     videos: VideoData = field(default_factory=VideoData)
+    text: TextTraining = field(default_factory=TextTraining)
     vae: VAETraining = field(default_factory=VAETraining)
     sharpen: VAETraining = field(
         default_factory=lambda: VAETraining(
@@ -39,6 +44,14 @@ class Recipe:
     causal: CausalTraining = field(default_factory=CausalTraining)
     distill: DistillTraining = field(default_factory=DistillTraining)
     judges: JudgeTraining = field(default_factory=JudgeTraining)
+
+    @property
+    def architecture(self) -> DiTConfig:
+        """Configuration of the transformer that is trained.
+
+        The large one is without frame packer, which Live Avatar leaves out.
+        """
+        return DiTConfig.tiny() if self.model == "tiny" else DiTConfig(enable_framepack=False)
 
 
 def read_recipe(path: Path | None) -> Recipe:

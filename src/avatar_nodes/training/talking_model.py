@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from avatar_nodes.model.checkpoint import CheckpointError, load_checkpoint
+from avatar_nodes.model.checkpoint import CheckpointError, compare_tensors, load_checkpoint
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.text import TextEncoder
@@ -58,13 +58,7 @@ class TalkingModel(nn.Module):
             encoder = TextEncoder.load(folder, text_len=config.text_len).train()
         else:
             encoder = TextEncoder.tiny(text_dim=config.text_dim, text_len=config.text_len)
-        dit = WanS2V(config)
-        if start is not None:
-            try:
-                dit.load_state_dict(load_checkpoint(start).state_dict())
-            except RuntimeError as error:
-                reason = " ".join(str(error).split())
-                raise CheckpointError(f"{start}: does not fit this model: {reason}") from error
+        dit = WanS2V(config) if start is None else _begun_from(start, config)
         if adapters is not None and adapters.rank:
             add_adapters(dit, adapters)
         return cls(dit, encoder, frozen_text=frozen)
@@ -102,6 +96,20 @@ class TalkingModel(nn.Module):
             x, 1000.0 * sigma, batch.audio, self.states(batch.prompts), batch.sink,
             prompt_index=batch.prompt_index,
         )  # fmt: skip
+
+
+def _begun_from(start: Path, config: DiTConfig) -> WanS2V:
+    """A model of `config` with an export's weights, held once; a frame packer is left behind."""
+    weights = load_checkpoint(start).state_dict()
+    if not config.enable_framepack:
+        weights = {name: x for name, x in weights.items() if not name.startswith("frame_packer.")}
+    with torch.device("meta"):
+        dit = WanS2V(config)
+    problems = compare_tensors(dict(dit.state_dict()), weights)
+    if problems:
+        raise CheckpointError(f"{start}: does not fit this model: {'; '.join(problems)}")
+    dit.load_state_dict(weights, assign=True)
+    return dit.requires_grad_(True)
 
 
 def export_model(

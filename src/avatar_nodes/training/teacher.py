@@ -115,7 +115,7 @@ def train_teacher(
         run.log(
             {"loss": loss.item(), "mouth": mouth.item(), "rest": rest.item(), "grad": norm.item()}
         )
-        if (step + 1) % options.sample_every == 0:
+        if options.sample_every and (step + 1) % options.sample_every == 0:
             export_model(model, average, config, folder / "export", workers)
             if not run.first:
                 continue
