@@ -35,5 +35,5 @@ class ParameterAverage:
         return self.values
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        for name, value in state.items():
-            self.values[name].copy_(as_laid_out(value, self.values[name]))
+        for name, value in self.values.items():
+            value.copy_(as_laid_out(state[name], value))
