@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from avatar_nodes.evaluation.performers import StreamPerformer
 
 
+_COLUMNS = ("corr_last", "sync_c_last", "sync_d_last", "identity_last", "identity_drift",
+            "colour_last", "evaluations", "block_ms", "metric", "worse")  # fmt: skip
+"""What the printed table shows of each row; the JSON file has the start of the stream as well."""
+
+
 @click.command("ablation")
 @eval_options
 @click.option(
@@ -76,7 +81,9 @@ def command(
             sync=sync, checkpoints=_folders(folders, [row.name for row in rows]), tell=tell,
         )  # fmt: skip
     figures["not_measured"] = {**missing, **figures["not_measured"]}
-    under_test.print(figures, markdown_rows("row", figures["rows"]))
+    rows_shown = {row["title"]: {name: row.get(name) for name in _COLUMNS} for row in
+                  figures["rows"].values()}  # fmt: skip
+    under_test.print(figures, markdown_rows("row", rows_shown))
 
 
 def _folders(values: tuple[str, ...], rows: list[str]) -> dict[str, Path]:

@@ -24,8 +24,8 @@ from avatar_nodes.training.judge_data import (
     JudgeClips,
     read_portraits,
 )
+from avatar_nodes.training.parameter_average import ParameterAverage
 from avatar_nodes.training.run import TrainingRun
-from avatar_nodes.training.vae import ParameterAverage
 
 
 @dataclass(frozen=True)
