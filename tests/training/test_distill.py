@@ -149,3 +149,15 @@ def test_regression_on_data_is_added_when_asked(run: Path) -> None:
     noise, rng = Noise(0), np.random.default_rng(0)
     figures = work.update_generator(batch, rng, noise, 1.0)
     assert 0.5 < figures["regression"] < 10.0
+
+
+def test_compiled_layers_serve_all_three_models(run: Path) -> None:
+    """Gradients on and off, moving and frozen weights: no more variants than may be compiled."""
+    torch._dynamo.reset()
+    batch = EncodedClips(run / "encoded", "train").batch(np.random.default_rng(0), 2, 3)
+    work = _distillation(run)
+    work.compile("eager")
+    work.update_fake(batch, np.random.default_rng(0), Noise(0), 1.0)
+    figures = work.update_generator(batch, np.random.default_rng(0), Noise(0), 1.0)
+    assert figures["grad"] > 0
+    torch._dynamo.reset()

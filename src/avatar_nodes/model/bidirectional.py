@@ -60,7 +60,8 @@ class FullSequence:
         """The tokens as `full_layer` takes them."""
         noisy, still = self.tokens.tensor_split([self.noisy_tokens], dim=1)
         runs = self.text.layers[0].k.shape[0] // still.shape[0]
-        return Parts(noisy.unflatten(1, (runs, -1)).flatten(0, 1), still)
+        # contiguous, as between layers: strides of their own would be compiled for
+        return Parts(noisy.unflatten(1, (runs, -1)).flatten(0, 1).contiguous(), still.contiguous())
 
 
 def layer_parts(model: WanS2V, sequence: FullSequence) -> Iterator[Parts]:

@@ -111,10 +111,10 @@ class Distillation:
         )
         self._guidance = Guidance(options.audio_guidance, options.text_guidance)
 
-    def compile(self) -> None:
+    def compile(self, backend: str = "inductor") -> None:
         """Compile the layers of all three; they share the compiled code."""
         for model in (self.generator, self.real, self.fake):
-            model.dit.compile_training()
+            model.dit.compile_training(backend)
 
     def state(self) -> dict[str, object]:
         """What a checkpoint of the run holds."""
