@@ -14,6 +14,7 @@ from avatar_nodes.evaluation.syncnet import sound_columns
 from avatar_nodes.streaming.audio_features import MelFeatures
 from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip, ClipSpec
 from avatar_nodes.training.world import (
+    SHOW,
     Identity,
     Performance,
     Thing,
@@ -37,7 +38,7 @@ def judge_spec(seed: int, *, split: str, blocks: int) -> ClipSpec:
     rng = np.random.default_rng([seed, 0x1AD6E])
     spans: list[tuple[str, int, int]] = []
     block = int(rng.integers(0, 2))
-    order = rng.permutation(JUDGED_ACTIONS[1:])
+    order = rng.permutation([*JUDGED_ACTIONS[1:], SHOW])  # twice, for it has many objects
     while block + 2 <= blocks:
         length = int(rng.integers(2, 4))
         spans.append((str(order[len(spans) % len(order)]), block, min(blocks, block + length)))

@@ -32,7 +32,7 @@ from avatar_nodes.training.run import TrainingRun
 class JudgeTraining:
     """How to make the judges' data and train them; each takes two to four minutes of one core."""
 
-    clips: int = 160
+    clips: int = 200
     val_clips: int = 12
     blocks: int = 8
     people: int = 700
