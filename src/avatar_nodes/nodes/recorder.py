@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 from sensor_msgs.msg import Image
 
@@ -20,16 +22,17 @@ from avatar_nodes.wire.stamp import nanoseconds
 _TICK_S = 0.1
 _PATIENCE_S = 10.0
 _QUIET_S = 1.0
-# The rest of the subscriptions' history is for the blocks that are under way when it says so.
-_BEHIND = BURST_FRAMES // 2
-_CAUGHT_UP = BURST_FRAMES // 4
+# What is under way when it says so comes on top.
+_BEHIND = BURST_FRAMES // 4
+_CAUGHT_UP = BURST_FRAMES // 8
 
 
 class RecorderNode(AvatarNode):
     """`image_raw`, `audio`, `blocks/credit` and `state` in; ends with the stream, and its process
     with it.
 
-    It is not ready while it is far behind the presenter: the conductor then issues no block, and
+    A thread of its own writes, so that what arrives is taken from the subscriptions at once. The
+    node is not ready while it is far behind the presenter: the conductor then issues no block, and
     no frame is lost, however slow writing is.
     """
 
@@ -55,11 +58,14 @@ class RecorderNode(AvatarNode):
             sample_rate=self.value("sample_rate"),
         )
         self._pairing = StampPairing(fps=self.value("fps"))
+        self._writing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._taken = 0
         self._epoch = 0
         self._finished = False
         self._arrived_at = 0.0
         self._presented = 0
-        self._recorded = 0
+        self._queued = 0
+        self._written = 0
         self._behind = False
 
     def start(self) -> None:
@@ -79,6 +85,7 @@ class RecorderNode(AvatarNode):
             writer, self._writer = self._writer, None
             for pair in self._pairing.flush():
                 self._write(writer, pair)
+            self._writing.shutdown(wait=True)
             writer.close()
             self.get_logger().info(f"{self.value('out')}: {writer.frames} frames written")
 
@@ -104,9 +111,10 @@ class RecorderNode(AvatarNode):
     def _tick(self) -> None:
         """Ready once both topics have their publisher; in the epoch that the state tells."""
         quiet_s = time.monotonic() - self._arrived_at
-        if quiet_s > _QUIET_S:  # what is missing now does not wait to be written
-            self._recorded = self._presented
-        behind = self._presented - self._recorded
+        if quiet_s > _QUIET_S:  # what has not arrived by now does not wait to be written
+            self._taken = max(self._taken, self._presented)
+        unwritten = self._queued - self._written
+        behind = unwritten + max(0, self._presented - self._taken)
         self._behind = behind > (_CAUGHT_UP if self._behind else _BEHIND)
         matched = all(self.count_publishers(topic.topic_name) for topic in self._topics)
         ready = matched and self._epoch > 0 and not self._behind
@@ -120,7 +128,7 @@ class RecorderNode(AvatarNode):
     def _record(self, pairs: list[Pair]) -> None:
         self._arrived_at = time.monotonic()
         for pair in pairs:
-            self._recorded += 1 + pair.missing
+            self._taken += 1 + pair.missing
             if self._writer is None:
                 return
             self._write(self._writer, pair)
@@ -132,10 +140,20 @@ class RecorderNode(AvatarNode):
         if pair.missing:
             self.telemetry.count("frames_missing", pair.missing)
             self.get_logger().warning(f"{pair.missing} frames did not arrive")
-        with self.telemetry.timed("write_ms"):
-            writer.write_frame(pair.frame)
-            writer.write_sound(pair.sound)
-        self.telemetry.output()
+        self._queued += 1
+        self._writing.submit(self._encode, writer, pair)
+
+    def _encode(self, writer: Mp4Writer, pair: Pair) -> None:
+        """On the writer's thread."""
+        try:
+            with self.telemetry.timed("write_ms"):
+                writer.write_frame(pair.frame)
+                writer.write_sound(pair.sound)
+            self.telemetry.output()
+        except Exception:
+            self.telemetry.rejected("internal")
+            self.get_logger().error(traceback.format_exc())
+        self._written += 1
 
     def _finish(self, code: int) -> None:
         self.teardown()
