@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 _STILL = 1e-5
 """What moves less than this does not move; the rest is rounding."""
 
