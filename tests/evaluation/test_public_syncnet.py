@@ -62,3 +62,13 @@ def test_other_files_are_refused_by_name(published: Path, tmp_path: Path) -> Non
     (tmp_path / "text.model").write_text("no weights")
     with pytest.raises(JudgeError, match="no file of PyTorch weights"):
         load_public_syncnet(tmp_path / "text.model")
+
+
+def test_bytes_of_any_kind_are_refused_in_one_line(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    file = tmp_path / "bytes.model"
+    for content in (b"", b".", b"0", b"a", *(rng.bytes(40) for _ in range(30))):
+        file.write_bytes(content)
+        with pytest.raises(JudgeError, match="no file of PyTorch weights") as refused:
+            load_public_syncnet(file)
+        assert "\n" not in str(refused.value)

@@ -86,8 +86,11 @@ def load_public_syncnet(path: Path) -> PublicSyncJudge:
     """
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+    except (
+        OSError, RuntimeError, EOFError, IndexError, KeyError, ValueError, pickle.UnpicklingError,
+    ) as error:  # fmt: skip
+        # Bytes that are no pickle at all fail wherever the unpickler happens to stumble.
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise JudgeError(f"{path}: is no file of PyTorch weights: {reason}") from error
     if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
         raise JudgeError(f"{path}: is no state dict")

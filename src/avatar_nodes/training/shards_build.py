@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -20,15 +21,15 @@ from avatar_nodes.training.shards import ShardError
 
 
 @dataclass(frozen=True)
-class ShardJob:
+class ShardJob(ABC):
     """What one shard is to hold; a plain, picklable value that says all there is to know of it."""
 
     name: str
     """Without suffix: split and number, e.g. 'train-00003'."""
 
+    @abstractmethod
     def write(self, folder: Path) -> dict[str, Any]:
         """Write `folder/name.tar` and return what is to be reported, with its number of `clips`."""
-        raise NotImplementedError
 
     def report_path(self, folder: Path) -> Path:
         """The report beside the shard; it is written after it, so its presence means whole."""
