@@ -102,3 +102,33 @@ def test_restored_it_cuts_as_before() -> None:
     assert resumed.next_sample == 24
     push(resumed, 24, 12)
     assert np.array_equal(resumed.take().window, whole.take().window)
+
+
+def test_silence_leaves_the_sound_waiting() -> None:
+    cutter = slicer(endless=True)
+    push(cutter, 0, BLOCK)
+    silent = cutter.take_silence()
+    assert not silent.samples.any() and silent.idle
+    assert (silent.first_sample, silent.next_sample) == (0, 0)
+    assert cutter.take().samples.tolist() == ramp(0, BLOCK).tolist()
+
+
+def test_a_dropped_stream_makes_room_for_another() -> None:
+    cutter = slicer(endless=True)
+    push(cutter, 0, BLOCK, stream="a")
+    with pytest.raises(ChunkError):
+        push(cutter, 0, BLOCK, stream="b")
+    cutter.drop()
+    assert cutter.available == 0
+    push(cutter, 0, BLOCK, stream="b")
+    assert cutter.stream == "b"
+
+
+def test_rewound_it_wants_what_it_had_before() -> None:
+    cutter = slicer(endless=True)
+    push(cutter, 0, 2 * BLOCK)
+    first = cutter.take()
+    cutter.rewind("a", first.first_sample)
+    assert (cutter.next_sample, cutter.available) == (0, 0)
+    push(cutter, 0, BLOCK)
+    assert cutter.take().samples.tolist() == first.samples.tolist()

@@ -164,3 +164,38 @@ def test_clock_moves_after_a_long_absence_only() -> None:
 def test_clock_has_no_time_before_its_start() -> None:
     with pytest.raises(RuntimeError, match="not been started"):
         MediaClock(fps=25).stamp_ns()
+
+
+def test_what_is_muted_falls_silent_with_the_next_frame_and_its_pictures_stay() -> None:
+    shown = presentation()
+    add(shown, 1 - 1)
+    add(shown, 1)
+    add(shown, 2)
+    first = shown.next_slot()
+    assert first is not None and first.sound.tolist() == [0, 1, 2, 3]
+    shown.mute(before=2)
+    muted = [shown.next_slot() for _ in range(2 * FRAMES - 1)]
+    assert [slot.frame[0, 0, 0] for slot in muted if slot] == [1, 2, 10, 11, 12]
+    assert muted[0] is not None
+    assert muted[0].sound.tolist() == [4, 3, 2, 0], "fades out"
+    assert all(not slot.sound.any() for slot in muted[1:] if slot)
+    heard = shown.next_slot()
+    assert heard is not None and heard.sound.tolist() == [200, 201, 202, 203]
+
+
+def test_muting_counts_for_blocks_to_come_and_never_goes_back() -> None:
+    shown = presentation()
+    shown.mute(before=1)
+    shown.mute(before=0)
+    add(shown, 0)
+    add(shown, 1)
+    silent = [shown.next_slot() for _ in range(FRAMES)]
+    assert all(slot is not None and not slot.sound.any() for slot in silent)
+    heard = shown.next_slot()
+    assert heard is not None and heard.sound.any()
+
+
+def test_muting_far_ahead_is_refused() -> None:
+    with pytest.raises(PresentationError, match="far beyond") as caught:
+        presentation().mute(before=1000)
+    assert caught.value.reason == "overrun"

@@ -36,7 +36,7 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--config",
             type=click.Path(path_type=Path),
-            help="Recipe (YAML); default: the recipe of the shipped checkpoint.",
+            help="Recipe (YAML).  [default: config/training/tiny.yaml, the shipped one]",
         ),
         click.option(
             "--threads", type=click.IntRange(1), default=2, show_default=True, help="CPU threads."
@@ -70,6 +70,7 @@ def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
 
     from avatar_nodes.evaluation.judge_folder import JudgeError
     from avatar_nodes.model.checkpoint import CheckpointError
+    from avatar_nodes.resources import share_path
     from avatar_nodes.training.distributed import DistributedError
     from avatar_nodes.training.recipe import RecipeError, read_recipe
     from avatar_nodes.training.run import TrainingDivergedError
@@ -77,7 +78,7 @@ def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
 
     torch.set_num_threads(threads)
     try:
-        yield read_recipe(config)
+        yield read_recipe(config or share_path("config", "training", "tiny.yaml"))
     except (
         RecipeError, CheckpointError, DistributedError, JudgeError, ShardError,
         TrainingDivergedError, FileNotFoundError,
@@ -233,13 +234,16 @@ def distill(run: Path, config: Path | None, threads: int, resume: bool, start: P
 @command.command()
 @_resumable
 def sharpen(run: Path, config: Path | None, threads: int, resume: bool) -> None:
-    """Train the decoder on, the encoder kept, so that encoded clips stay valid."""
+    """Train the decoder on, the encoder kept, so that encoded clips stay valid.
+
+    It begins as the export of the stage vae.
+    """
     with _prepared(config, threads) as recipe:
         from avatar_nodes.training.vae import train_vae
 
         train_vae(
             recipe.sharpen, shards=run / "shards", folder=run / "sharpen", resume=resume,
-            start=run / "vae" / "state.pt", statistics=run / "vae" / "vae",
+            start=run / "vae" / "vae",
         )  # fmt: skip
 
 

@@ -7,7 +7,14 @@ import uuid
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from avatar_msgs.msg import AudioChunk, BlockConditioning, BlockCredit, EpochStart, FrameBlock
+from avatar_msgs.msg import (
+    AudioChunk,
+    BlockConditioning,
+    BlockCredit,
+    EpochStart,
+    FrameBlock,
+    TurnControl,
+)
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
@@ -17,7 +24,15 @@ from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.camera import camera_info
 from avatar_nodes.wire.frames import frames_from_msg
 from avatar_nodes.wire.image import image_to_jpeg_msg, image_to_msg
-from avatar_nodes.wire.qos import BLOCKS, FRAMES, LATCHED, LATCHED_FEW, PUBLIC_NAMES, public_qos
+from avatar_nodes.wire.qos import (
+    BLOCKS,
+    CONTROL,
+    FRAMES,
+    LATCHED,
+    LATCHED_FEW,
+    PUBLIC_NAMES,
+    public_qos,
+)
 from avatar_nodes.wire.stamp import stamp_of
 
 _IDLE_S = 0.5
@@ -74,6 +89,7 @@ class PresenterNode(AvatarNode):
         self.listen(EpochStart, "blocks/epoch", self._on_epoch, LATCHED)
         self.listen(BlockConditioning, "blocks/conditioning", self._on_conditioning, BLOCKS)
         self.listen(FrameBlock, "blocks/frames", self._on_frames, FRAMES)
+        self.listen(TurnControl, "turn/control", self._on_control, CONTROL)
         self._playing = True
         if self._realtime:
             self._player = threading.Thread(target=self._play, name="media clock", daemon=True)
@@ -121,6 +137,13 @@ class PresenterNode(AvatarNode):
             self._taken(
                 self._presentation.add_sound(msg.epoch, msg.block, samples, last=last, tag=msg)
             )
+
+    def _on_control(self, msg: TurnControl) -> None:
+        """A reply is cut short: it falls silent with the next frame; the pictures under way stay,
+        since there are no others yet."""
+        if msg.command != TurnControl.RESUME:
+            with self._changed:
+                self._presentation.mute(msg.first_block)
 
     def _taken(self, blocks: list[BlockConditioning]) -> None:
         """Blocks are complete: tell the conductor, leave a trace for the next one, play."""

@@ -158,6 +158,23 @@ class BlockSlicer:
         parts = [sound, silence] if at_once else [silence, sound]
         return self._hand_out(sound, np.concatenate(parts), last=False)
 
+    def take_silence(self) -> BlockSound:
+        """A block of silence; the sound that waits goes on waiting."""
+        return self._hand_out(
+            self._pending[:0], np.zeros(self._block_samples, np.int16), last=False
+        )
+
+    def drop(self) -> None:
+        """Forget the sound that waits, and the stream it is of: any other may follow."""
+        self._pending = np.zeros(0, np.int16)
+        self._stream, self._next, self._ended = "", 0, False
+
+    def rewind(self, stream: str, next_sample: int) -> None:
+        """Forget the sound that waits; `stream` is to go on at `next_sample`, which may be one that
+        was handed out before."""
+        self._pending = np.zeros(0, np.int16)
+        self._stream, self._next, self._ended = stream, next_sample, False
+
     def _hand_out(self, sound: np.ndarray, block: np.ndarray, *, last: bool) -> BlockSound:
         first = self._next - len(self._pending)
         self._pending = self._pending[len(sound) :]

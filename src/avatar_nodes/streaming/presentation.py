@@ -10,6 +10,9 @@ import numpy as np
 
 Tag = TypeVar("Tag")
 
+FADE_SAMPLES = 160
+"""Slope at the end of a sound that is muted: 10 ms at 16 kHz."""
+
 
 class PresentationError(ValueError):
     """Pictures or sound that cannot be played; `reason` is one word for counting."""
@@ -65,6 +68,8 @@ class Presentation(Generic[Tag]):
         self._shown: np.ndarray | None = None
         self._next_block = 0
         self._begun_block = -1
+        self._muted_before = 0
+        self._faded = False
         self.epoch = 0
         self.held = 0
         """Slots in which a frame was held."""
@@ -144,6 +149,8 @@ class Presentation(Generic[Tag]):
         missing = self._samples_per_frame - len(samples)
         if missing:
             samples = np.concatenate([samples, np.zeros(missing, np.int16)])
+        if block < self._muted_before:
+            samples = self._fade_out(samples)
         self._shown, self._begun_block = frames[index], block
         self._position += 1
         over = self._position == self._slots(entry)
@@ -154,6 +161,17 @@ class Presentation(Generic[Tag]):
         last = over and sound.last
         return Slot(frames[index], samples, False, block, index == 0, last)
 
+    def mute(self, before: int) -> None:
+        """From the next slot on all blocks before `before` are silent, those to come among them.
+
+        Raises:
+            PresentationError: `overrun`, `before` is further ahead than blocks may be.
+        """
+        if before > self._next_block + self._capacity:
+            raise PresentationError("overrun", f"block {before} is far beyond {self._next_block}")
+        if before > max(self._muted_before, self._begun_block):
+            self._muted_before, self._faded = before, False
+
     def hold(self) -> Slot | None:
         """The last frame again, in silence; None before the first frame."""
         if self._shown is None:
@@ -161,6 +179,15 @@ class Presentation(Generic[Tag]):
         self.held += 1
         silence = np.zeros(self._samples_per_frame, np.int16)
         return Slot(self._shown, silence, True, self._begun_block, False, False)
+
+    def _fade_out(self, samples: np.ndarray) -> np.ndarray:
+        """Silence; the first time with a short slope before it, since a sound cut off clicks."""
+        silent = np.zeros_like(samples)
+        if not self._faded:
+            self._faded = True
+            count = min(len(samples), FADE_SAMPLES)
+            silent[:count] = samples[:count] * np.linspace(1.0, 0.0, count)
+        return silent
 
     def _admit(self, epoch: int, block: int, half: dict[int, Any]) -> bool:
         """Whether this half of a block is wanted; false: it was shown already under an older

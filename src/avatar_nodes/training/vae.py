@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig, channels_last
+from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig, channels_last, load_vae
 from avatar_nodes.training.parameter_average import ParameterAverage
 from avatar_nodes.training.run import TrainingRun
 from avatar_nodes.training.snippets import Snippets
@@ -63,18 +62,16 @@ def psnr(output: Tensor, target: Tensor) -> float:
 
 def train_vae(
     options: VAETraining, *, shards: Path, folder: Path, resume: bool,
-    start: Path | None = None, statistics: Path | None = None,
+    start: Path | None = None,
 ) -> None:  # fmt: skip
     """Train on the clips in `shards`, and export to `folder/vae` when the run is complete.
 
-    To train on: `start` is the `state.pt` whose weights begin this run, and `statistics` the export
-    whose latent statistics stay valid.
+    start: the export whose weights begin this run; its latent statistics stay valid if only the
+    decoder is trained. Raises CheckpointError if it cannot be loaded.
     """
     torch.manual_seed(options.seed)
-    config = TinyVAEConfig()
-    vae = channels_last(TinyVAE(config))
-    if start is not None:
-        vae.load_state_dict(torch.load(start, weights_only=True)["vae"])
+    vae = channels_last(TinyVAE(TinyVAEConfig()) if start is None else load_vae(start).float())
+    vae.train().requires_grad_(True)
     trained: nn.Module = vae.decoder if options.decoder_only else vae
     vae.encoder.requires_grad_(not options.decoder_only)
     optimizer = torch.optim.AdamW(
@@ -119,24 +116,25 @@ def train_vae(
         if step % 500 == 499:
             _strip(vae, data, folder / "samples" / f"{step + 1:06d}.png")
     if run.complete:
-        export_vae(vae, average, data, folder / "vae", statistics)
+        keep = options.decoder_only and start is not None
+        export_vae(vae, average, data, folder / "vae", measure=not keep)
 
 
 @torch.no_grad()
 def export_vae(
-    vae: TinyVAE, average: ParameterAverage, data: Snippets, folder: Path, statistics: Path | None
+    vae: TinyVAE, average: ParameterAverage, data: Snippets, folder: Path, *, measure: bool
 ) -> None:
-    """Write the averaged weights and the latents' channel statistics (measured unless given)."""
+    """Write the averaged weights; `measure` the latents' channel statistics anew, or keep them."""
     folder.mkdir(parents=True, exist_ok=True)
-    smooth = copy.deepcopy(vae)
+    config = replace(vae.config, latents_mean=(), latents_std=()) if measure else vae.config
+    smooth = TinyVAE(config)
+    smooth.load_state_dict(vae.state_dict())
     for name, value in smooth.named_parameters():
         value.copy_(average.values[name])
-    if statistics is None:
+    if measure:
         raw = torch.cat([smooth.encode(data.whole(i)[0]).flatten(0, 1) for i in data.spread(64)])
         mean, std = raw.mean(dim=(0, 2, 3)).tolist(), raw.std(dim=(0, 2, 3)).tolist()
-        config = replace(vae.config, latents_mean=tuple(mean), latents_std=tuple(std))
-    else:
-        config = TinyVAEConfig.from_json(statistics / "config.json")
+        config = replace(config, latents_mean=tuple(mean), latents_std=tuple(std))
     config.to_json(folder / "config.json")
     weights = {k: v.to(torch.bfloat16).contiguous() for k, v in smooth.state_dict().items()}
     save_file(weights, folder / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})

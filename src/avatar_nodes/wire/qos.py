@@ -64,6 +64,9 @@ FRAMES = _reliable(_FRAME_BLOCKS, DurabilityPolicy.TRANSIENT_LOCAL)
 STAGES = _reliable(_STAGES, DurabilityPolicy.TRANSIENT_LOCAL)
 """Signs of life; for a subscriber the depth is shared by all who publish."""
 
+CONTROL = _reliable(_BLOCKS, DurabilityPolicy.VOLATILE)
+"""Events and orders of a conversation: late ones are of no use."""
+
 SOUND = _reliable(BURST_FRAMES * 2, DurabilityPolicy.VOLATILE)
 """Sound chunks within the graph, sent in bursts when the pace is `demand`."""
 

@@ -1,0 +1,94 @@
+"""Training of the autoencoder: its loss by hand, a run that goes on, a decoder sharpened alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from avatar_nodes.model.tiny_vae import load_vae
+from avatar_nodes.training.run import TrainingRun
+from avatar_nodes.training.shards_build import build_shards
+from avatar_nodes.training.shards_world import WorldData
+from avatar_nodes.training.snippets import Snippets
+from avatar_nodes.training.vae import VAETraining, psnr, reconstruction_loss, train_vae
+
+SHORT = VAETraining(steps=2, batch=1, crop=32, snippets=2)
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shards")
+    plan = WorldData(train=1, val=0, test=0, blocks=2, seed=4, clips_per_shard=1)
+    build_shards(folder, plan.jobs(), processes=1, say=lambda line: None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("vae")
+    train_vae(SHORT, shards=shards, folder=folder, resume=False)
+    return folder / "vae"
+
+
+def test_the_loss_of_a_single_wrong_pixel() -> None:
+    target = torch.zeros(1, 2, 3, 4, 4)
+    output = target.clone()
+    output[0, 1, :, 1, 1] = 0.5
+    parts = reconstruction_loss(output, target, torch.ones(1, 2, 1, 4, 4))
+    assert parts["pixel"].item() == pytest.approx(0.5 / 32)
+    assert parts["square"].item() == pytest.approx(0.25 / 32)
+    # of 24 differences along either axis and of 16 in time, two and one are off
+    assert parts["edge"].item() == pytest.approx(0.5 * 2 * (2 * 0.5 / 24))
+    assert parts["motion"].item() == pytest.approx(0.5 / 16)
+
+
+def test_psnr_of_a_known_error() -> None:
+    target = torch.zeros(1, 1, 3, 8, 8)
+    assert psnr(target + 0.2, target) == pytest.approx(20.0)
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(
+    shards: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "log", lambda run, values: os.kill(os.getpid(), signal.SIGINT))
+        train_vae(SHORT, shards=shards, folder=tmp_path, resume=False)
+    assert not (tmp_path / "vae").exists()
+    assert torch.load(tmp_path / "state.pt")["run"]["step"] == 1
+    train_vae(SHORT, shards=shards, folder=tmp_path, resume=True)
+    whole, cut = load_file(trained / WEIGHTS), load_file(tmp_path / "vae" / WEIGHTS)
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_sharpening_keeps_the_encoder_and_the_statistics(
+    shards: Path, trained: Path, tmp_path: Path
+) -> None:
+    options = replace(SHORT, decoder_only=True, seed=1)
+    train_vae(options, shards=shards, folder=tmp_path, resume=False, start=trained)
+    before, after = load_vae(trained), load_vae(tmp_path / "vae")
+    assert after.config == before.config
+    encoder = before.encoder.state_dict()
+    assert all(torch.equal(encoder[k], v) for k, v in after.encoder.state_dict().items())
+    decoder = before.decoder.state_dict()
+    assert any(not torch.equal(decoder[k], v) for k, v in after.decoder.state_dict().items())
+
+
+def test_latents_of_the_training_data_have_mean_0_and_deviation_1(
+    shards: Path, trained: Path, tmp_path: Path
+) -> None:
+    """Also when the training went on from an export that had its own statistics."""
+    train_vae(SHORT, shards=shards, folder=tmp_path, resume=False, start=trained)
+    data = Snippets.read(shards, count=2)
+    for export in (trained, tmp_path / "vae"):
+        vae = load_vae(export)
+        with torch.no_grad():
+            z = torch.cat([vae.encode(data.whole(i)[0]) for i in range(2)]).flatten(0, 1)
+        assert z.mean(dim=(0, 2, 3)).abs().max() < 0.1
+        assert (z.std(dim=(0, 2, 3)) - 1).abs().max() < 0.1
