@@ -1,0 +1,40 @@
+"""What was said so far, as much of it as is worth remembering."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+_LONGEST = 2000
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What the visitor said, and what the avatar answered."""
+
+    utterance: str
+    reply: str
+
+
+class Dialogue:
+    """The last exchanges; older ones are forgotten.
+
+    Args:
+        limit: how many are kept; 0: none.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._exchanges: deque[Exchange] = deque(maxlen=limit)
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Oldest first."""
+        return tuple(self._exchanges)
+
+    def add(self, utterance: str, reply: str) -> None:
+        """Remember an exchange; texts beyond 2000 characters are cut."""
+        self._exchanges.append(Exchange(utterance[:_LONGEST], reply[:_LONGEST]))
+
+    def forget(self) -> None:
+        """The next visitor is somebody else."""
+        self._exchanges.clear()

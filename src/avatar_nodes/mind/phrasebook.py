@@ -1,0 +1,84 @@
+"""What the persona says of its own: the replies of its intents, and its fallbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from avatar_nodes.mind.persona import IntentEntry, Persona
+from avatar_nodes.mind.reasoner import Intention, Request, Sentence
+from avatar_nodes.mind.reply_template import clock_values, fill_template
+from avatar_nodes.mind.rotation import Rotation
+from avatar_nodes.mind.sentences import split_sentences
+
+FALLBACKS = ("unknown", "pardon", "trouble")
+
+
+class Phrasebook:
+    """Replies in words, filled in and rotated; one thread at a time.
+
+    Args:
+        clock: gives the local time; for tests.
+    """
+
+    def __init__(
+        self,
+        persona: Persona,
+        *,
+        seed: int | None = None,
+        clock: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        self.persona = persona
+        self._rotation = Rotation(seed)
+        self._clock = clock
+
+    def answer(
+        self, intent: IntentEntry, request: Request, confidence: float
+    ) -> Iterator[Intention | Sentence]:
+        """The reply of an intent, or the fallback `unknown` when none of its replies can be filled
+        in."""
+        text = self._say(f"intent {intent.name}", intent.replies, request)
+        if text is None:
+            yield from self.fallback("unknown", request, confidence)
+            return
+        yield self._intention(intent.action, intent.after, intent.name, confidence)
+        yield from self._sentences(text)
+
+    def fallback(
+        self, kind: str, request: Request, confidence: float | None = None
+    ) -> Iterator[Intention | Sentence]:
+        """A fallback answer; `kind` is one of FALLBACKS."""
+        fallback = self.persona.fallback
+        yield self._intention(fallback.action, "", kind, confidence)
+        yield from self.fallback_words(kind, request)
+
+    def fallback_words(self, kind: str, request: Request) -> Iterator[Sentence]:
+        """The words of a fallback answer alone."""
+        text = self._say(f"fallback {kind}", getattr(self.persona.fallback, kind), request)
+        yield from self._sentences(text or "")
+
+    def _say(self, key: str, replies: Sequence[str], request: Request) -> str | None:
+        formats = self.persona.formats
+        values = clock_values(self._clock(), time_format=formats.time, date_format=formats.date) | {
+            "name": self.persona.name,
+            "utterance": request.utterance,
+            "last_reply": request.dialogue[-1].reply if request.dialogue else "",
+        }
+        possible = [reply for reply in replies if fill_template(reply, values) is not None]
+        if not possible:
+            return None
+        return fill_template(self._rotation.next(key, possible), values)
+
+    def _intention(self, action: str, after: str, name: str, confidence: float | None) -> Intention:
+        gesture, stable = self.persona.action(action), self.persona.action(after)
+        return Intention(
+            action_prompt=gesture.prompt if gesture else self.persona.states.speaking,
+            stable_prompt=stable.prompt if stable else self.persona.states.idle,
+            seconds=gesture.seconds if gesture else 0.0,
+            name=name,
+            confidence=confidence,
+        )
+
+    def _sentences(self, text: str) -> Iterator[Sentence]:
+        for sentence in split_sentences(text, self.persona.language):
+            yield Sentence(sentence)

@@ -1,0 +1,196 @@
+"""Thinks: from what the visitor said to what the avatar says and does."""
+
+from __future__ import annotations
+
+import torch
+from std_srvs.srv import Trigger
+
+from avatar_msgs.msg import AvatarState, ReplySegment, TurnControl, Utterance
+from avatar_msgs.msg import Intent as IntentMsg
+from avatar_nodes.mind.backends import BACKENDS, BackendOptions, build_reasoner
+from avatar_nodes.mind.persona_file import load_persona
+from avatar_nodes.mind.phrasebook import Phrasebook
+from avatar_nodes.mind.reasoner import Intention
+from avatar_nodes.mind.reply import Segment
+from avatar_nodes.mind.reply_runner import ReplyRunner
+from avatar_nodes.mind.text_stream import Patience
+from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.node_parameter import NodeParameter
+from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.wire.qos import CONTROL, LATCHED
+from avatar_nodes.wire.wire_error import WireError
+
+_STATES = {
+    AvatarState.IDLE: "idle",
+    AvatarState.LISTENING: "listening",
+    AvatarState.THINKING: "thinking",
+    AvatarState.SPEAKING: "speaking",
+}
+_LONGEST_UTTERANCE = 4000
+# Turns count up from milliseconds since 1970; one far ahead would make all that follow stale.
+_FAR_AHEAD_MS = 3_600_000
+
+
+class ReasonerNode(AvatarNode):
+    """`user/utterance`, `turn/control` and `state` in; `intent` and `reply` out; services
+    `~/forget` (the dialogue) and `~/reset` (that, and whatever is being answered)."""
+
+    KIND = "reasoner"
+    PARAMETERS = (
+        NodeParameter("backend", "persona", "Who answers.", choices=BACKENDS),
+        NodeParameter("persona", "default", "Name or YAML file of the persona."),
+        NodeParameter(
+            "min_confidence",
+            0.0,
+            "Utterances that the recogniser is less sure of count as not understood.",
+            0.0,
+            1.0,
+        ),
+        NodeParameter("dialogue_turns", 8, "Exchanges that are remembered.", 0, 100),
+        NodeParameter("model", "", "Folder (transformers) or server's name (openai) of the model."),
+        NodeParameter("device", "cpu", "Where the model of backend transformers runs."),
+        NodeParameter("dtype", "auto", "Its number format; auto: that of its files."),
+        NodeParameter("constrained", True, "Backend transformers: allow valid answers only."),
+        NodeParameter("base_url", "", "Address of backend openai's server (http://.../v1)."),
+        NodeParameter("api_key_env", "", "Environment variable that holds the server's key."),
+        NodeParameter("max_tokens", 256, "Longest answer of a chat model.", 16, 8192),
+        NodeParameter("temperature", 0.6, "Of a chat model; 0: always the likeliest.", 0.0, 2.0),
+        NodeParameter("first_token_timeout_s", 5.0, "Wait for a chat model [s].", 0.1, 600.0),
+        NodeParameter("stall_timeout_s", 3.0, "Longest gap within its answer [s].", 0.1, 600.0),
+        NodeParameter("reply_timeout_s", 20.0, "Longest time for an answer [s].", 0.1, 600.0),
+        NodeParameter("threads", 1, "CPU threads for its arithmetic.", 1, 256),
+    )
+
+    def setup(self) -> None:
+        torch.set_num_threads(self.value("threads"))
+        self._state = AvatarState()
+        phrasebook = Phrasebook(load_persona(self.value("persona")))
+        self._language = phrasebook.persona.language
+        self._reasoner = build_reasoner(self._options(), phrasebook)
+        self._intent_out = self.publisher(IntentMsg, "intent", LATCHED)
+        self._reply_out = self.publisher(ReplySegment, "reply", CONTROL)
+        self._runner = ReplyRunner(
+            self._reasoner,
+            phrasebook,
+            self,
+            self.telemetry,
+            dialogue_turns=self.value("dialogue_turns"),
+            min_confidence=self.value("min_confidence"),
+        )
+        for name in ("fallbacks", "problem/timeout", "cancelled"):
+            self.telemetry.count(name, 0)
+
+    def start(self) -> None:
+        self.listen(Utterance, "user/utterance", self._on_utterance, CONTROL)
+        self.listen(TurnControl, "turn/control", self._on_control, CONTROL)
+        self.listen(AvatarState, "state", self._on_state, LATCHED)
+        self._services = [
+            self.create_service(Trigger, "~/forget", self._on_forget),
+            self.create_service(Trigger, "~/reset", self._on_reset),
+        ]
+        self.heartbeat.say(ready=True, detail=f"{self.value('backend')}: waiting for words")
+
+    def stop(self) -> None:
+        for service in self._services:
+            self.destroy_service(service)
+        self._runner.reset()
+
+    def teardown(self) -> None:
+        if runner := getattr(self, "_runner", None):
+            runner.close()
+        if reasoner := getattr(self, "_reasoner", None):
+            reasoner.close()
+
+    def intend(self, turn: int, intention: Intention) -> None:
+        """ReplyOutput: how the avatar moves."""
+        msg = IntentMsg(
+            turn=turn,
+            action_prompt=intention.action_prompt,
+            stable_prompt=intention.stable_prompt,
+            action_duration=intention.seconds,
+        )
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._intent_out.publish(msg)
+        self.telemetry.output()
+
+    def speak(self, segment: Segment) -> None:
+        """ReplyOutput: the next sentence."""
+        msg = ReplySegment(
+            turn=segment.turn,
+            index=segment.index,
+            text=segment.text,
+            language=self._language,
+            is_last=segment.is_last,
+            cancelled=segment.cancelled,
+        )
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._reply_out.publish(msg)
+        self.telemetry.output()
+
+    def complain(self, turn: int, problem: str, detail: str) -> None:
+        """ReplyOutput: what went wrong."""
+        self.heartbeat.say(detail=f"turn {turn}: {problem}: {detail}")
+        self.get_logger().warning(f"turn {turn}: {problem}: {detail}")
+
+    def _options(self) -> BackendOptions:
+        names = (
+            "backend", "model", "device", "dtype", "constrained", "base_url", "api_key_env",
+            "max_tokens", "temperature",
+        )  # fmt: skip
+        patience = Patience(
+            first_s=self.value("first_token_timeout_s"),
+            stall_s=self.value("stall_timeout_s"),
+            total_s=self.value("reply_timeout_s"),
+        )
+        return BackendOptions(**{name: self.value(name) for name in names}, patience=patience)
+
+    def _on_utterance(self, msg: Utterance) -> None:
+        if not msg.is_final:
+            return
+        now_ms = self.get_clock().now().nanoseconds // 1_000_000
+        if msg.turn > now_ms + _FAR_AHEAD_MS:
+            raise WireError("turn", f"turn {msg.turn} lies in the future")
+        if len(msg.text) > _LONGEST_UTTERANCE:
+            raise WireError("length", f"an utterance of {len(msg.text)} characters")
+        self.note_hop(msg.header.stamp)
+        self._runner.hear(
+            msg.turn,
+            msg.text,
+            confidence=msg.confidence,
+            state=_STATES.get(self._state.state, ""),
+            busy=self._state.turn not in (0, msg.turn),
+        )
+
+    def _on_control(self, msg: TurnControl) -> None:
+        if msg.turn == 0:
+            return  # what the avatar says on its own does not come from here
+        if msg.command == TurnControl.PAUSE:
+            self._runner.pause(msg.turn)
+        elif msg.command == TurnControl.RESUME:
+            self._runner.resume(msg.turn)
+        elif msg.command == TurnControl.CANCEL:
+            self._runner.cancel(msg.turn)
+        else:
+            raise WireError("command", f"unknown command {msg.command}")
+
+    def _on_state(self, msg: AvatarState) -> None:
+        self._state = msg
+
+    def _on_forget(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._runner.forget()
+        response.success, response.message = True, "the dialogue is forgotten"
+        return response
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._runner.reset()
+        response.success, response.message = True, "everything is forgotten"
+        return response
+
+
+def main() -> None:
+    """Run the node as a process."""
+    main_of(ReasonerNode)
+
+
+if __name__ == "__main__":
+    main()
