@@ -58,6 +58,21 @@ def test_window_equals_block_after_block(small_model: WanS2V, clip: _Clip) -> No
         assert_close(velocity, expected[:, :blocks], atol=1e-5, rtol=0)
 
 
+@torch.no_grad()
+def test_keys_and_values_alone_are_the_same_bits(small_model: WanS2V, clip: _Clip) -> None:
+    model = small_model.serving()
+    text = model.encode_text(clip.prompts[:1])
+    sink = model.prefill_sink(clip.sink[:1], text)
+    past: list[BlockKV] = []
+    for n in range(3):
+        x, t, sound = clip.x[:1, n], clip.t[:1, n], model.encode_audio(clip.audio[:1, n])
+        _, expected = model.forward_block(x, t, sound, text, sink, past, sink_position=20)
+        kv = model.block_keys_values(x, t, sound, text, sink, past, sink_position=20)
+        for mine, other in zip(kv.layers, expected.layers, strict=True):
+            assert torch.equal(mine.k, other.k) and torch.equal(mine.v, other.v)
+        past.append(kv)
+
+
 def test_states_of_each_block_equal_a_prompt_table(small_model: WanS2V, clip: _Clip) -> None:
     arguments = (clip.x, clip.t, clip.audio)
     table = small_model.forward_window(*arguments, clip.prompts, clip.sink, prompt_index=clip.index)

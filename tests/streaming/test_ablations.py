@@ -184,13 +184,18 @@ def test_a_clean_cache_takes_one_more_pass(
     served_model: WanS2V, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[float] = []
-    forward_block = served_model.forward_block
 
-    def noted(x: Tensor, t: Tensor, *arguments: object, **named: object) -> object:
-        told.append(float(t))
-        return forward_block(x, t, *arguments, **named)  # type: ignore[arg-type]
+    def watched(name: str) -> None:
+        method = getattr(served_model, name)
 
-    monkeypatch.setattr(served_model, "forward_block", noted)
+        def noted(x: Tensor, t: Tensor, *arguments: object, **named: object) -> object:
+            told.append(float(t))
+            return method(x, t, *arguments, **named)
+
+        monkeypatch.setattr(served_model, name, noted)
+
+    watched("forward_block")
+    watched("block_keys_values")
     stage = _stage(served_model, clean=True)
     stage.start_epoch(epoch_start())
     clean = stage.process(conditioning(0))

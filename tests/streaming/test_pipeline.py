@@ -51,11 +51,14 @@ def decoder() -> TinyStreamingDecoder:
 
 def _pipeline(
     model: WanS2V, decoder: TinyStreamingDecoder, split: Sequence[Sequence[int]] = ONE,
-    aas_from_block: int | None = 1,
+    aas_from_block: int | None = 1, cache_switching: bool = False,
 ) -> Pipeline:  # fmt: skip
     schedule = Schedule.flow_match(3)
     stages = [Stage(model, schedule, steps) for steps in split]
-    return Pipeline(stages, decoder, MelFeatures(), past_blocks=2, aas_from_block=aas_from_block)
+    return Pipeline(
+        stages, decoder, MelFeatures(), past_blocks=2, aas_from_block=aas_from_block,
+        cache_switching=cache_switching,
+    )  # fmt: skip
 
 
 def _render(
@@ -107,6 +110,37 @@ def test_a_prompt_acts_from_the_next_block_on(model: WanS2V, decoder: TinyStream
             pipeline.set_prompt(prompt("wave"))
         frames.append(pipeline.render_block(block))
     assert _same(frames, expected[:3]) == [True, False, False]
+
+
+def _with_a_change(pipeline: Pipeline, *, recover_before: int = 99) -> list[np.ndarray]:
+    """Five blocks, from the third on under another prompt."""
+    pipeline.start(REFERENCE, prompt("talk"), seed=3)
+    frames = []
+    for n, block in enumerate(np.split(np.resize(SOUND, 7680 * 5), 5)):
+        if n == 2:
+            pipeline.set_prompt(prompt("wave"))
+        if n == recover_before:
+            pipeline.recover()
+        frames.append(pipeline.render_block(block))
+    return frames
+
+
+def test_a_new_prompt_switches_the_caches(model: WanS2V, decoder: TinyStreamingDecoder) -> None:
+    switched = _with_a_change(_pipeline(model, decoder, cache_switching=True))
+    split = _with_a_change(_pipeline(model, decoder, ([0], [1], [2]), cache_switching=True))
+    assert all(_same(split, switched))
+    plain = _with_a_change(_pipeline(model, decoder))
+    assert _same(plain, switched) == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize("before", [2, 3, 4])
+def test_recovery_around_a_switch_is_the_same_in_every_split(
+    model: WanS2V, decoder: TinyStreamingDecoder, before: int
+) -> None:
+    """Right before the switching block, right after it, and with it as the older of the window."""
+    whole = _with_a_change(_pipeline(model, decoder, cache_switching=True), recover_before=before)
+    split = _pipeline(model, decoder, ([0, 1], [2]), cache_switching=True)
+    assert all(_same(_with_a_change(split, recover_before=before), whole))
 
 
 @pytest.mark.parametrize("aas_from_block", [1, 3, None])

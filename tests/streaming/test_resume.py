@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from support.streams import random_tensor
 
@@ -61,6 +63,22 @@ class TestLedger:
         assert [past.block for past in ledger(range(5)).context(5)] == [3, 4]
         assert [past.block for past in ledger(range(5), clean=range(4, 5)).context(5)] == [4]
         assert ledger(range(5)).context(7) == []
+
+    def test_context_before_a_cache_switch_is_under_its_prompt(self) -> None:
+        of = BlockLedger(window=4)
+        prompts = ("talk", "talk", "wave", "wave", "nod", "nod")
+        for block, prompt_id in enumerate(prompts):
+            switch = prompt_id != prompts[max(0, block - 1)]
+            of.record(replace(issued(block, prompt_id), cache_switch=switch))
+            of.clean(block, LATENT)
+        under = {before: [past.prompt_id for past in of.context(before)] for before in range(2, 7)}
+        assert under == {
+            2: ["talk", "talk"],
+            3: ["wave"] * 3,
+            4: ["wave"] * 4,
+            5: ["nod"] * 4,
+            6: ["nod"] * 4,
+        }
 
     def test_past_sound(self) -> None:
         of = ledger(range(3))

@@ -48,7 +48,7 @@ def test_conditioning_and_its_sound() -> None:
     issued = IssuedBlock(
         block=7, prompt_id="talk", features=random_tensor(3, (1, 6, 17)),
         samples=np.arange(100, dtype=np.int16), stream="s", first_sample=5,
-        next_sample=99, last=True,
+        next_sample=99, last=True, cache_switch=True,
     )  # fmt: skip
     msg = sent(
         wire.conditioning_to_msg(issued, epoch=2, seed=2**63, sink_version=1, sample_rate=16000)
@@ -56,10 +56,11 @@ def test_conditioning_and_its_sound() -> None:
     model = wire.conditioning_from_msg(msg)
     assert (model.epoch, model.block, model.seed, model.sink_version) == (2, 7, 2**63, 1)
     assert torch.equal(model.audio, issued.features)
+    assert model.cache_switch
     back = wire.issued_from_msg(msg, sample_rate=16000)
     assert np.array_equal(back.samples, issued.samples)
     assert (back.stream, back.first_sample, back.next_sample, back.last) == ("s", 5, 99, True)
-    assert (back.block, back.prompt_id) == (7, "talk")
+    assert (back.block, back.prompt_id, back.cache_switch) == (7, "talk", True)
 
 
 def test_epoch() -> None:

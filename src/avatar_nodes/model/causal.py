@@ -105,12 +105,40 @@ def denoise_block(
     ropes = (rope.at_distance[0], rope.keys_with_sink_at(sink_position, len(past)))
     x = tokens
     layers: list[LayerKV] = []
-    for index, block in enumerate(model.layers):
-        seen = [sink.layers[index], *(block_kv.layers[index] for block_kv in past)]
-        inject = model.audio_injector.at(index)
-        x, kv = block(_block_layer, inject, x, time.rows, sound, ropes, text.layers[index], seen)
+    for index in range(len(model.layers)):
+        x, kv = _layer_of_block(model, index, x, time.rows, sound, ropes, text, sink, past)
         layers.append(kv)
     return model.head(x, time.embedding), BlockKV(tuple(layers))
+
+
+def block_keys_values(
+    model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, text: TextKV,
+    sink: SinkKV, past: Sequence[BlockKV], sink_position: int,
+) -> BlockKV:  # fmt: skip
+    """The keys and values that `denoise_block` gives; what only its velocity needs is left out."""
+    time = model.time(t)
+    ropes = (rope.at_distance[0], rope.keys_with_sink_at(sink_position, len(past)))
+    x = tokens
+    layers: list[LayerKV] = []
+    for index in range(len(model.layers) - 1):
+        x, kv = _layer_of_block(model, index, x, time.rows, sound, ropes, text, sink, past)
+        layers.append(kv)
+    layers.append(model.layers[-1](_layer_keys_values, x, time.rows))
+    return BlockKV(tuple(layers))
+
+
+def _layer_keys_values(block: WanBlock, x: Tensor, time_rows: Tensor) -> LayerKV:
+    return block.qkv(x, block.modulated(time_rows))[1]
+
+
+def _layer_of_block(
+    model: WanS2V, index: int, x: Tensor, time_rows: Tensor, sound: AudioTokens,
+    ropes: tuple[RopeTable, RopeTable], text: TextKV, sink: SinkKV, past: Sequence[BlockKV],
+) -> tuple[Tensor, LayerKV]:  # fmt: skip
+    seen = [sink.layers[index], *(block_kv.layers[index] for block_kv in past)]
+    inject = model.audio_injector.at(index)
+    block = model.layers[index]
+    return block(_block_layer, inject, x, time_rows, sound, ropes, text.layers[index], seen)
 
 
 def _block_layer(

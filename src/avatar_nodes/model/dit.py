@@ -107,6 +107,16 @@ class WanS2V(nn.Module):
         out, kv = causal.denoise_block(self, tokens, t, sound, rope, text, sink, past, where)
         return self._unpatchify(out, x), kv
 
+    def block_keys_values(
+        self, x: Tensor, t: Tensor, audio: AudioTokens, text: TextKV, sink: SinkKV,
+        past: Sequence[BlockKV] = (), *, sink_position: int | None = None,
+    ) -> BlockKV:  # fmt: skip
+        """The keys and values of `forward_block`, bit for bit, in less time: without a velocity."""
+        where = self.config.sink_position if sink_position is None else sink_position
+        return causal.block_keys_values(
+            self, self._noisy_tokens(x), t, audio, self._window_rope(x), text, sink, past, where
+        )
+
     def forward_window(
         self, x: Tensor, t: Tensor, audio: Tensor, text_states: Tensor, sink_latent: Tensor,
         *, prompt_index: Tensor | None = None, sink_prompt_index: Tensor | None = None,

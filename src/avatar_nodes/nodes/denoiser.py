@@ -113,7 +113,7 @@ class DenoiserNode(AvatarNode):
 
     def _denoise(self, work: BlockWork) -> None:
         block = work.conditioning
-        with self.telemetry.timed("stage_ms"):
+        with self.telemetry.timed("switch_ms" if block.cache_switch else "stage_ms"):
             latent = self._stage.process(block, work.latent)
         done = stream.BlockLatent(block.epoch, block.block, self._next_step, latent)
         msg = latent_to_msg(done, sigma=self._sigma)

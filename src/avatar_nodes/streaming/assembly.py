@@ -103,12 +103,12 @@ def build_features(checkpoint: str | Path) -> AudioFeatures:
 def build_pipeline(
     checkpoint: str | Path, *, sigmas: Sequence[float], past_blocks: int, width: int, height: int,
     dtype: str = "float32", device: str = "cpu", aas_from_block: int | None = AAS_FROM_BLOCK,
-    rolling_rope: bool = True, kv_cache: KVCacheKind = "same_noise",
+    rolling_rope: bool = True, kv_cache: KVCacheKind = "same_noise", cache_switching: bool = False,
 ) -> Pipeline:  # fmt: skip
     """All steps of a checkpoint, its decoder and its features, as one loop in this process.
 
-    aas_from_block, rolling_rope, kv_cache: see `Pipeline` and `Stage`; the defaults are the
-    paper's method, anything else an ablation of it.
+    aas_from_block, rolling_rope, kv_cache, cache_switching: see `Pipeline` and `Stage`; the
+    defaults are Live Avatar's method, anything else an ablation of it or InteractiveAvatar's.
 
     Raises:
         CheckpointError, AssemblyError, ScheduleError, StageError: as above.
@@ -120,7 +120,7 @@ def build_pipeline(
     decoder = build_decoder(checkpoint, width=width, height=height, dtype=dtype, device=device)
     return Pipeline(
         [stage], decoder, build_features(checkpoint), past_blocks=past_blocks,
-        aas_from_block=aas_from_block,
+        aas_from_block=aas_from_block, cache_switching=cache_switching,
     )  # fmt: skip
 
 

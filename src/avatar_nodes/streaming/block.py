@@ -45,7 +45,11 @@ class Sink:
 
 @dataclass(frozen=True, eq=False)
 class BlockConditioning:
-    """All that decides block `block` of epoch `epoch`. audio: feature columns [layers, D, 17]."""
+    """All that decides block `block` of epoch `epoch`. audio: feature columns [layers, D, 17].
+
+    cache_switch: before the block is computed, the past blocks of the window get the keys and
+    values that they have under this block's prompt (Cache-Switching).
+    """
 
     epoch: int
     block: int
@@ -53,6 +57,7 @@ class BlockConditioning:
     prompt_id: str
     sink_version: int
     seed: int
+    cache_switch: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +72,11 @@ class BlockLatent:
 
 @dataclass(frozen=True, eq=False)
 class BlockContext:
-    """A finished block, kept so that caches can be rebuilt: its clean latent [C, 3, H, W]."""
+    """A finished block, kept so that caches can be rebuilt: its clean latent [C, 3, H, W].
+
+    prompt_id: the prompt that its keys and values are of: its own, or that of the last block behind
+    it that switched the caches.
+    """
 
     block: int
     prompt_id: str

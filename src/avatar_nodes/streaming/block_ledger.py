@@ -29,6 +29,8 @@ class IssuedBlock:
     """Index in that stream at which the next block goes on."""
     last: bool
     """True: the stream ends with it."""
+    cache_switch: bool = False
+    """True: the past comes under its prompt before it is computed (Cache-Switching)."""
 
 
 class BlockLedger:
@@ -57,17 +59,21 @@ class BlockLedger:
 
     def context(self, before: int) -> list[BlockContext]:
         """The finished blocks right before `before`, oldest first, without a hole; at most the
-        window."""
+        window. Those before a cache switch are under the prompt that it switched to."""
         context: list[BlockContext] = []
+        switched_to = ""
         for block in range(before - 1, before - 1 - self._window, -1):
             issued, latent = self._issued.get(block), self._clean.get(block)
             if issued is None or latent is None:
                 break
             context.append(
                 BlockContext(
-                    block=block, prompt_id=issued.prompt_id, audio=issued.features, latent=latent
+                    block=block, prompt_id=switched_to or issued.prompt_id, audio=issued.features,
+                    latent=latent,
                 )
-            )
+            )  # fmt: skip
+            if issued.cache_switch:
+                switched_to = switched_to or issued.prompt_id
         return context[::-1]
 
     def past_sound(self, before: int, count: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
@@ -33,12 +34,14 @@ class Pipeline:
 
     stages: in order, covering every step of one schedule. past_blocks: blocks kept for `recover`.
     aas_from_block: first block that uses the stream's own sink; at least 1. None: no block does,
-    the reference stays the sink.
+    the reference stays the sink. cache_switching: the first block of a new prompt switches the
+    caches to it.
     """
 
     def __init__(
         self, stages: Sequence[Stage], decoder: StreamingDecoder, features: AudioFeatures, *,
         past_blocks: int, aas_from_block: int | None = AAS_FROM_BLOCK,
+        cache_switching: bool = False,
     ) -> None:  # fmt: skip
         if aas_from_block is not None and aas_from_block < 1:
             raise ValueError(f"aas_from_block must be at least 1, got {aas_from_block}")
@@ -49,6 +52,7 @@ class Pipeline:
         self._decoder = decoder
         self._features = features
         self._aas_from_block = aas_from_block
+        self._cache_switching = cache_switching
         self._window = AudioWindow(features.context_samples)
         self._context: deque[BlockContext] = deque(maxlen=past_blocks)
         self._start: EpochStart | None = None
@@ -108,14 +112,17 @@ class Pipeline:
             raise RuntimeError("the stream was not started")
         audio = self._features.block(self._window.push(samples))
         relative = self._block - self._start.stream_start
+        switch = self._switches_caches()
         conditioning = BlockConditioning(
             epoch=self._start.epoch, block=self._block, audio=audio, prompt_id=self._prompt_id,
-            sink_version=self._sink_version(relative), seed=self._start.seed,
+            sink_version=self._sink_version(relative), seed=self._start.seed, cache_switch=switch,
         )  # fmt: skip
         latent: Tensor | None = None
         for stage in self._stages:
             latent = stage.process(conditioning, latent)
         assert latent is not None
+        if switch:
+            self._context_under(self._prompt_id)
         if relative == 0 and self._aas_from_block is not None:
             self._adopt_sink(latent, conditioning.epoch)
         self._context.append(BlockContext(self._block, self._prompt_id, audio, latent))
@@ -151,6 +158,16 @@ class Pipeline:
         for stage in self._stages:
             stage.start_epoch(start)
         start_decoding(self._decoder, start)
+
+    def _switches_caches(self) -> bool:
+        """Whether the past is held under another prompt than that of the next block."""
+        new = bool(self._context) and self._context[-1].prompt_id != self._prompt_id
+        return new and self._cache_switching
+
+    def _context_under(self, prompt_id: str) -> None:
+        self._context = deque(
+            (replace(past, prompt_id=prompt_id) for past in self._context), self._context.maxlen
+        )
 
     def _sink_version(self, number: int) -> int:
         """Of the block with this number, counted from the stream's start."""

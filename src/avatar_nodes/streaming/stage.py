@@ -1,4 +1,4 @@
-"""One denoising stage: one or several consecutive steps of T, with a cache for each step.
+"""One denoising stage: one or several consecutive steps of T, each with its own view of the past.
 
 This is what a denoiser node runs and what `Pipeline` runs in a loop, so both compute the same bits
 (Live Avatar, Algorithms 3 and 4).
@@ -7,15 +7,15 @@ This is what a denoiser node runs and what `Pipeline` runs in a loop, so both co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS, AudioTokens
+from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.causal import fixed_sink_position
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.kv import BlockKV, SinkKV, TextKV
+from avatar_nodes.model.kv import BlockKV
 from avatar_nodes.streaming.block import (
     FRAMES_PER_BLOCK,
     LATENTS_PER_BLOCK,
@@ -24,8 +24,8 @@ from avatar_nodes.streaming.block import (
     Prompt,
     Sink,
 )
-from avatar_nodes.streaming.kv_cache import RollingKVCache
 from avatar_nodes.streaming.noise import block_noise
+from avatar_nodes.streaming.past_window import Conditions, PastWindow
 from avatar_nodes.streaming.prompts import PromptStore
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.sink import SinkStore
@@ -37,15 +37,6 @@ those of the finished block, which take a pass of their own (Live Avatar, Table 
 
 class StageError(RuntimeError):
     """A block or an epoch that this stage cannot compute."""
-
-
-class _Conditions(NamedTuple):
-    """What the model is told of a block beside its latent."""
-
-    sound: AudioTokens
-    text: TextKV
-    sink: SinkKV
-    sink_position: int
 
 
 class Stage:
@@ -91,11 +82,9 @@ class Stage:
         self._device = next(model.parameters()).device
         self._prompts = PromptStore(model, self._device)
         self._sinks = SinkStore(model, self._prompts, self._device)
-        self._caches = {step: RollingKVCache(past_blocks) for step in steps}
-        self._clean_cache: RollingKVCache | None = None
-        if kv_cache == "clean":
-            self._clean_cache = RollingKVCache(past_blocks)
-            self._caches = dict.fromkeys(steps, self._clean_cache)
+        self._clean = kv_cache == "clean"
+        levels = [0.0] if self._clean else [schedule.timestep(step) for step in steps]
+        self._past = PastWindow(model, levels, past_blocks)
         self._epoch: EpochStart | None = None
         self._next_block = 0
         channels, height, width = model.config.latent_shape
@@ -118,7 +107,7 @@ class Stage:
 
     @torch.inference_mode()
     def start_epoch(self, start: EpochStart) -> None:
-        """Forgets the past and rebuilds every cache from the sink and the context's clean latents.
+        """Forgets the past and rebuilds it from the sink and the context's clean latents.
 
         A context latent is brought to each step's level with the very noise it was made from, so
         the rebuilt past is close to the one that was lost (a clean cache takes it as it is).
@@ -130,15 +119,15 @@ class Stage:
         self._sinks.keep_reference_only()
         if start.sink is not None:
             self._sinks.add(start.sink)
-        for cache in self._caches.values():
-            cache.clear()
+        self._past.clear()
         if start.context and start.sink is None:
             raise StageError(f"epoch {start.epoch}: a context needs its sink")
         for past in start.context:
             number = past.block - start.stream_start
             version = start.sink.version  # type: ignore[union-attr]
             conditions = self._conditions(past.audio, past.prompt_id, version, number)
-            self._remember(self._checked(past.latent, "context"), start.seed, number, conditions)
+            clean = self._checked(past.latent, "context")
+            self._past.take(conditions, self._inputs_of(clean, start.seed, number))
         self._epoch, self._next_block = start, start.first_block
 
     @torch.inference_mode()
@@ -162,11 +151,31 @@ class Stage:
         conditions = self._conditions(
             conditioning.audio, conditioning.prompt_id, conditioning.sink_version, number
         )
-        for step in self.steps:
-            x = self._schedule.advance(step, x, self._velocity(step, x, conditions))
-        if self._clean_cache is not None:
-            self._remember_clean(x, conditions)
+        if conditioning.cache_switch:
+            self._past.switch(conditions.text)
+        x = self._denoise(x, conditions)
         self._epoch, self._next_block = epoch, self._next_block + 1
+        return x
+
+    def _denoise(self, x: Tensor, conditions: Conditions) -> Tensor:
+        """The block [C, 3, H, W] after the stage's steps; it joins the past."""
+        inputs: list[Tensor] = []
+        kvs: list[BlockKV] = []
+        for index, step in enumerate(self.steps):
+            velocity, kv = self._model.forward_block(
+                x[None].to(self._device),
+                torch.tensor([self._schedule.timestep(step)], device=self._device),
+                *conditions[:3],
+                self._past.seen_from(0 if self._clean else index),
+                sink_position=conditions.sink_position,
+            )
+            inputs.append(x)
+            kvs.append(kv)
+            x = self._schedule.advance(step, x, velocity[0].cpu())
+        if self._clean:  # the extra pass over the finished block
+            self._past.take(conditions, [x])
+        else:
+            self._past.append(conditions, inputs, kvs)
         return x
 
     def _check_turn(self, conditioning: BlockConditioning) -> None:
@@ -198,7 +207,7 @@ class Stage:
 
     def _conditions(
         self, audio: Tensor, prompt_id: str, sink_version: int, number: int
-    ) -> _Conditions:
+    ) -> Conditions:
         """number: the block's, counted from the stream's start."""
         try:
             text = self._prompts.kv(prompt_id)
@@ -207,38 +216,15 @@ class Stage:
             raise StageError(f"prompt or sink {error} is not known") from error
         sound = self._model.encode_audio(audio[None].to(self._device))
         where = self._model.config.sink_position
-        return _Conditions(
+        return Conditions(
             sound, text, sink, where if self._rolling_rope else fixed_sink_position(where, number)
         )
 
-    def _remember(self, clean: Tensor, seed: int, number: int, conditions: _Conditions) -> None:
-        """A finished block joins the past of every step."""
-        if self._clean_cache is not None:
-            self._remember_clean(clean, conditions)
-            return
+    def _inputs_of(self, clean: Tensor, seed: int, number: int) -> list[Tensor]:
+        """What this stage's levels see of a finished block: with a same-noise past the clean latent
+        at each step's noise level, with the very noise that the block was made from.
+        """
+        if self._clean:
+            return [clean]
         noise = block_noise(seed, number, self.latent_shape)
-        for step in self.steps:
-            self._velocity(step, self._schedule.noised(step, clean, noise), conditions)
-
-    def _remember_clean(self, clean: Tensor, conditions: _Conditions) -> None:
-        """The extra pass of a clean cache: the finished block at t = 0."""
-        assert self._clean_cache is not None
-        _, kv = self._forward(clean, 0.0, self._clean_cache, conditions)
-        self._clean_cache.append(kv)
-
-    def _velocity(self, step: int, x: Tensor, conditions: _Conditions) -> Tensor:
-        """Velocity at x [C, 3, H, W], on the CPU; a same-noise cache takes the block in."""
-        cache = self._caches[step]
-        velocity, kv = self._forward(x, self._schedule.timestep(step), cache, conditions)
-        if self._clean_cache is None:
-            cache.append(kv)
-        return velocity[0].cpu()
-
-    def _forward(
-        self, x: Tensor, timestep: float, cache: RollingKVCache, conditions: _Conditions
-    ) -> tuple[Tensor, BlockKV]:
-        t = torch.tensor([timestep], device=self._device)
-        inputs = (x[None].to(self._device), t, conditions.sound, conditions.text, conditions.sink)
-        return self._model.forward_block(
-            *inputs, cache.blocks, sink_position=conditions.sink_position
-        )
+        return [self._schedule.noised(step, clean, noise) for step in self.steps]

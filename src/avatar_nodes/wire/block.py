@@ -79,6 +79,7 @@ def conditioning_to_msg(
         seed=seed,
         prompt_id=issued.prompt_id,
         sink_version=sink_version,
+        cache_switch=issued.cache_switch,
         features=tensor_to_msg(issued.features),
         sound=audio_to_msg(
             issued.samples,
@@ -100,6 +101,7 @@ def conditioning_from_msg(msg: m.BlockConditioning) -> BlockConditioning:
         prompt_id=msg.prompt_id,
         sink_version=msg.sink_version,
         seed=msg.seed,
+        cache_switch=msg.cache_switch,
     )
 
 
@@ -114,6 +116,7 @@ def issued_from_msg(msg: m.BlockConditioning, *, sample_rate: int) -> IssuedBloc
         first_sample=msg.sound.first_sample,
         next_sample=msg.next_sample,
         last=msg.sound.end_of_stream,
+        cache_switch=msg.cache_switch,
     )
 
 

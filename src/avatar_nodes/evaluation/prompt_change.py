@@ -1,0 +1,103 @@
+"""A change of the prompt in a stream: how soon it is visible, and whether it leaves a jump.
+
+Measured on latents. A twin stream has the same sound and noise and keeps its prompt, so what
+differs from it is the new prompt's doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.evaluation.performers import Prompts
+from avatar_nodes.evaluation.report import Figures
+from avatar_nodes.streaming.pipeline import Pipeline
+from avatar_nodes.training.clips import Clip
+
+_SETTLED_BLOCKS = 2
+_VISIBLE = 0.5
+
+
+@dataclass(frozen=True)
+class PromptChange:
+    """One stream in which the prompt changes, beside its twin. Distances are mean |a - b|."""
+
+    border: float
+    """From the last latent frame before the change to the first one after it."""
+    twin_border: float
+    """The same in the twin, where nothing changes."""
+    distances: tuple[float, ...]
+    """From the twin, latent frame by latent frame (0.16 s) from the change on."""
+
+    def visible_after(self, settled: float) -> int | None:
+        """Latent frames from the change to the first that is half of `settled` away from the twin;
+        None: it never is."""
+        far = np.flatnonzero(np.array(self.distances) >= _VISIBLE * settled)
+        return int(far[0]) if len(far) else None
+
+
+def stream_latents(
+    pipeline: Pipeline, prompts: Prompts, clip: Clip, lines: Sequence[str], *, seed: int
+) -> Tensor:
+    """Latent frames [3 * len(lines), C, h, w] of a clip's person under a prompt for each block."""
+    samples = np.round(clip.sound * 32767.0).astype(np.int16).reshape(clip.spec.blocks, -1)
+    latents = []
+    for number, (line, sound) in enumerate(zip(lines, samples, strict=False)):
+        prompt = prompts.encode(line)
+        if number == 0:
+            pipeline.start(clip.reference(), prompt, seed=seed)
+        else:
+            pipeline.set_prompt(prompt)
+        latents.append(pipeline.denoise_block(sound))
+    return torch.cat(latents, dim=1).transpose(0, 1)
+
+
+def compare_with_twin(latents: Tensor, twin: Tensor, change: int) -> PromptChange:
+    """latents, twin [F, C, h, w]; change: the first latent frame under the new prompt."""
+    far = (latents - twin).abs().flatten(1).mean(dim=1)[change:]
+    borders = [float((x[change] - x[change - 1]).abs().mean()) for x in (latents, twin)]
+    return PromptChange(borders[0], borders[1], tuple(far.tolist()))
+
+
+def measure_prompt_changes(
+    pipelines: Mapping[str, Pipeline], prompts: Prompts, clips: Sequence[Clip], *, blocks: int,
+    tell: Callable[[str], None] = print,
+) -> Figures:  # fmt: skip
+    """For each pipeline the means over clips whose prompt changes once in the first `blocks`.
+
+    The first pipeline also makes the twins. Latent frames are 0.16 s. `settled` is the distance
+    from the twin at the end, of the first pipeline; a change is visible at half of it.
+    """
+    found: dict[str, list[PromptChange]] = {name: [] for name in pipelines}
+    ordinary: list[float] = []
+    for number, clip in enumerate(clips):
+        lines = clip.prompts[:blocks]
+        change = 3 * next(n for n, line in enumerate(lines) if line != lines[0])
+        first = next(iter(pipelines.values()))
+        twin = stream_latents(first, prompts, clip, lines[:1] * blocks, seed=number)
+        ordinary += [float((twin[n] - twin[n - 1]).abs().mean()) for n in range(6, len(twin), 3)]
+        for name, pipeline in pipelines.items():
+            latents = stream_latents(pipeline, prompts, clip, lines, seed=number)
+            found[name].append(compare_with_twin(latents, twin, change))
+        tell(f"{number + 1}/{len(clips)}: {lines[-1]}")
+    settled = [np.mean(c.distances[-3 * _SETTLED_BLOCKS :]) for c in next(iter(found.values()))]
+    figures: Figures = {
+        "ordinary_border": float(np.mean(ordinary)),
+        "ordinary_border_p95": float(np.quantile(ordinary, 0.95)),
+        "settled": float(np.mean(settled)),
+    }
+    for name, changes in found.items():
+        after = [c.visible_after(float(s)) for c, s in zip(changes, settled, strict=True)]
+        seen = [n for n in after if n is not None]
+        figures[name] = {
+            "border": float(np.mean([c.border for c in changes])),
+            "border_same_clips_without_change": float(np.mean([c.twin_border for c in changes])),
+            "visible_share": len(seen) / len(after),
+            "visible_after_s": 0.16 * float(np.mean(seen)) if seen else None,
+            "distances": np.mean([c.distances for c in changes], axis=0).tolist(),
+        }
+    return figures

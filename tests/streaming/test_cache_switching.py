@@ -1,0 +1,197 @@
+"""Cache-Switching: the past as if it had been under the new prompt, in every split into stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from support.streams import (
+    AUDIO,
+    LATENT,
+    SEED,
+    conditioning,
+    epoch_start,
+    prompt,
+    random_tensor,
+    reference,
+    run,
+)
+from torch import Tensor
+
+from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.model.kv import BlockKV
+from avatar_nodes.streaming.block import BlockConditioning, BlockContext, EpochStart
+from avatar_nodes.streaming.noise import block_noise
+from avatar_nodes.streaming.schedule import Schedule
+from avatar_nodes.streaming.stage import Stage
+
+SCHEDULE = Schedule.flow_match(4)
+FOUR = ([0], [1], [2], [3])
+TWO = ([0, 1], [2, 3])
+ONE = ([0, 1, 2, 3],)
+MIXED = ([0], [1, 2], [3])
+SWITCH = 4
+"""The block that switches to `wave`."""
+
+
+def _stages(
+    model: WanS2V, split: Sequence[Sequence[int]], start: EpochStart | None = None
+) -> list[Stage]:
+    stages = [Stage(model, SCHEDULE, steps) for steps in split]
+    for stage in stages:
+        stage.start_epoch(start or epoch_start())
+        stage.set_prompt(prompt("wave"))
+    return stages
+
+
+def _block(number: int, **changes: object) -> BlockConditioning:
+    late = number >= SWITCH
+    values = {"prompt_id": "wave" if late else "talk", "cache_switch": number == SWITCH}
+    return conditioning(number, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def _stream(
+    model: WanS2V, split: Sequence[Sequence[int]], blocks: int = SWITCH + 3
+) -> list[Tensor]:
+    stages = _stages(model, split)
+    return [run(stages, _block(n)) for n in range(blocks)]
+
+
+@pytest.fixture(scope="module")
+def expected(served_model: WanS2V) -> list[Tensor]:
+    return _stream(served_model, ONE)
+
+
+@torch.inference_mode()
+def _by_hand(model: WanS2V) -> Tensor:
+    """The switching block, with a window that carried its prompt for its two past blocks: they saw
+    at each step what they had seen in the stream (what the step before it had made).
+    """
+    stages = _stages(model, FOUR)
+    seen: list[list[Tensor]] = []
+    for n in range(SWITCH):
+        x = block_noise(SEED, n, LATENT)
+        seen.append([])
+        for index, stage in enumerate(stages):
+            seen[n].append(x)
+            x = stage.process(_block(n), x if index else None)
+    wave = model.encode_text(prompt("wave").states[None])
+    sink = model.prefill_sink(
+        reference().latent[None], model.encode_text(prompt("talk").states[None])
+    )
+    x = block_noise(SEED, SWITCH, LATENT)
+    for step in range(4):
+        t = torch.tensor([SCHEDULE.timestep(step)])
+        past: list[BlockKV] = []
+        for n in (SWITCH - 2, SWITCH - 1):
+            audio = _block(n).audio[None]
+            _, kv = model.forward_block(seen[n][step][None], t, audio, wave, sink, past)
+            past.append(kv)
+        velocity, _ = model.forward_block(x[None], t, _block(SWITCH).audio[None], wave, sink, past)
+        x = SCHEDULE.advance(step, x, velocity[0])
+    return x
+
+
+def test_equals_a_window_that_had_the_prompt_all_along(
+    served_model: WanS2V, expected: list[Tensor]
+) -> None:
+    assert torch.equal(expected[SWITCH], _by_hand(served_model))
+
+
+@pytest.mark.parametrize("split", [FOUR, TWO, MIXED])
+def test_the_split_into_stages_changes_no_bit(
+    served_model: WanS2V, expected: list[Tensor], split: Sequence[Sequence[int]]
+) -> None:
+    latents = _stream(served_model, split)
+    assert all(torch.equal(a, b) for a, b in zip(latents, expected, strict=True))
+
+
+def test_only_a_switch_reaches_the_past(served_model: WanS2V, expected: list[Tensor]) -> None:
+    stages = _stages(served_model, ONE)
+    plain = [run(stages, _block(n, cache_switch=False)) for n in range(SWITCH + 1)]
+    assert all(torch.equal(a, b) for a, b in zip(plain[:SWITCH], expected, strict=False))
+    assert not torch.equal(plain[SWITCH], expected[SWITCH])
+
+
+def test_without_a_past_there_is_nothing_to_switch(served_model: WanS2V) -> None:
+    latents = [
+        run(_stages(served_model, TWO), _block(0, prompt_id="wave", cache_switch=switch))
+        for switch in (True, False)
+    ]
+    assert torch.equal(*latents)
+
+
+def test_sink_and_text_are_not_computed_again(
+    served_model: WanS2V, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = _stages(served_model, ONE)
+    for n in range(SWITCH):
+        run(stages, _block(n))
+    run(stages, _block(SWITCH, cache_switch=False))  # `wave` is encoded
+    calls: list[str] = []
+    for name in ("prefill_sink", "encode_text"):
+        method = getattr(served_model, name)
+        monkeypatch.setattr(
+            served_model, name, lambda *a, m=method, n=name: (calls.append(n), m(*a))[1]
+        )
+    run(stages, _block(SWITCH + 1, cache_switch=True))
+    assert calls == []
+
+
+def _context(latents: Sequence[Tensor], blocks: Sequence[int], name: str) -> EpochStart:
+    context = tuple(
+        BlockContext(n, name, random_tensor(1000 + n, AUDIO), latents[n]) for n in blocks
+    )
+    prompts = (prompt("talk"), prompt("wave"))
+    return epoch_start(2, blocks[-1] + 1, context=context, prompts=prompts)
+
+
+@pytest.mark.parametrize("split", [ONE, TWO])
+def test_recovery_is_the_same_rebuild(
+    served_model: WanS2V, expected: list[Tensor], split: Sequence[Sequence[int]]
+) -> None:
+    """A context under the old prompt and then a switch is a context under the new one."""
+    blocks = (SWITCH - 2, SWITCH - 1)
+    switched = _stages(served_model, split, _context(expected, blocks, "talk"))
+    begun = _stages(served_model, split, _context(expected, blocks, "wave"))
+    assert torch.equal(
+        run(switched, _block(SWITCH, epoch=2)),
+        run(begun, _block(SWITCH, epoch=2, cache_switch=False)),
+    )
+
+
+def test_an_epoch_may_begin_in_the_middle_of_a_switch(
+    served_model: WanS2V, expected: list[Tensor]
+) -> None:
+    """One stage has made the switch, the next has not; then both begin anew, one of them fresh."""
+    start = _context(expected, (SWITCH - 2, SWITCH - 1), "talk")
+    whole = _stages(served_model, ONE, start)
+    stages = _stages(served_model, TWO)
+    for n in range(SWITCH):
+        run(stages, _block(n))
+    stages[0].process(_block(SWITCH))
+    stages[1] = _stages(served_model, TWO)[1]
+    for stage in stages:
+        stage.start_epoch(start)
+        stage.set_prompt(prompt("wave"))
+    for n in (SWITCH, SWITCH + 1):
+        block = _block(n, epoch=2)
+        assert torch.equal(run(stages, block), run(whole, block))
+
+
+def test_a_clean_cache_is_switched_too(served_model: WanS2V) -> None:
+    def stage() -> Stage:
+        made = Stage(served_model, SCHEDULE, [0, 1, 2, 3], kv_cache="clean")
+        made.start_epoch(epoch_start())
+        made.set_prompt(prompt("wave"))
+        return made
+
+    stream = stage()
+    latents = [stream.process(_block(n)) for n in range(SWITCH)]
+    switched = stream.process(_block(SWITCH))
+    begun = stage()  # from the finished blocks themselves, which are what a clean cache sees
+    begun.start_epoch(_context(latents, (SWITCH - 2, SWITCH - 1), "wave"))
+    block = replace(_block(SWITCH, epoch=2), cache_switch=False)
+    assert torch.equal(switched, begun.process(block))
