@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers import LogitsProcessor, PreTrainedTokenizerBase
+from transformers import LogitsProcessor
 
 from avatar_nodes.mind.reasoner import ReasonerError
 
 
 class JsonGrammar:
-    """A schema, compiled for one tokenizer; used by any number of answers, one at a time.
+    """A schema, compiled for one of transformers' tokenizers; for any number of answers.
+
+    Args:
+        vocabulary: how many tokens the model gives scores for.
 
     Raises:
         ReasonerError: the `llguidance` package is missing, or it cannot use tokenizer or schema.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, vocabulary: int, schema: str) -> None:
+    def __init__(self, tokenizer: Any, vocabulary: int, schema: str) -> None:
         try:
             import llguidance
             import llguidance.hf

@@ -60,10 +60,12 @@ class Reply:
 
     def give(self, item: Intention | str) -> None:
         """An intention or a sentence, now or once it is not held any more."""
-        if not self.over:
-            if isinstance(item, str):
-                self.said.append(item)
-                item = self._segment(item)
+        if self.over:
+            return
+        if isinstance(item, str):
+            self.said.append(item)
+            self._send(self._segment(item))
+        else:
             self._send(item)
 
     def finish(self) -> None:
