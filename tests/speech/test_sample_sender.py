@@ -10,6 +10,7 @@ import soundfile
 
 from avatar_nodes.speech.sample_sender import SampleSender
 from avatar_nodes.speech.sources import BufferSource, FileSource
+from avatar_nodes.speech.speech_track import SpeechTrack
 
 RATE = 16_000
 
@@ -105,3 +106,53 @@ def test_live_sound_that_is_too_old_is_left_out() -> None:
     assert out.skipped == 1
     source.push(np.arange(1500, 1700, dtype=np.int16), sample_rate=RATE, channels=1)
     assert sent(out.poll(2.1)) == list(range(1500, 1700))
+
+
+def leading(source: SpeechTrack) -> SampleSender:
+    return SampleSender(
+        source, sample_rate=RATE, chunk_samples=1000, realtime=False, lead_samples=3000
+    )
+
+
+def track(count: int) -> SpeechTrack:
+    speech = SpeechTrack()
+    speech.append(np.arange(count, dtype=np.int16))
+    return speech
+
+
+def test_a_lead_goes_out_unasked_and_the_rest_as_demanded() -> None:
+    out = leading(track(9000))
+    assert sent(out.poll(0.0)) == list(range(3000))
+    assert out.poll(0.1) == []
+    out.demand(1000, 5000, 0.2)  # the rest of the lead is still under way
+    assert sent(out.poll(0.2)) == list(range(3000, 5000))
+    assert out.resent == 0
+
+
+def test_a_lead_that_nobody_answers_is_sent_again_but_not_for_ever() -> None:
+    out = leading(track(2000))
+    out.poll(0.0)
+    assert out.poll(1.0) == []
+    assert sent(out.poll(2.0)) == list(range(2000))
+    again = sum(bool(out.poll(2.0 * step)) for step in range(2, 100))
+    assert again == 9
+    out.demand(0, 5000, 500.0)
+    assert sent(out.poll(500.0)) == list(range(2000))
+
+
+def test_a_consumer_with_less_room_than_the_lead_gets_it_piece_by_piece() -> None:
+    out = leading(track(9000))
+    out.poll(0.0)
+    out.demand(1000, 2000, 0.1)
+    assert sent(out.poll(0.1)) == list(range(1000, 2000))
+
+
+def test_a_consumer_that_lost_all_is_served_from_where_it_says() -> None:
+    speech = track(9000)
+    out = leading(speech)
+    out.poll(0.0)
+    out.start_over(500)
+    out.demand(500, 20_000, 0.1)
+    assert sent(out.poll(0.1)) == list(range(500, 9000))
+    speech.finish()
+    assert [run.end_of_stream for run in out.poll(0.2)] == [True]

@@ -12,6 +12,7 @@ from avatar_nodes.speech.sources import AudioSource
 _RESEND_S = 1.5
 _STALL_S = 0.5
 _LIVE_LAG_S = 0.5
+_LEAD_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,27 @@ class SampleSender:
     Args:
         chunk_samples: samples of a run at most.
         realtime: let a source that is not live flow at the speed of its sound.
+        lead_samples: samples that go out before any demand; sent again while none comes.
     """
 
     def __init__(
-        self, source: AudioSource, *, sample_rate: int, chunk_samples: int, realtime: bool
+        self,
+        source: AudioSource,
+        *,
+        sample_rate: int,
+        chunk_samples: int,
+        realtime: bool,
+        lead_samples: int = 0,
     ) -> None:
         self._source = source
         self._rate = sample_rate
         self._chunk = chunk_samples
         self._realtime = realtime and not source.live
+        self._lead = lead_samples
+        self._lead_tries = 0
         self._demanded = False
         self._next = 0
-        self._limit = 0
+        self._limit = lead_samples
         self._end_sent = False
         self._history: deque[tuple[float, int]] = deque()
         self._pace_from: tuple[float, int] | None = None
@@ -61,8 +71,8 @@ class SampleSender:
 
     def demand(self, next_sample: int, limit_sample: int, now: float) -> None:
         """Take what the consumer says it has (everything before `next_sample`) and allows."""
-        if not self._demanded:
-            self._demanded = True
+        first, self._demanded = not self._demanded, True
+        if first and not self._lead:
             self._source.align(next_sample)
             self._go_to(next_sample)
         elif next_sample > self._next:
@@ -77,7 +87,9 @@ class SampleSender:
     def poll(self, now: float) -> list[SampleRun]:
         """What is to be sent at `now` [s, any monotonic clock]."""
         if not self._demanded:
-            return []
+            if not self._lead:
+                return []
+            self._lead_again(now)
         self._catch_up()
         stop = min(self._limit, self._allowed(now))
         runs: list[SampleRun] = []
@@ -93,6 +105,20 @@ class SampleSender:
             self._end_sent = runs[-1].end_of_stream
             self._history.append((now, self._next))
         return runs
+
+    def start_over(self, next_sample: int) -> None:
+        """Send from `next_sample` on: the consumer says that it has nothing behind it."""
+        if next_sample < self._next:
+            self.resent += 1
+            self._go_to(next_sample)
+
+    def _lead_again(self, now: float) -> None:
+        """Nobody has asked for more: whoever was to hear the lead may have come later."""
+        unheard = self._history and self._history[-1][0] < now - _RESEND_S
+        if unheard and self._lead_tries < _LEAD_TRIES:
+            self._lead_tries += 1
+            self.resent += 1
+            self._go_to(0)
 
     def _go_to(self, sample: int) -> None:
         self._next = sample

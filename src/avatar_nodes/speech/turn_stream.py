@@ -1,0 +1,19 @@
+"""Which turn a stream of the avatar's speech belongs to: its id says it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+_STREAM = re.compile(r"turn-(\d{1,20})-[0-9a-f]+")
+
+
+def new_stream(turn: int) -> str:
+    """A stream id for the speech of `turn`, never given before (`turn-7-1f0c...`)."""
+    return f"turn-{turn}-{uuid.uuid4().hex}"
+
+
+def turn_of(stream: str) -> int | None:
+    """The turn whose speech `stream` is; None: it is no speech of a turn."""
+    match = _STREAM.fullmatch(stream)
+    return int(match.group(1)) if match else None
