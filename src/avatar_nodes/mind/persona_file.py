@@ -73,7 +73,8 @@ def _validate(source: Source) -> Persona:
         problems = _unknown_actions(persona)
         if not problems:
             return persona
-    raise ProfileError([_placed(problem, source) for problem in problems])
+    placed = [_placed(problem, source) for problem in problems]
+    raise ProfileError(sorted(placed, key=lambda problem: (str(problem.file), problem.line or 0)))
 
 
 def _unknown_actions(persona: Persona) -> list[Problem]:

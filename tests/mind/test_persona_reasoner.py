@@ -1,0 +1,145 @@
+"""The persona backend: what it understands of wordings that it was never given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from avatar_nodes.mind.backends import BackendOptions, build_reasoner
+from avatar_nodes.mind.intent_matcher import IntentMatcher
+from avatar_nodes.mind.persona import Persona
+from avatar_nodes.mind.persona_file import load_persona
+from avatar_nodes.mind.phrasebook import Phrasebook
+from avatar_nodes.mind.reasoner import (
+    Began,
+    Done,
+    Intention,
+    Reasoner,
+    ReasonerError,
+    Request,
+    Sentence,
+)
+from avatar_nodes.mind.sentence_embedding import EmbeddingError, SentenceEmbedding
+
+DATA = Path(__file__).parents[1] / "data" / "mind"
+NOTHING = "nothing"
+
+
+@pytest.fixture(scope="module")
+def persona() -> Persona:
+    return load_persona("default")
+
+
+@pytest.fixture(scope="module")
+def embedding() -> SentenceEmbedding:
+    return SentenceEmbedding()
+
+
+@pytest.fixture(scope="module")
+def matcher(persona: Persona, embedding: SentenceEmbedding) -> IntentMatcher:
+    return IntentMatcher(
+        embedding,
+        {intent.name: intent.examples for intent in persona.intents},
+        threshold=persona.matching.threshold,
+        margin=persona.matching.margin,
+    )
+
+
+@pytest.fixture(scope="module")
+def reasoner(persona: Persona) -> Iterator[Reasoner]:
+    reasoner = build_reasoner(BackendOptions(), Phrasebook(persona, seed=0))
+    yield reasoner
+    reasoner.close()
+
+
+def found(matcher: IntentMatcher, text: str) -> str:
+    return matcher.match(text).intent or NOTHING
+
+
+def test_wordings_held_out(persona: Persona, matcher: IntentMatcher) -> None:
+    wanted: dict[str, list[str]] = yaml.safe_load((DATA / "held_out.yaml").read_text())
+    known = {text for intent in persona.intents for text in intent.examples}
+    right, wrong, answered_wrongly = 0, [], 0
+    for name, texts in wanted.items():
+        for text in texts:
+            assert text not in known
+            got = found(matcher, text)
+            if got == name or (name == NOTHING and got == "do_not_know"):
+                right += 1
+            else:
+                wrong.append(f"{text}: {got} for {name}")
+                answered_wrongly += got != NOTHING
+    total = right + len(wrong)
+    report = "\n".join(wrong)
+    assert total >= 75
+    assert len(wanted[NOTHING]) >= 15
+    assert right / total >= 0.9, report
+    assert answered_wrongly / total <= 0.05, report
+
+
+def test_every_example_finds_its_own_intent(persona: Persona, matcher: IntentMatcher) -> None:
+    missed = [
+        text
+        for intent in persona.intents
+        for text in intent.examples
+        if matcher.match(text).nearest != intent.name
+    ]
+    assert missed == []
+
+
+def test_case_and_punctuation_do_not_matter(matcher: IntentMatcher) -> None:
+    plain, written = matcher.match("what time is it"), matcher.match("What time is it?!")
+    assert plain == written
+    assert plain.intent == "time"
+    assert 0.9 < plain.confidence <= 1.0
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?!", "ß" * 3000, "\x00", "hello " * 2000])
+def test_odd_utterances(matcher: IntentMatcher, text: str) -> None:
+    assert 0.0 <= matcher.match(text).confidence <= 1.0
+
+
+def test_the_margin_asks_for_a_clear_winner(embedding: SentenceEmbedding) -> None:
+    examples = {"one": ["open the door"], "two": ["close the door"]}
+    sure = IntentMatcher(embedding, examples, threshold=0.3, margin=0.0)
+    careful = IntentMatcher(embedding, examples, threshold=0.3, margin=0.4)
+    assert found(sure, "the door") != NOTHING
+    assert found(careful, "the door") == NOTHING
+    assert found(careful, "open the door") == NOTHING
+
+
+def test_a_reply_in_thoughts(reasoner: Reasoner) -> None:
+    began, intention, *sentences, done = reasoner.think(Request("hello there"))
+    assert began == Began()
+    assert isinstance(intention, Intention)
+    assert intention.name == "greeting"
+    assert sentences
+    assert all(isinstance(sentence, Sentence) for sentence in sentences)
+    assert done == Done()
+
+
+def test_an_unknown_question_gets_the_fallback(reasoner: Reasoner) -> None:
+    _, intention, *sentences, done = reasoner.think(Request("blue seventeen carpet running under"))
+    assert isinstance(intention, Intention)
+    assert (intention.name, intention.action_prompt) == ("unknown", "A person talks and shrugs.")
+    assert sentences
+    assert done == Done()
+
+
+def test_cancelled(reasoner: Reasoner) -> None:
+    thinking = reasoner.think(Request("hello"))
+    thoughts = iter(thinking)
+    assert next(thoughts) == Began()
+    thinking.cancel()
+    thinking.cancel()
+    assert list(thoughts) == []
+
+
+def test_what_cannot_be_built(persona: Persona, tmp_path: Path) -> None:
+    with pytest.raises(ReasonerError, match="expected one of persona"):
+        build_reasoner(BackendOptions(backend="oracle"), Phrasebook(persona))
+    with pytest.raises(EmbeddingError, match="is no sentence embedding"):
+        SentenceEmbedding(tmp_path)
