@@ -104,3 +104,14 @@ def test_a_restarted_keeper_is_ahead_of_its_past() -> None:
 def test_no_stage_is_an_error() -> None:
     with pytest.raises(ValueError, match="no stage"):
         EpochKeeper([], heartbeat_timeout_s=1.0, block_timeout_s=1.0)
+
+
+def test_an_epoch_can_be_asked_for_once_and_waits_for_all() -> None:
+    watched = running()
+    watched.ask("another reference picture")
+    assert watched.reason_for_new_epoch(3.0) is None, "nobody was heard of lately"
+    beat(watched, 3.0, a="1", b="1")
+    assert watched.reason_for_new_epoch(3.0) == "another reference picture"
+    watched.begin()
+    beat(watched, 3.1, a="1", b="1")
+    assert watched.reason_for_new_epoch(3.1) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +104,16 @@ def test_one_pixel_and_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_no_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(ReferencePictureError, match=r"No such file|Is a directory"):
         _load(tmp_path / name)
+
+
+def test_a_picture_may_come_as_the_bytes_of_its_file(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    data = io.BytesIO((tmp_path / "a.png").read_bytes())
+    assert np.array_equal(load_reference(data, width=128, height=128), PIXELS)
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture at all", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_bytes_that_are_no_picture_are_refused_in_one_line(data: bytes) -> None:
+    with pytest.raises(ReferencePictureError, match=r"^the picture: ") as caught:
+        load_reference(io.BytesIO(data), width=128, height=128)
+    assert "\n" not in str(caught.value)

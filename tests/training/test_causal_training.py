@@ -45,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     torch.manual_seed(0)
     vae = TinyVAE(SMALL_VAE)
-    export_vae(vae, ParameterAverage(vae, decay=0.9), _Pictures(), folder / "vae", None)  # type: ignore[arg-type]
+    export_vae(vae, ParameterAverage(vae, decay=0.9), _Pictures(), folder / "vae", measure=True)  # type: ignore[arg-type]
     threads = torch.get_num_threads()
     jobs = WorldData(train=2, val=0, test=0, blocks=4, seed=1).jobs()
     build_shards(folder / "shards", jobs, processes=1, say=lambda _: None)

@@ -6,7 +6,6 @@ import time
 
 from avatar_msgs.msg import (
     AudioChunk,
-    AudioDemand,
     AvatarState,
     BlockConditioning,
     BlockCredit,
@@ -17,17 +16,22 @@ from avatar_msgs.msg import (
 from avatar_msgs.msg import EpochStart as EpochStartMsg
 from avatar_msgs.msg import Prompt as PromptMsg
 from avatar_msgs.srv import SetPrompt
+from avatar_nodes.mind.conversation_table import Command, EventKind
+from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
+from avatar_nodes.nodes.conversation import Conversation
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
+from avatar_nodes.nodes.node_parameter import ConfigurationError
+from avatar_nodes.nodes.operator_requests import OperatorRequests
 from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.speech.block_slicer import BlockSlicer, BlockSound
+from avatar_nodes.nodes.sound_intake import SoundIntake
+from avatar_nodes.speech.block_slicer import BlockSound
 from avatar_nodes.streaming.assembly import PromptEncoder, build_features
-from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, EpochStart, Prompt, Sink
+from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, EpochStart, Sink
 from avatar_nodes.streaming.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.streaming.epoch_keeper import EpochKeeper
 from avatar_nodes.streaming.flow_control import CreditWindow, JustInTime
+from avatar_nodes.streaming.prompt_book import PromptBook
 from avatar_nodes.streaming.stream_resume import StreamPosition, resume, sink_for
-from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.block import (
     conditioning_to_msg,
     epoch_to_msg,
@@ -40,10 +44,7 @@ from avatar_nodes.wire.qos import BLOCKS, LATCHED, LATCHED_FEW, SOUND, STAGES
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 _TICK_S = 0.02
-_DEMAND_PERIOD_S = 0.1
 _RECOVERY_S = 1.0
-_PATIENCE_S = 0.3
-_BUFFERED_BLOCKS = {"realtime": 3, "free": 8}
 _PRESENTER = "presenter"
 
 
@@ -52,58 +53,23 @@ class ConductorNode(AvatarNode):
     `blocks/prompt`, `blocks/conditioning`, `speech/demand` and `state` out."""
 
     KIND = "conductor"
-    PARAMETERS = (
-        NodeParameter(
-            "mode",
-            "puppet",
-            "`puppet`: live and endless; `render`: ends with the sound.",
-            choices=("puppet", "render"),
-        ),
-        NodeParameter("checkpoint", "", "Folder of the model (text encoder, audio features)."),
-        NodeParameter("dtype", "float32", "Number format of the model; not used here."),
-        NodeParameter("stages", ["presenter"], "Nodes that must be ready to issue a block."),
-        NodeParameter("prompt", "a person talks to the camera", "Prompt of the stream's start."),
-        NodeParameter("seed", 0, "Seed of the noise.", 0, 2**63 - 1),
-        NodeParameter("first_block", 0, "Number of the stream's first block.", 0, 2**62),
-        NodeParameter("past_blocks", 2, "Past blocks that a block attends to.", 0, 64),
-        NodeParameter("aas_from_block", 1, "First block with the stream's own sink.", 1, 1000),
-        NodeParameter("adaptive_sink", True, "False: every block keeps the reference as sink."),
-        NodeParameter("max_in_flight", 4, "Blocks under way at the same time.", 1, 64),
-        NodeParameter(
-            "pace",
-            "realtime",
-            "Just in time for the media clock, or as fast as credits allow.",
-            choices=("realtime", "free"),
-        ),
-        NodeParameter("margin_s", 0.08, "How early a block is to be ready [s].", 0.0, 5.0),
-        NodeParameter(
-            "idle",
-            "keep_alive",
-            "Without sound, in real time: go on in silence, or stop.",
-            choices=("keep_alive", "hold"),
-        ),
-        NodeParameter("sample_rate", 16000, "Samples per second of the graph.", 8000, 192000),
-        NodeParameter("fps", 25, "Frames per second.", 1, 120),
-        NodeParameter("heartbeat_timeout_s", 2.0, "A stage unheard of is lost [s].", 0.1, 3600.0),
-        NodeParameter("block_timeout_s", 10.0, "A block unfinished is lost [s].", 0.1, 3600.0),
-    )
+    PARAMETERS = CONDUCTOR_PARAMETERS
 
     def setup(self) -> None:
         self._realtime = self.value("pace") == "realtime"
         self._render = self.value("mode") == "render"
         if self._render and self._realtime:
             raise ConfigurationError("parameter pace: expected free in mode render, got realtime")
-        block_samples = FRAMES_PER_BLOCK * self.value("sample_rate") // self.value("fps")
         self._features = build_features(self.value("checkpoint"))
-        self._encoder = PromptEncoder(self.value("checkpoint"))
-        self._prompt = self._encoder.encode(self.value("prompt"))
-        self._prompts: dict[str, Prompt] = {self._prompt.id: self._prompt}
-        self._slicer = BlockSlicer(
-            block_samples=block_samples,
-            context_samples=self._features.context_samples,
-            capacity=_BUFFERED_BLOCKS[self.value("pace")] * block_samples,
-            endless=not self._render,
+        encoder = PromptEncoder(self.value("checkpoint"))
+        self._prompts = PromptBook(encoder.encode, self.value("prompt"))
+        self._intake = SoundIntake(
+            self, context_samples=self._features.context_samples, endless=not self._render
         )
+        self._conversation: Conversation | None = None
+        self._requests: OperatorRequests | None = None
+        if self.value("mode") == "converse":
+            self._conversation = Conversation(self, obey=self._obey)
         first = self.value("first_block")
         self._position = StreamPosition(first)
         self._window = CreditWindow(max_in_flight=self.value("max_in_flight"), first_block=first)
@@ -120,16 +86,15 @@ class ConductorNode(AvatarNode):
         adaptive = self.value("adaptive_sink")
         self._aas_from_block = self.value("aas_from_block") if adaptive else None
         self._start: EpochStart | None = None
-        self._speaking = False
+        self._switch = False
+        self._shown = (AvatarState.IDLE, 0)
         self._last_block: int | None = None
         self._finished = False
         self._all_there_since: float | None = None
-        self._demanded = (0.0, (-1, -1))
-        self._wanted = (-1, 0.0)
         self._create_publishers()
 
     def start(self) -> None:
-        self._prompt_out.publish(prompt_to_msg(self._prompt))
+        self._prompt_out.publish(prompt_to_msg(self._prompts.current))
         self.listen(AudioChunk, "speech/audio", self._on_audio, SOUND)
         self.listen(StageStatus, "stages", self._on_status, STAGES)
         self.listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
@@ -137,29 +102,43 @@ class ConductorNode(AvatarNode):
         self.listen(LatentBlock, "blocks/latent_clean", self._on_clean, BLOCKS)
         self.listen(SinkFrame, "sink", self._on_sink, LATCHED_FEW)
         self._service = self.create_service(SetPrompt, "set_prompt", self._on_set_prompt)
+        if self._conversation is not None:
+            self._conversation.start()
+            self._requests = OperatorRequests(
+                self, self._conversation, self._intake,
+                block=lambda: self._window.next_block,
+                block_s=FRAMES_PER_BLOCK / self.value("fps"),
+            )  # fmt: skip
         self.every(_TICK_S, self._advance)
         self.heartbeat.say(detail="waiting for the stages")
 
     def stop(self) -> None:
         self.destroy_service(self._service)
+        if self._requests is not None:
+            self._requests.close()
+            self._requests = None
 
     def _create_publishers(self) -> None:
-        self._demand_out = self.publisher(AudioDemand, "speech/demand", LATCHED)
         self._epoch_out = self.publisher(EpochStartMsg, "blocks/epoch", LATCHED)
         self._prompt_out = self.publisher(PromptMsg, "blocks/prompt", BLOCKS)
         self._conditioning_out = self.publisher(BlockConditioning, "blocks/conditioning", BLOCKS)
         self._state_out = self.publisher(AvatarState, "state", LATCHED)
 
     def _on_audio(self, msg: AudioChunk) -> None:
-        samples = audio_from_msg(msg, sample_rate=self.value("sample_rate"), channels=1)
-        self._slicer.push(
-            stream=msg.stream,
-            first_sample=msg.first_sample,
-            samples=samples,
-            end_of_stream=msg.end_of_stream,
-        )
-        if self._slicer.block_ready:
+        if self._conversation is None or self._conversation.takes(msg):
+            self._intake.push(msg)
+        if self._intake.block_ready:
             self._advance()
+
+    def _obey(self, command: Command) -> int:
+        """What a conversation orders about the sound; returns the first block still to be heard."""
+        if command is Command.CANCEL:
+            self._intake.drop()
+        elif command is Command.PAUSE:
+            ahead = range(self._position.begun, self._window.next_block)
+            known = (self._ledger.issued(block) for block in ahead)
+            self._intake.hold(issued for issued in known if issued is not None)
+        return 0 if command is Command.RESUME else self._window.next_block
 
     def _on_status(self, msg: StageStatus) -> None:
         self._keeper.status(
@@ -197,25 +176,45 @@ class ConductorNode(AvatarNode):
 
     def _on_sink(self, msg: SinkFrame) -> None:
         sink = sink_from_msg(msg)
+        if msg.replaces and self._keeper.epoch:
+            self._begin_stream(sink)
+            return
         if sink.version > 0 and self._aas_from_block is None:
             return
         if sink.epoch in (0, self._keeper.epoch) or self._keeper.epoch == 0:
             self._sinks[sink.version] = sink
             self._advance()
 
+    def _begin_stream(self, reference: Sink) -> None:
+        """Another person: whatever is not yet presented is made anew, from that picture alone."""
+        self._position = StreamPosition(self._position.next_block)
+        self._ledger = BlockLedger(window=self.value("past_blocks"))
+        self._sinks = {0: reference}
+        self._start = None
+        self._keeper.ask("another reference picture")
+        self._advance()
+
     def _on_set_prompt(
         self, request: SetPrompt.Request, response: SetPrompt.Response
     ) -> SetPrompt.Response:
-        self._prompt = self._encoder.encode(request.prompt or self.value("prompt"))
-        self._prompts[self._prompt.id] = self._prompt
-        self._prompt_out.publish(prompt_to_msg(self._prompt))
-        response.success, response.prompt_id = True, self._prompt.id
+        if self._conversation is not None:
+            self._conversation.override(request.prompt)
+        self._use_prompt(request.prompt or self.value("prompt"))
+        self._switch = request.cache_switch
+        response.success, response.prompt_id = True, self._prompts.current.id
         response.first_block = self._window.next_block
         return response
+
+    def _use_prompt(self, text: str) -> None:
+        """The prompt of the blocks from now on; the stages learn of it before any of them."""
+        if self._prompts.use(text):
+            self._prompt_out.publish(prompt_to_msg(self._prompts.current))
 
     def _advance(self) -> None:
         """Do whatever has become possible: begin an epoch, issue blocks, ask for sound, finish."""
         now = time.monotonic()
+        if self._requests is not None:
+            self._requests.tick(now)
         reason = self._keeper.reason_for_new_epoch(now)
         if reason is not None and not self._finished and self._knows_enough(now):
             self._begin_epoch(reason)
@@ -223,7 +222,8 @@ class ConductorNode(AvatarNode):
             while self._issue_one(time.monotonic()):
                 pass
         self._tell_condition(now)
-        self._demand(now)
+        if self._start is not None:
+            self._intake.demand(now)
         self._finish_if_done()
 
     def _knows_enough(self, now: float) -> bool:
@@ -256,8 +256,8 @@ class ConductorNode(AvatarNode):
             seed=self.value("seed"),
             ledger=self._ledger,
             sinks=self._sinks,
-            prompts=self._prompts,
-            prompt_id=self._prompt.id,
+            prompts=self._prompts.known,
+            prompt_id=self._prompts.current.id,
         )
         self._window.restart(first)
         self._jit.restart(first)
@@ -275,10 +275,8 @@ class ConductorNode(AvatarNode):
         newest = self._ledger.issued(first - 1)
         if newest is None:
             return
-        past = self._ledger.past_sound(first, self._features.context_samples)
-        self._slicer.restore(stream=newest.stream, next_sample=newest.next_sample, past=past)
+        self._intake.restore(newest, self._ledger, first)
         self._last_block = newest.block if newest.last else None
-        self._speaking = newest.next_sample > newest.first_sample
 
     def _issue_one(self, now: float) -> bool:
         """Issue the next block if its time has come and everything for it is there."""
@@ -318,49 +316,49 @@ class ConductorNode(AvatarNode):
 
     def _decide(self, block: int, now: float) -> IssuedBlock | None:
         """What the block is made of; None: it is too early to say."""
-        sound = self._next_sound(block, now)
+        sound = self._decide_sound(block, now)
         if sound is None:
             return None
-        self._speaking = not sound.idle
+        self._intake.speaking = not sound.idle
         if sound.last:
             self._last_block = block
+        before = self._ledger.issued(block - 1)
+        changed = before is not None and before.prompt_id != self._prompts.current.id
         issued = IssuedBlock(
             block=block,
-            prompt_id=self._prompt.id,
+            prompt_id=self._prompts.current.id,
             features=self._features.block(sound.window),
             samples=sound.samples,
-            stream=self._slicer.stream,
+            stream=self._intake.stream,
             first_sample=sound.first_sample,
             next_sample=sound.next_sample,
             last=sound.last,
+            cache_switch=changed and self._switch,
         )
         self._ledger.record(issued)
         return issued
 
-    def _next_sound(self, block: int, now: float) -> BlockSound | None:
-        if not self._realtime:
-            return self._slicer.take() if self._slicer.block_ready else None
-        if self._jit.wait(block, now) > 0.0:
+    def _decide_sound(self, block: int, now: float) -> BlockSound | None:
+        """The block's sound and, in a conversation, its state and prompt."""
+        due = not self._realtime or self._jit.wait(block, now) <= 0.0
+        if self._conversation is None:
+            sound = self._intake.next_block(block, now, waited_enough=due)
+            if sound is not None:
+                self._shown = (AvatarState.IDLE if sound.idle else AvatarState.SPEAKING, 0)
+            return sound
+        if not due:
             return None
-        if self._wanted[0] != block:
-            self._wanted = (block, now)
-        patient = self._speaking and now - self._wanted[1] < _PATIENCE_S
-        if self._slicer.block_ready:
-            return self._slicer.take()
-        if patient or self.value("idle") == "hold":
+        decision = self._conversation.at_block_border()
+        if not decision.plays:
+            sound = self._intake.silence()
+        elif (sound := self._intake.next_block(block, now, waited_enough=True)) is None:
             return None
-        return self._slicer.take_idle(at_once=self._speaking)
-
-    def _demand(self, now: float) -> None:
-        """Tell the microphone what is wanted, when it has changed."""
-        told_at, told = self._demanded
-        wanted = (self._slicer.next_sample, self._slicer.limit_sample)
-        if self._start is None or wanted == told or now - told_at < _DEMAND_PERIOD_S:
-            return
-        self._demanded = (now, wanted)
-        self._demand_out.publish(
-            AudioDemand(stream=self._slicer.stream, next_sample=wanted[0], limit_sample=wanted[1])
-        )
+        self._shown = (int(decision.state), decision.turn or 0)
+        self._use_prompt(decision.prompt)
+        self._switch = self.value("cache_switch")
+        if decision.plays and self._intake.over:
+            self._conversation.tell(EventKind.REPLY_ENDED, decision.turn or 0)
+        return sound
 
     def _finish_if_done(self) -> None:
         done = self._last_block is not None and self._position.begun >= self._last_block
@@ -375,7 +373,7 @@ class ConductorNode(AvatarNode):
         self.heartbeat.say(ready=not waiting, epoch=self._keeper.epoch, detail=detail)
 
     def _tell_state(self) -> None:
-        state = AvatarState.SPEAKING if self._speaking else AvatarState.IDLE
+        state, turn = self._shown
         if self._render:
             state = AvatarState.FINISHED if self._finished else AvatarState.RENDERING
         first, last = self.value("first_block"), self._last_block
@@ -384,7 +382,8 @@ class ConductorNode(AvatarNode):
             epoch=self._keeper.epoch,
             block=last if self._finished and last is not None else self._window.next_block - 1,
             total_blocks=0 if last is None else last - first + 1,
-            prompt=self._prompt.text,
+            turn=turn,
+            prompt=self._prompts.current.text,
         )
         msg.header.stamp = self.get_clock().now().to_msg()
         self._state_out.publish(msg)

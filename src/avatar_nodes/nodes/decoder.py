@@ -3,18 +3,20 @@ sink."""
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import torch
 
 from avatar_msgs.msg import EpochStart, FrameBlock, LatentBlock, SinkFrame
+from avatar_msgs.srv import SetReference
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.streaming.assembly import build_decoder, read_config
 from avatar_nodes.streaming.block import LATENTS_PER_BLOCK, Sink
 from avatar_nodes.streaming.decoder_stage import DecoderStage
-from avatar_nodes.streaming.reference_picture import load_reference
+from avatar_nodes.streaming.reference_picture import ReferencePictureError, load_reference
 from avatar_nodes.wire.block import epoch_from_msg, latent_from_msg, sink_to_msg
 from avatar_nodes.wire.frames import frames_to_msg
 from avatar_nodes.wire.qos import BLOCKS, FRAMES, LATCHED, LATCHED_FEW
@@ -43,6 +45,7 @@ class DecoderNode(AvatarNode):
         )
         reference = load_reference(self.value("reference"), **size)
         channels, height, width = read_config(checkpoint).latent_shape
+        self._decoder = decoder
         self._reference = Sink(0, decoder.encode_reference(reference))
         self._stage = DecoderStage(
             decoder, latent_shape=(channels, LATENTS_PER_BLOCK, height, width)
@@ -54,7 +57,29 @@ class DecoderNode(AvatarNode):
         self._sinks.publish(sink_to_msg(self._reference))
         self.listen(EpochStart, "blocks/epoch", self._on_epoch, LATCHED)
         self.listen(LatentBlock, "latent_in", self._on_latent, BLOCKS)
+        self._service = self.create_service(SetReference, "set_reference", self._on_set_reference)
         self.heartbeat.say(detail="waiting for an epoch")
+
+    def stop(self) -> None:
+        self.destroy_service(self._service)
+
+    def _on_set_reference(
+        self, request: SetReference.Request, response: SetReference.Response
+    ) -> SetReference.Response:
+        """Another person: the conductor begins a new stream when it hears of the sink."""
+        response.width, response.height = self.value("width"), self.value("height")
+        source = io.BytesIO(bytes(request.image)) if len(request.image) else request.path
+        try:
+            picture = load_reference(source, width=response.width, height=response.height)
+        except ReferencePictureError as error:
+            response.message = str(error)
+            return response
+        self._reference = Sink(0, self._decoder.encode_reference(picture))
+        msg = sink_to_msg(self._reference)
+        msg.replaces = True
+        self._sinks.publish(msg)
+        response.success = True
+        return response
 
     def _on_epoch(self, msg: EpochStart) -> None:
         if not self.takes_part(msg):

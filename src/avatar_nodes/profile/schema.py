@@ -10,21 +10,22 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-NODE_KINDS = ("microphone", "conductor", "denoiser", "decoder", "presenter", "recorder")
+from avatar_nodes.profile.conversation import ConversationSection, ReasonerSection
+from avatar_nodes.profile.section import PositiveSeconds, Section
+
+NODE_KINDS = (
+    "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "presenter",
+    "recorder", "timeline",
+)  # fmt: skip
 
 QosName = Literal["SYSTEM_DEFAULT", "DEFAULT", "RELIABLE", "SENSOR_DATA"]
-Mode = Literal["puppet", "render"]
+Mode = Literal["puppet", "render", "converse"]
 Pace = Literal["realtime", "free"]
-PositiveSeconds = Annotated[float, Field(gt=0.0, le=3600.0)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ModelSection(_Section):
+class ModelSection(Section):
     """Which trained model runs, and its window and noise schedule."""
 
     checkpoint: str = Field(
@@ -81,7 +82,7 @@ class ModelSection(_Section):
         return sigmas
 
 
-class VideoSection(_Section):
+class VideoSection(Section):
     """The picture that comes out."""
 
     width: int = Field(
@@ -101,7 +102,7 @@ class VideoSection(_Section):
     )
 
 
-class AudioSection(_Section):
+class AudioSection(Section):
     """The sound inside the graph: mono 16-bit samples."""
 
     sample_rate: int = Field(
@@ -113,7 +114,7 @@ class AudioSection(_Section):
     )
 
 
-class StreamSection(_Section):
+class StreamSection(Section):
     """How the endless stream of blocks is made."""
 
     seed: int = Field(
@@ -164,7 +165,7 @@ class StreamSection(_Section):
     )
 
 
-class DenoiserPlacement(_Section):
+class DenoiserPlacement(Section):
     """One denoiser node: the steps, the device and the threads that it owns."""
 
     steps: list[Annotated[int, Field(ge=0)]] = Field(
@@ -180,7 +181,7 @@ class DenoiserPlacement(_Section):
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads for its arithmetic.")
 
 
-class DecoderPlacement(_Section):
+class DecoderPlacement(Section):
     """Where the video decoder runs."""
 
     device: str = Field(
@@ -191,7 +192,7 @@ class DecoderPlacement(_Section):
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads for its arithmetic.")
 
 
-class PlacementSection(_Section):
+class PlacementSection(Section):
     """Which node runs where."""
 
     denoisers: list[DenoiserPlacement] = Field(
@@ -211,7 +212,7 @@ class PlacementSection(_Section):
     )
 
 
-class RestartSection(_Section):
+class RestartSection(Section):
     """What happens when a process of the graph ends by itself."""
 
     respawn: bool = Field(default=True, description="Start a process again that has ended.")
@@ -243,7 +244,7 @@ class RestartSection(_Section):
     )
 
 
-class QosSection(_Section):
+class QosSection(Section):
     """Quality of service of the public topics, by the names of ROS 2's presets."""
 
     image: QosName = Field(
@@ -252,7 +253,7 @@ class QosSection(_Section):
     audio: QosName = Field(default="SYSTEM_DEFAULT", description="QoS of `audio`.")
 
 
-class DiagnosticsSection(_Section):
+class DiagnosticsSection(Section):
     """The reports on `/diagnostics`."""
 
     period_s: PositiveSeconds = Field(
@@ -260,7 +261,7 @@ class DiagnosticsSection(_Section):
     )
 
 
-class Profile(_Section):
+class Profile(Section):
     """Everything that one avatar is configured by."""
 
     model: ModelSection = Field(description="The trained model, its window and noise schedule.")
@@ -269,6 +270,12 @@ class Profile(_Section):
         default_factory=AudioSection, description="The sound inside the graph."
     )
     stream: StreamSection = Field(description="How the endless stream of blocks is made.")
+    reasoner: ReasonerSection = Field(
+        default_factory=ReasonerSection, description="Who answers, and how (mode converse)."
+    )
+    conversation: ConversationSection = Field(
+        default_factory=ConversationSection, description="Turns and interruptions (mode converse)."
+    )
     placement: PlacementSection = Field(description="Which node runs where.")
     restart: RestartSection = Field(
         default_factory=RestartSection, description="What happens when a process ends by itself."
@@ -289,4 +296,7 @@ class Profile(_Section):
     def node_names(self) -> tuple[str, ...]:
         """Names that `placement.processes` may use, in the order of the data flow."""
         denoisers = (f"denoiser_{k + 1}" for k in range(len(self.placement.denoisers)))
-        return ("microphone", "conductor", *denoisers, "decoder", "presenter", "recorder")
+        return (
+            "microphone", "listener", "reasoner", "voice", "conductor", *denoisers, "decoder",
+            "presenter", "recorder", "timeline",
+        )  # fmt: skip

@@ -61,6 +61,7 @@ class EpochKeeper:
         self._patience_s = block_timeout_s
         self._oldest_issued: float | None = None
         self._highest_seen = 0
+        self._asked = ""
         self.epoch = 0
 
     @property
@@ -131,13 +132,20 @@ class EpochKeeper:
             return "every stage is there"
         if self.restarted:
             return f"{', '.join(self.restarted)} restarted"
+        if self._asked:
+            return self._asked
         if self._oldest_issued is not None and now - self._oldest_issued > self._patience_s:
             self._patience_s = min(self._patience_s * _OVERDUE_GROWTH, _OVERDUE_LONGEST_S)
             return "a block is overdue"
         return None
 
+    def ask(self, reason: str) -> None:
+        """An epoch must begin as soon as every stage is there."""
+        self._asked = reason
+
     def begin(self) -> int:
         """Begin an epoch with those who are there and return its number."""
+        self._asked = ""
         self.epoch = max(self.epoch, self._highest_seen, self._first_epoch() - 1) + 1
         self._oldest_issued = None
         for stage in self._stages.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ class ReferencePictureError(ValueError):
     """A reference picture that cannot be used; one line that names the file and the reason."""
 
 
-def load_reference(path: str | Path, *, width: int, height: int) -> np.ndarray:
-    """The picture as uint8 RGB [height, width, 3].
+def load_reference(source: str | Path | BytesIO, *, width: int, height: int) -> np.ndarray:
+    """The picture in a file, or in the bytes of one, as uint8 RGB [height, width, 3].
 
     A picture of that very size is taken as it is. Any other is cropped around its middle to the
     video's shape and resized; transparency is laid over grey; a camera's rotation mark is obeyed.
@@ -27,11 +28,11 @@ def load_reference(path: str | Path, *, width: int, height: int) -> np.ndarray:
         ReferencePictureError: no picture that can be read, below 64 pixels a side, or over 64
             megapixels.
     """
-    path = Path(path)
+    path = Path("the picture") if isinstance(source, BytesIO) else Path(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked here
-            with Image.open(path) as file:
+            with Image.open(source) as file:
                 _check_size(path, *file.size)
                 picture = _flat_rgb(ImageOps.exif_transpose(file))
     except UnidentifiedImageError:

@@ -1,0 +1,199 @@
+"""Makes the nodes of one graph, section by section of the profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from avatar_nodes.node_spec import NodeSpec, Parameters
+from avatar_nodes.profile import Mode, Profile
+
+Placement = Literal["profile", "separate", "single"]
+
+SINGLE_PROCESS = "all"
+_STAGES = ("denoiser", "decoder", "presenter", "recorder")
+
+
+class GraphError(ValueError):
+    """A graph that cannot be built from what was asked for."""
+
+
+class GraphNodes:
+    """Makes the nodes of one graph, section by section of the profile."""
+
+    def __init__(self, profile: Profile, mode: Mode, placement: Placement) -> None:
+        self.profile = profile
+        self.mode = mode
+        self.free = mode == "render" or profile.stream.pace == "free"
+        self.placement = placement
+
+    def nodes(self, audio: Parameters, out: str | Path | None) -> list[NodeSpec]:
+        nodes = [self._microphone(audio), *self._denoisers(), self._decoder()]
+        nodes.append(self._presenter(readers=0 if out is None else 1))
+        if out is not None:
+            nodes.append(self._recorder(Path(out).absolute()))
+        nodes.insert(1, self._conductor(stage_names(nodes)))
+        return nodes
+
+    def _node(
+        self,
+        kind: str,
+        parameters: Parameters,
+        *,
+        name: str = "",
+        remappings: Mapping[str, str] | None = None,
+        device: str | None = None,
+        threads: int = 1,
+    ) -> NodeSpec:
+        name = name or kind
+        process = self._process_of(name)
+        return NodeSpec(name, kind, parameters, process, remappings or {}, device, threads)
+
+    def _process_of(self, node: str) -> str:
+        if self.placement == "single":
+            return SINGLE_PROCESS
+        if self.placement == "profile":
+            for process, nodes in self.profile.placement.processes.items():
+                if node in nodes:
+                    return process
+        return node
+
+    def _microphone(self, audio: Parameters) -> NodeSpec:
+        rate, fps = self.profile.audio.sample_rate, self.profile.video.fps
+        parameters: Parameters = {
+            **audio,
+            "pace": "demand" if self.free else "realtime",
+            "sample_rate": rate,
+            "chunk_samples": rate // fps,
+        }
+        return self._node("microphone", parameters)
+
+    def _conductor(self, stages: Sequence[str]) -> NodeSpec:
+        profile, stream = self.profile, self.profile.stream
+        parameters: Parameters = {
+            "mode": self.mode,
+            "checkpoint": profile.model.checkpoint,
+            "dtype": profile.model.dtype,
+            "stages": list(stages),
+            "prompt": stream.prompt,
+            "seed": stream.seed,
+            "first_block": stream.first_block,
+            "past_blocks": profile.model.past_blocks,
+            "adaptive_sink": profile.model.adaptive_sink,
+            "aas_from_block": profile.model.aas_from_block,
+            "max_in_flight": stream.max_in_flight,
+            "pace": "free" if self.free else "realtime",
+            "margin_s": stream.margin_s,
+            "idle": stream.idle,
+            "sample_rate": profile.audio.sample_rate,
+            "fps": profile.video.fps,
+            "heartbeat_timeout_s": stream.heartbeat_timeout_s,
+            "block_timeout_s": stream.block_timeout_s,
+        }
+        return self._node("conductor", parameters)
+
+    def _denoisers(self) -> list[NodeSpec]:
+        places = [
+            (list(place.steps), place.device, place.threads)
+            for place in self.profile.placement.denoisers
+        ]
+        if self.placement != "profile":
+            if self.profile.model.kv_cache == "clean" and self.profile.num_steps > 1:
+                raise GraphError(
+                    "placement: expected profile (model.kv_cache is clean, so that one denoiser"
+                    f" takes every step), got {self.placement}"
+                )
+            places = [([s], device, threads) for steps, device, threads in places for s in steps]
+        return [
+            self._denoiser(number, number == len(places), *place)
+            for number, place in enumerate(places, start=1)
+        ]
+
+    def _denoiser(
+        self, number: int, last: bool, steps: list[int], device: str, threads: int
+    ) -> NodeSpec:
+        model = self.profile.model
+        remappings = {"latent_out": "blocks/latent_clean" if last else f"blocks/latent_{number}"}
+        if number > 1:
+            remappings["latent_in"] = f"blocks/latent_{number - 1}"
+        parameters: Parameters = {
+            "checkpoint": model.checkpoint,
+            "dtype": model.dtype,
+            "sigmas": list(model.sigmas),
+            "steps": steps,
+            "past_blocks": model.past_blocks,
+            "rolling_rope": model.rolling_rope,
+            "kv_cache": model.kv_cache,
+            "device": device,
+            "threads": threads,
+        }
+        return self._node(
+            "denoiser",
+            parameters,
+            name=f"denoiser_{number}",
+            remappings=remappings,
+            device=device,
+            threads=threads,
+        )
+
+    def _decoder(self) -> NodeSpec:
+        profile, place = self.profile, self.profile.placement.decoder
+        parameters: Parameters = {
+            "checkpoint": profile.model.checkpoint,
+            "dtype": profile.model.dtype,
+            "device": place.device,
+            "threads": place.threads,
+            "reference": profile.stream.reference,
+            "width": profile.video.width,
+            "height": profile.video.height,
+        }
+        return self._node(
+            "decoder",
+            parameters,
+            remappings={"latent_in": "blocks/latent_clean"},
+            device=place.device,
+            threads=place.threads,
+        )
+
+    def _output(self) -> Parameters:
+        profile = self.profile
+        return {
+            "fps": profile.video.fps,
+            "width": profile.video.width,
+            "height": profile.video.height,
+            "sample_rate": profile.audio.sample_rate,
+            "qos_image": profile.qos.image,
+            "qos_audio": profile.qos.audio,
+        }
+
+    def _presenter(self, readers: int) -> NodeSpec:
+        video = self.profile.video
+        parameters: Parameters = {
+            **self._output(),
+            "pace": "free" if self.free else "realtime",
+            "margin_s": self.profile.stream.margin_s,
+            "readers": readers,
+            "frame_id": video.frame_id,
+            "jpeg_quality": video.jpeg_quality,
+        }
+        return self._node("presenter", parameters)
+
+    def _recorder(self, out: Path) -> NodeSpec:
+        return self._node("recorder", {**self._output(), "out": str(out)})
+
+
+def stage_names(nodes: Sequence[NodeSpec]) -> tuple[str, ...]:
+    """Names of the nodes that a block goes through; it is not issued before all are ready."""
+    return tuple(node.name for node in nodes if node.kind in _STAGES)
+
+
+def audio_source(audio: str) -> Parameters:
+    """The microphone's source parameters of `device:NAME`, `topic:NAME` or a file path."""
+    parameters: Parameters = {"source": "file", "file": "", "device": "", "topic": ""}
+    source, colon, name = audio.partition(":")
+    if not colon or source not in ("device", "topic"):
+        return {**parameters, "file": str(Path(audio).absolute())}
+    if source == "topic" and not name:
+        raise GraphError("audio: expected a topic's name after 'topic:', got nothing")
+    return {**parameters, "source": source, source: name}

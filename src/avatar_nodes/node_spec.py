@@ -1,0 +1,50 @@
+"""One node of the graph, and one process of it, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ParameterValue = bool | int | float | str | list[int] | list[float] | list[str]
+Parameters = dict[str, ParameterValue]
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One ROS node.
+
+    `kind` names its module (`avatar_nodes.nodes.<kind>`) and its executable; `remappings` leads the
+    node's own topic names to the graph's; `process` is the process that it lives in.
+    """
+
+    name: str
+    kind: str
+    parameters: Mapping[str, ParameterValue]
+    process: str
+    remappings: Mapping[str, str] = field(default_factory=dict)
+    device: str | None = None
+    threads: int = 1
+    respawn: bool = True
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """One operating system process and the nodes that share it, in the order of the data flow."""
+
+    name: str
+    nodes: tuple[NodeSpec, ...]
+
+    @property
+    def respawn(self) -> bool:
+        """Started again when it ends by itself."""
+        return all(node.respawn for node in self.nodes)
+
+    @property
+    def ends_graph(self) -> bool:
+        """Its regular end (exit code 0) means that the graph's work is done."""
+        return any(node.kind == "recorder" for node in self.nodes)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads that its arithmetic may use."""
+        return max(node.threads for node in self.nodes)

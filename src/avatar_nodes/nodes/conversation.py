@@ -1,0 +1,198 @@
+"""The conductor's part in a conversation: whose turn it is, what is shown, when a reply is cut."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from avatar_msgs.msg import AudioChunk, Intent, ReplySegment, SpeechActivity, TurnControl, Utterance
+from avatar_nodes.mind.conversation_table import Command, EventKind, Phase
+from avatar_nodes.mind.sentences import split_sentences
+from avatar_nodes.mind.state_cycling import (
+    OWN_TURN,
+    Decision,
+    Event,
+    Order,
+    PhaseLimits,
+    StateCycling,
+    StatePrompts,
+    TurnPrompts,
+)
+from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.speech.turn_stream import turn_of
+from avatar_nodes.wire.qos import CONTROL, LATCHED
+
+_HELD = (Phase.HELD_THINKING, Phase.HELD_SPEAKING)
+
+
+class Conversation:
+    """`user/speech_activity`, `user/utterance`, `intent`, `reply` in; `turn/control` out.
+
+    Its parameters are in the conductor's table.
+
+    obey: called with every order before it is told to others: hold the sound, let it go on or drop
+    it; returns the first block whose sound is still to be heard.
+    """
+
+    def __init__(self, node: AvatarNode, *, obey: Callable[[Command], int]) -> None:
+        value, idle = node.value, node.value("prompt")
+        listening, thinking, speaking = (
+            value(f"prompt_{state}") or idle for state in ("listening", "thinking", "speaking")
+        )
+        self._prompts = StatePrompts(idle, listening, thinking, speaking)
+        self._machine = StateCycling(
+            self._prompts,
+            PhaseLimits(
+                listening_s=value("listening_timeout_s"),
+                thinking_s=value("thinking_timeout_s"),
+                speaking_s=value("speaking_timeout_s"),
+            ),
+        )
+        self._node = node
+        self._obey = obey
+        self._words_timeout_s: float = value("words_timeout_s")
+        self._barge_in: bool = value("barge_in")
+        self._active = False
+        self._silent_since: float | None = None
+        self._said: set[int] = set()
+        self.on_over: Callable[[int, bool, str], None] = lambda turn, complete, reason: None
+        """Called when a reply is over: its turn, whether it was said to its end, why not."""
+        self._reply_out = node.publisher(ReplySegment, "reply", CONTROL)
+        self._control_out = node.publisher(TurnControl, "turn/control", CONTROL)
+
+    def start(self) -> None:
+        """Subscribe."""
+        listen = self._node.listen
+        listen(SpeechActivity, "user/speech_activity", self._on_activity, CONTROL)
+        listen(Utterance, "user/utterance", self._on_utterance, CONTROL)
+        listen(Intent, "intent", self._on_intent, LATCHED)
+        listen(ReplySegment, "reply", self._on_reply, CONTROL)
+
+    def override(self, prompt: str) -> None:
+        """One prompt for all states, gestures excepted; empty: each its own again."""
+        self._machine.prompts = StatePrompts(*[prompt] * 4) if prompt else self._prompts
+
+    def takes(self, msg: AudioChunk) -> bool:
+        """Whether a chunk of speech is of the present reply, and not held."""
+        turn = turn_of(msg.stream)
+        if turn is None:
+            return False
+        if len(msg.data):
+            self._handle(Event(EventKind.REPLY_SOUND, turn))
+        elif msg.end_of_stream and not msg.first_sample:
+            self._handle(Event(EventKind.FAILED, turn, "the voice made no sound"))
+        return turn == self._machine.turn and self._machine.phase not in _HELD
+
+    def tell(self, kind: EventKind, turn: int = OWN_TURN, reason: str = "") -> None:
+        """An event that the conductor knows of."""
+        ended = kind is EventKind.REPLY_ENDED and turn == self._machine.turn
+        self._handle(Event(kind, turn, reason))
+        if ended:
+            self.on_over(turn, True, "")
+
+    @property
+    def busy(self) -> bool:
+        """Somebody speaks or is thought about: the visitor, or the avatar."""
+        return self._machine.phase not in (Phase.IDLE, Phase.PERFORMING)
+
+    @property
+    def performing(self) -> bool:
+        """An action without a reply is under way."""
+        return self._machine.phase is Phase.PERFORMING
+
+    @property
+    def sounding(self) -> bool:
+        """A reply is heard, or about to be, and not held."""
+        return self._machine.phase in (Phase.THINKING, Phase.SPEAKING)
+
+    def say(self, text: str, language: str) -> None:
+        """The avatar speaks on its own, cutting off what is being said; without text the sound is
+        to come from elsewhere."""
+        self._handle(Event(EventKind.SAY, reason="the operator lets the avatar speak"))
+        sentences = split_sentences(text, language or "en")
+        for index, sentence in enumerate(sentences):
+            msg = ReplySegment(
+                turn=OWN_TURN, index=index, text=sentence, language=language,
+                is_last=index + 1 == len(sentences),
+            )  # fmt: skip
+            msg.header.stamp = self._node.get_clock().now().to_msg()
+            self._reply_out.publish(msg)
+
+    def perform(self, prompt: str, seconds: float) -> bool:
+        """Begin an action without a reply; false: somebody is in conversation."""
+        return self._machine.perform(TurnPrompts(prompt, seconds=seconds), time.monotonic())
+
+    def stop(self, reason: str) -> None:
+        """Break off whatever is said or thought about."""
+        self._active, self._silent_since = False, None
+        self._handle(Event(EventKind.RESET, reason=reason))
+
+    def at_block_border(self) -> Decision:
+        """What the block shows that is issued now."""
+        now = time.monotonic()
+        if self._silent_since is not None and now - self._silent_since > self._words_timeout_s:
+            self._silent_since = None
+            self._handle(Event(EventKind.VISITOR_SILENT, reason="no words"))
+        decision = self._machine.at_block_border(now)
+        self._give(decision.orders)
+        return decision
+
+    def _on_activity(self, msg: SpeechActivity) -> None:
+        if not self._barge_in and self._machine.phase.has_reply:
+            return
+        if msg.active:
+            begins, self._active, self._silent_since = not self._active, True, None
+            kind = EventKind.VISITOR_SPEAKS if begins else EventKind.VISITOR_GOES_ON
+            self._handle(Event(kind, reason="the visitor speaks"))
+        elif self._active:
+            self._active, self._silent_since = False, time.monotonic()
+
+    def _on_utterance(self, msg: Utterance) -> None:
+        words = bool(msg.text.strip())
+        if not self._barge_in and self._machine.phase.has_reply:
+            return
+        if msg.is_final:
+            self._silent_since = None
+            if not words:
+                self._handle(Event(EventKind.VISITOR_SILENT, msg.turn, "nothing was recognised"))
+                return
+            self._handle(Event(EventKind.UTTERANCE, msg.turn, "a new turn"))
+            if self._active:  # and speaks on beyond it
+                self._handle(Event(EventKind.VISITOR_SPEAKS))
+        elif words and self._machine.phase.has_reply:
+            self._handle(Event(EventKind.BARGE_IN, msg.turn, "words came"))
+
+    def _on_intent(self, msg: Intent) -> None:
+        prompts = TurnPrompts(msg.action_prompt, msg.stable_prompt, msg.action_duration)
+        self._give(self._machine.intend(msg.turn, prompts, time.monotonic()))
+
+    def _on_reply(self, msg: ReplySegment) -> None:
+        """Words are for the voice; here counts only whether any came."""
+        if msg.turn != self._machine.turn:
+            return
+        if msg.cancelled:
+            self._handle(Event(EventKind.FAILED, msg.turn, "the reply was broken off"))
+        elif msg.text.strip():
+            self._said = {msg.turn}
+        elif msg.is_last and msg.turn not in self._said:
+            self._handle(Event(EventKind.NO_REPLY, msg.turn))
+
+    def _handle(self, event: Event) -> None:
+        self._give(self._machine.handle(event, time.monotonic()))
+
+    def _give(self, orders: tuple[Order, ...]) -> None:
+        for order in orders:
+            msg = TurnControl(
+                turn=order.turn,
+                command=int(order.command),
+                first_block=self._obey(order.command),
+                reason=order.reason,
+            )
+            msg.header.stamp = self._node.get_clock().now().to_msg()
+            self._control_out.publish(msg)
+            if order.command is Command.CANCEL:
+                self.on_over(order.turn, False, order.reason)
+            self._node.telemetry.count(f"turn_{order.command.name.lower()}")
+            self._node.get_logger().info(
+                f"turn {order.turn}: {order.command.name.lower()}: {order.reason}"
+            )

@@ -1,0 +1,230 @@
+"""What an operator, or another program, asks of a conversing avatar: to speak, act, stop."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+
+from avatar_msgs.action import Perform, Say
+from avatar_nodes.mind.conversation_table import EventKind
+from avatar_nodes.nodes.conversation import Conversation
+from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.sound_intake import SoundIntake
+from avatar_nodes.speech.own_speech import OwnSpeech
+from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.wire_error import WireError
+
+_FEEDBACK_S = 0.2
+_DEFAULT_DURATION_S = 2.88
+"""Six blocks: what a gesture takes in the clips that the shipped model learned from."""
+
+
+def _accept(handle: Any) -> CancelResponse:
+    return CancelResponse.ACCEPT
+
+
+class _Goal:
+    """A goal under way; `over` is set with (success, message) when it ends."""
+
+    def __init__(self, handle: ServerGoalHandle) -> None:
+        self.handle = handle
+        self.request: Any = handle.request
+        self.over: Future[tuple[bool, str]] = Future()
+        self.begun = False
+        self.told_at = 0.0
+
+    def end(self, success: bool, message: str = "") -> None:
+        """Once is enough."""
+        if not self.over.done():
+            self.over.set_result((success, message))
+
+
+class OperatorRequests:
+    """Actions `say` and `perform`, services `interrupt` and `reset`.
+
+    Speech waits for its turn unless it may interrupt; an action is performed only while nobody is
+    in conversation. `tick` is to be called often.
+    """
+
+    def __init__(
+        self, node: AvatarNode, conversation: Conversation, intake: SoundIntake, *,
+        block: Callable[[], int], block_s: float,
+    ) -> None:  # fmt: skip
+        """block: number of the next block issued."""
+        self._node = node
+        self._conversation = conversation
+        self._intake = intake
+        self._block = block
+        self._block_s = block_s
+        self._sayings: deque[_Goal] = deque()
+        self._performance: _Goal | None = None
+        self._blocks = (0, 0)
+        self._own: OwnSpeech | None = None
+        self._servers = [
+            ActionServer(node, Say, "say", self._say, cancel_callback=_accept),
+            ActionServer(node, Perform, "perform", self._perform, cancel_callback=_accept),
+        ]
+        self._services = [
+            node.create_service(Trigger, "interrupt", self._on_interrupt),
+            node.create_service(Trigger, "reset", self._on_reset),
+        ]
+        conversation.on_over = self._reply_over
+
+    def close(self) -> None:
+        """End every goal; nothing can be asked any more."""
+        for goal in (*self._sayings, *filter(None, [self._performance])):
+            goal.end(False, "the avatar is going down")
+        for server in self._servers:
+            server.destroy()
+        for service in self._services:
+            self._node.destroy_service(service)
+
+    def tick(self, now: float) -> None:
+        """Do what has become possible; `now` is time.monotonic()."""
+        self._speak(now)
+        self._feed()
+        self._act(now)
+
+    async def _say(self, handle: ServerGoalHandle) -> Say.Result:
+        goal = _Goal(handle)
+        self._sayings.append(goal)
+        success, message = await goal.over  # type: ignore[misc]
+        if goal in self._sayings:
+            self._sayings.remove(goal)
+        duration = self._intake.elapsed_s if goal.begun else 0.0
+        return self._result(goal, Say.Result(success=success, message=message, duration=duration))
+
+    async def _perform(self, handle: ServerGoalHandle) -> Perform.Result:
+        goal = _Goal(handle)
+        if not goal.request.prompt.strip():
+            goal.end(False, "prompt: expected words, got nothing")
+        elif self._performance is not None or not self._begin_performance(goal):
+            goal.end(False, "the avatar is busy: it performs only while nobody talks with it")
+        success, message = await goal.over  # type: ignore[misc]
+        first, last = self._blocks
+        if self._performance is goal:
+            self._performance = None
+            self._conversation.tell(EventKind.PERFORMED)
+        result = Perform.Result(
+            success=success, message=message, first_block=first, last_block=max(first, last)
+        )
+        return self._result(goal, result)
+
+    @staticmethod
+    def _result(goal: _Goal, result: Any) -> Any:
+        if result.success:
+            goal.handle.succeed()
+        elif goal.handle.is_cancel_requested:
+            goal.handle.canceled()
+        else:
+            goal.handle.abort()
+        return result
+
+    def _speak(self, now: float) -> None:
+        """Begin the first that waits when it may; feedback; cancel."""
+        if not self._sayings:
+            return
+        goal = self._sayings[0]
+        if goal.over.done():
+            return
+        if goal.handle.is_cancel_requested:
+            if goal.begun:
+                self._conversation.stop("the request was cancelled")
+            goal.end(False, "cancelled")
+        elif not goal.begun:
+            if goal.request.interrupt or not self._conversation.busy:
+                self._begin_saying(goal)
+        elif now - goal.told_at >= _FEEDBACK_S:
+            goal.told_at = now
+            goal.handle.publish_feedback(
+                Say.Feedback(
+                    spoken_text=goal.request.text if self._intake.over else "",
+                    elapsed=self._intake.elapsed_s,
+                    total=self._intake.received_s,
+                )
+            )
+
+    def _begin_saying(self, goal: _Goal) -> None:
+        request = goal.request
+        self._own = None
+        if not request.text.strip() and not len(request.audio.data):
+            goal.end(False, "text: expected words, or audio, got nothing")
+            return
+        goal.begun = True
+        if request.text.strip():
+            self._conversation.say(request.text, request.language)
+            return
+        try:
+            samples = audio_from_msg(request.audio)
+        except WireError as error:
+            goal.end(False, f"audio: {error}")
+            return
+        self._conversation.say("", "")
+        self._own = OwnSpeech(
+            samples, sample_rate=request.audio.sample_rate, channels=request.audio.channels,
+            graph_rate=self._intake.sample_rate,
+        )  # fmt: skip
+        self._conversation.tell(EventKind.REPLY_SOUND)
+
+    def _feed(self) -> None:
+        """Sound that came with the request, as far as there is room for it."""
+        own, intake = self._own, self._intake
+        if own is None or not self._conversation.sounding:
+            return
+        first = intake.next_sample if intake.stream == own.stream else 0
+        samples, last = own.piece(first, intake.room)
+        if len(samples):
+            intake.take(own.stream, first, samples, end_of_stream=last)
+
+    def _reply_over(self, turn: int, complete: bool, reason: str) -> None:
+        """The conversation says that what was said as `turn` is over."""
+        if turn == 0 and self._sayings and self._sayings[0].begun:
+            self._own = None
+            self._sayings[0].end(complete, "" if complete else reason)
+
+    def _begin_performance(self, goal: _Goal) -> bool:
+        seconds = goal.request.duration or _DEFAULT_DURATION_S
+        if not self._conversation.perform(goal.request.prompt, seconds):
+            return False
+        self._performance = goal
+        self._blocks = (self._block(), self._block() - 1)
+        return True
+
+    def _act(self, now: float) -> None:
+        goal = self._performance
+        if goal is None or goal.over.done():
+            return
+        first, _ = self._blocks
+        shown = self._block() - first
+        self._blocks = (first, self._block() - 1)
+        left = (goal.request.duration or _DEFAULT_DURATION_S) - shown * self._block_s
+        if goal.handle.is_cancel_requested:
+            goal.end(False, "cancelled")
+        elif not self._conversation.performing:
+            goal.end(False, "a conversation began")
+        elif left <= 0.0:
+            goal.end(True)
+        elif now - goal.told_at >= _FEEDBACK_S:
+            goal.told_at = now
+            goal.handle.publish_feedback(Perform.Feedback(blocks=shown, remaining=left))
+
+    def _on_interrupt(
+        self, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        was_busy = self._conversation.busy
+        self._conversation.stop("interrupted by an operator")
+        response.success = was_busy
+        response.message = "" if was_busy else "nothing was being said"
+        return response
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._conversation.stop("reset by an operator")
+        self._conversation.override("")
+        response.success = True
+        return response

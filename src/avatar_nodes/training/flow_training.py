@@ -1,0 +1,130 @@
+"""What both stages of flow matching share: one loop over noised windows (Live Avatar, eq. 1 to 3).
+
+A stage brings its model, how it draws noise levels, and how a sample of it is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.training.distributed import Workers
+from avatar_nodes.training.encoded import EncodedClips, WindowBatch
+from avatar_nodes.training.flow_matching import cell_weight, flow_matching_loss, noised
+from avatar_nodes.training.noise import Noise
+from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
+from avatar_nodes.training.parameter_average import ParameterAverage
+from avatar_nodes.training.run import TrainingRun
+from avatar_nodes.training.talking_model import TalkingModel, export_model
+
+
+@dataclass(frozen=True)
+class FlowOptions:
+    """How to train a transformer by flow matching."""
+
+    steps: int = 2500
+    minutes: float | None = None
+    batch: int = 8
+    blocks: int = 3
+    """Blocks of a window."""
+    learning_rate: float = 1.5e-3
+    matrix_learning_rate: float | None = 0.02
+    """For the hidden matrices, which Muon updates; null: AdamW updates them, too."""
+    warmup: int = 150
+    mouth_weight: float = 6.0
+    """Loss weight of the latent cells that the mouth touches: lips are few tokens, and late."""
+    motion_weight: float = 3.0
+    """Loss weight of cells that differ from the reference picture: arms are few tokens, too."""
+    average_decay: float = 0.9985
+    compile: bool = True
+    """torch.compile the layers: a minute of waiting, then about 40 % less time a step."""
+    sample_every: int = 500
+    """Steps between exports with a sample strip; 0: one export at the end."""
+    seed: int = 0
+
+
+class FlowStage(Protocol):
+    """What makes a stage of flow matching what it is."""
+
+    def draw(self, batch: WindowBatch, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
+        """The batch as the model is to see it, and noise levels, float32 [B] or [B, N]."""
+        ...
+
+    def sample(self, export: Path, picture: Path) -> float:
+        """Write a strip of frames made by `export`; returns the aperture correlation."""
+        ...
+
+
+def train_flow(
+    options: FlowOptions, model: TalkingModel, stage: FlowStage, *, workers: Workers,
+    config: DiTConfig, clips: Path, folder: Path, resume: bool,
+) -> None:  # fmt: skip
+    """Train `model`; every `sample_every` steps export the averaged weights to `folder/export` and
+    sample them: a picture in `folder/samples`, its lip-sync among the curves.
+    """
+    optimizers = Optimizers(
+        model,
+        learning_rate=options.learning_rate,
+        matrix_learning_rate=options.matrix_learning_rate,
+    )
+    average = ParameterAverage(model, decay=options.average_decay, trainable_only=True)
+    run = TrainingRun(
+        folder,
+        state={"model": model, "optimizers": optimizers, "average": average},
+        steps=options.steps,
+        minutes=options.minutes,
+        resume=resume,
+        workers=workers,
+    )
+    if options.compile and workers.count == 1:
+        model.dit.compile_training()
+    data = EncodedClips(clips, "train")
+    for step in run:
+        rng = np.random.default_rng((options.seed, step))
+        batch, sigma = stage.draw(data.batch(rng, options.batch, options.blocks), rng)
+        noise = Noise(options.seed * 1_000_003 + step, workers)
+        batch, sigma = workers.share(batch), workers.rows(sigma)
+        figures = _backward(options, model, batch, sigma, noise(batch.latents.shape), workers)
+        figures["grad"] = optimizers.clip(1.0).item()
+        optimizers.step(learning_rate_scale(step, run.fraction, options.warmup))
+        average.update(step)
+        run.log(figures)
+        if options.sample_every and (step + 1) % options.sample_every == 0:
+            export_model(model, average, config, folder / "export", workers)
+            if run.first:
+                _sample(stage, run, folder, step + 1)
+    export_model(model, average, config, folder / "export", workers)
+
+
+def _backward(
+    options: FlowOptions, model: TalkingModel, batch: WindowBatch, sigma: Tensor, noise: Tensor,
+    workers: Workers,
+) -> dict[str, float]:  # fmt: skip
+    """Gradients of one batch's loss; returns its figures."""
+    with workers.mixed_precision():
+        velocity = model(batch, noised(batch.latents, noise, sigma), sigma)
+    loss, mouth, rest = flow_matching_loss(
+        velocity.float(), noise - batch.latents, batch.mouth,
+        cell_weight(batch, options.mouth_weight, options.motion_weight), workers,
+    )  # fmt: skip
+    loss.backward()
+    return {"loss": loss.item(), "mouth": mouth.item(), "rest": rest.item()}
+
+
+def _sample(stage: FlowStage, run: TrainingRun, folder: Path, step: int) -> None:
+    picture = folder / "samples" / f"{step:06d}.png"
+    correlation = stage.sample(folder / "export", picture)
+    run.curve("val_aperture_corr", correlation, step)
+    print(f"step {step}: aperture correlation {correlation:.3f}, {picture}", flush=True)
+
+
+def begin(seed: int) -> Workers:
+    """Fix the seed of what is initialised, and join the other processes of the training."""
+    torch.manual_seed(seed)
+    return Workers()
