@@ -66,6 +66,16 @@ def test_a_restarted_consumer_gets_the_samples_again_at_once(file: FileSource) -
     assert out.resent == 1
 
 
+def test_a_consumer_that_has_less_than_it_said_gets_it_again_at_once(file: FileSource) -> None:
+    out = sender(file)
+    out.demand(0, 4000, 0.0)
+    out.poll(0.0)
+    out.demand(3000, 6000, 0.1)
+    assert sent(out.poll(0.1)) == list(range(4000, 6000))
+    out.demand(2000, 6000, 0.2)
+    assert sent(out.poll(0.2)) == list(range(2000, 6000))
+
+
 def test_lost_samples_are_sent_again_later(file: FileSource) -> None:
     out = sender(file)
     out.demand(0, 4000, 0.0)

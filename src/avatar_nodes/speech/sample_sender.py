@@ -56,6 +56,7 @@ class SampleSender:
         self._demanded = False
         self._next = 0
         self._limit = lead_samples
+        self._reported = 0
         self._end_sent = False
         self._history: deque[tuple[float, int]] = deque()
         self._pace_from: tuple[float, int] | None = None
@@ -77,12 +78,17 @@ class SampleSender:
             self._go_to(next_sample)
         elif next_sample > self._next:
             self._go_to(next_sample)
-        elif limit_sample < self._limit or next_sample < self._sent_before(now - _RESEND_S):
+        elif (
+            limit_sample < self._limit
+            or next_sample < self._reported
+            or next_sample < self._sent_before(now - _RESEND_S)
+        ):
             self.resent += next_sample < self._next
             self._go_to(next_sample)
         elif self._end_sent and next_sample == self._next:
             self._end_sent = not self._stale_end(now)
         self._limit = limit_sample
+        self._reported = next_sample
 
     def poll(self, now: float) -> list[SampleRun]:
         """What is to be sent at `now` [s, any monotonic clock]."""
@@ -106,11 +112,13 @@ class SampleSender:
             self._history.append((now, self._next))
         return runs
 
-    def start_over(self, next_sample: int) -> None:
-        """Send from `next_sample` on: the consumer says that it has nothing behind it."""
-        if next_sample < self._next:
+    def start_over(self, next_sample: int | None = None) -> None:
+        """Send again from `next_sample` on, or from the last that was demanded: what was under way
+        may not have been taken."""
+        first = self._reported if next_sample is None else next_sample
+        if first < self._next:
             self.resent += 1
-            self._go_to(next_sample)
+            self._go_to(first)
 
     def _lead_again(self, now: float) -> None:
         """Nobody has asked for more: whoever was to hear the lead may have come later."""

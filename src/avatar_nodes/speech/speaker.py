@@ -133,12 +133,17 @@ class Speaker:
                 self._held_through = max(self._held_through, turn)
 
     def resume(self, turn: int) -> None:
-        """Go on where this turn, and those before it, were held."""
+        """Go on where this turn, and those before it, were held: behind the last sample that was
+        demanded, since a consumer that holds takes nothing."""
         with self._changed:
+            reply = self._reply
+            was_held = reply is not None and self._is_held(reply)
             if turn == 0:
                 self._own_held = False
             elif turn >= self._held_through:
                 self._held_through = 0
+            if reply is not None and was_held and not self._is_held(reply):
+                reply.sender.start_over()
             self._changed.notify_all()
 
     def cancel(self, turn: int) -> None:

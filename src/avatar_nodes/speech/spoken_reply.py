@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class SpeechRun:
     turn: int
     stream: str
     run: SampleRun
+    first_sound_s: float | None = None
+    """With a reply's first samples: seconds since its first sentence came."""
 
 
 @dataclass
@@ -40,8 +42,8 @@ class SpokenReply:
     end_sent: bool = False
     dropped: bool = False
     """It was cancelled or replaced: nothing more of it goes out."""
-    first_sound_s: float | None = None
-    """Seconds from its first sentence to the first samples sent."""
+    sounded: bool = False
+    """Some of its samples were sent."""
 
     @classmethod
     def begin(
@@ -70,8 +72,9 @@ class SpokenReply:
         if runs:
             self.sent = True
             self.end_sent = runs[-1].run.end_of_stream
-            if self.first_sound_s is None and len(runs[0].run.samples):
-                self.first_sound_s = now - self.began
+            if not self.sounded and len(runs[0].run.samples):
+                self.sounded = True
+                runs[0] = replace(runs[0], first_sound_s=now - self.began)
         return runs
 
     def drop(self) -> SpeechRun | None:
