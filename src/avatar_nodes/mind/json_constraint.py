@@ -9,6 +9,9 @@ from transformers import LogitsProcessor
 
 from avatar_nodes.mind.reasoner import ReasonerError
 
+# One way to write the object, as models are used to; else some go on with white space for ever.
+_STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+
 
 class JsonGrammar:
     """A schema, compiled for one of transformers' tokenizers; for any number of answers.
@@ -29,10 +32,7 @@ class JsonGrammar:
         self._matcher_class = llguidance.LLMatcher
         try:
             self._tokenizer = llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary)
-            # One way to write the object: else a model may go on with white space.
-            self._grammar = llguidance.LLMatcher.grammar_from_json_schema(
-                schema, overrides={"whitespace_flexible": False}
-            )
+            self._grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=_STYLE)
         except Exception as error:
             line = str(error).splitlines()[0]
             raise ReasonerError(

@@ -83,7 +83,10 @@ class TextStream:
         try:
             while not self._cancelled:
                 left_s = patience.total_s - (time.monotonic() - begun)
-                piece = self._next(min(wait_s, left_s), "first" if not length else "next")
+                late = f"no {'more' if length else 'first'} text within {wait_s:g} s"
+                if left_s < wait_s:
+                    late = f"no complete answer within {patience.total_s:g} s"
+                piece = self._next(min(wait_s, left_s), late)
                 if isinstance(piece, _End):
                     return
                 length += len(piece)
@@ -94,11 +97,11 @@ class TextStream:
         finally:
             self.cancel()
 
-    def _next(self, wait_s: float, which: str) -> str | _End:
+    def _next(self, wait_s: float, late: str) -> str | _End:
         try:
             piece = self._pieces.get(timeout=max(0.0, wait_s))
         except queue.Empty:
-            raise ChatError("timeout", f"no {which} text within {wait_s:.1f} s") from None
+            raise ChatError("timeout", late) from None
         if isinstance(piece, ChatError):
             raise piece
         return piece
