@@ -6,16 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from support.tiny_chat_model import build_tiny_chat_model
+from support.tiny_chat_model import PARROT_ANSWER, build_tiny_chat_model
 
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
-
-ANSWER = {
-    "action_prompt": "A person nods in agreement.",
-    "reply": "Yes, I do. I am a parrot!",
-    "stable_prompt": "A person talks with a wide smile.",
-}
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +20,9 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def parrot_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Qwen3 that has learnt to say ANSWER."""
+    """A tiny Qwen3 that has learnt to say PARROT_ANSWER."""
     folder = tmp_path_factory.mktemp("chat") / "parrot"
-    return build_tiny_chat_model(folder, answer=json.dumps(ANSWER))
+    return build_tiny_chat_model(folder, answer=json.dumps(PARROT_ANSWER))
 
 
 @pytest.fixture

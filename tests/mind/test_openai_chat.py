@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mind.conftest import ANSWER
 from support.hostile_server import HostileServer
 from support.process_group import ProcessGroup
 from support.thoughts import intentions_of, is_fallback, problem_of, sentences_of
+from support.tiny_chat_model import PARROT_ANSWER
 from support.waiting import wait_until
 
 from avatar_nodes.mind.backends import BackendOptions, build_reasoner
@@ -52,7 +52,7 @@ def ask(url: str, model: str, phrasebook: Phrasebook, patience: Patience) -> lis
 
 @pytest.fixture
 def server() -> Iterator[HostileServer]:
-    text = json.dumps(ANSWER)
+    text = json.dumps(PARROT_ANSWER)
     server = HostileServer({"good": [text[first : first + 7] for first in range(0, len(text), 7)]})
     yield server
     server.close()
@@ -88,7 +88,7 @@ class TestTransformersServe:
         thoughts = ask(url, str(parrot_model), phrasebook, PATIENT)
         assert problem_of(thoughts) == "", processes.log("server")
         assert sentences_of(thoughts) == ["Yes, I do.", "I am a parrot!"]
-        assert intentions_of(thoughts)[-1].action_prompt == ANSWER["action_prompt"]
+        assert intentions_of(thoughts)[-1].action_prompt == PARROT_ANSWER["action_prompt"]
 
     def test_a_random_model_then_a_dead_server(
         self, processes: ProcessGroup, random_model: Path, phrasebook: Phrasebook
@@ -116,7 +116,7 @@ def test_the_good_answer(server: HostileServer, phrasebook: Phrasebook) -> None:
     assert sentences_of(thoughts) == ["Yes, I do.", "I am a parrot!"]
     (body,) = server.requests
     assert body["stream"] is True
-    assert body["response_format"]["json_schema"]["schema"]["required"] == list(ANSWER)
+    assert body["response_format"]["json_schema"]["schema"]["required"] == list(PARROT_ANSWER)
 
 
 @pytest.mark.parametrize(

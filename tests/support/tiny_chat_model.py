@@ -8,6 +8,13 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+PARROT_ANSWER = {
+    "action_prompt": "A person nods in agreement.",
+    "reply": "Yes, I do. I am a parrot!",
+    "stable_prompt": "A person talks with a wide smile.",
+}
+"""An answer to learn by heart."""
+
 _START, _END, _PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 _TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import os
 import threading
 from collections.abc import Sequence
@@ -77,10 +79,13 @@ class OpenAIChat:
 
     def close(self) -> None:
         """Cancel all requests, close the connections, end the thread."""
-        if self._thread.is_alive():
+        if not self._thread.is_alive():
+            return
+        with contextlib.suppress(concurrent.futures.TimeoutError):
             asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(_PATIENCE_S)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_PATIENCE_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_PATIENCE_S)
+        if not self._thread.is_alive():
             self._loop.close()
 
     async def _end(self) -> None:

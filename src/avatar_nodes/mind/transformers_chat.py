@@ -56,15 +56,18 @@ class TransformersChat:
             vocabulary = self._model.get_output_embeddings().weight.shape[0]
             self._grammar = JsonGrammar(self._tokenizer, vocabulary, json.dumps(schema))
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="chat model")
+        self._newest: TextStream | None = None
 
     def stream(self, messages: Sequence[Message]) -> TextStream:
         """Begin an answer; it waits for the end of one that was cancelled (a token's time)."""
-        text = TextStream()
+        text = self._newest = TextStream()
         self._pool.submit(self._write, list(messages), text)
         return text
 
     def close(self) -> None:
-        """Wait for the token under way and end the thread; cancel the texts before."""
+        """End the answer under way (a token's time) and the thread."""
+        if self._newest is not None:
+            self._newest.cancel()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _write(self, messages: list[Message], text: TextStream) -> None:

@@ -1,0 +1,240 @@
+"""The reasoner node, by its topics: utterances in; intent and reply out, held or dropped as told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
+from support.hostile_server import HostileServer
+from support.spinner import Spinner, wait_until
+
+from avatar_msgs.msg import AvatarState, Intent, ReplySegment, TurnControl, Utterance
+from avatar_nodes.mind.conversation_table import Command, State
+from avatar_nodes.mind.persona_file import load_persona
+from avatar_nodes.nodes.node_parameter import ConfigurationError
+from avatar_nodes.nodes.reasoner import ReasonerNode
+from avatar_nodes.wire.qos import CONTROL, DIAGNOSTICS, LATCHED
+
+WAVE = "A person talks and waves with one hand."
+Start = Callable[..., ReasonerNode]
+
+
+@pytest.fixture
+def start(ros_context: rclpy.Context, spinner: Spinner) -> Iterator[Start]:
+    """Starts the node; it is shut down before the test's other nodes."""
+    nodes: list[ReasonerNode] = []
+
+    def start(**parameters: object) -> ReasonerNode:
+        values = {"diagnostics_period_s": 0.2} | parameters
+        overrides = [Parameter(name, value=value) for name, value in values.items()]
+        node = ReasonerNode(context=ros_context, parameter_overrides=overrides)
+        nodes.append(node)
+        node.autostart()
+        spinner.add(node)
+        return node
+
+    yield start
+    for node in nodes:
+        node.heartbeat.stop()
+        node.trigger_deactivate()
+        node.trigger_cleanup()
+
+
+class Visitor:
+    """Speaks, and collects the answers."""
+
+    def __init__(self, spinner: Spinner) -> None:
+        self.node = spinner.create_node("visitor")
+        self.intents: list[Intent] = []
+        self.segments: list[ReplySegment] = []
+        self.reports: dict[str, str] = {}
+        subscribe = self.node.create_subscription
+        subscribe(Intent, "intent", self.intents.append, LATCHED)
+        subscribe(ReplySegment, "reply", self.segments.append, CONTROL)
+        subscribe(DiagnosticArray, "/diagnostics", self._report, DIAGNOSTICS)
+        self._utterances = self.node.create_publisher(Utterance, "user/utterance", CONTROL)
+        self._control = self.node.create_publisher(TurnControl, "turn/control", CONTROL)
+        self._state = self.node.create_publisher(AvatarState, "state", LATCHED)
+
+    def find(self) -> None:
+        """Wait until the reasoner hears, and is heard."""
+        for publisher in (self._utterances, self._control, self._state):
+            wait_until(lambda p=publisher: p.get_subscription_count() > 0, what="the reasoner")
+        for topic in ("intent", "reply"):
+            wait_until(lambda t=topic: self.node.count_publishers(t) > 0, what="its answers")
+
+    def say(self, turn: int, text: str, *, final: bool = True, confidence: float = -1.0) -> None:
+        self._utterances.publish(
+            Utterance(turn=turn, text=text, is_final=final, confidence=confidence)
+        )
+
+    def control(self, turn: int, command: int) -> None:
+        self._control.publish(TurnControl(turn=turn, command=command))
+
+    def sees(self, state: int, turn: int) -> None:
+        self._state.publish(AvatarState(state=state, turn=turn))
+
+    def call(self, service: str) -> Trigger.Response:
+        client = self.node.create_client(Trigger, service)
+        assert client.wait_for_service(timeout_sec=300.0)
+        future = client.call_async(Trigger.Request())
+        wait_until(future.done, what=service)
+        return future.result()
+
+    def of(self, turn: int) -> list[ReplySegment]:
+        return [segment for segment in self.segments if segment.turn == turn]
+
+    def hear_out(self, turn: int) -> list[ReplySegment]:
+        wait_until(lambda: any(s.is_last for s in self.of(turn)), what=f"turn {turn}'s end")
+        return self.of(turn)
+
+    def words(self, turn: int) -> str:
+        return " ".join(segment.text for segment in self.hear_out(turn)).strip()
+
+    def _report(self, msg: DiagnosticArray) -> None:
+        for status in msg.status:
+            if status.name.endswith("reasoner"):
+                self.reports = {pair.key: pair.value for pair in status.values}
+                self.reports["message"] = status.message
+
+
+@pytest.fixture
+def visitor(spinner: Spinner) -> Visitor:
+    return Visitor(spinner)
+
+
+def test_the_numbers_are_those_of_the_messages() -> None:
+    for state in State:
+        assert getattr(AvatarState, state.name) == state
+    for command in Command:
+        assert getattr(TurnControl, command.name) == command
+
+
+def test_an_answer(start: Start, visitor: Visitor) -> None:
+    start()
+    visitor.find()
+    turn = time.time_ns() // 1_000_000
+    visitor.say(turn, "hello th", final=False)
+    visitor.say(turn, "hello there")
+    segments = visitor.hear_out(turn)
+    assert [segment.index for segment in segments] == list(range(len(segments)))
+    assert [segment.is_last for segment in segments] == [False] * (len(segments) - 1) + [True]
+    assert not any(segment.cancelled for segment in segments)
+    assert segments[0].language == "en"
+    wait_until(lambda: len(visitor.intents) == 1, what="the intent")
+    (intent,) = visitor.intents
+    assert (intent.turn, intent.action_prompt) == (turn, WAVE)
+    assert intent.action_duration == 2.5
+    assert intent.stable_prompt == "A person is quiet and calm."
+    wait_until(lambda: visitor.reports.get("replies") == "1", what="the report")
+    assert {"first_token_ms_p50", "first_segment_ms_p50", "reply_ms_p50"} <= set(visitor.reports)
+    assert float(visitor.reports["confidence"]) > 0.8
+    assert visitor.reports["fallbacks"] == visitor.reports["problem/timeout"] == "0"
+
+
+def test_what_was_said_is_remembered_and_forgotten(start: Start, visitor: Visitor) -> None:
+    start()
+    visitor.find()
+    visitor.say(1, "what is your name")
+    name = visitor.words(1)
+    assert "Ada" in name
+    visitor.say(2, "say that again")
+    assert visitor.words(2) == name
+    assert visitor.call("reasoner/forget").success
+    visitor.say(3, "say that again")
+    assert visitor.words(3) in load_persona("default").fallback.unknown
+
+
+def test_pause_resume_and_cancel(start: Start, visitor: Visitor) -> None:
+    start()
+    visitor.find()
+    visitor.control(1, TurnControl.PAUSE)
+    visitor.control(0, TurnControl.CANCEL)
+    visitor.say(1, "hello")
+    wait_until(lambda: visitor.reports.get("replies") == "1", what="the reply's end")
+    assert visitor.segments == []
+    visitor.control(1, TurnControl.RESUME)
+    assert visitor.words(1)
+    visitor.control(1, TurnControl.CANCEL)
+    wait_until(lambda: visitor.of(1)[-1].cancelled, what="the cancelled segment")
+
+
+def test_pardon_once_then_silence(start: Start, visitor: Visitor) -> None:
+    start(min_confidence=0.3)
+    visitor.find()
+    visitor.say(1, "")
+    assert visitor.words(1) in load_persona("default").fallback.pardon
+    visitor.say(2, "um er", confidence=0.1)
+    assert visitor.words(2) == ""
+    assert len(visitor.of(2)) == 1
+
+
+def test_a_cough_into_the_reply_is_passed_over(start: Start, visitor: Visitor) -> None:
+    start()
+    visitor.find()
+    visitor.sees(AvatarState.SPEAKING, 1)
+    wait_until(lambda: visitor.call("reasoner/forget").success, what="a round trip")
+    visitor.say(2, "")
+    wait_until(lambda: visitor.reports.get("coughs") == "1", what="the cough")
+    visitor.say(3, "what time is it")
+    assert visitor.words(3)
+    assert visitor.of(2) == []
+
+
+def test_bad_messages_are_counted(start: Start, visitor: Visitor) -> None:
+    node = start()
+    visitor.find()
+    visitor.say(0, "hello")
+    visitor.say(2**64 - 1, "hello")
+    visitor.say(5, "x" * 5000)
+    visitor.control(5, 9)
+    visitor.say(6, "hello")
+    visitor.say(6, "hello")
+    wanted = {"turn": 2, "length": 1, "command": 1, "stale": 1}
+    wait_until(lambda: node.telemetry.rejections == wanted, what=f"{wanted}")
+    assert visitor.words(6)
+
+
+def test_a_server_that_hangs_ends_in_a_fallback(start: Start, visitor: Visitor) -> None:
+    server = HostileServer()
+    try:
+        start(backend="openai", base_url=server.url, model="silent", first_token_timeout_s=0.3)
+        visitor.find()
+        visitor.say(1, "hello")
+        assert visitor.words(1) in load_persona("default").fallback.trouble
+        wait_until(lambda: visitor.reports.get("problem/timeout") == "1", what="the report")
+        assert visitor.reports["fallbacks"] == "1"
+        assert "no first text within 0.3 s" in visitor.reports["message"]
+        assert visitor.call("reasoner/reset").success
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "line"),
+    [
+        ({"persona": "nobody"}, "expected a persona file"),
+        ({"backend": "openai"}, "expected base_url"),
+        ({"backend": "transformers", "model": "/nowhere"}, "expected a model's folder"),
+    ],
+)
+def test_what_cannot_work_is_said_in_one_line(
+    start: Start, parameters: dict[str, Any], line: str
+) -> None:
+    node = start(**parameters)
+    assert node.exit_code == 78
+    assert line in node.heartbeat.condition.detail
+
+
+def test_a_parameter_that_is_none(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="parameter backend: expected one of persona"):
+        start(backend="oracle")
+    with pytest.raises(ConfigurationError, match="min_confidence"):
+        start(min_confidence=2.0)
