@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 
+_HIGHEST_TURN = 2**64 - 1
 _STREAM = re.compile(r"turn-(\d{1,20})-[0-9a-f]+")
 
 
@@ -16,4 +17,5 @@ def new_stream(turn: int) -> str:
 def turn_of(stream: str) -> int | None:
     """The turn whose speech `stream` is; None: it is no speech of a turn."""
     match = _STREAM.fullmatch(stream)
-    return int(match.group(1)) if match else None
+    turn = int(match.group(1)) if match else -1
+    return turn if 0 <= turn <= _HIGHEST_TURN else None
