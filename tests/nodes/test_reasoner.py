@@ -1,4 +1,4 @@
-"""The reasoner node, by its topics: utterances in; intent and reply out, held or dropped as told."""
+"""The reasoner node by its topics: utterances in; intent and reply out, held or dropped as told."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ def build_tiny_chat_model(folder: Path, *, seed: int = 0, answer: str = "") -> P
     """
     torch.manual_seed(seed)
     tokenizer = _byte_tokenizer()
+    vocabulary = tokenizer.get_vocab()
     config = Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=64,
@@ -45,8 +46,8 @@ def build_tiny_chat_model(folder: Path, *, seed: int = 0, answer: str = "") -> P
         sliding_window=32,
         max_window_layers=0,
         bos_token_id=None,
-        eos_token_id=tokenizer.convert_tokens_to_ids(_END),
-        pad_token_id=tokenizer.convert_tokens_to_ids(_PAD),
+        eos_token_id=vocabulary[_END],
+        pad_token_id=vocabulary[_PAD],
     )
     model = Qwen3ForCausalLM(config).float()
     if answer:

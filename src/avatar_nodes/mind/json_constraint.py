@@ -10,7 +10,7 @@ from transformers import LogitsProcessor
 from avatar_nodes.mind.reasoner import ReasonerError
 
 # One way to write the object, as models are used to; else some go on with white space for ever.
-_STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+_STYLE: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 class JsonGrammar:
