@@ -72,11 +72,16 @@ setup(
                 f"{node} = avatar_nodes.nodes.{node}:main"
                 for node in (
                     "microphone",
+                    "listener",
+                    "reasoner",
+                    "voice",
                     "conductor",
                     "denoiser",
                     "decoder",
+                    "memory",
                     "presenter",
                     "recorder",
+                    "timeline",
                     "container",
                 )
             ),

@@ -52,8 +52,9 @@ _ARGUMENTS = [
     DeclareLaunchArgument(
         "mode",
         default_value="puppet",
-        choices=["puppet", "render"],
-        description="puppet: live, until stopped. render: one sound file, as fast as it goes.",
+        choices=["puppet", "converse", "render"],
+        description="puppet: live, moved by a voice. converse: live, answers what it hears."
+        " render: one sound file, as fast as it goes.",
     ),
     DeclareLaunchArgument(
         "audio",
@@ -74,7 +75,7 @@ _ARGUMENTS = [
     DeclareLaunchArgument(
         "out",
         default_value="",
-        description="Video file that a recorder writes in mode render; empty: no recorder.",
+        description="Video file that a recorder writes (not in mode puppet); empty: no recorder.",
     ),
     DeclareLaunchArgument(
         "params_file",

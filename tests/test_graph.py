@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from avatar_nodes.graph import Graph, GraphError
+from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.process_command import (
     parameters_of,
     process_command,
@@ -196,7 +197,7 @@ def test_sources_of_sound(audio: str | Path, source: str, name: str) -> None:
     [
         ({"mode": "render"}, "mode render: expected an audio file, got nothing"),
         ({"mode": "render", "audio": "device:"}, "mode render: expected an audio file"),
-        ({"out": "o.mp4"}, "out: a video file is written in mode render only"),
+        ({"out": "o.mp4"}, "out: a video file is written in modes render and converse only"),
         ({"namespace": "avatar"}, "namespace: expected a name such as /avatar, got 'avatar'"),
         ({"namespace": "/a/"}, "namespace: expected a name"),
         ({"namespace": "/a__b"}, "namespace: expected a name"),
@@ -211,3 +212,26 @@ def test_what_makes_no_graph(arguments: dict[str, str], message: str) -> None:
 def test_arguments_are_held_to_the_profile_s_ranges() -> None:
     with pytest.raises(ProfileError, match=r"stream\.seed: expected a number not below 0, got -1"):
         Graph.from_profile(TINY, seed=-1)
+
+
+def test_a_conversing_avatar_hears_thinks_and_speaks() -> None:
+    graph = Graph.from_profile(load_profile("tiny"), mode="converse", audio="device:")
+    assert [node.name for node in graph.nodes] == [
+        "microphone", "listener", "reasoner", "voice", "conductor", "denoiser_1", "denoiser_2",
+        "decoder", "presenter", "timeline",
+    ]  # fmt: skip
+    nodes = {node.name: node.parameters for node in graph.nodes}
+    assert nodes["microphone"]["output"] == "user"
+    assert nodes["conductor"]["mode"] == "converse"
+    persona = load_persona("default")
+    assert nodes["conductor"]["prompt"] == persona.states.idle
+    assert nodes["conductor"]["prompt_listening"] == persona.states.listening
+    assert nodes["listener"]["phrases"] == [t for i in persona.intents for t in i.examples]
+    assert graph.stages == ("denoiser_1", "denoiser_2", "decoder", "presenter")
+
+
+def test_a_persona_that_cannot_be_used_is_said_before_anything_starts(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.yaml"
+    profile.write_text("extends: tiny\nreasoner: {persona: nobody}\n")
+    with pytest.raises(GraphError, match=r"persona: expected a persona file or one of .*default"):
+        Graph.from_profile(load_profile(profile), mode="converse")

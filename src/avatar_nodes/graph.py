@@ -3,26 +3,6 @@
 `Graph.from_profile` is the one place where a profile becomes nodes. The launch file and `avatar up`
 both read its result; `process.py` says how a process of it is started.
 
-Parameters that each node declares:
-
-    every node   autostart bool, diagnostics_period_s float
-    microphone   source str (file | device | topic), file str (path), device str (empty: the
-                 default), topic str, pace str (realtime | demand), sample_rate int, chunk_samples
-                 int
-    conductor    mode str (puppet | render), checkpoint str, dtype str, stages str[], prompt str,
-                 seed int, first_block int, past_blocks int, adaptive_sink bool, aas_from_block int,
-                 max_in_flight int, pace str (realtime | free), margin_s float, idle str (keep_alive
-                 | hold), sample_rate int, fps int, heartbeat_timeout_s float, block_timeout_s float
-    denoiser     checkpoint str, dtype str, sigmas float[], steps int[], past_blocks int,
-                 rolling_rope bool, kv_cache str (same_noise | clean), device str, threads int
-    decoder      checkpoint str, dtype str, device str, threads int, reference str (path), width
-                 int, height int
-    presenter    pace str (realtime | free), fps int, width int, height int, sample_rate int,
-                 margin_s float, readers int, frame_id str, jpeg_quality int, qos_image str,
-                 qos_audio str
-    recorder     out str (path), fps int, width int, height int, sample_rate int, qos_image str,
-                 qos_audio str
-
 Relative topic names are resolved in the graph's namespace. A denoiser's topics are `latent_in` and
 `latent_out`, the decoder's `latent_in`; `remappings` lead them to `blocks/latent_1` ...
 `blocks/latent_clean`. The denoiser that owns step 0 makes its own noise and has no `latent_in`.
@@ -110,11 +90,11 @@ class Graph:
 
         Args:
             mode: `puppet` is live and endless; `render` turns one audio file into video as fast as
-            it goes.
+            it goes; `converse` is live, and answers what it hears.
             namespace: absolute ROS namespace of every node and topic, such as `/avatar`.
             audio: a file path, `device:NAME`, `device:` (the default device) or `topic:NAME`.
             reference, prompt, seed, first_block: instead of the profile's.
-            out: video file to write; there is a recorder only with it, and only in `render`.
+            out: video file to write; there is a recorder only with it, and not in `puppet`.
             placement: `profile`, `separate` (one denoiser a step, each node a process) or `single`
                 (one denoiser a step, all in one process).
             respawn: instead of the profile's `restart.respawn`.
@@ -126,8 +106,8 @@ class Graph:
         source = audio_source(str(audio or DEFAULT_AUDIO))
         if mode == "render" and source["source"] != "file":
             raise GraphError(f"mode render: expected an audio file, got {audio or 'nothing'}")
-        if out is not None and mode != "render":
-            raise GraphError("out: a video file is written in mode render only")
+        if out is not None and mode == "puppet":
+            raise GraphError("out: a video file is written in modes render and converse only")
         stream = {"prompt": prompt, "seed": seed, "first_block": first_block}
         profile = _with_stream(profile, {k: v for k, v in stream.items() if v is not None})
         if reference is not None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from avatar_nodes.mind.persona import Persona
+from avatar_nodes.mind.persona_file import PersonaError, load_persona
 from avatar_nodes.node_spec import NodeSpec, Parameters
 from avatar_nodes.profile import Mode, Profile
 
@@ -29,11 +32,16 @@ class GraphNodes:
         self.placement = placement
 
     def nodes(self, audio: Parameters, out: str | Path | None) -> list[NodeSpec]:
-        nodes = [self._microphone(audio), *self._denoisers(), self._decoder()]
-        nodes.append(self._presenter(readers=0 if out is None else 1))
+        blocks = [*self._denoisers(), self._decoder()]
+        blocks.append(self._presenter(readers=0 if out is None else 1))
         if out is not None:
-            nodes.append(self._recorder(Path(out).absolute()))
-        nodes.insert(1, self._conductor(stage_names(nodes)))
+            blocks.append(self._recorder(Path(out).absolute()))
+        nodes = [self._microphone(audio)]
+        if self.mode == "converse":
+            nodes += [self._listener(), self._reasoner(), self._voice()]
+        nodes += [self._conductor(stage_names(blocks)), *blocks]
+        if self.mode == "converse":
+            nodes.append(self._node("timeline", {}))
         return nodes
 
     def _node(
@@ -66,8 +74,47 @@ class GraphNodes:
             "pace": "demand" if self.free else "realtime",
             "sample_rate": rate,
             "chunk_samples": rate // fps,
+            "output": "user" if self.mode == "converse" else "speech",
         }
         return self._node("microphone", parameters)
+
+    def _listener(self) -> NodeSpec:
+        section = self.profile.listener
+        parameters = section.model_dump()
+        expected = [text for intent in self._persona.intents for text in intent.examples]
+        parameters["phrases"] = section.phrases or expected
+        return self._node("listener", parameters, threads=section.threads)
+
+    def _reasoner(self) -> NodeSpec:
+        section = self.profile.reasoner
+        return self._node("reasoner", section.model_dump(), threads=section.threads)
+
+    def _voice(self) -> NodeSpec:
+        rate, fps = self.profile.audio.sample_rate, self.profile.video.fps
+        parameters: Parameters = {
+            **self.profile.voice.model_dump(),
+            "sample_rate": rate,
+            "chunk_samples": rate // fps,
+        }
+        return self._node("voice", parameters)
+
+    @cached_property
+    def _persona(self) -> Persona:
+        try:
+            return load_persona(self.profile.reasoner.persona)
+        except PersonaError as error:
+            raise GraphError(str(error)) from None
+
+    def _conversation(self) -> Parameters:
+        """What the conductor has to know in a conversation."""
+        states = self._persona.states
+        return {
+            **self.profile.conversation.model_dump(),
+            "prompt": states.idle,
+            "prompt_listening": states.listening,
+            "prompt_thinking": states.thinking,
+            "prompt_speaking": states.speaking,
+        }
 
     def _conductor(self, stages: Sequence[str]) -> NodeSpec:
         profile, stream = self.profile, self.profile.stream
@@ -91,6 +138,8 @@ class GraphNodes:
             "heartbeat_timeout_s": stream.heartbeat_timeout_s,
             "block_timeout_s": stream.block_timeout_s,
         }
+        if self.mode == "converse":
+            parameters |= self._conversation()
         return self._node("conductor", parameters)
 
     def _denoisers(self) -> list[NodeSpec]:

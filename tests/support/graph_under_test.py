@@ -69,7 +69,7 @@ class GraphUnderTest:
         return self._running[name].poll()
 
     def logs(self) -> str:
-        return "\n".join(f"--- {name}\n{self._processes.log(name)}" for name in self.names)
+        return "\n".join(f"--- {name}\n{self._processes.log(name)}" for name in self._running)
 
 
 class Listener:

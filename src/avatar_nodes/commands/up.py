@@ -12,9 +12,16 @@ from avatar_nodes.commands.graph_options import graph_options, plain_errors, req
 @click.command("up")
 @graph_options(log_level="info")
 @click.option(
+    "--mode",
+    type=click.Choice(["puppet", "converse"]),
+    default="puppet",
+    show_default=True,
+    help="`puppet`: the voice that comes in moves the avatar. `converse`: the avatar answers it.",
+)
+@click.option(
     "--audio",
     metavar="FILE|device:NAME|topic:NAME",
-    help="Whose speech drives the avatar: a sound file played in real time, a sound device"
+    help="The voice that comes in: a sound file played in real time, a sound device"
     " (`device:` is the default one), or a topic of AudioChunk. Default: topic:audio_in.",
 )
 @click.option(
@@ -30,6 +37,7 @@ def command(
     placement: str,
     params_files: tuple[Path, ...],
     log_level: str,
+    mode: str,
     audio: str | None,
     namespace: str,
     no_respawn: bool,
@@ -49,7 +57,7 @@ def command(
     with plain_errors():
         graph = Graph.from_profile(
             load_profile(profile_name),
-            mode="puppet",
+            mode=mode,  # type: ignore[arg-type]
             namespace=namespace,
             audio=audio,
             reference=reference,

@@ -23,7 +23,7 @@ from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import ConfigurationError
 from avatar_nodes.nodes.operator_requests import OperatorRequests
 from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.nodes.sound_intake import SoundIntake
+from avatar_nodes.nodes.speech_intake import SpeechIntake
 from avatar_nodes.speech.block_slicer import BlockSound
 from avatar_nodes.streaming.assembly import PromptEncoder, build_features
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, EpochStart, Sink
@@ -63,7 +63,7 @@ class ConductorNode(AvatarNode):
         self._features = build_features(self.value("checkpoint"))
         encoder = PromptEncoder(self.value("checkpoint"))
         self._prompts = PromptBook(encoder.encode, self.value("prompt"))
-        self._intake = SoundIntake(
+        self._intake = SpeechIntake(
             self, context_samples=self._features.context_samples, endless=not self._render
         )
         self._conversation: Conversation | None = None

@@ -8,9 +8,7 @@ import sys
 
 from avatar_nodes.nodes.lifecycle_node import EXIT_MISCONFIGURED, AvatarNode
 from avatar_nodes.nodes.run_nodes import leave, run_nodes
-
-KINDS = ("microphone", "conductor", "denoiser", "decoder", "presenter", "recorder")
-
+from avatar_nodes.profile import NODE_KINDS
 
 class ContainerError(ValueError):
     """A list of nodes that cannot be run."""
@@ -24,8 +22,8 @@ def parse_nodes(text: str) -> list[tuple[str, str]]:
     """
     entries = [tuple(entry.split(":")) for entry in text.split(",")]
     for entry in entries:
-        if len(entry) != 2 or not entry[0] or entry[1] not in KINDS:
-            wanted = ", ".join(KINDS)
+        if len(entry) != 2 or not entry[0] or entry[1] not in NODE_KINDS:
+            wanted = ", ".join(NODE_KINDS)
             raise ContainerError(f"'{':'.join(entry)}': expected NAME:KIND, KIND one of {wanted}")
     names = [entry[0] for entry in entries]
     if len(set(names)) != len(names):

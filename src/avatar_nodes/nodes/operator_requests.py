@@ -15,7 +15,7 @@ from avatar_msgs.action import Perform, Say
 from avatar_nodes.mind.conversation_table import EventKind
 from avatar_nodes.nodes.conversation import Conversation
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.sound_intake import SoundIntake
+from avatar_nodes.nodes.speech_intake import SpeechIntake
 from avatar_nodes.speech.own_speech import OwnSpeech
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.wire_error import WireError
@@ -53,7 +53,7 @@ class OperatorRequests:
     """
 
     def __init__(
-        self, node: AvatarNode, conversation: Conversation, intake: SoundIntake, *,
+        self, node: AvatarNode, conversation: Conversation, intake: SpeechIntake, *,
         block: Callable[[], int], block_s: float,
     ) -> None:  # fmt: skip
         """block: number of the next block issued."""

@@ -1,6 +1,6 @@
-"""The sections of a conversation: who answers, and how turns are taken.
+"""The sections of a conversation: who is heard, who answers, how turns are taken.
 
-The keys are those of the nodes' parameters.
+The keys, defaults and ranges are those of the nodes' parameters; a test holds them together.
 """
 
 from __future__ import annotations
@@ -10,6 +10,79 @@ from typing import Literal
 from pydantic import Field
 
 from avatar_nodes.profile.section import PositiveSeconds, Section
+
+
+class ListenerSection(Section):
+    """How the visitor is heard."""
+
+    threads: int = Field(default=1, ge=1, le=256, description="CPU threads for its arithmetic.")
+    vad_threshold: float = Field(
+        default=0.5, ge=0.05, le=0.95, description="Probability from which sound is speech."
+    )
+    vad_release: float = Field(
+        default=0.35, ge=0.01, le=0.95, description="Probability below which speech stops."
+    )
+    vad_threshold_playback: float = Field(
+        default=0.6, ge=0.05, le=0.99, description="vad_threshold while the avatar plays."
+    )
+    min_speech_s: float = Field(
+        default=0.1, ge=0.03, le=2.0, description="Speech that begins a turn [s]."
+    )
+    silence_s: float = Field(
+        default=0.4, ge=0.1, le=5.0, description="Silence that ends a turn [s]."
+    )
+    min_utterance_s: float = Field(
+        default=0.2, ge=0.0, le=5.0, description="A turn with less speech holds no words [s]."
+    )
+    pre_roll_s: float = Field(
+        default=0.3, ge=0.0, le=2.0, description="Sound before speech that is recognised [s]."
+    )
+    max_utterance_s: float = Field(
+        default=20.0, ge=1.0, le=300.0, description="Longest turn; then it is ended [s]."
+    )
+    echo: Literal["aec", "gate", "none"] = Field(
+        default="aec", description="Against the avatar's own voice: cancelled, gated, or nothing."
+    )
+    echo_delay_s: float = Field(
+        default=0.0,
+        ge=-0.5,
+        le=2.0,
+        description="Known delay of the loudspeaker after `audio`'s stamps [s].",
+    )
+    echo_tail_s: float = Field(
+        default=0.3, ge=0.0, le=2.0, description="How long its echo outlasts the avatar [s]."
+    )
+    gate_margin_db: float = Field(
+        default=6.0, ge=0.0, le=40.0, description="Gate: a visitor is so much louder than the echo."
+    )
+    recogniser: Literal["pocketsphinx", "whisper"] = Field(
+        default="pocketsphinx", description="What recognises."
+    )
+    recogniser_model: str = Field(
+        default="", description="Folder of its model; empty: the one it carries."
+    )
+    recogniser_device: str = Field(default="cpu", description="Torch device of recogniser whisper.")
+    language: str = Field(
+        default="", description="Spoken language, BCP 47; empty: the model's, or detected."
+    )
+    phrases: list[str] = Field(
+        default_factory=list, description="Sentences that visitors are likely to say."
+    )
+    interim_s: float = Field(
+        default=0.3,
+        ge=0.0,
+        le=10.0,
+        description="Sound between interim texts; 0: only in pauses [s].",
+    )
+    backlog_s: float = Field(
+        default=10.0,
+        ge=1.0,
+        le=120.0,
+        description="Sound that may wait for recognition; more is lost [s].",
+    )
+    activity_s: float = Field(
+        default=0.25, ge=0.05, le=5.0, description="Between reports of activity [s]."
+    )
 
 
 class ReasonerSection(Section):
@@ -69,6 +142,55 @@ class ReasonerSection(Section):
         default=20.0, description="Longest time for a whole answer, in seconds."
     )
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads for its arithmetic.")
+
+
+class VoiceSection(Section):
+    """What the avatar speaks with."""
+
+    backend: Literal["espeak", "http", "piper"] = Field(
+        default="espeak", description="What speaks."
+    )
+    voice: str = Field(
+        default="en-us",
+        description="espeak: language+variant (en-us+f3); http: the server's name of it; piper: its"
+        " file.",
+    )
+    speed: float = Field(default=1.0, ge=0.5, le=2.5, description="1: natural; 2: twice as fast.")
+    pitch: int = Field(default=50, ge=0, le=99, description="Of backend espeak.")
+    volume: float = Field(
+        default=1.0, ge=0.0, le=2.0, description="Of backends espeak and piper; 1: as it is."
+    )
+    speaker: int = Field(
+        default=-1, ge=-1, le=9999, description="Of a piper voice of several; -1: its own choice."
+    )
+    base_url: str = Field(
+        default="", description="Address of backend http's server (http://.../v1)."
+    )
+    model: str = Field(default="tts-1", description="Backend http: the server's name of the model.")
+    api_key_env: str = Field(
+        default="", description="Environment variable that holds the server's key."
+    )
+    response_format: Literal["wav", "pcm"] = Field(
+        default="wav", description="What backend http asks for."
+    )
+    timeout_s: float = Field(
+        default=5.0, ge=0.1, le=600.0, description="Wait for the server's next bytes [s]."
+    )
+    lead_s: float = Field(
+        default=1.0, ge=0.0, le=10.0, description="Speech that goes out before it is demanded [s]."
+    )
+    ahead_s: float = Field(
+        default=10.0, ge=0.5, le=600.0, description="Speech made before it is sent [s]."
+    )
+    sentence_pause_s: float = Field(
+        default=0.2, ge=0.0, le=5.0, description="Silence between two sentences [s]."
+    )
+    gap_s: float = Field(
+        default=0.5, ge=0.0, le=60.0, description="Wait for a sentence that is missing [s]."
+    )
+    patience_s: float = Field(
+        default=15.0, ge=0.1, le=600.0, description="Wait for the next sentence [s]."
+    )
 
 
 class ConversationSection(Section):

@@ -12,12 +12,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from avatar_nodes.profile.conversation import ConversationSection, ReasonerSection
+from avatar_nodes.profile.conversation import (
+    ConversationSection,
+    ListenerSection,
+    ReasonerSection,
+    VoiceSection,
+)
 from avatar_nodes.profile.section import PositiveSeconds, Section
 
 NODE_KINDS = (
-    "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "presenter",
-    "recorder", "timeline",
+    "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "memory",
+    "presenter", "recorder", "timeline",
 )  # fmt: skip
 
 QosName = Literal["SYSTEM_DEFAULT", "DEFAULT", "RELIABLE", "SENSOR_DATA"]
@@ -270,8 +275,14 @@ class Profile(Section):
         default_factory=AudioSection, description="The sound inside the graph."
     )
     stream: StreamSection = Field(description="How the endless stream of blocks is made.")
+    listener: ListenerSection = Field(
+        default_factory=ListenerSection, description="How the visitor is heard (mode converse)."
+    )
     reasoner: ReasonerSection = Field(
         default_factory=ReasonerSection, description="Who answers, and how (mode converse)."
+    )
+    voice: VoiceSection = Field(
+        default_factory=VoiceSection, description="What the avatar speaks with (mode converse)."
     )
     conversation: ConversationSection = Field(
         default_factory=ConversationSection, description="Turns and interruptions (mode converse)."

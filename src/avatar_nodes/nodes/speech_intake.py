@@ -19,7 +19,7 @@ _PATIENCE_S = 0.3
 _BUFFERED_BLOCKS = {"realtime": 3, "free": 8}
 
 
-class SoundIntake:
+class SpeechIntake:
     """`speech/audio` in, `speech/demand` out; cuts the sound into blocks.
 
     Reads the conductor's parameters `pace`, `idle`, `sample_rate`, `fps`.

@@ -1,0 +1,148 @@
+"""A visitor made of sound files: speaks into a running avatar in real time, and hears its state."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import numpy as np
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from avatar_msgs.msg import AudioChunk, AvatarState, TurnTimeline
+from avatar_nodes.environment import adopt_environment
+from avatar_nodes.speech.audio_file import GRAPH_RATE
+from avatar_nodes.wire.audio import audio_to_msg
+from avatar_nodes.wire.qos import LATCHED, LATCHED_FEW, SOUND
+
+_CHUNK = 640
+_CHUNK_S = _CHUNK / GRAPH_RATE
+
+
+class VisitorError(RuntimeError):
+    """What the visitor waited for did not come; one line."""
+
+
+class VirtualVisitor:
+    """Streams AudioChunks to `topic` without end: silence, and what `say` gives it.
+
+    A context manager; sound flows while it is entered. All methods are for one other thread.
+    """
+
+    def __init__(self, namespace: str, *, topic: str = "audio_in") -> None:
+        self._namespace = namespace
+        self._topic = topic
+        self._context = Context()
+        self._lock = threading.Condition()
+        self._sound = np.zeros(0, np.int16)
+        self._position = 0
+        self._going = True
+        self.state: AvatarState | None = None
+        """The avatar's last state."""
+        self.timelines: dict[int, TurnTimeline] = {}
+        """The last timeline of every turn, oldest first."""
+        self.on_timeline: Callable[[TurnTimeline], None] = lambda timeline: None
+
+    def __enter__(self) -> VirtualVisitor:
+        adopt_environment()
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node("visitor", context=self._context, namespace=self._namespace)
+        self._out = self._node.create_publisher(AudioChunk, self._topic, SOUND)
+        self._node.create_subscription(AvatarState, "state", self._on_state, LATCHED)
+        self._node.create_subscription(
+            TurnTimeline, "turn_timeline", self._on_timeline, LATCHED_FEW
+        )
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._threads = [
+            threading.Thread(target=self._stream, name="visitor's voice", daemon=True),
+            threading.Thread(target=self._spin, name="visitor's ears", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        with self._lock:
+            self._going = False
+            self._lock.notify_all()
+        self._executor.wake()
+        for thread in self._threads:
+            thread.join()
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def say(self, samples: np.ndarray) -> None:
+        """Begin to speak int16 samples [n] at 16 kHz, after whatever is still being spoken."""
+        with self._lock:
+            self._sound = np.concatenate([self._sound, np.asarray(samples, np.int16)])
+
+    @property
+    def speaking(self) -> bool:
+        """Some of what `say` was given has not been spoken yet."""
+        with self._lock:
+            return len(self._sound) > 0
+
+    def wait_for(self, what: str, condition: Callable[[], bool], timeout_s: float) -> None:
+        """Until `condition` holds; it is asked at every message and every 40 ms.
+
+        Raises:
+            VisitorError: `what` did not come in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            while not condition():
+                left = deadline - time.monotonic()
+                if left <= 0.0 or not self._going:
+                    raise VisitorError(f"{what}: not within {timeout_s:g} s")
+                self._lock.wait(min(left, _CHUNK_S))
+
+    def wait_for_state(self, state: int, timeout_s: float) -> None:
+        """Until the avatar is in one of AvatarState's states. Raises VisitorError."""
+        name = ("IDLE", "LISTENING", "THINKING", "SPEAKING")[state]
+        self.wait_for(
+            f"state {name}",
+            lambda: self.state is not None and self.state.state == state,
+            timeout_s,
+        )
+
+    def _stream(self) -> None:
+        due = time.monotonic()
+        while self._going:
+            with self._lock:
+                chunk, self._sound = self._sound[:_CHUNK], self._sound[_CHUNK:]
+            padded = np.concatenate([chunk, np.zeros(_CHUNK - len(chunk), np.int16)])
+            msg = audio_to_msg(
+                padded, stream="visitor", sample_rate=GRAPH_RATE, first_sample=self._position
+            )
+            msg.header.stamp = self._node.get_clock().now().to_msg()
+            self._out.publish(msg)
+            self._position += _CHUNK
+            due = max(due + _CHUNK_S, time.monotonic() - 1.0)
+            time.sleep(max(0.0, due - time.monotonic()))
+
+    def _spin(self) -> None:
+        try:
+            while self._going:
+                self._executor.spin_once(timeout_sec=0.2)
+        except ExternalShutdownException:
+            pass
+
+    def _on_state(self, msg: AvatarState) -> None:
+        with self._lock:
+            self.state = msg
+            self._lock.notify_all()
+
+    def _on_timeline(self, msg: TurnTimeline) -> None:
+        with self._lock:
+            self.timelines[int(msg.turn)] = msg
+            self._lock.notify_all()
+        self.on_timeline(msg)

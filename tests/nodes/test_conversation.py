@@ -1,0 +1,294 @@
+"""A conversation by its topics: turns, interruptions and coughs, an operator's requests.
+
+Everything is real but the ears: the test says itself when the visitor speaks, and what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rclpy.action import ActionClient
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+from support.graph_under_test import GraphUnderTest, Listener
+from support.process_group import ProcessGroup
+from support.spinner import Spinner, wait_until
+from tiny_checkpoint import write_tiny_profile
+
+from avatar_msgs.action import Perform, Say
+from avatar_msgs.msg import (
+    AudioChunk,
+    BlockConditioning,
+    Prompt,
+    SpeechActivity,
+    TurnControl,
+    Utterance,
+)
+from avatar_msgs.srv import SetReference
+from avatar_nodes.graph import Graph
+from avatar_nodes.profile import load_profile
+from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.qos import BLOCKS, CONTROL, SOUND
+
+PROCESSES = "mind: [reasoner, voice], body: [conductor, denoiser_1, denoiser_2, decoder, presenter]"
+IDLE, LISTENING, THINKING, SPEAKING = range(4)
+
+
+class Visitor:
+    """Speaks in messages, and watches the avatar."""
+
+    def __init__(self, spinner: Spinner, graph: Graph) -> None:
+        self.avatar = Listener(spinner, graph.namespace)
+        self.node = self.avatar.node
+        self.controls: list[TurnControl] = []
+        self.blocks: list[BlockConditioning] = []
+        self.prompts: dict[str, str] = {}
+        self.spoken: list[AudioChunk] = []
+        subscribe = self.node.create_subscription
+        subscribe(TurnControl, "turn/control", self.controls.append, CONTROL)
+        subscribe(BlockConditioning, "blocks/conditioning", self.blocks.append, BLOCKS)
+        subscribe(Prompt, "blocks/prompt", self._on_prompt, BLOCKS)
+        subscribe(AudioChunk, "speech/audio", self.spoken.append, SOUND)
+        self._activity = self.node.create_publisher(SpeechActivity, "user/speech_activity", SOUND)
+        self._utterance = self.node.create_publisher(Utterance, "user/utterance", SOUND)
+        self._turn = self.node.get_clock().now().nanoseconds // 1_000_000
+
+    def _on_prompt(self, msg: Prompt) -> None:
+        self.prompts[msg.id] = msg.text
+
+    def meet(self) -> None:
+        """Until the avatar moves, and all ears are there."""
+        wait_until(lambda: len(self.avatar.frames) > 12, what="a moving avatar")
+        wait_until(
+            lambda: (
+                self._activity.get_subscription_count() > 0
+                and self._utterance.get_subscription_count() > 1
+            ),
+            what="somebody who listens",
+            seconds=60.0,
+        )
+
+    def is_heard(self, active: bool) -> None:
+        self._activity.publish(SpeechActivity(active=active, probability=float(active)))
+
+    def says(self, text: str, *, final: bool = True) -> int:
+        """A new turn with these words; interim ones belong to the next final ones."""
+        self._turn += final or not text
+        self._utterance.publish(Utterance(turn=self._turn, text=text, is_final=final))
+        return self._turn
+
+    def asks(self, text: str) -> int:
+        """Speaks, is silent, was understood."""
+        self.is_heard(True)
+        self.wait_for(LISTENING)
+        self.is_heard(False)
+        return self.says(text)
+
+    @property
+    def states(self) -> list[int]:
+        """The states in their order, none twice in a row."""
+        seen = [state.state for state in list(self.avatar.states)]
+        return [s for i, s in enumerate(seen) if i == 0 or seen[i - 1] != s]
+
+    def wait_for(self, state: int) -> None:
+        wait_until(
+            lambda: bool(self.avatar.states) and self.avatar.states[-1].state == state,
+            what=f"state {state} after {self.states}",
+        )
+
+    def wait_for_sound(self) -> None:
+        """Until the avatar is heard."""
+        have = len(self.avatar.sound)
+        wait_until(
+            lambda: any(chunk.any() for chunk in list(self.avatar.sound)[have:]), what="its voice"
+        )
+
+    def commands(self, turn: int) -> list[int]:
+        return [c.command for c in list(self.controls) if c.turn == turn]
+
+    def words_of(self, turn: int) -> np.ndarray:
+        """The sound that the voice made for a turn, what was sent twice left out."""
+        sound = np.zeros(0, np.int16)
+        for chunk in list(self.spoken):
+            if chunk.stream.startswith(f"turn-{turn}-") and len(chunk.data):
+                sound = np.concatenate(
+                    [sound[: chunk.first_sample], audio_from_msg(chunk)]
+                    if chunk.first_sample + len(chunk.data) > len(sound)
+                    else [sound]
+                )
+        return sound
+
+
+@pytest.fixture
+def visitor(
+    checkpoint: Path, tmp_path: Path, processes: ProcessGroup, spinner: Spinner
+) -> Iterator[Visitor]:
+    profile = load_profile(write_tiny_profile(tmp_path, checkpoint, processes=PROCESSES))
+    graph = Graph.from_profile(profile, mode="converse")
+    made = Visitor(spinner, graph)
+    running = GraphUnderTest(graph, tmp_path, processes)
+    running.start(["mind", "body"])
+    try:
+        made.meet()
+        yield made
+    finally:
+        print(running.logs())
+
+
+def test_a_question_is_heard_thought_about_and_answered(visitor: Visitor) -> None:
+    first = len(visitor.avatar.sound)
+    turn = visitor.asks("where are the toilets")
+    visitor.wait_for(SPEAKING)
+    visitor.wait_for(IDLE)
+    assert visitor.states[-4:] in ([IDLE, LISTENING, SPEAKING, IDLE], [
+        LISTENING, THINKING, SPEAKING, IDLE,
+    ])  # fmt: skip
+    said = visitor.words_of(turn)
+    heard = np.concatenate(list(visitor.avatar.sound)[first:])
+    wait_until(
+        lambda: _contains(np.concatenate(list(visitor.avatar.sound)[first:]), said),
+        what=f"all {len(said)} samples of the reply, of which {np.count_nonzero(heard)} are heard",
+    )
+    assert visitor.commands(turn) == []
+    prompts = [visitor.prompts[b.prompt_id] for b in visitor.blocks]
+    assert "A person talks and points to the side." in prompts
+    assert prompts[-1] != "A person talks and points to the side."
+    changes = [b for a, b in zip(visitor.blocks, visitor.blocks[1:], strict=False)
+               if a.prompt_id != b.prompt_id]  # fmt: skip
+    assert changes and all(b.cache_switch for b in changes)
+
+
+def test_words_cut_a_reply_short_and_a_cough_does_not(visitor: Visitor) -> None:
+    turn = visitor.asks("what can you do")
+    visitor.wait_for_sound()
+    visitor.is_heard(True)
+    wait_until(lambda: visitor.commands(turn) == [TurnControl.PAUSE], what="a held reply")
+    visitor.wait_for(LISTENING)
+    _wait_for_silence(visitor)
+    visitor.is_heard(False)
+    visitor.says("", final=True)
+    wait_until(
+        lambda: visitor.commands(turn) == [TurnControl.PAUSE, TurnControl.RESUME],
+        what="the reply again after a cough",
+    )
+    visitor.wait_for_sound()
+    assert visitor.avatar.states[-1].turn == turn
+
+    visitor.is_heard(True)
+    visitor.wait_for(LISTENING)
+    visitor.says("wait", final=False)
+    wait_until(lambda: visitor.commands(turn)[-1] == TurnControl.CANCEL, what="a dropped reply")
+    _wait_for_silence(visitor)
+    visitor.is_heard(False)
+    another = visitor.says("thank you")
+    visitor.wait_for_sound()
+    visitor.wait_for(IDLE)
+    assert visitor.commands(another) == []
+    late = [c for c in visitor.blocks[-3:] if c.sound.stream.startswith(f"turn-{turn}-")]
+    assert not late, "sound of a dropped reply"
+
+
+def test_nonsense_leaves_nobody_waiting(visitor: Visitor) -> None:
+    for text in ("", "   ", "zxqv brrl", "?" * 3000):
+        visitor.is_heard(True)
+        visitor.wait_for(LISTENING)
+        visitor.is_heard(False)
+        visitor.says(text)
+        visitor.wait_for(IDLE)
+    visitor.is_heard(True)  # and then nothing at all
+    visitor.wait_for(LISTENING)
+    visitor.is_heard(False)
+    visitor.wait_for(IDLE)
+
+
+def test_an_operator_lets_it_speak_perform_and_stop(visitor: Visitor) -> None:
+    say = ActionClient(visitor.node, Say, "say")
+    assert say.wait_for_server(60.0)
+    told: list[Say.Feedback] = []
+    result = _result(say, Say.Goal(text="Welcome to the booth."), told)
+    assert (result.success, result.message) == (True, "")
+    assert result.duration == pytest.approx(len(visitor.words_of(0)) / 16000, abs=0.5)
+    assert told
+
+    tone = (8000 * np.sin(np.arange(44100) * 2 * np.pi * 300 / 44100)).astype(np.int16)
+    goal = Say.Goal()
+    goal.audio = AudioChunk(sample_rate=44100, channels=1)
+    goal.audio.data.frombytes(tone.tobytes())
+    result = _result(say, goal)
+    assert result.success and result.duration == pytest.approx(1.0, abs=0.05)
+    assert not _result(say, Say.Goal()).success
+
+    long = _send(say, Say.Goal(text="This is quite long. " * 10))
+    visitor.wait_for_sound()
+    interrupt = visitor.node.create_client(Trigger, "interrupt")
+    assert _done(interrupt.call_async(Trigger.Request())).success
+    stopped = _done(long.get_result_async()).result
+    assert not stopped.success and "interrupted by an operator" in stopped.message
+    visitor.wait_for(IDLE)
+    assert not _done(interrupt.call_async(Trigger.Request())).success
+    _wait_for_silence(visitor)
+
+    perform = ActionClient(visitor.node, Perform, "perform")
+    assert perform.wait_for_server(60.0)
+    performed = _result(perform, Perform.Goal(prompt="A person waves.", duration=1.4))
+    assert performed.success
+    waved = [b.block for b in visitor.blocks if visitor.prompts[b.prompt_id] == "A person waves."]
+    assert waved and waved[0] == performed.first_block
+    assert not _result(perform, Perform.Goal()).success
+    for client in (say, perform):
+        client.destroy()
+
+
+def test_another_person_begins_another_stream(visitor: Visitor, tmp_path: Path) -> None:
+    client = visitor.node.create_client(SetReference, "set_reference")
+    assert client.wait_for_service(60.0)
+    refused = _done(client.call_async(SetReference.Request(path=str(tmp_path / "nobody.png"))))
+    assert not refused.success and "nobody.png" in refused.message
+    epochs = {b.epoch for b in visitor.blocks}
+    picture = _portrait(tmp_path)
+    request = SetReference.Request()
+    request.image.frombytes(picture)
+    answer = _done(client.call_async(request))
+    assert answer.success, answer.message
+    wait_until(lambda: any(b.epoch not in epochs for b in list(visitor.blocks)), what="a new epoch")
+    fresh = next(b for b in visitor.blocks if b.epoch not in epochs)
+    assert fresh.sink_version == 0, "from the picture alone"
+    wait_until(lambda: visitor.blocks[-1].sink_version == 1, what="its own sink")
+
+
+def _portrait(folder: Path) -> bytes:
+    from PIL import Image
+
+    pixels = np.random.default_rng(5).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "somebody.png")
+    return (folder / "somebody.png").read_bytes()
+
+
+def _wait_for_silence(visitor: Visitor) -> None:
+    """Until half a second of sound is silent."""
+    wait_until(lambda: not np.concatenate(list(visitor.avatar.sound)[-12:]).any(), what="silence")
+
+
+def _contains(heard: np.ndarray, said: np.ndarray) -> bool:
+    """Whether `said` was heard without a hole; silence within it may be longer."""
+    return bool(len(said)) and np.array_equal(heard[heard != 0], said[said != 0])
+
+
+def _send(client: ActionClient[Any, Any, Any], goal: Any, told: list[Any] | None = None) -> Any:
+    feedback = (lambda msg: told.append(msg.feedback)) if told is not None else None
+    handle = _done(client.send_goal_async(goal, feedback))
+    assert handle.accepted
+    return handle
+
+
+def _result(client: ActionClient[Any, Any, Any], goal: Any, told: list[Any] | None = None) -> Any:
+    return _done(_send(client, goal, told).get_result_async()).result
+
+
+def _done(future: Future[Any]) -> Any:
+    wait_until(future.done, what="an answer")
+    return future.result()
