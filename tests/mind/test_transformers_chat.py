@@ -96,7 +96,7 @@ def test_closed_while_it_writes(build: Build, random_model: Path) -> None:
     reasoner.close()
 
 
-def test_a_prompt_too_long_for_the_model_is_no_hang(
+def test_a_model_that_is_too_slow(
     build: Build, random_model: Path, phrasebook: Phrasebook
 ) -> None:
     reasoner = build(random_model, max_tokens=16, patience=Patience(0.01, 0.01, 0.01))
