@@ -10,6 +10,7 @@ import click
 _COMMANDS = {
     "up": ("avatar_nodes.commands.up", "Run an avatar until Ctrl-C."),
     "render": ("avatar_nodes.commands.render", "Turn a sound file into a video of the avatar."),
+    "converse": ("avatar_nodes.commands.converse", "Let a scripted visitor talk with the avatar."),
     "say": ("avatar_nodes.commands.say", "Let a running avatar say something."),
     "perform": ("avatar_nodes.commands.perform", "Let a running avatar do something."),
     "check": ("avatar_nodes.commands.check", "Report what this machine has and lacks."),

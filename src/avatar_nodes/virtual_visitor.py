@@ -13,11 +13,13 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from avatar_msgs.msg import AudioChunk, AvatarState, TurnTimeline
+from avatar_msgs.msg import AudioChunk, AvatarState, ReplySegment, TurnTimeline, Utterance
 from avatar_nodes.environment import adopt_environment
 from avatar_nodes.speech.audio_file import GRAPH_RATE
+from avatar_nodes.speech.turn_timeline import TurnTimeline as Timeline
 from avatar_nodes.wire.audio import audio_to_msg
-from avatar_nodes.wire.qos import LATCHED, LATCHED_FEW, SOUND
+from avatar_nodes.wire.qos import CONTROL, LATCHED, LATCHED_FEW, SOUND
+from avatar_nodes.wire.timeline import timeline_from_msg
 
 _CHUNK = 640
 _CHUNK_S = _CHUNK / GRAPH_RATE
@@ -43,9 +45,12 @@ class VirtualVisitor:
         self._going = True
         self.state: AvatarState | None = None
         """The avatar's last state."""
-        self.timelines: dict[int, TurnTimeline] = {}
+        self.states = 0
+        """How often it changed."""
+        self.timelines: dict[int, Timeline] = {}
         """The last timeline of every turn, oldest first."""
-        self.on_timeline: Callable[[TurnTimeline], None] = lambda timeline: None
+        self.on_line: Callable[[str, str], None] = lambda who, text: None
+        """Called with what is said: `visitor` as it was understood, or `avatar`."""
 
     def __enter__(self) -> VirtualVisitor:
         adopt_environment()
@@ -56,6 +61,8 @@ class VirtualVisitor:
         self._node.create_subscription(
             TurnTimeline, "turn_timeline", self._on_timeline, LATCHED_FEW
         )
+        self._node.create_subscription(Utterance, "user/utterance", self._on_utterance, SOUND)
+        self._node.create_subscription(ReplySegment, "reply", self._on_reply, CONTROL)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._threads = [
@@ -105,6 +112,11 @@ class VirtualVisitor:
                     raise VisitorError(f"{what}: not within {timeout_s:g} s")
                 self._lock.wait(min(left, _CHUNK_S))
 
+    def pause(self, seconds: float) -> None:
+        """Say nothing for a while."""
+        until = time.monotonic() + seconds
+        self.wait_for("the end of a pause", lambda: time.monotonic() >= until, seconds + 10.0)
+
     def wait_for_state(self, state: int, timeout_s: float) -> None:
         """Until the avatar is in one of AvatarState's states. Raises VisitorError."""
         name = ("IDLE", "LISTENING", "THINKING", "SPEAKING")[state]
@@ -138,11 +150,19 @@ class VirtualVisitor:
 
     def _on_state(self, msg: AvatarState) -> None:
         with self._lock:
+            self.states += self.state is None or self.state.state != msg.state
             self.state = msg
             self._lock.notify_all()
 
     def _on_timeline(self, msg: TurnTimeline) -> None:
         with self._lock:
-            self.timelines[int(msg.turn)] = msg
+            self.timelines[int(msg.turn)] = timeline_from_msg(msg)
             self._lock.notify_all()
-        self.on_timeline(msg)
+
+    def _on_utterance(self, msg: Utterance) -> None:
+        if msg.is_final:
+            self.on_line("visitor", msg.text or "(not understood)")
+
+    def _on_reply(self, msg: ReplySegment) -> None:
+        if msg.text and not msg.cancelled:
+            self.on_line("avatar", msg.text)

@@ -1,5 +1,6 @@
 """A training run: resuming, stopping, refusing NaN."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,19 @@ def test_half_written_state_does_not_replace_the_good_one(tmp_path: Path) -> Non
     model = _train(tmp_path, steps=2, resume=True)
     assert (tmp_path / "state.pt").exists()
     assert model.weight.isfinite().all()
+
+
+def test_the_fraction_follows_the_time_where_that_is_what_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A learning rate that falls with it has fallen when the time is over."""
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    run = TrainingRun(tmp_path, state={}, steps=1000, minutes=1.0)
+    shares = []
+    for _ in run:
+        shares.append(run.fraction)
+        clock[0] += 20.0
+    assert shares == pytest.approx([0.0, 1 / 3, 2 / 3, 1.0])
+    assert run.complete
+    assert run.fraction == 1.0

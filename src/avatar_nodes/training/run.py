@@ -53,6 +53,7 @@ class TrainingRun:
         self._path = folder / "state.pt"
         self._stop = False
         self._out_of_time = False
+        self._began: float | None = None
         self._sums: dict[str, float] = {}
         self._count = 0
         if resume and self._path.exists():
@@ -73,7 +74,8 @@ class TrainingRun:
 
     def __iter__(self) -> Iterator[int]:
         """Yield step numbers until the run ends; saves on the way and at the end."""
-        start, first = time.monotonic(), self.step
+        start = self._began = time.monotonic()
+        first = self.step
         previous = signal.signal(signal.SIGINT, self._interrupt)
         try:
             while self.step < self.steps and not self._stop:
@@ -97,8 +99,14 @@ class TrainingRun:
 
     @property
     def fraction(self) -> float:
-        """Share of the planned steps that is done, 0..1."""
-        return self.step / max(1, self.steps)
+        """Share of the planned steps, or of the planned time, that is done, 0..1; the larger one.
+
+        Learning rates follow it: they have fallen when the run is over, whatever ends it.
+        """
+        share = self.step / max(1, self.steps)
+        if self._minutes is not None and self._began is not None:
+            share = max(share, (time.monotonic() - self._began) / (60.0 * self._minutes))
+        return min(1.0, share)
 
     @property
     def complete(self) -> bool:

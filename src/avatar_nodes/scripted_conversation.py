@@ -1,0 +1,79 @@
+"""A conversation with a visitor from sound files: one question after the other, each answered."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avatar_msgs.msg import AvatarState
+from avatar_nodes.graph import Graph
+from avatar_nodes.graph_runner import GraphRunner
+from avatar_nodes.speech.audio_file import read_audio_file
+from avatar_nodes.speech.turn_timeline import TurnTimeline
+from avatar_nodes.virtual_visitor import VirtualVisitor, VisitorError
+
+TOPIC = "visitor_audio"
+_DONE = "the visitor has left"
+_PATIENCE_S = 60.0
+
+
+class ScriptedConversation:
+    """Runs a graph in mode converse and lets a visitor speak to it.
+
+    graph: made with audio `topic:visitor_audio`. on_line: called with who says what. pause_s:
+    silence before each question.
+    """
+
+    def __init__(
+        self, graph: Graph, questions: Sequence[Path], *, on_line: Callable[[str, str], None],
+        pause_s: float = 1.5, **runner: Any,
+    ) -> None:  # fmt: skip
+        """Raises AudioFileError."""
+        self._graph = graph
+        self._questions = [read_audio_file(file) for file in questions]
+        self._on_line = on_line
+        self._pause_s = pause_s
+        self._problem = ""
+        self.timelines: list[TurnTimeline] = []
+        """Of every turn, when `run` is over."""
+        self._runner = GraphRunner(graph, on_ready=self._begin, **runner)
+        self._thread = threading.Thread(target=self._visit, name="visit", daemon=True)
+
+    def run(self) -> None:
+        """Until the last question was answered.
+
+        Raises:
+            VisitorError: the graph did not start, or a question was not answered in time.
+        """
+        outcome = self._runner.run()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._problem or outcome.reason != _DONE:
+            raise VisitorError(self._problem or outcome.reason)
+
+    def _begin(self) -> None:
+        self._thread.start()
+
+    def _visit(self) -> None:
+        try:
+            with VirtualVisitor(self._graph.namespace, topic=TOPIC) as visitor:
+                visitor.on_line = self._on_line
+                for samples in self._questions:
+                    self._ask(visitor, samples)
+                visitor.pause(self._pause_s)
+                self.timelines = list(visitor.timelines.values())
+        except VisitorError as error:
+            self._problem = str(error)
+        finally:
+            self._runner.stop(_DONE)
+
+    def _ask(self, visitor: VirtualVisitor, samples: np.ndarray) -> None:
+        visitor.wait_for_state(AvatarState.IDLE, _PATIENCE_S)
+        visitor.pause(self._pause_s)
+        visitor.say(samples)
+        visitor.wait_for_state(AvatarState.SPEAKING, _PATIENCE_S)
+        visitor.wait_for_state(AvatarState.IDLE, _PATIENCE_S)
