@@ -1,9 +1,12 @@
-"""Speech into the graph: from a file, a sound device or a topic, as the conductor demands it."""
+"""Sound into the graph: from a file, a sound device or a topic; as the conductor demands it, or as
+it is captured."""
 
 from __future__ import annotations
 
 import time
 import uuid
+
+import numpy as np
 
 from avatar_msgs.msg import AudioChunk, AudioDemand
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
@@ -16,10 +19,12 @@ from avatar_nodes.wire.qos import LATCHED, SOUND
 from avatar_nodes.wire.wire_error import WireError
 
 _POLL_S = 0.02
+_ENDLESS = 1 << 62
 
 
 class MicrophoneNode(AvatarNode):
-    """Publishes `speech/audio`; obeys `speech/demand`."""
+    """Publishes `speech/audio` and obeys `speech/demand`; or publishes `user/audio`, what a visitor
+    says, as it is captured: a file once, at the speed of its sound, and silence after it."""
 
     KIND = "microphone"
     PARAMETERS = (
@@ -35,27 +40,40 @@ class MicrophoneNode(AvatarNode):
             "How a file flows: at the speed of its sound, or as fast as demanded.",
             choices=("realtime", "demand"),
         ),
+        NodeParameter(
+            "output",
+            "speech",
+            "`speech`: it moves the avatar, on demand. `user`: the avatar listens to it.",
+            choices=("speech", "user"),
+        ),
         NodeParameter("sample_rate", 16000, "Samples per second of the graph.", 8000, 192000),
         NodeParameter("chunk_samples", 640, "Samples of a message at most.", 1, 1 << 20),
     )
 
     def setup(self) -> None:
+        self._captured = self.value("output") == "user"
         self._source: AudioSource = self._open_source()
         self._sender = SampleSender(
             self._source,
             sample_rate=self.value("sample_rate"),
             chunk_samples=self.value("chunk_samples"),
-            realtime=self.value("pace") == "realtime",
+            realtime=self._captured or self.value("pace") == "realtime",
         )
         self._stream = uuid.uuid4().hex
-        self._audio = self.publisher(AudioChunk, "speech/audio", SOUND)
+        topic = "user/audio" if self._captured else "speech/audio"
+        self._audio = self.publisher(AudioChunk, topic, SOUND)
+        self._silent_since: tuple[float, int] | None = None
 
     def start(self) -> None:
         if isinstance(self._source, BufferSource) and not isinstance(self._source, DeviceSource):
             self.listen(AudioChunk, self.value("topic"), self._on_audio, SOUND)
-        self.listen(AudioDemand, "speech/demand", self._on_demand, LATCHED)
+        if self._captured:
+            self._sender.demand(0, _ENDLESS, time.monotonic())
+            self.heartbeat.say(ready=True, detail="capturing")
+        else:
+            self.listen(AudioDemand, "speech/demand", self._on_demand, LATCHED)
+            self.heartbeat.say(ready=True, detail="waiting for a demand")
         self.every(_POLL_S, self._send)
-        self.heartbeat.say(ready=True, detail="waiting for a demand")
 
     def teardown(self) -> None:
         if source := getattr(self, "_source", None):
@@ -88,23 +106,42 @@ class MicrophoneNode(AvatarNode):
         self._send()
 
     def _send(self) -> None:
-        rate = self.value("sample_rate")
-        for run in self._sender.poll(time.monotonic()):
-            msg = audio_to_msg(
-                run.samples,
-                stream=self._stream,
-                sample_rate=rate,
-                first_sample=run.first_sample,
-                end_of_stream=run.end_of_stream,
-            )
-            msg.header.stamp = self.get_clock().now().to_msg()
-            msg.header.frame_id = self.value("source")
-            self._audio.publish(msg)
-            self.telemetry.output()
+        now = time.monotonic()
+        for run in self._sender.poll(now):
+            if self._silent_since is not None and len(run.samples):  # somebody begins anew
+                self._silent_since, self._stream = None, uuid.uuid4().hex
+            over = run.end_of_stream and not self._captured
+            self._publish(run.samples, run.first_sample, over)
             self.heartbeat.say(detail="the stream has ended" if run.end_of_stream else "speaking")
-        self.telemetry.gauge("position_s", self._sender.next_sample / rate)
+            if run.end_of_stream and self._silent_since is None:
+                self._silent_since = (now, run.first_sample + len(run.samples))
+        if self._captured and self._silent_since is not None:
+            self._be_silent(now)
+        self.telemetry.gauge("position_s", self._sender.next_sample / self.value("sample_rate"))
         self.telemetry.gauge("resent", self._sender.resent)
         self.telemetry.gauge("skipped", self._sender.skipped)
+
+    def _be_silent(self, now: float) -> None:
+        """After the last sound: who listens for its end must hear that nothing follows."""
+        assert self._silent_since is not None
+        since, first = self._silent_since
+        count = min(round((now - since) * self.value("sample_rate")), self.value("chunk_samples"))
+        if count > 0:
+            self._publish(np.zeros(count, np.int16), first, False)
+            self._silent_since = (since + count / self.value("sample_rate"), first + count)
+
+    def _publish(self, samples: np.ndarray, first_sample: int, end_of_stream: bool) -> None:
+        msg = audio_to_msg(
+            samples,
+            stream=self._stream,
+            sample_rate=self.value("sample_rate"),
+            first_sample=first_sample,
+            end_of_stream=end_of_stream,
+        )
+        msg.header.stamp = self.get_clock().now().to_msg()
+        msg.header.frame_id = self.value("source")
+        self._audio.publish(msg)
+        self.telemetry.output()
 
 
 def main() -> None:
