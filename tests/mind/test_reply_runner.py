@@ -164,6 +164,7 @@ class TestControl:
         stage.expect((7, "<nods>"))
         stage.runner.pause(7)
         stage.think(thinking, Sentence("One."))
+        wait_until(lambda: stage.record.samples["first_segment_ms"] == 1, what="the sentence")
         stage.runner.cancel(7)
         stage.runner.resume(7)
         stage.expect((7, "<nods>"), (7, "CANCELLED"))

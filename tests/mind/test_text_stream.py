@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from support.waiting import wait_until
 
 from avatar_nodes.mind.text_stream import ChatError, Patience, TextStream
 
@@ -54,10 +55,15 @@ def test_a_failure_comes_after_what_was_written() -> None:
 
 def test_cancelling_releases_a_reader_that_waits() -> None:
     stream, read = TextStream(), []
-    reader = threading.Thread(target=lambda: read.extend(stream.pieces(LONG)))
+
+    def run() -> None:
+        for piece in stream.pieces(LONG):
+            read.append(piece)
+
+    reader = threading.Thread(target=run)
     reader.start()
     stream.put("a")
+    wait_until(lambda: read == ["a"], what="the first piece")
     stream.cancel()
     reader.join(60.0)
     assert not reader.is_alive()
-    assert read in ([], ["a"])

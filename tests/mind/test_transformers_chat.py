@@ -96,9 +96,7 @@ def test_closed_while_it_writes(build: Build, random_model: Path) -> None:
     reasoner.close()
 
 
-def test_a_model_that_is_too_slow(
-    build: Build, random_model: Path, phrasebook: Phrasebook
-) -> None:
+def test_a_model_that_is_too_slow(build: Build, random_model: Path, phrasebook: Phrasebook) -> None:
     reasoner = build(random_model, max_tokens=16, patience=Patience(0.01, 0.01, 0.01))
     thoughts = list(reasoner.think(Request("hello " * 600)))
     assert problem_of(thoughts) == "timeout"
