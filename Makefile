@@ -19,7 +19,7 @@ setup: ## create or refresh .venv: ROS 2 and torch from wheels, avatar_msgs, thi
 	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py
 
 setup-test: ## the same with what tests, linters and training need
-	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py test training
+	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py test training chat
 
 run: setup ## render the shipped speech through the node graph into out/demo.mp4 (AUDIO=, OUT=)
 	@$(VENV)/avatar render --audio $(AUDIO) --out $(OUT)
