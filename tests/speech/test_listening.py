@@ -1,0 +1,272 @@
+"""Sound in, turns and texts out: questions, coughs, gaps, and the avatar's own voice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from support.visitor import (
+    PHRASES,
+    RATE,
+    added,
+    chunks,
+    echo_of,
+    say,
+    silence,
+    with_noise,
+    words,
+)
+from support.waiting import wait_until
+
+from avatar_nodes.speech.echo import EchoControl
+from avatar_nodes.speech.echo_gate import EchoGate
+from avatar_nodes.speech.listening import Activity, Listening, ListeningSettings
+from avatar_nodes.speech.recognition_pocketsphinx import PocketSphinxRecogniser
+from avatar_nodes.speech.recognition_worker import Heard
+from avatar_nodes.speech.sound_intake import IntakeError
+from avatar_nodes.speech.turn_detector import TurnSettings
+from avatar_nodes.speech.voice_activity import SileroVoiceActivity
+
+SECOND = 1_000_000_000
+START = 1_700_000_000 * SECOND
+
+
+class KeptRecogniser(PocketSphinxRecogniser):
+    """Goes from one ear to the next: loading it takes longer than most of the tests."""
+
+    def close(self) -> None:
+        self.reset()
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> KeptRecogniser:
+    return KeptRecogniser(phrases=PHRASES)
+
+
+@pytest.fixture(scope="module")
+def silero() -> SileroVoiceActivity:
+    return SileroVoiceActivity()
+
+
+class Ear:
+    """A listening under test; sound is handed over as fast as it goes, its time is in the
+    stamps."""
+
+    voice: SileroVoiceActivity
+    recogniser: PocketSphinxRecogniser
+
+    def __init__(self, mode: str = "none", **settings: object) -> None:
+        self.heard: list[Heard] = []
+        self.errors: list[str] = []
+        self.reports: list[Activity] = []
+        self.listening = Listening(
+            voice=self.voice,
+            recogniser=self.recogniser,
+            echo=EchoControl(mode),  # type: ignore[arg-type]
+            gate=EchoGate(margin_db=6.0) if mode == "gate" else None,
+            settings=ListeningSettings(backlog_s=100.0, **settings),  # type: ignore[arg-type]
+            on_heard=self.heard.append,
+            on_error=self.errors.append,
+        )
+
+    def hear(
+        self, sound: np.ndarray, first: int = 0, *, stream: str = "visitor",
+        avatar: np.ndarray | None = None, over: bool = False,
+    ) -> None:  # fmt: skip
+        for place, part in chunks(sound):
+            at = first + place
+            stamp = START + at * SECOND // RATE
+            if avatar is not None:
+                self.listening.play(avatar[place : place + len(part)], stamp)
+            self.reports += self.listening.hear(
+                stream=stream, first_sample=at, samples=part, sample_rate=RATE, channels=1,
+                stamp_ns=stamp, now_ns=stamp + 40_000_000,
+                over=over and place + len(part) == len(sound),
+            )  # fmt: skip
+
+    def finals(self, count: int) -> list[Heard]:
+        """The final texts, when there are `count` of them."""
+        wait_until(lambda: sum(h.is_final for h in self.heard) >= count, what="final texts")
+        return [heard for heard in self.heard if heard.is_final]
+
+    @property
+    def changes(self) -> list[Activity]:
+        before, found = False, []
+        for report in self.reports:
+            if report.active != before:
+                before, found = report.active, [*found, report]
+        return found
+
+
+@pytest.fixture
+def make_ear(silero: SileroVoiceActivity, recogniser: KeptRecogniser) -> Iterator[type[Ear]]:
+    """One ear at a time hears with the module's detector and recogniser."""
+    made: list[Ear] = []
+
+    class Closed(Ear):
+        voice = silero
+
+        def __init__(self, mode: str = "none", **settings: object) -> None:
+            for ear in made:
+                ear.listening.close()
+            self.recogniser = recogniser
+            super().__init__(mode, **settings)
+            made.append(self)
+
+    threads = threading.active_count()
+    yield Closed
+    for ear in made:
+        ear.listening.close()
+        assert ear.errors == []
+    assert threading.active_count() == threads
+
+
+def around(speech: np.ndarray, before_s: float = 1.0, after_s: float = 1.0) -> np.ndarray:
+    return with_noise(np.concatenate([silence(before_s), speech, silence(after_s)]))
+
+
+def test_a_question_is_a_turn_with_its_times_and_words(make_ear: type[Ear]) -> None:
+    ear = make_ear()
+    speech = say("Where is the exit, please?")
+    ear.hear(around(speech))
+    (final,) = ear.finals(1)
+    assert words(final.recognition.text) == "where is the exit please".split()
+    assert (final.turn, ear.listening.turn) == (1, 1)
+    begin, end = START + SECOND, START + SECOND + len(speech) * SECOND // RATE
+    assert abs(final.start_ns - begin) < 0.15 * SECOND
+    assert abs(final.end_ns - end) < 0.25 * SECOND
+    began, ended = ear.changes
+    assert (began.active, ended.active) == (True, False)
+    assert abs(began.since_sample - RATE) < 0.15 * RATE
+    assert abs(ended.since_sample - (RATE + len(speech))) < 0.25 * RATE
+    assert began.captured_ns - begin < 0.4 * SECOND
+    places = [report.captured_ns for report in ear.reports]
+    assert places == sorted(places)
+    assert np.diff(places).max() <= 0.3 * SECOND
+
+
+def test_turns_follow_each_other(make_ear: type[Ear]) -> None:
+    ear = make_ear()
+    parts = [around(say(text)) for text in ("Who are you?", "Please wave your hand.", "Goodbye!")]
+    ear.hear(np.concatenate(parts))
+    finals = ear.finals(3)
+    assert [final.turn for final in finals] == [1, 2, 3]
+    assert "you" in finals[0].recognition.text
+    assert {"wave", "hand"} <= set(words(finals[1].recognition.text))
+    assert [change.active for change in ear.changes] == [True, False] * 3
+
+
+def test_too_little_speech_is_a_turn_without_words(make_ear: type[Ear]) -> None:
+    settings = TurnSettings(min_speech_s=0.06, min_utterance_s=0.8)
+    ear = make_ear(turn=settings)
+    ear.hear(around(say("Huh?")))
+    (final,) = ear.finals(1)
+    assert (final.recognition.text, final.turn) == ("", 1)
+    assert [change.active for change in ear.changes] == [True, False]
+
+
+def test_silence_and_noise_are_no_turn(make_ear: type[Ear]) -> None:
+    ear = make_ear()
+    ear.hear(with_noise(silence(4.0), rms=800.0))
+    assert (ear.changes, ear.listening.turn) == ([], 0)
+    assert 10 <= len(ear.reports) <= 20
+
+
+def test_a_gap_ends_the_turn_and_what_follows_is_another(make_ear: type[Ear]) -> None:
+    ear = make_ear()
+    speech = around(say("Can you show me the way to the station?"))
+    half = len(speech) // 2
+    ear.hear(speech[:half])
+    ear.hear(speech[half:], first=half + 8000)
+    finals = ear.finals(2)
+    assert [final.turn for final in finals] == [1, 2]
+    assert finals[0].end_ns <= START + half * SECOND // RATE
+    assert finals[1].start_ns >= START + (half + 8000) * SECOND // RATE
+    assert ear.listening.intake.gaps == 1
+    assert [change.active for change in ear.changes] == [True, False] * 2
+
+
+def test_the_end_of_the_stream_ends_the_turn(make_ear: type[Ear]) -> None:
+    ear = make_ear()
+    ear.hear(around(say("What time is it?"), after_s=0.05), over=True)
+    assert "time" in ear.finals(1)[0].recognition.text
+    ear.hear(around(say("Who are you?")), stream="another")
+    assert ear.finals(2)[1].turn == 2
+
+
+def test_sound_that_stops_coming_ends_the_turn(make_ear: type[Ear]) -> None:
+    ear = make_ear()
+    sound = around(say("What time is it?"), after_s=0.0)
+    ear.hear(sound)
+    last = START + len(sound) * SECOND // RATE
+    assert ear.listening.tick(last + SECOND // 2) == []
+    (ended,) = ear.listening.tick(last + 2 * SECOND)
+    assert not ended.active
+    assert "time" in ear.finals(1)[0].recognition.text
+    assert ear.listening.tick(last + 3 * SECOND) == []
+
+
+def test_another_stream_is_refused_while_one_is_heard(make_ear: type[Ear]) -> None:
+    ear = make_ear()
+    ear.hear(silence(0.2))
+    with pytest.raises(IntakeError, match="goes on"):
+        ear.hear(silence(0.2), stream="intruder")
+
+
+def avatar_speech() -> np.ndarray:
+    sentences = (
+        "Good morning and welcome to the museum, my name is Ada.",
+        "We open at nine and close at six, every day except Monday.",
+        "You can buy a ticket at the desk on the left side of the hall.",
+    )
+    return np.concatenate([silence(0.5), *(say(text, level=0.6) for text in sentences)])
+
+
+@pytest.mark.parametrize(
+    ("mode", "delay_s", "gain"),
+    [("aec", 0.02, 0.25), ("aec", 0.12, 0.7), ("aec", 0.3, 0.4), ("gate", 0.05, 0.25)],
+)
+def test_the_avatar_alone_is_no_visitor(
+    make_ear: type[Ear], mode: str, delay_s: float, gain: float
+) -> None:
+    avatar = avatar_speech()
+    echo = with_noise(echo_of(avatar, delay_s=delay_s, gain=gain))
+    ear = make_ear(mode)
+    ear.hear(echo, avatar=avatar)
+    assert ear.changes == []
+    assert sum(report.during_playback for report in ear.reports) > len(ear.reports) // 2
+    deaf = make_ear("none")
+    deaf.hear(echo, avatar=silence(len(avatar) / RATE))
+    assert deaf.changes, "without a remedy, the echo is taken for a visitor"
+
+
+@pytest.mark.parametrize(
+    ("mode", "gain", "at_s"),
+    [("aec", 0.25, 1.5), ("aec", 0.25, 6.0), ("aec", 0.5, 6.0), ("gate", 0.1, 6.0)],
+)
+def test_a_visitor_on_top_of_the_avatar_is_heard(
+    make_ear: type[Ear], mode: str, gain: float, at_s: float
+) -> None:
+    avatar = avatar_speech()
+    question = say("Where is the exit, please?", "en+m3")
+    heard = added(echo_of(avatar, delay_s=0.06, gain=gain), question, at_s)
+    ear = make_ear(mode)
+    ear.hear(with_noise(heard), avatar=avatar)
+    began = ear.changes[0]
+    assert began.active and began.during_playback
+    place = began.since_sample / RATE
+    assert at_s - 0.2 < place < at_s + 1.2
+
+
+def test_a_visitor_who_cuts_in_is_understood_when_the_avatar_stops(make_ear: type[Ear]) -> None:
+    avatar = avatar_speech()
+    at_s = 4.0
+    avatar[round((at_s + 0.5) * RATE) :] = 0
+    question = say("Please tell me about the museum.", "en-us+m3")
+    heard = added(echo_of(avatar, delay_s=0.06, gain=0.25), question, at_s)
+    ear = make_ear("aec")
+    ear.hear(with_noise(heard), avatar=avatar)
+    (final,) = ear.finals(1)
+    assert "museum" in words(final.recognition.text)

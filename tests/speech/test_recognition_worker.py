@@ -1,0 +1,141 @@
+"""The recognition's thread: every turn one final text, whatever the recogniser does."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from support.waiting import wait_until
+
+from avatar_nodes.speech.recognition import Recognition
+from avatar_nodes.speech.recognition_worker import Heard, RecognitionWorker
+
+PART = np.ones(1600, np.int16)
+
+
+class Counter:
+    """A recogniser whose words are how many samples it had; it can be held up, and fail."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.go.set()
+        self.samples = 0
+        self.fails = False
+        self.closed_by = ""
+
+    def push(self, samples: np.ndarray) -> None:
+        assert self.go.wait(60.0)
+        if self.fails:
+            raise RuntimeError("out of paper\nsecond line")
+        self.samples += len(samples)
+
+    def interim(self) -> str:
+        return f"{self.samples} so far"
+
+    def finish(self) -> Recognition:
+        samples, self.samples = self.samples, 0
+        return Recognition(str(samples), 0.5, "en")
+
+    def reset(self) -> None:
+        self.samples = 0
+
+    def close(self) -> None:
+        self.closed_by = threading.current_thread().name
+
+
+class Office:
+    def __init__(self, **options: float) -> None:
+        self.recogniser = Counter()
+        self.heard: list[Heard] = []
+        self.errors: list[str] = []
+        self.worker = RecognitionWorker(
+            self.recogniser, on_heard=self.heard.append, on_error=self.errors.append, **options
+        )
+
+    def turn(self, number: int, parts: int, *, words: bool = True) -> None:
+        for _ in range(parts):
+            self.worker.sound(number, PART, start_ns=number, end_ns=number + 1)
+        self.worker.end(number, start_ns=number, end_ns=number + 2, words=words)
+
+    @property
+    def finals(self) -> list[tuple[int, str]]:
+        return [(heard.turn, heard.recognition.text) for heard in self.heard if heard.is_final]
+
+
+def test_every_turn_has_one_final_text_in_order() -> None:
+    office = Office(interim_s=0.0)
+    for number in range(1, 6):
+        office.turn(number, number)
+    wait_until(lambda: len(office.finals) == 5, what="the texts")
+    office.worker.close()
+    assert office.finals == [(n, str(1600 * n)) for n in range(1, 6)]
+    assert [(heard.start_ns, heard.end_ns) for heard in office.heard] == [
+        (n, n + 2) for n in range(1, 6)
+    ]
+    assert office.recogniser.closed_by == "recognition"
+
+
+def test_interim_texts_come_in_between_and_in_a_pause() -> None:
+    office = Office(interim_s=0.2)
+    for number in range(1, 6):
+        office.worker.sound(7, PART, start_ns=1, end_ns=2)
+        wait_until(lambda n=number: office.recogniser.samples == 1600 * n, what="taken")
+        wait_until(lambda n=number: len(office.heard) == n // 2, what="interim texts")
+    office.worker.pause(7, start_ns=1, end_ns=2)
+    wait_until(lambda: len(office.heard) == 3, what="the pause's text")
+    office.worker.pause(7, start_ns=1, end_ns=2)
+    office.worker.end(7, start_ns=1, end_ns=2, words=True)
+    wait_until(lambda: len(office.finals) == 1, what="the final text")
+    office.worker.close()
+    texts = [heard.recognition.text for heard in office.heard]
+    assert texts == ["3200 so far", "6400 so far", "8000 so far", "8000"]
+
+
+def test_a_turn_without_words_is_not_recognised() -> None:
+    office = Office(interim_s=0.0)
+    office.turn(1, 3, words=False)
+    office.turn(2, 1)
+    wait_until(lambda: len(office.finals) == 2, what="the texts")
+    office.worker.close()
+    assert office.finals == [(1, ""), (2, "1600")]
+
+
+def test_too_much_sound_is_dropped_and_counted_but_no_end_is() -> None:
+    office = Office(interim_s=0.0, backlog_s=0.5)
+    office.recogniser.go.clear()
+    office.worker.sound(1, PART, start_ns=0, end_ns=0)
+    wait_until(lambda: office.worker.backlog_s == 0.0, what="the first part to be taken")
+    office.turn(1, 8)
+    assert office.worker.overloads == 3
+    office.recogniser.go.set()
+    wait_until(lambda: len(office.finals) == 1, what="the text")
+    office.worker.close()
+    assert office.finals == [(1, str(6 * 1600))]
+
+
+def test_a_failing_recogniser_is_told_and_the_turn_still_ends() -> None:
+    office = Office(interim_s=0.0)
+    office.recogniser.fails = True
+    office.turn(1, 1)
+    wait_until(lambda: len(office.finals) == 1, what="an empty text")
+    office.recogniser.fails = False
+    office.turn(2, 1)
+    wait_until(lambda: len(office.finals) == 2, what="a text")
+    office.worker.close()
+    assert office.errors == ["RuntimeError: out of paper"]
+    assert office.finals == [(1, "0"), (2, "1600")]
+
+
+def test_closing_drops_what_waits_and_leaves_no_thread() -> None:
+    before = threading.active_count()
+    office = Office(interim_s=0.0)
+    office.recogniser.go.clear()
+    office.turn(1, 5)
+    office.turn(2, 5)
+    closer = threading.Thread(target=office.worker.close)
+    closer.start()
+    office.recogniser.go.set()
+    closer.join(60.0)
+    assert not closer.is_alive()
+    assert threading.active_count() == before
+    assert len(office.finals) < 2
