@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from avatar_nodes.mind.chat_contract import answer_schema
-from avatar_nodes.mind.chat_reasoner import ChatReasoner
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Reasoner, ReasonerError
 from avatar_nodes.mind.text_stream import Patience
@@ -49,7 +47,9 @@ def build_reasoner(options: BackendOptions, phrasebook: Phrasebook) -> Reasoner:
     raise ReasonerError(f"backend: expected one of {', '.join(BACKENDS)}, got {options.backend!r}")
 
 
-def _local_model(options: BackendOptions, phrasebook: Phrasebook) -> ChatReasoner:
+def _local_model(options: BackendOptions, phrasebook: Phrasebook) -> Reasoner:
+    from avatar_nodes.mind.chat_contract import answer_schema
+    from avatar_nodes.mind.chat_reasoner import ChatReasoner
     from avatar_nodes.mind.transformers_chat import LocalModelOptions, TransformersChat
 
     local = LocalModelOptions(
@@ -64,7 +64,9 @@ def _local_model(options: BackendOptions, phrasebook: Phrasebook) -> ChatReasone
     return ChatReasoner(TransformersChat(local, schema), phrasebook, options.patience)
 
 
-def _server(options: BackendOptions, phrasebook: Phrasebook) -> ChatReasoner:
+def _server(options: BackendOptions, phrasebook: Phrasebook) -> Reasoner:
+    from avatar_nodes.mind.chat_contract import answer_schema
+    from avatar_nodes.mind.chat_reasoner import ChatReasoner
     from avatar_nodes.mind.openai_chat import OpenAIChat, ServerOptions
 
     server = ServerOptions(
