@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -111,9 +112,11 @@ def voice(
 
 
 def end(node: VoiceNode) -> None:
+    """Its threads end; what is ROS's ends with the spinner, which still turns."""
     node.heartbeat.stop()
-    node.trigger_deactivate()
-    node.trigger_cleanup()
+    node.teardown()
+    names = {thread.name for thread in threading.enumerate()}
+    assert not names & {"speaker", "espeak", "http", "http loop"}
 
 
 @pytest.fixture(scope="module")
