@@ -14,6 +14,7 @@ from avatar_nodes.nodes.microphone import MicrophoneNode
 from avatar_nodes.speech.audio_file import read_audio_file
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.qos import LATCHED, SOUND
+from avatar_nodes.wire.stamp import nanoseconds
 
 
 class Consumer:
@@ -79,4 +80,62 @@ def test_another_program_s_sound(ros_context: rclpy.Context, spinner: Spinner) -
     assert np.array_equal(consumer.samples, sound)
     assert consumer.chunks[0].first_sample == 7000
     assert node.telemetry.rejections == {"length": 1}
+    node.heartbeat.stop()
+
+
+def test_a_file_as_captured_waits_for_a_listener_and_is_followed_by_silence(
+    ros_context: rclpy.Context, spinner: Spinner, speech: Path
+) -> None:
+    node = start(ros_context, spinner, source="file", file=str(speech), output="user")
+    wait_until(
+        lambda: node.heartbeat.condition.detail == "waiting for a listener", what="a ready node"
+    )
+    whole = read_audio_file(speech)
+    ear = spinner.create_node("ear")
+    chunks: list[AudioChunk] = []
+    arrived: list[int] = []
+
+    def hear(msg: AudioChunk) -> None:
+        arrived.append(ear.get_clock().now().nanoseconds)
+        chunks.append(msg)
+
+    ear.create_subscription(AudioChunk, "user/audio", hear, SOUND)
+    wanted = len(whole) + 8000
+    wait_until(lambda: sum(len(chunk.data) for chunk in chunks) >= wanted, what="the whole file")
+    heard = chunks[:]
+    samples = np.concatenate([audio_from_msg(chunk) for chunk in heard])
+    assert np.array_equal(samples[: len(whole)], whole)
+    assert not samples[len(whole) :].any()
+    lengths = [len(chunk.data) for chunk in heard]
+    assert [chunk.first_sample for chunk in heard] == [0, *np.cumsum(lengths)[:-1]]
+    assert len({chunk.stream for chunk in heard}) == 1
+    assert not any(chunk.end_of_stream for chunk in heard)
+    stamps = [nanoseconds(chunk.header.stamp) for chunk in heard]
+    ends = [
+        stamp + length * 1_000_000_000 // 16000
+        for stamp, length in zip(stamps, lengths, strict=True)
+    ]
+    assert all(end <= when for end, when in zip(ends, arrived, strict=False))
+    node.heartbeat.stop()
+
+
+def test_live_sound_as_captured_needs_no_demand(
+    ros_context: rclpy.Context, spinner: Spinner
+) -> None:
+    node = start(ros_context, spinner, source="topic", topic="voice", output="user")
+    talker = spinner.create_node("talker")
+    chunks: list[AudioChunk] = []
+    talker.create_subscription(AudioChunk, "user/audio", chunks.append, SOUND)
+    out = talker.create_publisher(AudioChunk, "voice", SOUND)
+    wait_until(
+        lambda: out.get_subscription_count() > 0 and node._audio.get_subscription_count() > 0,
+        what="matched topics",
+    )
+    wait_until(lambda: node.heartbeat.condition.detail == "capturing", what="a capturing node")
+    sound = np.arange(1, 3001, dtype=np.int16)
+    out.publish(audio_to_msg(sound, stream="v", sample_rate=16000, first_sample=77))
+    wait_until(lambda: sum(len(chunk.data) for chunk in chunks) >= 3000, what="the sound")
+    assert np.array_equal(np.concatenate([audio_from_msg(chunk) for chunk in chunks]), sound)
+    stamps = [nanoseconds(chunk.header.stamp) for chunk in chunks]
+    assert stamps == sorted(stamps)
     node.heartbeat.stop()

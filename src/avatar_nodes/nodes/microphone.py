@@ -16,6 +16,7 @@ from avatar_nodes.speech.sample_sender import SampleSender
 from avatar_nodes.speech.sources import AudioSource, BufferSource, DeviceSource, FileSource
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.qos import LATCHED, SOUND
+from avatar_nodes.wire.stamp import stamp_of
 from avatar_nodes.wire.wire_error import WireError
 
 _POLL_S = 0.02
@@ -24,7 +25,8 @@ _ENDLESS = 1 << 62
 
 class MicrophoneNode(AvatarNode):
     """Publishes `speech/audio` and obeys `speech/demand`; or publishes `user/audio`, what a visitor
-    says, as it is captured: a file once, at the speed of its sound, and silence after it."""
+    says, as it is captured: a file once, from when somebody listens, at the speed of its sound, and
+    silence after it. Stamps of `user/audio` are capture times."""
 
     KIND = "microphone"
     PARAMETERS = (
@@ -67,9 +69,9 @@ class MicrophoneNode(AvatarNode):
     def start(self) -> None:
         if isinstance(self._source, BufferSource) and not isinstance(self._source, DeviceSource):
             self.listen(AudioChunk, self.value("topic"), self._on_audio, SOUND)
+        self._capturing = False
         if self._captured:
-            self._sender.demand(0, _ENDLESS, time.monotonic())
-            self.heartbeat.say(ready=True, detail="capturing")
+            self.heartbeat.say(ready=True, detail="waiting for a listener")
         else:
             self.listen(AudioDemand, "speech/demand", self._on_demand, LATCHED)
             self.heartbeat.say(ready=True, detail="waiting for a demand")
@@ -107,6 +109,12 @@ class MicrophoneNode(AvatarNode):
 
     def _send(self) -> None:
         now = time.monotonic()
+        if self._captured and not self._capturing:
+            if not (self._source.live or self._audio.get_subscription_count()):
+                return  # nothing of a file is lost
+            self._capturing = True
+            self._sender.demand(0, _ENDLESS, now)
+            self.heartbeat.say(detail="capturing")
         for run in self._sender.poll(now):
             if self._silent_since is not None and len(run.samples):  # somebody begins anew
                 self._silent_since, self._stream = None, uuid.uuid4().hex
@@ -138,7 +146,11 @@ class MicrophoneNode(AvatarNode):
             first_sample=first_sample,
             end_of_stream=end_of_stream,
         )
-        msg.header.stamp = self.get_clock().now().to_msg()
+        stamp_ns = self.get_clock().now().nanoseconds
+        if self._captured:  # its last sample was captured just now, or before the runs after it
+            last = max(self._sender.next_sample, first_sample + len(samples))
+            stamp_ns -= (last - first_sample) * 1_000_000_000 // self.value("sample_rate")
+        msg.header.stamp = stamp_of(stamp_ns)
         msg.header.frame_id = self.value("source")
         self._audio.publish(msg)
         self.telemetry.output()
