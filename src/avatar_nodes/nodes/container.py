@@ -10,6 +10,7 @@ from avatar_nodes.nodes.lifecycle_node import EXIT_MISCONFIGURED, AvatarNode
 from avatar_nodes.nodes.run_nodes import leave, run_nodes
 from avatar_nodes.profile import NODE_KINDS
 
+
 class ContainerError(ValueError):
     """A list of nodes that cannot be run."""
 

@@ -21,7 +21,10 @@ from avatar_nodes.mind.state_cycling import (
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.speech.turn_stream import turn_of
 from avatar_nodes.wire.qos import CONTROL, LATCHED
+from avatar_nodes.wire.wire_error import WireError
 
+# Turns count up from milliseconds since 1970; one far ahead would make all that follow stale.
+_FAR_AHEAD_MS = 3_600_000
 _HELD = (Phase.HELD_THINKING, Phase.HELD_SPEAKING)
 
 
@@ -77,6 +80,7 @@ class Conversation:
         turn = turn_of(msg.stream)
         if turn is None:
             return False
+        _check_turn(turn)
         if len(msg.data):
             self._handle(Event(EventKind.REPLY_SOUND, turn))
         elif msg.end_of_stream and not msg.first_sample:
@@ -148,6 +152,7 @@ class Conversation:
             self._active, self._silent_since = False, time.monotonic()
 
     def _on_utterance(self, msg: Utterance) -> None:
+        _check_turn(msg.turn)
         words = bool(msg.text.strip())
         if not self._barge_in and self._machine.phase.has_reply:
             return
@@ -163,13 +168,14 @@ class Conversation:
             self._handle(Event(EventKind.BARGE_IN, msg.turn, "words came"))
 
     def _on_intent(self, msg: Intent) -> None:
+        _check_turn(msg.turn)
         prompts = TurnPrompts(msg.action_prompt, msg.stable_prompt, msg.action_duration)
         self._give(self._machine.intend(msg.turn, prompts, time.monotonic()))
 
     def _on_reply(self, msg: ReplySegment) -> None:
-        """Words are for the voice; here counts only whether any came."""
-        if msg.turn != self._machine.turn:
-            return
+        """Words are for the voice; here counts only whether any came. It may be here before its
+        utterance."""
+        _check_turn(msg.turn)
         if msg.cancelled:
             self._handle(Event(EventKind.FAILED, msg.turn, "the reply was broken off"))
         elif msg.text.strip():
@@ -196,3 +202,9 @@ class Conversation:
             self._node.get_logger().info(
                 f"turn {order.turn}: {order.command.name.lower()}: {order.reason}"
             )
+
+
+def _check_turn(turn: int) -> None:
+    """Raises WireError: no turn that can be."""
+    if turn > time.time_ns() // 1_000_000 + _FAR_AHEAD_MS:
+        raise WireError("turn", f"turn {turn} is far ahead of the clock")

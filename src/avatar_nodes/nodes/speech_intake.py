@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 import numpy as np
@@ -16,6 +17,7 @@ from avatar_nodes.wire.qos import LATCHED
 
 _DEMAND_PERIOD_S = 0.1
 _PATIENCE_S = 0.3
+_REMEMBERED_STREAMS = 8
 _BUFFERED_BLOCKS = {"realtime": 3, "free": 8}
 
 
@@ -40,6 +42,7 @@ class SpeechIntake:
         self._out = node.publisher(AudioDemand, "speech/demand", LATCHED)
         self._demanded = (0.0, ("", -1, -1))
         self._wanted = (-1, 0.0)
+        self._dropped: deque[str] = deque(maxlen=_REMEMBERED_STREAMS)
         self.speaking = False
         """Sound of the stream is in the newest block."""
 
@@ -78,6 +81,10 @@ class SpeechIntake:
         """Sound of the stream that is in blocks [s]."""
         return (self._slicer.next_sample - self._slicer.available) / self.sample_rate
 
+    def was_dropped(self, stream: str) -> bool:
+        """Whether this stream is one that is not wanted any more."""
+        return stream in self._dropped
+
     def push(self, msg: AudioChunk) -> None:
         """Take a chunk. Raises WireError, ChunkError."""
         samples = audio_from_msg(msg, sample_rate=self.sample_rate, channels=1)
@@ -111,7 +118,9 @@ class SpeechIntake:
         return self._slicer.take_silence()
 
     def drop(self) -> None:
-        """Forget the stream and what waits of it."""
+        """Forget the stream and what waits of it; what still comes of it is refused."""
+        if self._slicer.stream:
+            self._dropped.append(self._slicer.stream)
         self._slicer.drop()
         self.speaking = False
 
@@ -119,7 +128,8 @@ class SpeechIntake:
         """The stream pauses; it is to go on with the first sound of it in `unheard`, blocks that
         were issued and not heard to their end, oldest first."""
         for issued in unheard:
-            if issued.stream == self._slicer.stream:
+            sounds = issued.next_sample > issued.first_sample
+            if sounds and issued.stream == self._slicer.stream:
                 self._slicer.rewind(issued.stream, issued.first_sample)
                 break
         self.speaking = False

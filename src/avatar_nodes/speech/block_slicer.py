@@ -114,14 +114,15 @@ class BlockSlicer:
             ChunkError: `stream` (another one, while this goes on), `gap` (samples before these are
                 missing) or `overrun` (beyond the limit).
         """
+        expected = self._next
         if stream != self._stream:
             if self._stream and not self._ended:
                 raise ChunkError("stream", "samples of another stream, while this one goes on")
-            if self._stream:
-                self._next = first_sample
-            self._stream, self._ended = stream, False
-        if first_sample > self._next:
-            raise ChunkError("gap", f"samples {self._next} to {first_sample - 1} are missing")
+            expected = first_sample if self._stream else self._next
+        if first_sample > expected:
+            raise ChunkError("gap", f"samples {expected} to {first_sample - 1} are missing")
+        if stream != self._stream:
+            self._stream, self._next, self._ended = stream, expected, False
         fresh = samples[self._next - first_sample :]
         if self._next + len(fresh) > self.limit_sample:
             raise ChunkError(

@@ -236,12 +236,9 @@ class TurnObserver:
         if known.cancelled or not known.times.get("reply_ended"):
             known.times["reply_ended"] = known.heard_last
         timeline = self._timeline(number, known)
-        told = self._told.get(number) == timeline and timeline.reply_ended and not known.cancelled
         self._forget(number)
-        if told:
-            return
         if timeline.utterance_ready or timeline.first_sound:
-            self._news.append(replace(timeline, interrupted=known.cancelled))
+            self._news.append(replace(timeline, interrupted=known.cancelled, over=True))
 
     def _forget(self, number: int) -> None:
         self._turns.pop(number, None)

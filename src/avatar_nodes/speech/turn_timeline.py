@@ -57,6 +57,8 @@ class TurnTimeline:
     first_frame: int = 0
     reply_ended: int = 0
     interrupted: bool = False
+    over: bool = False
+    """Nothing more will come of it."""
 
     def durations(self) -> dict[str, float]:
         """Seconds of every part (PARTS) and total (TOTALS) both of whose ends were reached.
