@@ -59,17 +59,16 @@ class PocketSphinxRecogniser:
         self._sphinx = _import_pocketsphinx()
         self._language = language or ("" if model else "en")
         parts = _checked_parts(Path(model)) if model else _own_parts(self._sphinx)
-        general = self._decoder(parts)
-        self._decoders = [general]
+        self._decoders = [self._decoder(parts)]
         self.unknown_words: list[str] = []
         """Words of the phrases that the dictionary lacks."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "phrases.lm")
-            self.unknown_words = write_phrase_model(
-                phrases, path, is_known=lambda word: general.lookup_word(word) is not None
-            )
-            if path.is_file():
-                self._decoders.append(self._decoder({**parts, "lm": str(path)}))
+        if phrases:
+            with tempfile.TemporaryDirectory() as folder:
+                own = write_phrase_model(phrases, Path(folder), dictionary=Path(parts["dict"]))
+                self.unknown_words = own.unknown_words
+                if own.lm is not None:
+                    known = {"lm": str(own.lm), "dict": str(own.dictionary)}
+                    self._decoders.append(self._decoder({**parts, **known}))
         self._head: list[np.ndarray] = []
         self._gain = 1.0
         self._decoding = False
