@@ -11,6 +11,10 @@ command = LazyGroup(
             "avatar_nodes.commands.bench_graph",
             "The graph against the loop in one process.",
         ),
+        "turn": (
+            "avatar_nodes.commands.bench_turn",
+            "How soon the avatar answers, and how soon it stops.",
+        ),
     },
     help="Measure speed.",
 )
