@@ -29,8 +29,8 @@ _HEAD_S = 0.6
 _LEVEL = 3000.0
 _GAINS = (0.05, 40.0)
 _LEVEL_FRAME = 400
-# Log score a second by which the phrases' path must be ahead: measured 0.06 to 0.18 for sentences
-# close to a phrase, -0.04 to 0.06 (one in 15: 0.09) for others; fewer words are always likelier.
+# Log score a second by which the phrases' path must be ahead: measured 0.058 to 0.18 for a dozen
+# sentences close to a phrase, -0.04 to 0.06 (one: 0.09) for 15 others; fewer words are likelier.
 _CLEARLY_AHEAD = 0.055
 _FRAMES_A_SECOND = 100
 _FILLERS = ("<s>", "</s>", "<sil>", "[NOISE]", "[SPEECH]")
