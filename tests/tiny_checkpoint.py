@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from avatar_nodes.model.checkpoint import save_checkpoint
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.model.dit_config import DiTConfig, MemoryConfig
 from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
 
@@ -29,8 +29,13 @@ LATENT_CHANNELS = 8
 SIGMAS = (1.0, 0.9, 0.75, 0.5, 0.0)
 
 
-def build_tiny_checkpoint(folder: Path, *, side: int = SIDE) -> Path:
-    """Write the checkpoint into `folder` and return it; the same weights every time."""
+def build_tiny_checkpoint(
+    folder: Path, *, side: int = SIDE, memory: MemoryConfig | None = None
+) -> Path:
+    """Write the checkpoint into `folder` and return it; the same weights every time.
+
+    memory: with visual memory; all else is as without.
+    """
     torch.manual_seed(0)
     config = DiTConfig.tiny(
         dim=64, ffn_dim=128, num_layers=2, num_heads=2, audio_inject_layers=(0,), freq_dim=32,
@@ -49,6 +54,8 @@ def build_tiny_checkpoint(folder: Path, *, side: int = SIDE) -> Path:
     )
     for module in (model, vae):
         _wake(module)
+    if memory is not None:
+        _wake(model.add_memory(memory).memory_compressor)
     save_checkpoint(model, folder)
     text = TextEncoder.tiny(text_dim=TEXT_DIM, text_len=config.text_len)
     text.save(folder / "text_encoder")

@@ -159,8 +159,8 @@ def test_a_sink_left_behind_is_absolute_positions(served_model: WanS2V, block: i
     velocity, _ = model.forward_block(x[2], t, sound, text, sink, past, sink_position=where)
     tokens, rope = model._noisy_tokens(x[2]), _AbsoluteRope(model.config.head_dim, block)
     out, _ = causal.denoise_block(
-        model, tokens, t, model.encode_audio(sound), rope, text, sink, past,  # type: ignore[arg-type]
-        SINK_POSITION,
+        model, tokens, t, model.encode_audio(sound), rope,  # type: ignore[arg-type]
+        causal.Seen(text, sink, past), SINK_POSITION,
     )  # fmt: skip
     assert_close(velocity, model._unpatchify(out, x[2]), atol=1e-4, rtol=0)
 

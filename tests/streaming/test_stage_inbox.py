@@ -19,16 +19,28 @@ from support.streams import (
     reference,
 )
 
-from avatar_nodes.streaming.block import BlockContext, BlockLatent, EpochStart, Prompt, Sink
+from avatar_nodes.streaming.block import (
+    BlockContext,
+    BlockLatent,
+    EpochStart,
+    Memory,
+    Prompt,
+    Sink,
+)
 from avatar_nodes.streaming.stage_inbox import Arrival, BlockWork, StageInbox, Work
 
+MEMORY = (4, 16)
 
-def _inbox(first_step: int = 1, limit: int = 8) -> StageInbox:
+
+def _inbox(
+    first_step: int = 1, limit: int = 8, memory: tuple[int, int] | None = MEMORY
+) -> StageInbox:
     return StageInbox(
         first_step=first_step,
         latent_shape=LATENT,
         audio_shape=AUDIO,
         text_dim=TEXT_DIM,
+        memory_shape=memory,
         limit=limit,
     )
 
@@ -215,3 +227,53 @@ def test_a_worker_that_waits_is_woken() -> None:
 
 def test_nothing_comes_in_time() -> None:
     assert _inbox().take(timeout=0.01) is None
+
+
+def _memory(version: int, epoch: int = 1, frames: int = 2) -> Memory:
+    tokens = random_tensor(version, (4 * frames, 16))
+    return Memory(version, epoch, long=tokens, short=tokens[:4])
+
+
+def test_a_block_waits_for_its_memory() -> None:
+    inbox = _inbox(first_step=0)
+    inbox.offer(epoch_start())
+    inbox.offer(conditioning(0, memory_version=2))
+    inbox.offer(_memory(1))
+    assert _blocks(_drain(inbox)) == []
+    inbox.offer(_memory(2))
+    work = _drain(inbox)
+    assert isinstance(work[0], Memory) and _blocks(work) == [0]
+
+
+def test_memory_belongs_to_its_epoch() -> None:
+    inbox = _inbox(first_step=0)
+    inbox.offer(epoch_start())
+    inbox.offer(_memory(1))
+    assert inbox.offer(_memory(2, epoch=2)) is None  # ahead of its epoch's start
+    inbox.offer(epoch_start(2))
+    inbox.offer(conditioning(0, epoch=2, memory_version=1))
+    work = _drain(inbox)
+    assert [w.version for w in work if isinstance(w, Memory)] == [2]
+    assert _blocks(work) == []  # version 1 was of epoch 1
+    assert inbox.offer(_memory(1)) == "stale memory"
+    inbox.offer(_memory(1, epoch=2))
+    assert _blocks(_drain(inbox)) == [0]
+
+
+def test_malformed_memory_is_refused() -> None:
+    inbox = _inbox()
+    inbox.offer(epoch_start())
+    good = random_tensor(1, (8, 16))
+    broken = good.clone()
+    broken[0, 0] = float("nan")
+    refused = {
+        "memory version below 1": Memory(0, 1, good, good),
+        "memory of a wrong shape": Memory(1, 1, good[:3], good),
+        "memory not finite float": Memory(1, 1, good, broken),
+    }
+    for reason, memory in refused.items():
+        assert inbox.offer(memory) == reason
+    assert inbox.offer(Memory(1, 1, good[:, :15], good)) == "memory of a wrong shape"
+    assert (
+        _inbox(memory=None).offer(Memory(1, 1, good, good)) == "memory for a model without memory"
+    )

@@ -51,12 +51,14 @@ def test_conditioning_and_its_sound() -> None:
         next_sample=99, last=True, cache_switch=True,
     )  # fmt: skip
     msg = sent(
-        wire.conditioning_to_msg(issued, epoch=2, seed=2**63, sink_version=1, sample_rate=16000)
+        wire.conditioning_to_msg(
+            issued, epoch=2, seed=2**63, sink_version=1, sample_rate=16000, memory_version=9
+        )
     )
     model = wire.conditioning_from_msg(msg)
     assert (model.epoch, model.block, model.seed, model.sink_version) == (2, 7, 2**63, 1)
     assert torch.equal(model.audio, issued.features)
-    assert model.cache_switch
+    assert model.cache_switch and model.memory_version == 9
     back = wire.issued_from_msg(msg, sample_rate=16000)
     assert np.array_equal(back.samples, issued.samples)
     assert (back.stream, back.first_sample, back.next_sample, back.last) == ("s", 5, 99, True)

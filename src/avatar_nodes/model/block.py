@@ -57,10 +57,15 @@ class WanBlock(nn.Module):
         """Un-rotated q and keys, values of the tokens x [B, S, dim]."""
         return self.self_attn.qkv(self.attention_input(x, modulation))
 
-    def finish(self, x: Tensor, attended: Tensor, modulation: Modulation, text: LayerKV) -> Tensor:
-        """The layer after self-attention: `attended` [B, S, dim] is what q found."""
+    def finish(
+        self, x: Tensor, attended: Tensor, modulation: Modulation, text: LayerKV | None
+    ) -> Tensor:
+        """The layer after self-attention: `attended` [B, S, dim] is what q found. Without a text
+        nothing is read.
+        """
         x = modulation.gated(x, project(self.self_attn.o, attended), rows.GATE_ATTENTION)
-        x = x + self.cross_attn(self.norm3(x), text)
+        if text is not None:
+            x = x + self.cross_attn(self.norm3(x), text)
         normalised = F.layer_norm(x, x.shape[-1:], eps=self.eps)
         hidden = modulation.scale_shift(normalised, rows.SHIFT_FFN, rows.SCALE_FFN)
         hidden = hidden.to(self.ffn_dtype)

@@ -1,22 +1,23 @@
 """Block-wise causal operation of the transformer (Live Avatar, sections 4.1 and 4.3).
 
-A block of latent frames attends to [sink | its past blocks at its own noise level | itself]. The
-sink sees only itself. Positions are relative to the block: frames 0, 1, 2 for itself, -3d .. -3d+2
-for the d-th past block, `sink_position` for the sink (Rolling RoPE), so no index grows with the
-length of a stream. Attention knows differences of positions only, so the sink's place alone tells
-Rolling RoPE from frames that are counted from the stream's start (`fixed_sink_position`).
+A block of latent frames attends to [sink | memory | its past blocks at its own noise level |
+itself]; there may be no memory (see `memory`). The sink sees only itself. Positions are relative to
+the block: frames 0, 1, 2 for itself, -3d .. -3d+2 for the d-th past block, `sink_position` for the
+sink (Rolling RoPE), so no index grows with the length of a stream. Attention knows differences of
+positions only, so the sink's place alone tells Rolling RoPE from frames that are counted from the
+stream's start (`fixed_sink_position`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from avatar_nodes.model.attention import LayerKV, attend
-from avatar_nodes.model.kv import BlockKV, SinkKV, TextKV
+from avatar_nodes.model.kv import BlockKV, MemoryKV, SinkKV, TextKV
 from avatar_nodes.model.rope import RopeTable, grid_positions, rope_table, rotate
 
 if TYPE_CHECKING:
@@ -96,34 +97,52 @@ def _sink_layer(
     return x, kv
 
 
+class Seen(NamedTuple):
+    """What a block sees beside itself."""
+
+    text: TextKV
+    sink: SinkKV
+    past: Sequence[BlockKV] = ()
+    memory: MemoryKV | None = None
+
+    def layer(self, index: int) -> tuple[LayerKV, list[LayerKV], LayerKV | None]:
+        """Text, [sink | past, oldest first] and memory in one layer."""
+        window = [self.sink.layers[index], *(kv.layers[index] for kv in self.past)]
+        memory = None if self.memory is None else self.memory.layers[index]
+        return self.text.layers[index], window, memory
+
+
 def denoise_block(
-    model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, text: TextKV,
-    sink: SinkKV, past: Sequence[BlockKV], sink_position: int,
+    model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, seen: Seen,
+    sink_position: int,
 ) -> tuple[Tensor, BlockKV]:  # fmt: skip
     """One block's tokens [B, S, dim] at t [B] -> head output [B, S, patch], keys and values."""
     time = model.time(t)
-    ropes = (rope.at_distance[0], rope.keys_with_sink_at(sink_position, len(past)))
+    ropes = (rope.at_distance[0], rope.keys_with_sink_at(sink_position, len(seen.past)))
     x = tokens
     layers: list[LayerKV] = []
-    for index in range(len(model.layers)):
-        x, kv = _layer_of_block(model, index, x, time.rows, sound, ropes, text, sink, past)
+    for index, block in enumerate(model.layers):
+        inject = model.audio_injector.at(index)
+        x, kv = block(_block_layer, inject, x, time.rows, sound, ropes, *seen.layer(index))
         layers.append(kv)
     return model.head(x, time.embedding), BlockKV(tuple(layers))
 
 
 def block_keys_values(
-    model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, text: TextKV,
-    sink: SinkKV, past: Sequence[BlockKV], sink_position: int,
+    model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, seen: Seen,
+    sink_position: int,
 ) -> BlockKV:  # fmt: skip
     """The keys and values that `denoise_block` gives; what only its velocity needs is left out."""
     time = model.time(t)
-    ropes = (rope.at_distance[0], rope.keys_with_sink_at(sink_position, len(past)))
+    ropes = (rope.at_distance[0], rope.keys_with_sink_at(sink_position, len(seen.past)))
     x = tokens
     layers: list[LayerKV] = []
-    for index in range(len(model.layers) - 1):
-        x, kv = _layer_of_block(model, index, x, time.rows, sound, ropes, text, sink, past)
+    *first, last = model.layers
+    for index, block in enumerate(first):
+        inject = model.audio_injector.at(index)
+        x, kv = block(_block_layer, inject, x, time.rows, sound, ropes, *seen.layer(index))
         layers.append(kv)
-    layers.append(model.layers[-1](_layer_keys_values, x, time.rows))
+    layers.append(last(_layer_keys_values, x, time.rows))
     return BlockKV(tuple(layers))
 
 
@@ -131,19 +150,10 @@ def _layer_keys_values(block: WanBlock, x: Tensor, time_rows: Tensor) -> LayerKV
     return block.qkv(x, block.modulated(time_rows))[1]
 
 
-def _layer_of_block(
-    model: WanS2V, index: int, x: Tensor, time_rows: Tensor, sound: AudioTokens,
-    ropes: tuple[RopeTable, RopeTable], text: TextKV, sink: SinkKV, past: Sequence[BlockKV],
-) -> tuple[Tensor, LayerKV]:  # fmt: skip
-    seen = [sink.layers[index], *(block_kv.layers[index] for block_kv in past)]
-    inject = model.audio_injector.at(index)
-    block = model.layers[index]
-    return block(_block_layer, inject, x, time_rows, sound, ropes, text.layers[index], seen)
-
-
 def _block_layer(
     block: WanBlock, inject: LayerInjection | None, x: Tensor, time_rows: Tensor,
     sound: AudioTokens, ropes: tuple[RopeTable, RopeTable], text: LayerKV, seen: list[LayerKV],
+    memory: LayerKV | None,
 ) -> tuple[Tensor, LayerKV]:  # fmt: skip
     """One layer of `denoise_block`; `seen` is the sink and the past, ropes those of q and keys."""
     modulation = block.modulated(time_rows)
@@ -151,17 +161,28 @@ def _block_layer(
     window = [*seen, kv]
     keys = rotate(torch.cat([part.k for part in window], dim=1), ropes[1])
     values = torch.cat([part.v for part in window], dim=1)
+    if memory is not None:
+        keys, values = _after_the_sink(seen[0].k.shape[1], keys, values, memory)
     x = block.finish(x, attend(rotate(q, ropes[0]), keys, values), modulation, text)
     return (x if inject is None else inject(x, sound)), kv
 
 
+def _after_the_sink(
+    sink: int, keys: Tensor, values: Tensor, memory: LayerKV
+) -> tuple[Tensor, Tensor]:
+    """Memory, put into a window behind its `sink` tokens."""
+    before, after = keys.to(values.dtype).tensor_split([sink], dim=1)
+    first, later = values.tensor_split([sink], dim=1)
+    return torch.cat([before, memory.k, after], dim=1), torch.cat([first, memory.v, later], dim=1)
+
+
 def denoise_window(
     model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, text: TextKV,
-    sink: SinkKV,
+    sink: SinkKV, memory: MemoryKV | None = None,
 ) -> Tensor:  # fmt: skip
     """`denoise_block` for N consecutive blocks of B streams at once; for training.
 
-    tokens [B * N, S, dim]; t [B * N]; sound, text of B * N; sink of B.
+    tokens [B * N, S, dim]; t [B * N]; sound, text of B * N; sink, memory of B.
     """
     time = model.time(t)
     x = tokens
@@ -169,6 +190,7 @@ def denoise_window(
         x = block(
             model.window_layer, model.audio_injector.at(index), x, time.rows, sound, rope,
             text.layers[index], sink.layers[index],
+            None if memory is None else memory.layers[index],
         )  # fmt: skip
     return model.head(x, time.embedding)
 
@@ -176,16 +198,19 @@ def denoise_window(
 def window_layer(
     block: WanBlock, inject: LayerInjection | None, x: Tensor, time_rows: Tensor,
     sound: AudioTokens, rope: WindowRope, text: LayerKV, sink: LayerKV,
+    memory: LayerKV | None = None,
 ) -> Tensor:  # fmt: skip
     """One layer of `denoise_window`: what `WanS2V.compile_training` compiles once for all."""
     modulation = block.modulated(time_rows)
     q, kv = block.qkv(x, modulation)
     q = rotate(q, rope.at_distance[0])
-    x = block.finish(x, _attend_windows(q, kv, sink, rope), modulation, text)
+    x = block.finish(x, _attend_windows(q, kv, sink, rope, memory), modulation, text)
     return x if inject is None else inject(x, sound)
 
 
-def _attend_windows(q: Tensor, kv: LayerKV, sink: LayerKV, rope: WindowRope) -> Tensor:
+def _attend_windows(
+    q: Tensor, kv: LayerKV, sink: LayerKV, rope: WindowRope, memory: LayerKV | None
+) -> Tensor:
     """Every block's attention to its own window, [B * N, S, dim], without a mask: the first blocks,
     whose past is shorter, are attended apart. Keys are rotated once for each distance they are seen
     from.
@@ -199,6 +224,9 @@ def _attend_windows(q: Tensor, kv: LayerKV, sink: LayerKV, rope: WindowRope) -> 
     for past in range(min(reach, blocks - 1) + 1):
         first, count = past, 1 if past < reach else blocks - reach
         window_k, window_v = [_repeated(sink_k, count)], [_repeated(sink.v, count)]
+        if memory is not None:
+            window_k.append(_repeated(memory.k, count))
+            window_v.append(_repeated(memory.v, count))
         for distance in range(past, -1, -1):
             chosen = slice(first - distance, first - distance + count)
             window_k.append(turned[distance][:, chosen])

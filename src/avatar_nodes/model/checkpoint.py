@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from avatar_nodes.model.compressor import MemoryCompressor
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import ConfigError, DiTConfig
 
@@ -37,6 +38,25 @@ def load_checkpoint(folder: Path | str, *, dtype: torch.dtype = torch.float32) -
         model = WanS2V(config)
     load_tensors(model, weight_files(folder), dtype=dtype)
     return model
+
+
+def load_compressor(folder: Path | str) -> MemoryCompressor:
+    """The compressor of visual memory alone, float32, out of a checkpoint folder.
+
+    Raises CheckpointError, also if the checkpoint has none.
+    """
+    folder = Path(folder)
+    try:
+        config = DiTConfig.read(folder / "config.json")
+        with torch.device("meta"):
+            compressor = MemoryCompressor(config)
+    except ConfigError as error:
+        message = str(error)
+        raise CheckpointError(
+            message if message.startswith(str(folder)) else f"{folder}: {message}"
+        ) from error
+    load_tensors(compressor, weight_files(folder), dtype=torch.float32, within="memory_compressor.")
+    return compressor.eval().requires_grad_(False)
 
 
 def save_checkpoint(model: WanS2V, folder: Path | str) -> None:
@@ -67,11 +87,12 @@ def weight_files(folder: Path) -> list[Path]:
 
 def load_tensors(
     module: nn.Module, files: Iterable[Path], *, dtype: torch.dtype,
-    tied: Mapping[str, str] | None = None,
+    tied: Mapping[str, str] | None = None, within: str = "",
 ) -> None:  # fmt: skip
     """Fills every parameter of `module` from safetensors files. Raises CheckpointError (see above).
 
     tied: names that files leave out because they are another tensor, and that tensor's name.
+    within: `module` is what bears this prefix in the files; others are left alone.
     """
     found: dict[str, Tensor] = {}
     files = list(files)
@@ -79,8 +100,12 @@ def load_tensors(
         try:
             with safe_open(path, framework="pt") as handle:
                 for name in handle.keys():  # noqa: SIM118 - not a mapping
+                    if not name.startswith(within):
+                        continue
                     tensor = handle.get_tensor(name)
-                    found[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
+                    found[name.removeprefix(within)] = (
+                        tensor.to(dtype) if tensor.is_floating_point() else tensor
+                    )
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: is no safetensors file: {error}") from error
     for name, other in (tied or {}).items():

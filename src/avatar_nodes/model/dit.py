@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avatar_nodes.model import bidirectional, causal
-from avatar_nodes.model.attention import CrossAttention
+from avatar_nodes.model import bidirectional, causal, memory
+from avatar_nodes.model.attention import CrossAttention, LayerKV
 from avatar_nodes.model.audio_encoder import (
     COLUMNS_PER_LATENT,
     CONTEXT_COLUMNS,
@@ -20,10 +21,12 @@ from avatar_nodes.model.audio_encoder import (
 from avatar_nodes.model.audio_injector import AudioInjector
 from avatar_nodes.model.bidirectional import FullSequence
 from avatar_nodes.model.block import WanBlock
-from avatar_nodes.model.causal import WindowRope
-from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.model.causal import Seen, WindowRope
+from avatar_nodes.model.compressor import MemoryCompressor
+from avatar_nodes.model.dit_config import DiTConfig, MemoryConfig
 from avatar_nodes.model.frame_packer import FramePacker
-from avatar_nodes.model.kv import BlockKV, SinkKV, TextKV
+from avatar_nodes.model.kv import BlockKV, MemoryKV, SinkKV, TextKV
+from avatar_nodes.model.memory import MemoryLatents, MemoryRope
 from avatar_nodes.model.modulation import Head, TimeEmbedding, sinusoid
 from avatar_nodes.model.rope import grid_positions, rope_table
 
@@ -64,6 +67,9 @@ class WanS2V(nn.Module):
         self.trainable_cond_mask = nn.Embedding(3, dim)
         if config.enable_framepack:
             self.frame_packer = FramePacker(config.in_dim, dim)
+        if config.memory is not None:
+            self.memory_compressor = MemoryCompressor(config)
+        self._memory_ropes: dict[torch.device, MemoryRope] = {}
         self._window_ropes: dict[tuple[int, int, torch.device], WindowRope] = {}
         self.window_layer = causal.window_layer
         self.full_layer = bidirectional.full_layer
@@ -93,40 +99,61 @@ class WanS2V(nn.Module):
     def forward_block(
         self, x: Tensor, t: Tensor, audio: Tensor | AudioTokens, text: TextKV, sink: SinkKV,
         past: Sequence[BlockKV] = (), *, sink_position: int | None = None,
+        memory: MemoryKV | None = None,
     ) -> tuple[Tensor, BlockKV]:  # fmt: skip
         """Velocity of one block and its keys and values.
 
         x [B, C, 3, H, W] at t [B]; audio [B, layers, D, 17], 5 columns of context and 12 of its
         own, or what `encode_audio` made of them; past: at most `past_blocks` blocks at the same
         noise level, oldest first; sink_position: where the sink is, seen from the block, in latent
-        frames (default: where the configuration has it, as in training).
+        frames (default: where the configuration has it, as in training); memory: what it remembers.
         """
         tokens, rope = self._noisy_tokens(x), self._window_rope(x)
         where = self.config.sink_position if sink_position is None else sink_position
         sound = audio if isinstance(audio, AudioTokens) else self.encode_audio(audio)
-        out, kv = causal.denoise_block(self, tokens, t, sound, rope, text, sink, past, where)
+        seen = Seen(text, sink, past, memory)
+        out, kv = causal.denoise_block(self, tokens, t, sound, rope, seen, where)
         return self._unpatchify(out, x), kv
 
     def block_keys_values(
         self, x: Tensor, t: Tensor, audio: AudioTokens, text: TextKV, sink: SinkKV,
         past: Sequence[BlockKV] = (), *, sink_position: int | None = None,
+        memory: MemoryKV | None = None,
     ) -> BlockKV:  # fmt: skip
         """The keys and values of `forward_block`, bit for bit, in less time: without a velocity."""
         where = self.config.sink_position if sink_position is None else sink_position
-        return causal.block_keys_values(
-            self, self._noisy_tokens(x), t, audio, self._window_rope(x), text, sink, past, where
-        )
+        tokens, rope = self._noisy_tokens(x), self._window_rope(x)
+        seen = Seen(text, sink, past, memory)
+        return causal.block_keys_values(self, tokens, t, audio, rope, seen, where)
+
+    def prefill_memory_frame(self, tokens: Tensor) -> tuple[LayerKV, ...]:
+        """Un-rotated keys and values of remembered frames [B, tokens, dim] in every layer."""
+        return memory.frame_keys_values(self, tokens, self._memory_rope(tokens.device))
+
+    def place_memory(
+        self, long: Sequence[tuple[LayerKV, ...]], short: Sequence[tuple[LayerKV, ...]]
+    ) -> MemoryKV:
+        """Memory of frames that `prefill_memory_frame` made, oldest first; at least one."""
+        frames = [*long, *short]
+        layers = [
+            LayerKV(*(torch.cat(parts, dim=1) for parts in zip(*layer, strict=True)))
+            for layer in zip(*frames, strict=True)
+        ]
+        rope = self._memory_rope(layers[0].k.device)
+        return memory.placed(layers, rope.placed(len(long), len(short)))
 
     def forward_window(
         self, x: Tensor, t: Tensor, audio: Tensor, text_states: Tensor, sink_latent: Tensor,
         *, prompt_index: Tensor | None = None, sink_prompt_index: Tensor | None = None,
+        memory_latents: MemoryLatents | None = None,
     ) -> Tensor:  # fmt: skip
         """Velocity of N consecutive blocks of each of B streams, in one pass; for training.
 
         x [B, N, C, 3, H, W]; t [B, N]; audio [B, N, layers, D, 17]; sink_latent [B, C, 1, H, W].
         text_states: a table of prompts [P, len, text_dim] (rows past a prompt's end zero) that
         prompt_index [B, N] and sink_prompt_index [B] (default: that of the first block) point into;
-        or, without prompt_index, states of each block [B, N, len, text_dim].
+        or, without prompt_index, states of each block [B, N, len, text_dim]. memory_latents: what
+        each stream remembers in all its blocks.
         """
         streams, blocks = x.shape[:2]
         if prompt_index is None:
@@ -137,10 +164,13 @@ class WanS2V(nn.Module):
         prompts = self.encode_text(text_states)
         sink = self.prefill_sink(sink_latent, prompts.select(sink_prompt_index))
         text = prompts.select(prompt_index.flatten())
+        remembered: MemoryKV | None = None
+        if memory_latents is not None:
+            remembered = memory.of_latents(self, memory_latents, self._memory_rope(x.device))
         windows = x.flatten(0, 1)
         out = causal.denoise_window(
             self, self._noisy_tokens(windows), t.flatten(), self.encode_audio(audio.flatten(0, 1)),
-            self._window_rope(windows), text, sink,
+            self._window_rope(windows), text, sink, remembered,
         )  # fmt: skip
         return self._unpatchify(out, windows).unflatten(0, (streams, blocks))
 
@@ -249,6 +279,13 @@ class WanS2V(nn.Module):
             parameter.data = parameter.data.to(dtype if id(parameter) in chosen else torch.float32)
         return self
 
+    def add_memory(self, config: MemoryConfig) -> WanS2V:
+        """Gives a model without visual memory an untrained compressor, in place."""
+        self.config = replace(self.config, memory=config)
+        self.memory_compressor = MemoryCompressor(self.config)
+        self.memory_compressor.begin_as(self)
+        return self
+
     def _text_context(self, padded: Tensor) -> Tensor:
         return self.text_embedding(padded.to(cast(nn.Linear, self.text_embedding[0]).weight.dtype))
 
@@ -276,6 +313,11 @@ class WanS2V(nn.Module):
                 c.head_dim, key[:2], c.past_blocks, c.sink_position, latent.device
             )
         return self._window_ropes[key]
+
+    def _memory_rope(self, device: torch.device) -> MemoryRope:
+        if device not in self._memory_ropes:
+            self._memory_ropes[device] = MemoryRope(self.config, device)
+        return self._memory_ropes[device]
 
     def _unpatchify(self, patches: Tensor, like: Tensor) -> Tensor:
         """[B, S, patch rows * patch columns * C] -> [B, C, F, H, W]; the channel runs fastest."""
@@ -306,6 +348,8 @@ class WanS2V(nn.Module):
         for module in silent:
             for parameter in module.parameters():
                 nn.init.zeros_(parameter)
+        if self.config.memory is not None:
+            self.memory_compressor.begin_as(self)
 
 
 def _patch_project(convolution: nn.Conv3d, latent: Tensor) -> Tensor:

@@ -52,13 +52,43 @@ _TINY: dict[str, Any] = {
 }
 
 
+MEMORY_CELLS = 4
+"""Latent cells, down and across, that a token of visual memory stands for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryConfig:
+    """The compressor of visual memory, and what the model was trained to remember.
+
+    short, long: latent frames in short and long memory. hidden: channels within the compressor;
+    layers, heads: its attention.
+    """
+
+    short: int = 12
+    long: int = 12
+    hidden: int = 128
+    layers: int = 1
+    heads: int = 4
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ConfigError(f"memory.{field.name}: expected an integer > 0, got {value!r}")
+        if self.hidden % (2 * self.heads):
+            raise ConfigError(
+                f"memory.hidden {self.hidden} does not split into {self.heads} even heads"
+            )
+
+
 @dataclass(frozen=True, kw_only=True)
 class DiTConfig:
-    """Fields of Wan2.2-S2V's `config.json` (defaults: the 14B model), then four of our own.
+    """Fields of Wan2.2-S2V's `config.json` (defaults: the 14B model), then five of our own.
 
     Our own fields: `num_audio_layers` hidden states of the audio model that a feature column
     carries; `past_blocks` L and `sink_position` (latent frames) of the causal window;
-    `latent_shape` (C, H, W) of one latent frame that the checkpoint was trained at.
+    `latent_shape` (C, H, W) of one latent frame that the checkpoint was trained at; `memory`, which
+    a model without visual memory leaves out.
     """
 
     dim: int = 5120
@@ -95,6 +125,7 @@ class DiTConfig:
     past_blocks: int = 3
     sink_position: int = 30
     latent_shape: tuple[int, int, int] = (16, 48, 88)
+    memory: MemoryConfig | None = None
 
     def __post_init__(self) -> None:
         for name in ("audio_inject_layers", "patch_size", "window_size", "latent_shape"):
@@ -103,6 +134,8 @@ class DiTConfig:
             except (TypeError, ValueError):
                 found = getattr(self, name)
                 raise ConfigError(f"{name}: expected integers, got {found!r}") from None
+        if isinstance(self.memory, Mapping):
+            object.__setattr__(self, "memory", _memory_from(self.memory))
         self._check_numbers()
         self._check_supported()
 
@@ -115,6 +148,18 @@ class DiTConfig:
         """Rows and columns of tokens in one latent frame of `latent_shape`."""
         (_, rows, columns), (_, height, width) = self.latent_shape, self.patch_size
         return rows // height, columns // width
+
+    @property
+    def memory_grid(self) -> tuple[int, int]:
+        """Rows and columns of memory tokens of one latent frame."""
+        _, rows, columns = self.latent_shape
+        return rows // MEMORY_CELLS, columns // MEMORY_CELLS
+
+    @property
+    def memory_shape(self) -> tuple[int, int] | None:
+        """[tokens, dim] of a remembered latent frame; None: a model without memory."""
+        rows, columns = self.memory_grid
+        return None if self.memory is None else (rows * columns, self.dim)
 
     @classmethod
     def tiny(cls, **changes: Any) -> DiTConfig:
@@ -146,6 +191,8 @@ class DiTConfig:
 
     def to_dict(self) -> dict[str, Any]:
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        if self.memory is None:
+            del values["memory"]
         return {"_class_name": "WanModel_S2V", **values}
 
     def _check_numbers(self) -> None:
@@ -173,3 +220,19 @@ class DiTConfig:
                 raise ConfigError(f"{name}: only {wanted!r} is supported, got {found!r}")
         if self.patch_size[0] != 1:
             raise ConfigError(f"patch_size: one latent frame a patch, got {self.patch_size}")
+        if self.memory is not None and (
+            any(n % MEMORY_CELLS for n in self.latent_shape[1:])
+            or self.patch_size[1] != self.patch_size[2]
+            or MEMORY_CELLS % self.patch_size[1]
+        ):
+            raise ConfigError(
+                f"memory: needs rows and columns in multiples of {MEMORY_CELLS} and patches that"
+                f" divide {MEMORY_CELLS}, got {self.latent_shape} and {self.patch_size}"
+            )
+
+
+def _memory_from(values: Mapping[str, Any]) -> MemoryConfig:
+    unknown = sorted(values.keys() - {field.name for field in fields(MemoryConfig)})
+    if unknown:
+        raise ConfigError(f"unknown field(s): {', '.join(f'memory.{name}' for name in unknown)}")
+    return MemoryConfig(**values)

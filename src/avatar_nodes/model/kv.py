@@ -1,5 +1,5 @@
-"""Keys and values that outlive one forward pass. All un-rotated: positions are given at attention
-time.
+"""Keys and values that outlive one forward pass. Un-rotated, but for those of memory:
+positions are given at attention time.
 """
 
 from __future__ import annotations
@@ -27,6 +27,15 @@ class TextKV:
 @dataclass(frozen=True)
 class BlockKV:
     """A block's self-attention keys and values in every layer, [B, tokens, heads, d]."""
+
+    layers: tuple[LayerKV, ...]
+
+
+@dataclass(frozen=True)
+class MemoryKV:
+    """Self-attention keys and values of visual memory in every layer, [B, tokens, heads, d], the
+    keys rotated to where the window has them: that place does not change from block to block.
+    """
 
     layers: tuple[LayerKV, ...]
 

@@ -50,7 +50,7 @@ def rope_angles(positions: Tensor, head_dim: int) -> Tensor:
 
 
 def rope_table(positions: Tensor, head_dim: int) -> RopeTable:
-    """Table for integer positions [tokens, 3]. Angles are float64: float32 loses 2e-4 at index
+    """Table for positions [tokens, 3]. Angles are float64: float32 loses 2e-4 at index
     3000.
     """
     angles = rope_angles(positions, head_dim)[:, None]
@@ -63,6 +63,13 @@ def grid_positions(times: Sequence[int], rows: int, columns: int) -> Tensor:
         torch.tensor(list(times)), torch.arange(rows), torch.arange(columns), indexing="ij"
     )
     return torch.stack(grid, dim=-1).reshape(-1, 3)
+
+
+def coarse_positions(times: Sequence[int], rows: int, columns: int, cells: int) -> Tensor:
+    """`grid_positions` of tokens that stand for cells x cells others: the middles of those."""
+    positions = grid_positions(times, rows, columns).double()
+    positions[:, 1:] = (positions[:, 1:] + 0.5) * cells - 0.5
+    return positions
 
 
 def rotate(x: Tensor, table: RopeTable) -> Tensor:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from avatar_msgs.msg import BlockConditioning, EpochStart, LatentBlock, Prompt, SinkFrame
+from avatar_msgs.msg import (
+    BlockConditioning,
+    EpochStart,
+    LatentBlock,
+    MemoryTokens,
+    Prompt,
+    SinkFrame,
+)
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
@@ -19,11 +26,12 @@ from avatar_nodes.wire.block import (
     prompt_from_msg,
     sink_from_msg,
 )
+from avatar_nodes.wire.memory import memory_from_msg
 from avatar_nodes.wire.qos import BLOCKS, LATCHED, LATCHED_FEW
 
 
 class DenoiserNode(AvatarNode):
-    """`latent_in` and `blocks/conditioning` in, `latent_out` out."""
+    """`latent_in`, `blocks/conditioning` and `memory` in, `latent_out` out."""
 
     KIND = "denoiser"
     PARAMETERS = (
@@ -61,6 +69,7 @@ class DenoiserNode(AvatarNode):
             latent_shape=self._stage.latent_shape,
             audio_shape=self._stage.audio_shape,
             text_dim=read_config(self.value("checkpoint")).text_dim,
+            memory_shape=self._stage.memory_shape,
         )
         self._next_step = steps[-1] + 1
         self._sigma = float(sigmas[self._next_step])
@@ -70,6 +79,8 @@ class DenoiserNode(AvatarNode):
         self._inbox.clear()
         self.listen(Prompt, "blocks/prompt", lambda m: self._take(prompt_from_msg(m)), BLOCKS)
         self.listen(SinkFrame, "sink", lambda m: self._take(sink_from_msg(m)), LATCHED_FEW)
+        if self._stage.memory_shape is not None:
+            self.listen(MemoryTokens, "memory", lambda m: self._take(memory_from_msg(m)), BLOCKS)
         self.listen(EpochStart, "blocks/epoch", self._on_epoch, LATCHED)
         self.listen(
             BlockConditioning,
@@ -108,6 +119,8 @@ class DenoiserNode(AvatarNode):
                 self._stage.set_prompt(work)
             case stream.Sink():
                 self._stage.set_sink(work)
+            case stream.Memory():
+                self._stage.set_memory(work)
             case BlockWork():
                 self._denoise(work)
 

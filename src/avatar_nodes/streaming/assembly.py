@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from avatar_nodes.model.checkpoint import CheckpointError, load_checkpoint
+from avatar_nodes.model.checkpoint import CheckpointError, load_checkpoint, load_compressor
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import ConfigError, DiTConfig
 from avatar_nodes.model.tiny_vae import load_vae
-from avatar_nodes.streaming.block import Prompt
+from avatar_nodes.streaming.block import LATENTS_PER_BLOCK, Prompt
 from avatar_nodes.streaming.decoder import StreamingDecoder, TinyStreamingDecoder
+from avatar_nodes.streaming.frame_features import FrameFeatures, PooledLatents, Siglip2Features
+from avatar_nodes.streaming.key_frames import KeyFrameRules, Policy
+from avatar_nodes.streaming.memory_stage import MemoryStage
 from avatar_nodes.streaming.pipeline import AAS_FROM_BLOCK, Pipeline
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.stage import KVCacheKind, Stage
@@ -29,6 +33,25 @@ if TYPE_CHECKING:
     from avatar_nodes.streaming.audio_features import AudioFeatures
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+
+
+@dataclass(frozen=True)
+class MemorySettings:
+    """What a profile says of visual memory.
+
+    short, long: latent frames in short and long memory (0: none; None: as the model was trained).
+    lag: blocks by which a block's memory is behind it; below the blocks in flight it would hold
+    them up. features: `latents`, or the folder of a SigLIP 2 model. The others: see KeyFrameRules.
+    """
+
+    short: int | None = None
+    long: int | None = None
+    lag: int = 4
+    features: str = "latents"
+    policy: Policy = "diverse"
+    gate: float | None = None
+    half_life: float | None = None
+    seed: int = 0
 
 
 class AssemblyError(RuntimeError):
@@ -82,6 +105,42 @@ def build_decoder(
     return TinyStreamingDecoder(vae, device=_device(device), dtype=_dtype(dtype))
 
 
+def build_memory(
+    checkpoint: str | Path, settings: MemorySettings, *, device: str = "cpu"
+) -> MemoryStage:
+    """Visual memory with a checkpoint's compressor.
+
+    Raises:
+        CheckpointError, AssemblyError, FrameFeaturesError: what does not fit, in one line.
+    """
+    compressor = load_compressor(checkpoint)
+    config = read_config(checkpoint)
+    assert config.memory is not None and config.memory_shape is not None
+    features: FrameFeatures = PooledLatents()
+    if settings.features != "latents":
+        features = Siglip2Features(settings.features, device=_device(device))
+    channels, height, width = config.latent_shape
+    try:
+        rules = KeyFrameRules(
+            capacity=config.memory.long if settings.long is None else settings.long,
+            policy=settings.policy,
+            gate=settings.gate,
+            half_life=settings.half_life,
+            seed=settings.seed,
+        )
+        return MemoryStage(
+            compressor.to(_device(device)),
+            features,
+            rules=rules,
+            short=config.memory.short if settings.short is None else settings.short,
+            lag=settings.lag,
+            latent_shape=(channels, LATENTS_PER_BLOCK, height, width),
+            frame_shape=config.memory_shape,
+        )
+    except ValueError as error:
+        raise AssemblyError(f"memory: {error}") from None
+
+
 def build_features(checkpoint: str | Path) -> AudioFeatures:
     """The audio features that a checkpoint was trained on.
 
@@ -104,11 +163,13 @@ def build_pipeline(
     checkpoint: str | Path, *, sigmas: Sequence[float], past_blocks: int, width: int, height: int,
     dtype: str = "float32", device: str = "cpu", aas_from_block: int | None = AAS_FROM_BLOCK,
     rolling_rope: bool = True, kv_cache: KVCacheKind = "same_noise", cache_switching: bool = False,
+    memory: MemorySettings | None = None,
 ) -> Pipeline:  # fmt: skip
     """All steps of a checkpoint, its decoder and its features, as one loop in this process.
 
     aas_from_block, rolling_rope, kv_cache, cache_switching: see `Pipeline` and `Stage`; the
     defaults are Live Avatar's method, anything else an ablation of it or InteractiveAvatar's.
+    memory: the checkpoint must have a compressor.
 
     Raises:
         CheckpointError, AssemblyError, ScheduleError, StageError: as above.
@@ -121,6 +182,7 @@ def build_pipeline(
     return Pipeline(
         [stage], decoder, build_features(checkpoint), past_blocks=past_blocks,
         aas_from_block=aas_from_block, cache_switching=cache_switching,
+        memory=None if memory is None else build_memory(checkpoint, memory, device=device),
     )  # fmt: skip
 
 

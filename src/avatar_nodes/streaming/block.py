@@ -44,11 +44,27 @@ class Sink:
 
 
 @dataclass(frozen=True, eq=False)
+class Memory:
+    """A version of visual memory: tokens of latent frames, float32 [frames * tokens, dim].
+
+    version: counts the stream's blocks that it is made of, from 1. long: key frames, short: the
+    last frames, both oldest first, maybe none. blocks: where each frame is from, long before short.
+    """
+
+    version: int
+    epoch: int
+    long: Tensor
+    short: Tensor
+    blocks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class BlockConditioning:
     """All that decides block `block` of epoch `epoch`. audio: feature columns [layers, D, 17].
 
     cache_switch: before the block is computed, the past blocks of the window get the keys and
-    values that they have under this block's prompt (Cache-Switching).
+    values that they have under this block's prompt (Cache-Switching). memory_version: the memory
+    that it attends to (0: none).
     """
 
     epoch: int
@@ -58,6 +74,7 @@ class BlockConditioning:
     sink_version: int
     seed: int
     cache_switch: bool = False
+    memory_version: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +105,8 @@ class BlockContext:
 class EpochStart:
     """Begins an epoch: the stages rebuild their caches from this alone and go on at `first_block`.
 
-    context: the last blocks before it, oldest first, at most the window. sink: what holds from the
+    context: the last blocks before it, oldest first, at most the window; they are rebuilt without
+    memory, whose node may be what has failed. sink: what holds from the
     first block (None: it comes apart). Noise is counted from `stream_start`, the stream's very
     first block, so that a stream whose index begins at 10,000,000 is, bit for bit, the stream that
     begins at 0.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from avatar_nodes.model.audio_encoder import AudioTokens
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.kv import BlockKV, SinkKV, TextKV
+from avatar_nodes.model.kv import BlockKV, MemoryKV, SinkKV, TextKV
 from avatar_nodes.streaming.kv_cache import RollingKVCache
 
 
@@ -25,6 +25,7 @@ class Conditions(NamedTuple):
     sound: AudioTokens
     text: TextKV
     sink: SinkKV
+    memory: MemoryKV | None
     sink_position: int
 
 
@@ -78,9 +79,9 @@ class PastWindow:
     def switch(self, text: TextKV) -> None:
         """Every block anew as if it had been under the prompt `text`, oldest first.
 
-        The blocks keep their inputs, sound and sink. The oldest sees the sink and itself, the next
-        one also the oldest as it is now, and so on: a window that began with the oldest block, and
-        had the prompt all along, would hold the same bits.
+        The blocks keep their inputs, sound, sink and memory. The oldest sees these and itself, the
+        next one also the oldest as it is now, and so on: a window that began with the oldest block,
+        and had the prompt all along, would hold the same bits.
         """
         blocks = list(self._blocks)
         self.clear()
@@ -96,4 +97,5 @@ class PastWindow:
             conditions.sink,
             self.seen_from(level),
             sink_position=conditions.sink_position,
+            memory=conditions.memory,
         )

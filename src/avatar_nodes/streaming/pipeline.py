@@ -18,11 +18,16 @@ from avatar_nodes.streaming.audio_window import AudioWindow, split_blocks
 from avatar_nodes.streaming.block import (
     BlockConditioning,
     BlockContext,
+    BlockLatent,
     EpochStart,
+    Memory,
     Prompt,
     Sink,
 )
 from avatar_nodes.streaming.decoder import StreamingDecoder, start_decoding
+from avatar_nodes.streaming.memory import memory_for
+from avatar_nodes.streaming.memory_stage import MemoryStage
+from avatar_nodes.streaming.memory_store import KNOWN_MEMORIES
 from avatar_nodes.streaming.stage import Stage
 
 AAS_FROM_BLOCK = 1
@@ -35,13 +40,13 @@ class Pipeline:
     stages: in order, covering every step of one schedule. past_blocks: blocks kept for `recover`.
     aas_from_block: first block that uses the stream's own sink; at least 1. None: no block does,
     the reference stays the sink. cache_switching: the first block of a new prompt switches the
-    caches to it.
+    caches to it. memory: what the stream remembers beyond its past blocks.
     """
 
     def __init__(
         self, stages: Sequence[Stage], decoder: StreamingDecoder, features: AudioFeatures, *,
         past_blocks: int, aas_from_block: int | None = AAS_FROM_BLOCK,
-        cache_switching: bool = False,
+        cache_switching: bool = False, memory: MemoryStage | None = None,
     ) -> None:  # fmt: skip
         if aas_from_block is not None and aas_from_block < 1:
             raise ValueError(f"aas_from_block must be at least 1, got {aas_from_block}")
@@ -53,6 +58,8 @@ class Pipeline:
         self._features = features
         self._aas_from_block = aas_from_block
         self._cache_switching = cache_switching
+        self._memory = memory
+        self._memories: set[int] = set()
         self._window = AudioWindow(features.context_samples)
         self._context: deque[BlockContext] = deque(maxlen=past_blocks)
         self._start: EpochStart | None = None
@@ -75,6 +82,8 @@ class Pipeline:
         self._sinks = {0: Sink(0, latent, prompt.id)}
         self._context.clear()
         self._window.reset()
+        if self._memory is not None:
+            self._memory.reset()
         self._block = first_block
         self._begin(
             EpochStart(
@@ -104,10 +113,20 @@ class Pipeline:
 
     def render_block(self, samples: np.ndarray) -> np.ndarray:
         """The next block: int16 [7680] -> frames uint8 [12, H, W, 3]."""
-        return self._decoder.decode(self.denoise_block(samples))
+        latent = self._denoise(samples)
+        frames = self._decoder.decode(latent)
+        self._remember(latent, frames)
+        return frames
 
     def denoise_block(self, samples: np.ndarray) -> Tensor:
-        """The next block's clean latent [C, 3, H, W], without decoding it."""
+        """The next block's clean latent [C, 3, H, W], without decoding it. Not for a memory that
+        needs frames.
+        """
+        latent = self._denoise(samples)
+        self._remember(latent, None)
+        return latent
+
+    def _denoise(self, samples: np.ndarray) -> Tensor:
         if self._start is None:
             raise RuntimeError("the stream was not started")
         audio = self._features.block(self._window.push(samples))
@@ -116,6 +135,7 @@ class Pipeline:
         conditioning = BlockConditioning(
             epoch=self._start.epoch, block=self._block, audio=audio, prompt_id=self._prompt_id,
             sink_version=self._sink_version(relative), seed=self._start.seed, cache_switch=switch,
+            memory_version=self._memory_version(),
         )  # fmt: skip
         latent: Tensor | None = None
         for stage in self._stages:
@@ -157,7 +177,39 @@ class Pipeline:
         self._start = start
         for stage in self._stages:
             stage.start_epoch(start)
+        self._memories.clear()
+        if self._memory is not None:
+            self._tell(self._memory.start_epoch(start))
         start_decoding(self._decoder, start)
+
+    def _memory_version(self) -> int:
+        if self._memory is None:
+            return 0
+        assert self._start is not None
+        lag = self._memory.lag
+        version = memory_for(self._block, start=self._start, lag=lag, known=self._memories)
+        assert version is not None  # every block before this one is finished
+        return version
+
+    def _remember(self, latent: Tensor, frames: np.ndarray | None) -> None:
+        """The block just made enters memory."""
+        if self._memory is None:
+            return
+        assert self._start is not None
+        epoch, block = self._start.epoch, self._block - 1
+        made = self._memory.take(BlockLatent(epoch, block, len(self._stages), latent))
+        if self._memory.needs_frames:
+            if frames is None:
+                raise ValueError("this memory needs frames: use render_block")
+            made = self._memory.take_frames(epoch, block, frames)
+        self._tell(made)
+
+    def _tell(self, memories: Sequence[Memory]) -> None:
+        for memory in memories:
+            self._memories.add(memory.version)
+            for stage in self._stages:
+                stage.set_memory(memory)
+        self._memories -= set(sorted(self._memories)[:-KNOWN_MEMORIES])
 
     def _switches_caches(self) -> bool:
         """Whether the past is held under another prompt than that of the next block."""

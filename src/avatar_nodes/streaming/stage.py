@@ -15,15 +15,17 @@ from torch import Tensor
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.causal import fixed_sink_position
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.kv import BlockKV
+from avatar_nodes.model.kv import BlockKV, MemoryKV
 from avatar_nodes.streaming.block import (
     FRAMES_PER_BLOCK,
     LATENTS_PER_BLOCK,
     BlockConditioning,
     EpochStart,
+    Memory,
     Prompt,
     Sink,
 )
+from avatar_nodes.streaming.memory_store import MemoryStore
 from avatar_nodes.streaming.noise import block_noise
 from avatar_nodes.streaming.past_window import Conditions, PastWindow
 from avatar_nodes.streaming.prompts import PromptStore
@@ -82,6 +84,9 @@ class Stage:
         self._device = next(model.parameters()).device
         self._prompts = PromptStore(model, self._device)
         self._sinks = SinkStore(model, self._prompts, self._device)
+        self._memories: MemoryStore | None = None
+        if model.config.memory is not None:
+            self._memories = MemoryStore(model, self._device)
         self._clean = kv_cache == "clean"
         levels = [0.0] if self._clean else [schedule.timestep(step) for step in steps]
         self._past = PastWindow(model, levels, past_blocks)
@@ -90,6 +95,7 @@ class Stage:
         channels, height, width = model.config.latent_shape
         self.latent_shape = (channels, LATENTS_PER_BLOCK, height, width)
         columns = CONTEXT_COLUMNS + FRAMES_PER_BLOCK
+        self.memory_shape = model.config.memory_shape
         self.audio_shape = (model.config.num_audio_layers, model.config.audio_dim, columns)
 
     @property
@@ -106,6 +112,16 @@ class Stage:
         self._sinks.add(sink)
 
     @torch.inference_mode()
+    def set_memory(self, memory: Memory) -> None:
+        """Makes a version of visual memory known to the blocks that carry it.
+
+        Raises StageError if the model has no compressor: it never learned to remember.
+        """
+        if self._memories is None:
+            raise StageError("memory for a model without visual memory")
+        self._memories.add(memory)
+
+    @torch.inference_mode()
     def start_epoch(self, start: EpochStart) -> None:
         """Forgets the past and rebuilds it from the sink and the context's clean latents.
 
@@ -117,6 +133,8 @@ class Stage:
         for prompt in start.prompts:
             self._prompts.add(prompt)
         self._sinks.keep_reference_only()
+        if self._memories is not None:
+            self._memories.clear()
         if start.sink is not None:
             self._sinks.add(start.sink)
         self._past.clear()
@@ -125,7 +143,7 @@ class Stage:
         for past in start.context:
             number = past.block - start.stream_start
             version = start.sink.version  # type: ignore[union-attr]
-            conditions = self._conditions(past.audio, past.prompt_id, version, number)
+            conditions = self._conditions(past.audio, past.prompt_id, version, 0, number)
             clean = self._checked(past.latent, "context")
             self._past.take(conditions, self._inputs_of(clean, start.seed, number))
         self._epoch, self._next_block = start, start.first_block
@@ -149,8 +167,9 @@ class Stage:
         epoch, self._epoch = self._epoch, None
         number = conditioning.block - epoch.stream_start  # type: ignore[union-attr]
         conditions = self._conditions(
-            conditioning.audio, conditioning.prompt_id, conditioning.sink_version, number
-        )
+            conditioning.audio, conditioning.prompt_id, conditioning.sink_version,
+            conditioning.memory_version, number,
+        )  # fmt: skip
         if conditioning.cache_switch:
             self._past.switch(conditions.text)
         x = self._denoise(x, conditions)
@@ -168,6 +187,7 @@ class Stage:
                 *conditions[:3],
                 self._past.seen_from(0 if self._clean else index),
                 sink_position=conditions.sink_position,
+                memory=conditions.memory,
             )
             inputs.append(x)
             kvs.append(kv)
@@ -190,6 +210,9 @@ class Stage:
             raise StageError(
                 f"block {block}: sink version {conditioning.sink_version} is not known"
             )
+        memory = conditioning.memory_version
+        if memory and (self._memories is None or memory not in self._memories):
+            raise StageError(f"block {block}: memory version {memory} is not known")
         if tuple(conditioning.audio.shape) != self.audio_shape:
             found, wanted = list(conditioning.audio.shape), list(self.audio_shape)
             raise StageError(f"block {block}: audio is {found}, expected {wanted}")
@@ -206,7 +229,7 @@ class Stage:
         return block_noise(conditioning.seed, conditioning.block - start, self.latent_shape)
 
     def _conditions(
-        self, audio: Tensor, prompt_id: str, sink_version: int, number: int
+        self, audio: Tensor, prompt_id: str, sink_version: int, memory_version: int, number: int
     ) -> Conditions:
         """number: the block's, counted from the stream's start."""
         try:
@@ -216,8 +239,15 @@ class Stage:
             raise StageError(f"prompt or sink {error} is not known") from error
         sound = self._model.encode_audio(audio[None].to(self._device))
         where = self._model.config.sink_position
+        memory: MemoryKV | None = None
+        if memory_version and self._memories is not None:
+            memory = self._memories.kv(memory_version)
         return Conditions(
-            sound, text, sink, where if self._rolling_rope else fixed_sink_position(where, number)
+            sound,
+            text,
+            sink,
+            memory,
+            where if self._rolling_rope else fixed_sink_position(where, number),
         )
 
     def _inputs_of(self, clean: Tensor, seed: int, number: int) -> list[Tensor]:

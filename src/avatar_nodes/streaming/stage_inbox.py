@@ -17,9 +17,11 @@ from avatar_nodes.streaming.block import (
     BlockConditioning,
     BlockLatent,
     EpochStart,
+    Memory,
     Prompt,
     Sink,
 )
+from avatar_nodes.streaming.memory_store import KNOWN_MEMORIES
 from avatar_nodes.streaming.prompts import KNOWN_LIMIT
 
 
@@ -33,8 +35,8 @@ class BlockWork:
     latent: Tensor | None
 
 
-Arrival = EpochStart | Prompt | Sink | BlockConditioning | BlockLatent
-Work = EpochStart | Prompt | Sink | BlockWork
+Arrival = EpochStart | Prompt | Sink | Memory | BlockConditioning | BlockLatent
+Work = EpochStart | Prompt | Sink | Memory | BlockWork
 _Part = TypeVar("_Part", BlockConditioning, BlockLatent)
 
 
@@ -46,27 +48,31 @@ class StageInbox:
     """Bounded and safe to use from several threads: callbacks `offer`, one worker `take`s.
 
     A block is handed out when its epoch was started, its predecessor was handed out, and its
-    conditioning, latent, prompt and sink are there. Arrivals of a newer epoch wait for its start;
-    those of an older one, doubles and malformed ones are rejected and counted.
+    conditioning, latent, prompt, sink and memory are there. Arrivals of a newer epoch wait for its
+    start; those of an older one, doubles and malformed ones are rejected and counted.
 
     first_step: index of the stage's first denoising step; 0: it makes noise and takes no latents.
-    latent_shape [C, 3, H, W], audio_shape [layers, D, 17], text_dim: what the model takes.
+    latent_shape [C, 3, H, W], audio_shape [layers, D, 17], text_dim: what the model takes;
+    memory_shape [tokens, dim] of a remembered frame, None for a model without memory.
     limit: blocks (and future epochs' blocks) held at most, per kind.
     """
 
     def __init__(
         self, *, first_step: int, latent_shape: Sequence[int], audio_shape: Sequence[int],
-        text_dim: int, limit: int = 32,
+        text_dim: int, memory_shape: tuple[int, int] | None = None, limit: int = 32,
     ) -> None:  # fmt: skip
         self._first_step = first_step
         self._latent_shape = tuple(latent_shape)
         self._audio_shape = tuple(audio_shape)
         self._text_dim = text_dim
+        self._memory_shape = memory_shape
         self._limit = limit
         self._changed = threading.Condition()
-        self._ready: deque[EpochStart | Prompt | Sink] = deque()
+        self._ready: deque[EpochStart | Prompt | Sink | Memory] = deque()
         self._prompts: OrderedDict[str, None] = OrderedDict()
         self._sinks: dict[int, Sink] = {}
+        self._memories: set[int] = set()
+        self._early: deque[Memory] = deque(maxlen=KNOWN_MEMORIES)
         self._conditioning: dict[tuple[int, int], BlockConditioning] = {}
         self._latents: dict[tuple[int, int], BlockLatent] = {}
         self._epoch = 0
@@ -96,6 +102,8 @@ class StageInbox:
                         self._add_prompt(arrival)
                     case Sink():
                         self._add_sink(arrival)
+                    case Memory():
+                        self._add_memory(arrival)
                     case BlockConditioning():
                         self._check_tensor(arrival.audio, self._audio_shape, "audio")
                         self._hold(self._conditioning, arrival)
@@ -113,8 +121,8 @@ class StageInbox:
     def take(self, timeout: float | None = 0.0) -> Work | None:
         """The next piece of work; None if there is none within `timeout` seconds (None: waits on).
 
-        An EpochStart, Prompt or Sink is for the stage's method of that name, a BlockWork for
-        `process`.
+        An EpochStart, Prompt, Sink or Memory is for the stage's method of that name, a BlockWork
+        for `process`.
         """
         with self._changed:
             found = self._next()
@@ -129,6 +137,8 @@ class StageInbox:
             self._ready.clear()
             self._prompts.clear()
             self._sinks.clear()
+            self._memories.clear()
+            self._early.clear()
             self._conditioning.clear()
             self._latents.clear()
             self._epoch = 0
@@ -152,6 +162,11 @@ class StageInbox:
             self._know(prompt.id)
         if start.sink is not None:
             self._sinks[start.sink.version] = start.sink
+        self._memories.clear()
+        early, self._early = self._early, deque(maxlen=self._early.maxlen)
+        for memory in early:
+            if memory.epoch >= start.epoch:
+                self._add_memory(memory)
 
     def _check_context(self, start: EpochStart) -> None:
         if start.context and start.sink is None:
@@ -187,6 +202,18 @@ class StageInbox:
         self._make_room()
         self._ready.append(sink)
         self._sinks[sink.version] = sink
+
+    def _add_memory(self, memory: Memory) -> None:
+        self._check_memory(memory)
+        if memory.epoch < self._epoch:
+            raise _RejectedError("stale memory")
+        if memory.epoch > self._epoch:
+            self._early.append(memory)
+            return
+        self._make_room()
+        self._ready.append(memory)
+        self._memories.add(memory.version)
+        self._memories -= set(sorted(self._memories)[:-KNOWN_MEMORIES])
 
     def _add_latent(self, arrival: BlockLatent) -> None:
         if self._first_step == 0:
@@ -236,6 +263,9 @@ class StageInbox:
             return None
         if sink.prompt_id and sink.prompt_id not in self._prompts:
             return None
+        memory = conditioning.memory_version
+        if memory and memory not in self._memories:
+            return None
         return BlockWork(conditioning, latent.latent if latent is not None else None)
 
     def _know(self, prompt_id: str) -> None:
@@ -264,6 +294,18 @@ class StageInbox:
             raise _RejectedError("sink version below 0")
         self._check_tensor(sink.latent, (channels, 1, height, width), "sink")
 
+    def _check_memory(self, memory: Memory) -> None:
+        if self._memory_shape is None:
+            raise _RejectedError("memory for a model without memory")
+        if memory.version < 1:
+            raise _RejectedError("memory version below 1")
+        frame, dim = self._memory_shape
+        for tokens in (memory.long, memory.short):
+            if tokens.ndim != 2 or tokens.shape[1] != dim or len(tokens) % frame:
+                raise _RejectedError("memory of a wrong shape")
+            if not _is_finite_float(tokens):
+                raise _RejectedError("memory not finite float")
+
     def _check_tensor(self, tensor: Tensor, shape: tuple[int, ...], kind: str) -> None:
         if tuple(tensor.shape) != shape:
             raise _RejectedError(f"{kind} of a wrong shape")
@@ -271,7 +313,7 @@ class StageInbox:
             raise _RejectedError(f"{kind} not finite float")
 
 
-def _outlives(work: EpochStart | Prompt | Sink) -> list[Prompt | Sink]:
+def _outlives(work: EpochStart | Prompt | Sink | Memory) -> list[Prompt | Sink]:
     """What of an untaken piece of work still counts when a new epoch begins."""
     match work:
         case EpochStart():
@@ -279,6 +321,8 @@ def _outlives(work: EpochStart | Prompt | Sink) -> list[Prompt | Sink]:
             return [*work.prompts, *sinks]
         case Sink():
             return [work] if work.version == 0 else []
+        case Memory():
+            return []
         case _:
             return [work]
 

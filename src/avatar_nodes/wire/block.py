@@ -70,8 +70,9 @@ def latent_from_msg(msg: m.LatentBlock) -> BlockLatent:
 
 
 def conditioning_to_msg(
-    issued: IssuedBlock, *, epoch: int, seed: int, sink_version: int, sample_rate: int
-) -> m.BlockConditioning:
+    issued: IssuedBlock, *, epoch: int, seed: int, sink_version: int, sample_rate: int,
+    memory_version: int = 0,
+) -> m.BlockConditioning:  # fmt: skip
     """What is decided about a block, with its sound. Header left empty: as fast as it can be."""
     return m.BlockConditioning(
         epoch=epoch,
@@ -79,6 +80,7 @@ def conditioning_to_msg(
         seed=seed,
         prompt_id=issued.prompt_id,
         sink_version=sink_version,
+        memory_version=memory_version,
         cache_switch=issued.cache_switch,
         features=tensor_to_msg(issued.features),
         sound=audio_to_msg(
@@ -102,6 +104,7 @@ def conditioning_from_msg(msg: m.BlockConditioning) -> BlockConditioning:
         sink_version=msg.sink_version,
         seed=msg.seed,
         cache_switch=msg.cache_switch,
+        memory_version=msg.memory_version,
     )
 
 

@@ -1,0 +1,103 @@
+"""Visual memory in the window: [sink | long memory | short memory | past blocks | itself].
+
+A remembered latent frame is a few tokens (`compressor`). It sees only itself, at t = 0, and reads
+no prompt: memory says what was seen, not what is to be done. So its keys and values depend on the
+frame alone. They are computed once, stay when other frames come and go, and a change of the prompt
+leaves them as they are.
+
+Places do not change with the length of a stream. Short memory ends where the past begins, the
+newest frame next to it. Key frames have no order: all stand where the sink stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from avatar_nodes.model.attention import LayerKV, attend
+from avatar_nodes.model.causal import BLOCK_FRAMES
+from avatar_nodes.model.dit_config import MEMORY_CELLS, DiTConfig
+from avatar_nodes.model.kv import MemoryKV
+from avatar_nodes.model.rope import RopeTable, coarse_positions, rope_table, rotate
+
+if TYPE_CHECKING:
+    from avatar_nodes.model.block import WanBlock
+    from avatar_nodes.model.dit import WanS2V
+
+
+class MemoryLatents(NamedTuple):
+    """Latent frames to remember, [B, frames, C, H, W] each, oldest first; none is allowed."""
+
+    long: Tensor
+    short: Tensor
+
+
+class MemoryRope:
+    """Rotation tables of memory: of a frame by itself, and of all where the window has them."""
+
+    def __init__(self, config: DiTConfig, device: torch.device) -> None:
+        self._config = config
+        self._device = device
+        self._placed: dict[tuple[int, int], RopeTable] = {}
+        self.frame = self._table([0])
+
+    def placed(self, long: int, short: int) -> RopeTable:
+        """So many frames of long memory, then so many of short memory."""
+        if (long, short) not in self._placed:
+            begin = -BLOCK_FRAMES * self._config.past_blocks
+            times = [self._config.sink_position] * long + list(range(begin - short, begin))
+            self._placed[long, short] = self._table(times)
+        return self._placed[long, short]
+
+    def _table(self, times: Sequence[int]) -> RopeTable:
+        cells = MEMORY_CELLS // self._config.patch_size[1]
+        positions = coarse_positions(times, *self._config.memory_grid, cells)
+        return rope_table(positions, self._config.head_dim).to(self._device)
+
+
+def frame_keys_values(model: WanS2V, tokens: Tensor, rope: MemoryRope) -> tuple[LayerKV, ...]:
+    """Un-rotated keys and values of remembered frames [frames, tokens, dim] in every layer."""
+    time = model.time(torch.zeros(tokens.shape[0], device=tokens.device))
+    x = tokens
+    layers: list[LayerKV] = []
+    for index, block in enumerate(model.layers):
+        last = index + 1 == len(model.layers)
+        x, kv = block(_memory_layer, x, time.rows, rope.frame, last)
+        layers.append(kv)
+    return tuple(layers)
+
+
+def _memory_layer(
+    block: WanBlock, x: Tensor, time_rows: Tensor, rope: RopeTable, last: bool
+) -> tuple[Tensor, LayerKV]:
+    modulation = block.modulated(time_rows)
+    q, kv = block.qkv(x, modulation)
+    if not last:  # nothing reads what the last layer does
+        attended = attend(rotate(q, rope), rotate(kv.k, rope), kv.v)
+        x = block.finish(x, attended, modulation, None)
+    return x, kv
+
+
+def placed(layers: Sequence[LayerKV], rope: RopeTable) -> MemoryKV:
+    """Un-rotated keys and values [B, tokens, heads, d] of a whole memory, put in their places."""
+    return MemoryKV(tuple(LayerKV(rotate(kv.k, rope).to(kv.v.dtype), kv.v) for kv in layers))
+
+
+def of_latents(model: WanS2V, latents: MemoryLatents, rope: MemoryRope) -> MemoryKV | None:
+    """Memory of B streams, compressed now, with a graph where one is wanted; None: nothing to
+    remember. For training.
+    """
+    frames = torch.cat([latents.long, latents.short], dim=1)
+    streams, count = frames.shape[:2]
+    if not count:
+        return None
+    tokens = model.memory_compressor(frames.flatten(0, 1))
+
+    def joined(x: Tensor) -> Tensor:
+        return x.unflatten(0, (streams, count)).flatten(1, 2)
+
+    layers = [LayerKV(*map(joined, kv)) for kv in frame_keys_values(model, tokens, rope)]
+    return placed(layers, rope.placed(latents.long.shape[1], latents.short.shape[1]))

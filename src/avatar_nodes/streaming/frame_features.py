@@ -1,0 +1,96 @@
+"""What a remembered latent frame shows, as a unit vector: key frames are chosen by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT
+
+
+class FrameFeaturesError(RuntimeError):
+    """Features that cannot be had; one line."""
+
+
+class FrameFeatures(Protocol):
+    """Describes latent frames. Similar to the eye should mean a high inner product."""
+
+    needs_frames: bool
+    """Whether the decoded frames are looked at."""
+
+    def describe(self, latent: Tensor, frames: np.ndarray | None = None) -> np.ndarray:
+        """latent float32 [C, F, h, w], frames uint8 RGB [4F, H, W, 3] -> float64 [F, D], length 1.
+
+        Raises:
+            FrameFeaturesError: frames are needed and not there, or are not 4 a latent frame.
+        """
+        ...
+
+
+class PooledLatents:
+    """The latents themselves, averaged over `cells` x `cells` parts of the picture. Costs nothing,
+    needs no weights, sees coarse shapes and colours.
+    """
+
+    needs_frames = False
+
+    def __init__(self, cells: int = 4) -> None:
+        self._cells = cells
+
+    def describe(self, latent: Tensor, frames: np.ndarray | None = None) -> np.ndarray:
+        """See `FrameFeatures.describe`."""
+        pooled = F.adaptive_avg_pool2d(latent.float().transpose(0, 1), self._cells)
+        return _unit(pooled.flatten(1))
+
+
+class Siglip2Features:
+    """The paper's: the image tower of SigLIP 2, the mean over a latent frame's four pictures."""
+
+    needs_frames = True
+
+    def __init__(self, folder: str | Path, *, device: str = "cpu") -> None:
+        """folder: a local SigLIP or SigLIP 2 model as transformers saves it.
+
+        Raises:
+            FrameFeaturesError: it is not there, or is no such model.
+        """
+        from transformers import AutoImageProcessor, AutoModel
+
+        if not (Path(folder) / "config.json").is_file():
+            raise FrameFeaturesError(f"{folder}: has no config.json; expected a SigLIP 2 model")
+        try:
+            self._processor: Any = AutoImageProcessor.from_pretrained(
+                folder, local_files_only=True, backend="pil"
+            )
+            model: Any = AutoModel.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise FrameFeaturesError(f"{folder}: no SigLIP 2 model: {reason}") from error
+        if not hasattr(model, "get_image_features"):
+            raise FrameFeaturesError(f"{folder}: a {model.config.model_type} has no image features")
+        self._device = torch.device(device)
+        self._model = model.eval().requires_grad_(False).to(self._device)
+
+    @torch.inference_mode()
+    def describe(self, latent: Tensor, frames: np.ndarray | None = None) -> np.ndarray:
+        """See `FrameFeatures.describe`."""
+        count = latent.shape[1]
+        if frames is None or len(frames) != count * FRAMES_PER_LATENT:
+            found = "none" if frames is None else str(len(frames))
+            raise FrameFeaturesError(
+                f"expected {count * FRAMES_PER_LATENT} frames for {count} latent frames,"
+                f" got {found}"
+            )
+        inputs = self._processor(images=list(frames), return_tensors="pt").to(self._device)
+        found = self._model.get_image_features(**inputs)
+        pictures = found if isinstance(found, Tensor) else found.pooler_output
+        return _unit(pictures.float().unflatten(0, (count, FRAMES_PER_LATENT)).mean(dim=1))
+
+
+def _unit(vectors: Tensor) -> np.ndarray:
+    return F.normalize(vectors.double(), dim=1).cpu().numpy()
