@@ -39,7 +39,7 @@ setup(
         "numpy>=1.26,<2.5",
         "opencv-python-headless>=4.9,<6",
         "pillow>=11,<14",
-        "pocketsphinx>=5.0,<6",
+        "pocketsphinx>=5.0.4,<5.2",
         "psutil>=5.9,<8",
         "pydantic>=2.7,<3",
         "PyYAML>=6,<7",

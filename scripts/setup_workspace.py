@@ -241,7 +241,9 @@ def bring_up_to_date(extras: list[str]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Bring .venv up to date.")
-    parser.add_argument("extras", nargs="*", help="further lists of requirements/: test, training, chat")
+    parser.add_argument(
+        "extras", nargs="*", help="further lists of requirements/: test, training, chat"
+    )
     begin = time.monotonic()
     try:
         extras = parser.parse_args().extras

@@ -98,6 +98,7 @@ class TurnDetector:
         self.settings = settings or TurnSettings()
         self._floor = 0
         self._next = 0
+        self._speech = 0
         self._clear()
 
     @property

@@ -230,7 +230,7 @@ class TurnObserver:
         silences = [stamp for stamp in self._silences.values() if begun <= stamp <= ready]
         if silences and ready:
             times["turn_detected"] = max(silences)
-        return TurnTimeline(turn=number, interrupted=False, **times)
+        return replace(TurnTimeline(number), **times)
 
     def _close(self, number: int, known: _Turn) -> None:
         if known.cancelled or not known.times.get("reply_ended"):

@@ -104,7 +104,7 @@ class TrainingRun:
         Learning rates follow it: they have fallen when the run is over, whatever ends it.
         """
         share = self.step / max(1, self.steps)
-        if self._minutes is not None and self._began is not None:
+        if self._minutes and self._began is not None:
             share = max(share, (time.monotonic() - self._began) / (60.0 * self._minutes))
         return min(1.0, share)
 
