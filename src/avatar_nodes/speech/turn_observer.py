@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -225,12 +226,12 @@ class TurnObserver:
             known.times["reply_ended"] = known.heard_last
 
     def _timeline(self, number: int, known: _Turn) -> TurnTimeline:
-        times = dict(known.times)
+        times: dict[str, Any] = dict(known.times)
         begun, ready = times.get("speech_ended", 0), times.get("utterance_ready", 0)
         silences = [stamp for stamp in self._silences.values() if begun <= stamp <= ready]
         if silences and ready:
             times["turn_detected"] = max(silences)
-        return replace(TurnTimeline(number), **times)
+        return TurnTimeline(number, **times)
 
     def _close(self, number: int, known: _Turn) -> None:
         if known.cancelled or not known.times.get("reply_ended"):
