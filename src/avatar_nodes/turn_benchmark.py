@@ -136,8 +136,9 @@ class TurnBenchmark:
                 visitor.wait_for_state(AvatarState.LISTENING, _PATIENCE_S)
             visitor.wait_for_state(AvatarState.IDLE, _PATIENCE_S)
         except VisitorError as error:
-            self._figures.stuck += 1
-            self._tell(f"turn {number + 1}: stuck: {error}")
+            resting = visitor.state is not None and visitor.state.state == AvatarState.IDLE
+            self._figures.stuck += not resting
+            self._tell(f"turn {number + 1}: {'not answered' if resting else 'stuck'}: {error}")
             return
         self._tell(f"turn {number + 1}/{self._turns}" + (", interrupted" if interrupts else ""))
 
