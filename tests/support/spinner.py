@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from time import monotonic, sleep
 from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+
+from support.waiting import wait_until
+
+__all__ = ["Spinner", "wait_until"]
 
 
 class Spinner:
@@ -49,11 +51,3 @@ class Spinner:
                 self._executor.spin_once(timeout_sec=0.2)
             except ExternalShutdownException:
                 return
-
-
-def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = 300.0) -> None:
-    """Return once `condition` holds; fail the test, naming `what`, when it does not in time."""
-    deadline = monotonic() + seconds
-    while not condition():
-        assert monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        sleep(0.01)

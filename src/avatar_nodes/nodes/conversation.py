@@ -25,7 +25,6 @@ from avatar_nodes.wire.wire_error import WireError
 
 # Turns count up from milliseconds since 1970; one far ahead would make all that follow stale.
 _FAR_AHEAD_MS = 3_600_000
-_HELD = (Phase.HELD_THINKING, Phase.HELD_SPEAKING)
 
 
 class Conversation:
@@ -85,7 +84,7 @@ class Conversation:
             self._handle(Event(EventKind.REPLY_SOUND, turn))
         elif msg.end_of_stream and not msg.first_sample:
             self._handle(Event(EventKind.FAILED, turn, "the voice made no sound"))
-        return turn == self._machine.turn and self._machine.phase not in _HELD
+        return turn == self._machine.turn and not self._machine.phase.held
 
     def tell(self, kind: EventKind, turn: int = OWN_TURN, reason: str = "") -> None:
         """An event that the conductor knows of."""

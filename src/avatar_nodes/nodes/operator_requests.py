@@ -153,11 +153,12 @@ class OperatorRequests:
     def _begin_saying(self, goal: _Goal) -> None:
         request = goal.request
         self._own = None
-        if not request.text.strip() and not len(request.audio.data):
+        spoken = any(sign.isalnum() for sign in request.text)
+        if not spoken and not len(request.audio.data):
             goal.end(False, "text: expected words, or audio, got nothing")
             return
         goal.begun = True
-        if request.text.strip():
+        if spoken:
             self._conversation.say(request.text, request.language)
             return
         try:
