@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from avatar_nodes.mind.conversation_table import TABLE, Command, EventKind, Phase, State
@@ -328,7 +328,9 @@ class Watched(Talk):
             if command is Command.RESUME:
                 assert self.held == turn
             self.held = turn if command is Command.PAUSE else None
-        assert self.machine.phase.held == (self.held is not None and self.machine.turn == self.held)
+        if self.machine.turn != self.held:
+            self.held = None  # that reply is over; turn 0 may come again, and is another then
+        assert self.machine.phase.held == (self.held is not None)
 
 
 @settings(max_examples=400, deadline=None)
@@ -340,6 +342,7 @@ def test_whatever_happens_the_state_is_legal(deeds: list[Deed]) -> None:
 
 
 @settings(max_examples=200, deadline=None)
+@example([Deed(kind, 0, 0.0, False) for kind in (K.SAY, K.VISITOR_SPEAKS, K.REPLY_ENDED, K.SAY)])
 @given(DEEDS)
 def test_after_whatever_happened_quiet_or_a_reset_leads_to_idle(deeds: list[Deed]) -> None:
     quiet, reset = Watched(), Watched()
