@@ -15,7 +15,7 @@ from avatar_nodes.profile import Mode, Profile
 Placement = Literal["profile", "separate", "single"]
 
 SINGLE_PROCESS = "all"
-_STAGES = ("denoiser", "decoder", "presenter", "recorder")
+_STAGES = ("denoiser", "decoder", "memory", "presenter", "recorder")
 
 
 class GraphError(ValueError):
@@ -33,6 +33,8 @@ class GraphNodes:
 
     def nodes(self, audio: Parameters, out: str | Path | None) -> list[NodeSpec]:
         blocks = [*self._denoisers(), self._decoder()]
+        if self.profile.memory.enabled:
+            blocks.append(self._memory())
         blocks.append(self._presenter(readers=0 if out is None else 1))
         if out is not None:
             blocks.append(self._recorder(Path(out).absolute()))
@@ -141,6 +143,7 @@ class GraphNodes:
             "fps": profile.video.fps,
             "heartbeat_timeout_s": stream.heartbeat_timeout_s,
             "block_timeout_s": stream.block_timeout_s,
+            "memory_lag": profile.memory.lag if profile.memory.enabled else 0,
         }
         if self.mode == "converse":
             parameters |= self._conversation()
@@ -209,6 +212,11 @@ class GraphNodes:
             threads=place.threads,
         )
 
+    def _memory(self) -> NodeSpec:
+        section, checkpoint = self.profile.memory, self.profile.model.checkpoint
+        parameters = {"checkpoint": checkpoint, **section.model_dump(exclude={"enabled"})}
+        return self._node("memory", parameters, device=section.device, threads=section.threads)
+
     def _output(self) -> Parameters:
         profile = self.profile
         return {
@@ -237,7 +245,7 @@ class GraphNodes:
 
 
 def stage_names(nodes: Sequence[NodeSpec]) -> tuple[str, ...]:
-    """Names of the nodes that a block goes through; it is not issued before all are ready."""
+    """Names of the nodes that make or remember a block; none is issued before all are ready."""
     return tuple(node.name for node in nodes if node.kind in _STAGES)
 
 

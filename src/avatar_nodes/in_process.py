@@ -16,9 +16,11 @@ from avatar_nodes.recording.mp4_writer import Mp4Writer, RecordingError
 from avatar_nodes.speech.audio_file import AudioFileError, read_audio_file
 from avatar_nodes.streaming.assembly import (
     AssemblyError,
+    MemorySettings,
     PromptEncoder,
     build_decoder,
     build_features,
+    build_memory,
     build_stage,
 )
 from avatar_nodes.streaming.audio_window import split_blocks
@@ -81,12 +83,18 @@ def start_pipeline(graph: Graph) -> Pipeline:
             dtype=model.dtype,
             device=profile.placement.decoder.device,
         )
+        memory = None
+        if profile.memory.enabled:
+            settings = MemorySettings.of(profile.memory.model_dump())
+            memory = build_memory(model.checkpoint, settings, device=profile.memory.device)
         pipeline = Pipeline(
             stages,
             decoder,
             build_features(model.checkpoint),
             past_blocks=model.past_blocks,
             aas_from_block=model.aas_from_block if model.adaptive_sink else None,
+            cache_switching=profile.conversation.cache_switch,
+            memory=memory,
         )
         prompt = PromptEncoder(model.checkpoint).encode(stream.prompt)
         picture = load_reference(

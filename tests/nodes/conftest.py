@@ -12,6 +12,8 @@ pytest.importorskip("rclpy", reason="no ROS here")
 
 from tiny_checkpoint import build_tiny_checkpoint
 
+from avatar_nodes.model.dit_config import MemoryConfig
+
 RATE = 16_000
 
 
@@ -19,6 +21,15 @@ RATE = 16_000
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small random checkpoint."""
     return build_tiny_checkpoint(tmp_path_factory.mktemp("model") / "checkpoint")
+
+
+@pytest.fixture(scope="session")
+def remembering(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one with visual memory."""
+    return build_tiny_checkpoint(
+        tmp_path_factory.mktemp("remembering") / "checkpoint",
+        memory=MemoryConfig(short=4, long=3, hidden=16, heads=2),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -13,21 +13,24 @@ from support.spinner import Spinner, wait_until
 from tiny_checkpoint import write_tiny_profile
 
 from avatar_nodes.graph import Graph
-from avatar_nodes.profile import load_profile
+from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.speech.audio_file import read_audio_file
 
-NODES = ["denoiser_2", "conductor", "decoder", "microphone", "denoiser_1", "presenter"]
+NODES = [
+    "denoiser_2", "conductor", "decoder", "memory", "microphone", "denoiser_1", "presenter",
+]  # fmt: skip
 BLOCK, FRAME = 7680, 640
 
 
 def test_every_node_may_die(
-    checkpoint: Path,
+    remembering: Path,
     long_speech: Path,
     tmp_path: Path,
     processes: ProcessGroup,
     spinner: Spinner,
 ) -> None:
-    profile = load_profile(str(write_tiny_profile(tmp_path, checkpoint)))
+    file = write_tiny_profile(tmp_path, remembering)
+    profile = with_values(load_profile(str(file)), {"memory": {"enabled": True}})
     graph = Graph.from_profile(profile, mode="puppet", audio=long_speech)
     listener = Listener(spinner, graph.namespace)
     running = GraphUnderTest(graph, tmp_path, processes)

@@ -13,11 +13,10 @@ import rclpy
 import torch
 from rclpy.parameter import Parameter
 from support.spinner import Spinner, wait_until
-from tiny_checkpoint import SIDE, SIGMAS, build_tiny_checkpoint
+from tiny_checkpoint import SIDE, SIGMAS
 from torch import Tensor
 
 from avatar_msgs import msg as m
-from avatar_nodes.model.dit_config import MemoryConfig
 from avatar_nodes.nodes.denoiser import DenoiserNode
 from avatar_nodes.nodes.lifecycle_node import EXIT_MISCONFIGURED, AvatarNode
 from avatar_nodes.nodes.memory import MemoryNode
@@ -31,7 +30,7 @@ from avatar_nodes.streaming.assembly import (
 from avatar_nodes.streaming.audio_window import AudioWindow
 from avatar_nodes.streaming.block import EpochStart, Prompt, Sink
 from avatar_nodes.streaming.block_ledger import BlockLedger, IssuedBlock
-from avatar_nodes.streaming.memory import memory_for
+from avatar_nodes.streaming.memory_versions import MemoryVersions
 from avatar_nodes.streaming.stream_resume import resume
 from avatar_nodes.wire import block as wire
 from avatar_nodes.wire.memory import memory_from_msg
@@ -42,14 +41,6 @@ BLOCKS_IN_ALL, SWITCH, FAULT = 8, 3, 5
 SOUND = np.random.default_rng(2).normal(0, 3000, 7680 * BLOCKS_IN_ALL).astype(np.int16)
 REFERENCE = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
 MEMORY = {"lag": LAG, "gate": -1.0, "half_life": 10.0}
-
-
-@pytest.fixture(scope="module")
-def remembering(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_checkpoint(
-        tmp_path_factory.mktemp("remembering") / "checkpoint",
-        memory=MemoryConfig(short=4, long=3, hidden=16, heads=2),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +129,11 @@ class Conductor:
 
     def _version(self, number: int) -> int | None:
         assert self.start is not None
-        known = set(self.memories.get(self.start.epoch, ()))
-        return memory_for(number, start=self.start, lag=LAG, known=known)
+        versions = MemoryVersions(lag=LAG)
+        versions.begin(self.start)
+        for version in sorted(self.memories.get(self.start.epoch, ())):
+            versions.add(version)
+        return versions.version_for(number)
 
     def _on_latent(self, msg: m.LatentBlock) -> None:
         block = wire.latent_from_msg(msg)

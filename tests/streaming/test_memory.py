@@ -1,4 +1,4 @@
-"""Visual memory from latents to tokens: what enters, what leaves, which version a block gets."""
+"""Visual memory from latents to tokens: what enters, and what leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.streaming.block import BlockContext, BlockLatent, EpochStart, Memory
 from avatar_nodes.streaming.frame_features import FrameFeatures, PooledLatents
 from avatar_nodes.streaming.key_frames import KeyFrameRules
-from avatar_nodes.streaming.memory import RememberedFrame, VisualMemory, memory_for
+from avatar_nodes.streaming.memory import RememberedFrame, VisualMemory
 from avatar_nodes.streaming.memory_stage import MemoryStage, MemoryStageError
 
 SHORT, LONG, LAG = 4, 3, 2
@@ -89,31 +89,6 @@ class TestVisualMemory:
         memory = VisualMemory.empty(short=0, rules=KeyFrameRules(capacity=LONG))
         memory = memory.after(self._frames(0))
         assert (len(memory.recent), memory.keys.offered) == (0, 3)
-
-
-class TestVersionOfABlock:
-    def test_follows_from_the_block_s_number(self) -> None:
-        start = epoch_start(1, 10, stream_start=10)
-        known = set(range(1, 9))
-        versions = [memory_for(b, start=start, lag=3, known=known) for b in range(10, 16)]
-        assert versions == [0, 0, 0, 1, 2, 3]
-
-    def test_waits_for_what_is_not_there_yet(self) -> None:
-        start = epoch_start(1, 0)
-        assert memory_for(3, start=start, lag=3, known={1}) == 1
-        assert memory_for(4, start=start, lag=3, known={1}) is None
-        assert memory_for(3, start=start, lag=3, known=()) is None
-
-    def test_a_memory_that_lost_everything_is_taken_from_its_first_version_on(self) -> None:
-        start = epoch_start(2, 20)
-        assert memory_for(20, start=start, lag=3, known={20}) == 20
-        assert memory_for(22, start=start, lag=3, known={20, 21, 22}) == 20
-        assert memory_for(24, start=start, lag=3, known={20, 21, 22}) == 22
-
-    def test_a_version_that_was_lost_is_not_waited_for(self) -> None:
-        start = epoch_start(2, 20)
-        assert memory_for(21, start=start, lag=3, known={18, 20}) == 20
-        assert memory_for(21, start=start, lag=3, known={18}) is None
 
 
 class TestStage:

@@ -13,7 +13,6 @@ from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.streaming.block import BlockConditioning, BlockLatent, Memory
 from avatar_nodes.streaming.frame_features import PooledLatents
 from avatar_nodes.streaming.key_frames import KeyFrameRules
-from avatar_nodes.streaming.memory import memory_for
 from avatar_nodes.streaming.memory_stage import MemoryStage
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.stage import Stage, StageError
@@ -45,7 +44,7 @@ def _stages(model: WanS2V, split: Sequence[Sequence[int]]) -> list[Stage]:
 
 
 def _block(number: int, **changes: object) -> BlockConditioning:
-    version = memory_for(number, start=epoch_start(), lag=LAG, known=range(1, 99))
+    version = max(0, number + 1 - LAG)
     late = number >= 5
     values = {
         "memory_version": version,

@@ -118,16 +118,18 @@ class ModelUnderTest:
         Raises ProfileError, CheckpointError, AssemblyError, ScheduleError, StageError.
         """
         from avatar_nodes.evaluation.performers import StreamPerformer
-        from avatar_nodes.streaming.assembly import PromptEncoder, build_pipeline
+        from avatar_nodes.streaming.assembly import MemorySettings, PromptEncoder, build_pipeline
 
         profile = self.with_model(values or {})
-        model, video = profile.model, profile.video
+        model, video, memory = profile.model, profile.video, profile.memory
         folder = checkpoint or self.checkpoint
         pipeline = build_pipeline(
             folder, sigmas=model.sigmas, past_blocks=model.past_blocks, dtype=model.dtype,
             width=video.width, height=video.height,
             aas_from_block=model.aas_from_block if model.adaptive_sink else None,
             rolling_rope=model.rolling_rope, kv_cache=model.kv_cache,
+            cache_switching=profile.conversation.cache_switch,
+            memory=MemorySettings.of(memory.model_dump()) if memory.enabled else None,
         )  # fmt: skip
         steps = len(model.sigmas) - 1 + (model.kv_cache == "clean")  # which needs a pass more
         return StreamPerformer(pipeline, PromptEncoder(folder), name=name, evaluations=steps)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 def command() -> None:
     """Train the tiny profile's models, stage by stage.
 
-    The order is data, text, vae, encode, teacher, causal, distill, judges, assemble; sharpen can
-    come any time after vae. Every stage reads what the stages before left in the run folder;
-    training can be stopped with Ctrl-C and goes on with --resume.
+    The order is data, text, vae, encode, teacher, causal, compressor, distill, judges, assemble;
+    compressor, which adds visual memory, may be left out, and sharpen can come any time after vae.
+    Every stage reads what the stages before left in the run folder; training can be stopped with
+    Ctrl-C and goes on with --resume.
     """
 
 
@@ -216,17 +217,38 @@ def causal(run: Path, config: Path | None, threads: int, resume: bool, start: Pa
 @command.command()
 @_resumable
 @_START
-def distill(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
-    """Distil the teacher into the causal few-step model (Self-Forcing DMD).
+def compressor(
+    run: Path, config: Path | None, threads: int, resume: bool, start: Path | None
+) -> None:
+    """Train visual memory: its compressor, and the transformer with it where the recipe says so.
 
     It begins as the causal stage's export, or --start.
     """
     with _prepared(config, threads) as recipe:
+        from avatar_nodes.training.compressor_stage import train_compressor
+
+        train_compressor(
+            recipe.compressor, start=start or run / "causal" / "export", clips=_encoded(run),
+            folder=run / "compressor", sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
+        )  # fmt: skip
+
+
+@command.command()
+@_resumable
+@_START
+def distill(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
+    """Distil the teacher into the causal few-step model (Self-Forcing DMD).
+
+    It begins as the compressor's export where there is one, as the causal stage's otherwise, or as
+    --start.
+    """
+    with _prepared(config, threads) as recipe:
+        from avatar_nodes.training.assemble import before_distilling
         from avatar_nodes.training.distill import train_distill
 
         train_distill(
             recipe.distill, clips=_encoded(run), folder=run / "distill",
-            teacher=run / "teacher" / "export", student=start or run / "causal" / "export",
+            teacher=run / "teacher" / "export", student=start or before_distilling(run),
             sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
         )  # fmt: skip
 

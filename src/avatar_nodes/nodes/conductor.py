@@ -10,6 +10,7 @@ from avatar_msgs.msg import (
     BlockConditioning,
     BlockCredit,
     LatentBlock,
+    MemoryTokens,
     SinkFrame,
     StageStatus,
 )
@@ -30,6 +31,7 @@ from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, EpochStart, Sink
 from avatar_nodes.streaming.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.streaming.epoch_keeper import EpochKeeper
 from avatar_nodes.streaming.flow_control import CreditWindow, JustInTime
+from avatar_nodes.streaming.memory_versions import MemoryVersions
 from avatar_nodes.streaming.prompt_book import PromptBook
 from avatar_nodes.streaming.stream_resume import StreamPosition, resume, sink_for
 from avatar_nodes.wire.block import (
@@ -49,7 +51,7 @@ _PRESENTER = "presenter"
 
 
 class ConductorNode(AvatarNode):
-    """`speech/audio`, signs of life, credits, clean latents and sinks in; `blocks/epoch`,
+    """`speech/audio`, signs of life, credits, clean latents, sinks and memory in; `blocks/epoch`,
     `blocks/prompt`, `blocks/conditioning`, `speech/demand` and `state` out."""
 
     KIND = "conductor"
@@ -82,6 +84,7 @@ class ConductorNode(AvatarNode):
             heartbeat_timeout_s=self.value("heartbeat_timeout_s"),
             block_timeout_s=self.value("block_timeout_s"),
         )
+        self._memory = MemoryVersions(lag=self.value("memory_lag"))
         self._sinks: dict[int, Sink] = {}
         adaptive = self.value("adaptive_sink")
         self._aas_from_block = self.value("aas_from_block") if adaptive else None
@@ -101,6 +104,8 @@ class ConductorNode(AvatarNode):
         self.listen(BlockConditioning, "blocks/presented", self._on_presented, LATCHED_FEW)
         self.listen(LatentBlock, "blocks/latent_clean", self._on_clean, BLOCKS)
         self.listen(SinkFrame, "sink", self._on_sink, LATCHED_FEW)
+        if self._memory.lag:
+            self.listen(MemoryTokens, "memory", self._on_memory, BLOCKS)
         self._service = self.create_service(SetPrompt, "set_prompt", self._on_set_prompt)
         if self._conversation is not None:
             self._conversation.start()
@@ -187,6 +192,11 @@ class ConductorNode(AvatarNode):
             self._sinks[sink.version] = sink
             self._advance()
 
+    def _on_memory(self, msg: MemoryTokens) -> None:
+        if msg.epoch == self._keeper.epoch:
+            self._memory.add(msg.version)
+            self._advance()
+
     def _begin_stream(self, reference: Sink) -> None:
         """Another person: whatever is not yet presented is made anew, from that picture alone."""
         self._position = StreamPosition(self._position.next_block)
@@ -261,6 +271,7 @@ class ConductorNode(AvatarNode):
             prompts=self._prompts.known,
             prompt_id=self._prompts.current.id,
         )
+        self._memory.begin(self._start)
         self._window.restart(first)
         self._jit.restart(first)
         msg = epoch_to_msg(self._start)
@@ -292,7 +303,8 @@ class ConductorNode(AvatarNode):
             aas_from_block=self._aas_from_block,
             known=self._sinks,
         )
-        if sink_version is None:
+        memory_version = self._memory.version_for(block)
+        if sink_version is None or memory_version is None:
             return False
         issued = self._ledger.issued(block) or self._decide(block, now)
         if issued is None:
@@ -305,6 +317,7 @@ class ConductorNode(AvatarNode):
             epoch=self._start.epoch,
             seed=self._start.seed,
             sink_version=sink_version,
+            memory_version=memory_version,
             sample_rate=self.value("sample_rate"),
         )
         if self._realtime:

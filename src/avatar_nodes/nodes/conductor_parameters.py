@@ -50,5 +50,8 @@ CONDUCTOR_PARAMETERS = (
     NodeParameter(
         "cache_switch", True, "In a conversation, a new prompt rebuilds the caches at once."
     ),
+    NodeParameter(
+        "memory_lag", 0, "Blocks by which `memory` is behind a block; 0: there is none.", 0, 12
+    ),
     *_CONVERSATION,
 )

@@ -46,16 +46,7 @@ class MemoryNode(AvatarNode):
 
     def setup(self) -> None:
         torch.set_num_threads(self.value("threads"))
-        settings = MemorySettings(
-            short=None if self.value("short") < 0 else self.value("short"),
-            long=None if self.value("long") < 0 else self.value("long"),
-            lag=self.value("lag"),
-            features=self.value("features"),
-            policy=self.value("selection"),
-            gate=self.value("gate") if self.value("gated") else None,
-            half_life=self.value("half_life") or None,
-            seed=self.value("seed"),
-        )
+        settings = MemorySettings.of({p.name: self.value(p.name) for p in self.PARAMETERS})
         self._stage = build_memory(self.value("checkpoint"), settings, device=self.value("device"))
         self._out = self.publisher(MemoryTokens, "memory", BLOCKS)
 

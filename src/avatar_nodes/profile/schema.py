@@ -18,6 +18,7 @@ from avatar_nodes.profile.conversation import (
     ReasonerSection,
     VoiceSection,
 )
+from avatar_nodes.profile.memory import MemorySection
 from avatar_nodes.profile.section import PositiveSeconds, Section
 
 NODE_KINDS = (
@@ -287,6 +288,9 @@ class Profile(Section):
     conversation: ConversationSection = Field(
         default_factory=ConversationSection, description="Turns and interruptions (mode converse)."
     )
+    memory: MemorySection = Field(
+        default_factory=MemorySection, description="Long-Short Visual Memory (docs/memory.md)."
+    )
     placement: PlacementSection = Field(description="Which node runs where.")
     restart: RestartSection = Field(
         default_factory=RestartSection, description="What happens when a process ends by itself."
@@ -309,5 +313,5 @@ class Profile(Section):
         denoisers = (f"denoiser_{k + 1}" for k in range(len(self.placement.denoisers)))
         return (
             "microphone", "listener", "reasoner", "voice", "conductor", *denoisers, "decoder",
-            "presenter", "recorder", "timeline",
+            "memory", "presenter", "recorder", "timeline",
         )  # fmt: skip

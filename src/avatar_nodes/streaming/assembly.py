@@ -8,11 +8,11 @@ without, and are back the sooner after a fault.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -52,6 +52,20 @@ class MemorySettings:
     gate: float | None = None
     half_life: float | None = None
     seed: int = 0
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> MemorySettings:
+        """From the memory node's parameters, which are the keys of the profile's section."""
+        return cls(
+            short=None if values["short"] < 0 else values["short"],
+            long=None if values["long"] < 0 else values["long"],
+            lag=values["lag"],
+            features=values["features"],
+            policy=values["selection"],
+            gate=values["gate"] if values["gated"] else None,
+            half_life=values["half_life"] or None,
+            seed=values["seed"],
+        )
 
 
 class AssemblyError(RuntimeError):

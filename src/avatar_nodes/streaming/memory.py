@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.streaming.block import EpochStart, Memory
+from avatar_nodes.streaming.block import Memory
 from avatar_nodes.streaming.key_frames import KeyFrameRules, KeyFrames
 
 
@@ -75,17 +75,3 @@ def _joined(frames: tuple[RememberedFrame, ...], frame_shape: tuple[int, int]) -
     if not frames:
         return torch.zeros(0, frame_shape[1])
     return torch.cat([frame.tokens for frame in frames])
-
-
-def memory_for(block: int, *, start: EpochStart, lag: int, known: Collection[int]) -> int | None:
-    """The version of memory that `block` attends to; 0: none yet; None: it has to wait for it.
-
-    Version v is made of the stream's first v blocks, and a block attends to what was there `lag`
-    blocks before it; so the version follows from the block's number, however fast the graph runs.
-    known: the versions of this epoch, which come in order. One that a memory node has lost never
-    comes; then the next one counts.
-    """
-    wanted = block - start.stream_start + 1 - lag
-    if wanted <= 0:
-        return 0
-    return min((version for version in known if version >= wanted), default=None)

@@ -37,7 +37,7 @@ class MemoryStage:
         features: what key frames are chosen by.
         rules: how they are chosen; `capacity` is the length of long memory in latent frames.
         short: length of short memory in latent frames.
-        lag: blocks by which a block's memory is behind it (`memory_for`).
+        lag: blocks by which a block's memory is behind it (`MemoryVersions`).
         latent_shape: [C, frames, h, w] of a block.
         frame_shape: [tokens, dim] of a remembered frame.
     """

@@ -25,9 +25,8 @@ from avatar_nodes.streaming.block import (
     Sink,
 )
 from avatar_nodes.streaming.decoder import StreamingDecoder, start_decoding
-from avatar_nodes.streaming.memory import memory_for
 from avatar_nodes.streaming.memory_stage import MemoryStage
-from avatar_nodes.streaming.memory_store import KNOWN_MEMORIES
+from avatar_nodes.streaming.memory_versions import MemoryVersions
 from avatar_nodes.streaming.stage import Stage
 
 AAS_FROM_BLOCK = 1
@@ -59,7 +58,7 @@ class Pipeline:
         self._aas_from_block = aas_from_block
         self._cache_switching = cache_switching
         self._memory = memory
-        self._memories: set[int] = set()
+        self._versions = MemoryVersions(lag=memory.lag if memory else 0)
         self._window = AudioWindow(features.context_samples)
         self._context: deque[BlockContext] = deque(maxlen=past_blocks)
         self._start: EpochStart | None = None
@@ -177,17 +176,13 @@ class Pipeline:
         self._start = start
         for stage in self._stages:
             stage.start_epoch(start)
-        self._memories.clear()
+        self._versions.begin(start)
         if self._memory is not None:
             self._tell(self._memory.start_epoch(start))
         start_decoding(self._decoder, start)
 
     def _memory_version(self) -> int:
-        if self._memory is None:
-            return 0
-        assert self._start is not None
-        lag = self._memory.lag
-        version = memory_for(self._block, start=self._start, lag=lag, known=self._memories)
+        version = self._versions.version_for(self._block)
         assert version is not None  # every block before this one is finished
         return version
 
@@ -206,10 +201,9 @@ class Pipeline:
 
     def _tell(self, memories: Sequence[Memory]) -> None:
         for memory in memories:
-            self._memories.add(memory.version)
+            self._versions.add(memory.version)
             for stage in self._stages:
                 stage.set_memory(memory)
-        self._memories -= set(sorted(self._memories)[:-KNOWN_MEMORIES])
 
     def _switches_caches(self) -> bool:
         """Whether the past is held under another prompt than that of the next block."""

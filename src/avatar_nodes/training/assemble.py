@@ -21,10 +21,16 @@ REFERENCE_SEED = 11
 """A person of the test split: never seen in training."""
 
 
+def before_distilling(run: Path) -> Path:
+    """The causal model's export: with visual memory where that was trained."""
+    remembering = run / "compressor" / "export"
+    return remembering if (remembering / "config.json").exists() else run / "causal" / "export"
+
+
 def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:
     """Copy the transformer, text encoder and autoencoder of `run` to `out`; yields what it did.
 
-    The distilled transformer is taken where there is one, the causal stage's otherwise. The
+    The distilled transformer is taken where there is one, `before_distilling` otherwise. The
     sharpened decoder is taken where it was trained, the first one otherwise. The judges are taken
     along where they were trained.
     Raises:
@@ -33,7 +39,7 @@ def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:
     sharpened = run / "sharpen" / "vae"
     vae = sharpened if (sharpened / "config.json").exists() else run / "vae" / "vae"
     distilled = run / "distill" / "export"
-    model = distilled if (distilled / "config.json").exists() else run / "causal" / "export"
+    model = distilled if (distilled / "config.json").exists() else before_distilling(run)
     parts = {name: model / name for name in _PARTS}
     for name in ("config.json", "diffusion_pytorch_model.safetensors"):
         parts[f"vae/{name}"] = vae / name

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass as validated
 
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.training.causal import CausalTraining
+from avatar_nodes.training.compressor_stage import CompressorTraining
 from avatar_nodes.training.distill import DistillTraining
 from avatar_nodes.training.judges import JudgeTraining
 from avatar_nodes.training.shards_world import WorldData
@@ -42,6 +43,7 @@ class Recipe:
     )
     teacher: TeacherTraining = field(default_factory=TeacherTraining)
     causal: CausalTraining = field(default_factory=CausalTraining)
+    compressor: CompressorTraining = field(default_factory=CompressorTraining)
     distill: DistillTraining = field(default_factory=DistillTraining)
     judges: JudgeTraining = field(default_factory=JudgeTraining)
 
