@@ -19,12 +19,14 @@ from avatar_nodes.model.dit_config import MemoryConfig
 from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.training.compressor_stage import (
     CompressorTraining,
+    Exercise,
     RememberingModel,
     continuation,
     exercises,
     partial,
     reconstruction,
     train_compressor,
+    unnamed,
 )
 from avatar_nodes.training.encoded import EncodedClips
 from avatar_nodes.training.lora import LowRank
@@ -127,6 +129,26 @@ class TestExercises:
             assert torch.equal(less.short, whole.short[:, MEMORY.short - short :])
             sizes.add((long, short))
         assert sizes == {(0, 0), (0, 1), (0, 2), (0, 3), (1, 3)}
+
+    def test_it_stands_for_what_memory_shows(self, run_folder: Path) -> None:
+        """Blocks 0 and 2 of the clip show a ball, block 1 a cup."""
+        ball, cup = "A person shows a red ball.", "A person shows a blue cup."
+        data = EncodedClips(run_folder / "encoded", "train")
+        batch = data.batch(np.random.default_rng(0), 2, 3)
+        clip_prompts = torch.tensor([[0, 1, 0], [0, 1, 0]])
+        batch = replace(batch, prompts=[ball, cup], prompt_index=clip_prompts)
+        frames = batch.latents.transpose(2, 3).flatten(1, 2)
+        streams = [
+            Exercise(0, frames[0, :0], frames[0, :1], np.array([7])),  # a frame of block 2
+            Exercise(0, frames[1, :0], frames[1, :1], np.array([4])),  # of block 1
+        ]
+        window = exercises(batch, streams, 3)
+        rng = np.random.default_rng(0)
+        made = unnamed(window, clip_prompts, streams, 1.0, rng)
+        said = [[made.prompts[n] for n in row] for row in made.prompt_index.tolist()]
+        it = "A person shows it."
+        assert said == [[it, cup, it], [ball, it, ball]]
+        assert unnamed(window, clip_prompts, streams, 0.0, rng).prompts == [ball, cup]
 
     def test_clips_must_be_long_enough(self) -> None:
         with pytest.raises(ValueError, match="blocks must be at least 9"):

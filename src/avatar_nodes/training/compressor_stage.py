@@ -9,12 +9,15 @@ must carry what any frame looked like, and blocks learn to look there.
 
 Continue. The last blocks of the clip, in the situation of the stream: the frames up to `lag` blocks
 before are in short memory, random earlier ones in long memory.
+
+In a share of both, a thing that memory shows is not named again: the prompt says "it", so what it
+looks like has to come from memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +34,7 @@ from avatar_nodes.training.flow_training import FlowOptions, begin, train_flow
 from avatar_nodes.training.lora import LowRank
 from avatar_nodes.training.samples import sample_export
 from avatar_nodes.training.talking_model import TalkingModel
+from avatar_nodes.training.world.prompts import named_thing, without_name
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -55,6 +59,8 @@ class CompressorTraining(FlowOptions):
     """Share of steps that reconstruct; the others continue."""
     partial_share: float = 0.25
     """Share of steps with fewer frames than memory holds, down to none: how a stream begins."""
+    unnamed_share: float = 0.5
+    """Share of windows whose prompts call a thing that memory shows just "it"."""
     kept_share: float = 0.5
     """Share of short memory that is not masked when a block is reconstructed."""
     on_schedule_share: float = 0.75
@@ -89,11 +95,13 @@ class RememberingBatch(WindowBatch):
 
 
 class Exercise(NamedTuple):
-    """One stream's: the first block of its window, and its memory as frames of [F, C, h, w]."""
+    """One stream's: the first block of its window, and its memory as frames of [F, C, h, w]; the
+    numbers of the clip's frames that can be seen in it."""
 
     first: int
     long: Tensor
     short: Tensor
+    seen: np.ndarray
 
 
 class RememberingModel(TalkingModel):
@@ -139,6 +147,8 @@ class _CompressorStage:
         made = exercises(batch, streams, 1 if reconstruct else options.window)
         if rng.random() < options.partial_share:
             made = partial(made, rng)
+        else:
+            made = unnamed(made, batch.prompt_index, streams, options.unnamed_share, rng)
         shape = (options.batch, made.latents.shape[1])
         return made, draw_sigmas(rng, shape, self.sigmas[:-1], options.on_schedule_share)
 
@@ -178,12 +188,13 @@ def reconstruction(
     target = np.arange(BLOCK_FRAMES) + BLOCK_FRAMES * block
     place = np.arange(begin_short, begin_short + kept)
     visible = (rng.random(kept) < options.kept_share) | np.isin(place, target)
-    short = _masked(frames[begin_short : begin_short + kept], visible, rng)
+    short = _masked(frames[place], visible, rng)
     others = np.setdiff1d(np.arange(count), np.concatenate([place, target]))
     order = others[np.argsort(np.abs(others - target.mean()), kind="stable")]
     slots = np.resize(order, options.memory.long) if len(order) else np.zeros(0, int)
     nearest_first = np.arange(len(slots)) == 0
-    return Exercise(block, _masked(frames[slots], nearest_first, rng), short)
+    seen = np.concatenate([slots[:1], place[visible]])
+    return Exercise(block, _masked(frames[slots], nearest_first, rng), short, seen)
 
 
 def continuation(frames: Tensor, options: CompressorTraining, rng: np.random.Generator) -> Exercise:
@@ -194,7 +205,9 @@ def continuation(frames: Tensor, options: CompressorTraining, rng: np.random.Gen
     earlier = rng.choice(
         begin_short, options.memory.long, replace=begin_short < options.memory.long
     )
-    return Exercise(first, frames[np.sort(earlier)], frames[begin_short:end])
+    place = np.concatenate([np.sort(earlier), np.arange(begin_short, end)])
+    long, short = frames[place].split([len(earlier), end - begin_short])
+    return Exercise(first, long, short, place)
 
 
 def exercises(batch: WindowBatch, streams: Sequence[Exercise], window: int) -> RememberingBatch:
@@ -212,6 +225,26 @@ def exercises(batch: WindowBatch, streams: Sequence[Exercise], window: int) -> R
         long=torch.stack([stream.long for stream in streams]),
         short=torch.stack([stream.short for stream in streams]),
     )
+
+
+def unnamed(
+    batch: RememberingBatch, clip_prompts: Tensor, streams: Sequence[Exercise], share: float,
+    rng: np.random.Generator,
+) -> RememberingBatch:  # fmt: skip
+    """With "it" for the things that memory shows, in a share of the windows.
+
+    clip_prompts: int64 [B, blocks of the clip] into the batch's prompts.
+    """
+    prompts, index = list(batch.prompts), batch.prompt_index.clone()
+    for row, stream in enumerate(streams):
+        shown = {named_thing(prompts[clip_prompts[row, n]]) for n in stream.seen // BLOCK_FRAMES}
+        if rng.random() >= share:
+            continue
+        for block, which in enumerate(index[row].tolist()):
+            if named_thing(prompts[which]) in shown - {None}:
+                prompts.append(without_name(prompts[which]))
+                index[row, block] = len(prompts) - 1
+    return replace(batch, prompts=prompts, prompt_index=index)
 
 
 def partial(batch: RememberingBatch, rng: np.random.Generator) -> RememberingBatch:

@@ -3,7 +3,13 @@ import pytest
 
 from avatar_nodes.training.world.motion import ACTIONS, SHOW
 from avatar_nodes.training.world.objects import COLOURS, KINDS, PLACES, Thing
-from avatar_nodes.training.world.prompts import MAX_BYTES, prompts, sample_prompt
+from avatar_nodes.training.world.prompts import (
+    MAX_BYTES,
+    named_thing,
+    prompts,
+    sample_prompt,
+    without_name,
+)
 
 THINGS = [Thing(kind, colour, place) for kind in KINDS for colour in COLOURS for place in PLACES]
 WAYS = [(action, None) for action in ACTIONS] + [(SHOW, thing) for thing in THINGS]
@@ -67,3 +73,14 @@ def test_the_same_generator_gives_the_same_wording() -> None:
 def test_what_cannot_be_asked_for_is_refused(action: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         prompts(action)
+
+
+def test_a_thing_that_was_seen_need_not_be_named() -> None:
+    for thing in (Thing("toy duck", "orange", "hand"), Thing("gift box", "red", "stand")):
+        for prompt in prompts("show", thing=thing):
+            assert named_thing(prompt) == thing.name
+            unnamed = without_name(prompt)
+            assert " it" in unnamed and named_thing(unnamed) is None
+            assert not any(word in unnamed for word in (*thing.name.split(), " a it", "the it"))
+    assert named_thing("A person waves.") is None
+    assert without_name("A person waves.") == "A person waves."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from avatar_nodes.training.world.motion import ACTIONS, SHOW
-from avatar_nodes.training.world.objects import Thing
+from avatar_nodes.training.world.objects import COLOURS, KINDS, Thing
 from avatar_nodes.training.world.wordings import HELD_OUT, SHOWING, SHOWING_HELD_OUT, TRAINING
 
 MAX_BYTES = 62
@@ -13,6 +15,7 @@ MAX_BYTES = 62
 
 _SUBJECTS = ("A person", "The person", "Someone", "A presenter", "The speaker", "A friendly host")
 _HELD_OUT_SUBJECTS = ("The avatar", "A person", "The presenter")
+_NAMED = re.compile(rf"\b(?:an?|the) ((?:{'|'.join(COLOURS)}) (?:{'|'.join(KINDS)}))\b")
 
 
 def prompts(action: str, *, held_out: bool = False, thing: Thing | None = None) -> tuple[str, ...]:
@@ -39,6 +42,17 @@ def _name(words: str, thing: Thing) -> str:
     """Put the thing's name with its article into a wording."""
     article = "an" if thing.name[0] in "aeiou" else "a"
     return words.format(a=f"{article} {thing.name}", the=f"the {thing.name}")
+
+
+def named_thing(prompt: str) -> str | None:
+    """Name of the thing that a sentence speaks of, e.g. 'red ball'; None: of none."""
+    found = _NAMED.search(prompt)
+    return None if found is None else found[1]
+
+
+def without_name(prompt: str) -> str:
+    """The sentence with 'it' for its thing: 'A person shows it.', for one who has seen it."""
+    return _NAMED.sub("it", prompt)
 
 
 def sample_prompt(
