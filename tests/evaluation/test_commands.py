@@ -20,6 +20,7 @@ from avatar_nodes.evaluation.action_net import ActionNet
 from avatar_nodes.evaluation.identity_net import IdentityNet
 from avatar_nodes.evaluation.judge_folder import save_judge
 from avatar_nodes.evaluation.syncnet import SyncNet
+from avatar_nodes.model.dit_config import MemoryConfig
 
 ACTIONS = ("rest", "wave")
 
@@ -28,7 +29,8 @@ ACTIONS = ("rest", "wave")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A profile of an untrained model that makes pictures of the tiny world's size."""
     folder = tmp_path_factory.mktemp("eval")
-    checkpoint = build_tiny_checkpoint(folder / "checkpoint", side=256)
+    memory = MemoryConfig(short=4, long=3, hidden=16, heads=2)
+    checkpoint = build_tiny_checkpoint(folder / "checkpoint", side=256, memory=memory)
     torch.manual_seed(0)
     judges = checkpoint / "judges"
     save_judge(judges, "syncnet", SyncNet(), {"mels": 40})
@@ -70,6 +72,25 @@ def test_actions(profile: Path) -> None:
     assert {"accuracy", "chance", "accuracy_on_truth", "ends"} <= figures.keys()
     assert set(figures["per_action"]) == set(ACTIONS)
     assert figures["chance"] == pytest.approx(0.5) and len(figures["per_clip"]) == 2
+
+
+def test_memory(profile: Path) -> None:
+    figures, table = evaluate(profile, "memory", "--clips", "1", "--hidden", "8")
+    assert figures["truth"]["again_kind"] == figures["truth"]["again_colour"] == 1.0
+    with_memory, without = figures["with memory"], figures["without memory"]
+    assert with_memory["again_error"] != without["again_error"] > 0.0
+    assert with_memory["block_ms"] > 0.0
+    assert "| chance |" in table
+
+
+def test_prompt(profile: Path) -> None:
+    figures, table = evaluate(profile, "prompt", "--blocks", "6")
+    for name in ("without", "with Cache-Switching"):
+        assert len(figures[name]["distances"]) == 9  # latent frames after the change
+        assert figures[name]["border"] > 0.0
+    assert figures["without"]["distances"] != figures["with Cache-Switching"]["distances"]
+    assert figures["true_largest_step"] >= figures["true_border"] > 0.0
+    assert "| with Cache-Switching |" in table
 
 
 def test_quality(profile: Path) -> None:

@@ -111,9 +111,11 @@ class ModelUnderTest:
 
     def stream(
         self, values: Mapping[str, Any] | None = None, checkpoint: Path | None = None,
-        name: str = "model",
+        name: str = "model", *, memory: Mapping[str, Any] | None = None,
+        cache_switching: bool | None = None,
     ) -> StreamPerformer:  # fmt: skip
-        """The model as a loop in this process; `values` replace some of the profile's `model:`.
+        """The model as a loop in this process; `values` replace some of the profile's `model:`,
+        `memory` of its `memory:`, `cache_switching` its `conversation.cache_switch`.
 
         Raises ProfileError, CheckpointError, AssemblyError, ScheduleError, StageError.
         """
@@ -121,15 +123,18 @@ class ModelUnderTest:
         from avatar_nodes.streaming.assembly import MemorySettings, PromptEncoder, build_pipeline
 
         profile = self.with_model(values or {})
-        model, video, memory = profile.model, profile.video, profile.memory
+        model, video = profile.model, profile.video
+        remembered = {**profile.memory.model_dump(), **(memory or {})}
+        if cache_switching is None:
+            cache_switching = profile.conversation.cache_switch
         folder = checkpoint or self.checkpoint
         pipeline = build_pipeline(
             folder, sigmas=model.sigmas, past_blocks=model.past_blocks, dtype=model.dtype,
             width=video.width, height=video.height,
             aas_from_block=model.aas_from_block if model.adaptive_sink else None,
             rolling_rope=model.rolling_rope, kv_cache=model.kv_cache,
-            cache_switching=profile.conversation.cache_switch,
-            memory=MemorySettings.of(memory.model_dump()) if memory.enabled else None,
+            cache_switching=cache_switching,
+            memory=MemorySettings.of(remembered) if remembered["enabled"] else None,
         )  # fmt: skip
         steps = len(model.sigmas) - 1 + (model.kv_cache == "clean")  # which needs a pass more
         return StreamPerformer(pipeline, PromptEncoder(folder), name=name, evaluations=steps)

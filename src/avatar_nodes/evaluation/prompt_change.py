@@ -15,8 +15,10 @@ from torch import Tensor
 
 from avatar_nodes.evaluation.performers import Prompts
 from avatar_nodes.evaluation.report import Figures
+from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE
 from avatar_nodes.streaming.pipeline import Pipeline
 from avatar_nodes.training.clips import Clip
+from avatar_nodes.training.encoded import encode_frames
 
 _SETTLED_BLOCKS = 2
 _VISIBLE = 0.5
@@ -63,22 +65,36 @@ def compare_with_twin(latents: Tensor, twin: Tensor, change: int) -> PromptChang
     return PromptChange(borders[0], borders[1], tuple(far.tolist()))
 
 
+def true_borders(vae: TinyVAE, clip: Clip, change: int) -> tuple[float, float]:
+    """The step of the clip's own video at its latent frame `change`, and the largest one of that
+    and the four after it: how much an action moves the picture in truth."""
+    frames = range(FRAMES_PER_LATENT * (change - 3), FRAMES_PER_LATENT * (change + 6))
+    latents = encode_frames(vae, np.stack([clip.frame(n) for n in frames]))
+    steps = np.abs(np.diff(latents, axis=0)).mean(axis=(1, 2, 3))[2:7]
+    return float(steps[0]), float(steps.max())
+
+
+@torch.inference_mode()
 def measure_prompt_changes(
-    pipelines: Mapping[str, Pipeline], prompts: Prompts, clips: Sequence[Clip], *, blocks: int,
+    pipelines: Mapping[str, Pipeline], prompts: Prompts, clips: Sequence[Clip], vae: TinyVAE, *,
+    blocks: int,
     tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """For each pipeline the means over clips whose prompt changes once in the first `blocks`.
 
-    The first pipeline also makes the twins. Latent frames are 0.16 s. `settled` is the distance
-    from the twin at the end, of the first pipeline; a change is visible at half of it.
+    The first pipeline also makes the twins; `vae`, in bfloat16, encodes the truth. Latent frames
+    are 0.16 s. `settled` is the distance from the twin at the end, of the first pipeline; a change
+    is visible at half of it.
     """
     found: dict[str, list[PromptChange]] = {name: [] for name in pipelines}
     ordinary: list[float] = []
+    truth: list[tuple[float, float]] = []
     for number, clip in enumerate(clips):
         lines = clip.prompts[:blocks]
         change = 3 * next(n for n, line in enumerate(lines) if line != lines[0])
         first = next(iter(pipelines.values()))
         twin = stream_latents(first, prompts, clip, lines[:1] * blocks, seed=number)
+        truth.append(true_borders(vae, clip, change))
         ordinary += [float((twin[n] - twin[n - 1]).abs().mean()) for n in range(6, len(twin), 3)]
         for name, pipeline in pipelines.items():
             latents = stream_latents(pipeline, prompts, clip, lines, seed=number)
@@ -88,6 +104,8 @@ def measure_prompt_changes(
     figures: Figures = {
         "ordinary_border": float(np.mean(ordinary)),
         "ordinary_border_p95": float(np.quantile(ordinary, 0.95)),
+        "true_border": float(np.mean([border for border, _ in truth])),
+        "true_largest_step": float(np.mean([largest for _, largest in truth])),
         "settled": float(np.mean(settled)),
     }
     for name, changes in found.items():

@@ -1,0 +1,66 @@
+"""`avatar eval memory`: does a thing look the same when it comes back?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from avatar_nodes.commands.eval_model import (
+    EvalOptions,
+    ModelUnderTest,
+    eval_options,
+    evaluation_errors,
+    tell,
+)
+
+_ROWS: dict[str, dict[str, Any]] = {
+    "with memory": {"enabled": True},
+    "without long memory": {"enabled": True, "long": 0},
+    "key frames by lot": {"enabled": True, "selection": "random"},
+    "without gate": {"enabled": True, "gated": False},
+    "without memory": {"enabled": False},
+}
+
+
+@click.command("memory")
+@eval_options
+@click.option(
+    "--clips",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="People who show a thing twice.",
+)
+@click.option(
+    "--hidden",
+    type=click.IntRange(8),
+    default=30,
+    show_default=True,
+    help="Blocks of 0.48 s between the two times.",
+)
+@click.option(
+    "--named",
+    is_flag=True,
+    help="The prompt names the thing the second time, too; else it says 'it'.",
+)
+def command(shared: EvalOptions, clips: int, hidden: int, named: bool) -> None:
+    """Is a thing that was shown, hidden and shown again the same in kind and colour?
+
+    Measured against the truth: of all 64 things of the tiny world, which would look most like the
+    picture; `error` is the mean difference from the right one, in levels of 255.
+    """
+    with evaluation_errors():
+        from avatar_nodes.evaluation.reappearance import evaluate_memory
+        from avatar_nodes.evaluation.report import markdown_rows
+
+        under_test = ModelUnderTest(shared)
+        streams = {name: under_test.stream(memory=values) for name, values in _ROWS.items()}
+        figures = evaluate_memory(
+            {name: stream.pipeline for name, stream in streams.items()},
+            next(iter(streams.values())).prompts,
+            clips=clips, hidden=hidden, named=named, tell=tell,
+        )  # fmt: skip
+    rows = {name: figures[name] for name in (*_ROWS, "truth")}
+    rows["chance"] = {f"again_{key}": share for key, share in figures["chance"].items()}
+    under_test.print(figures, markdown_rows("system", rows))

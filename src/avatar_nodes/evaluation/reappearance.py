@@ -1,0 +1,209 @@
+"""A thing is shown, hidden for long, and shown again: does it look the same?
+
+The second time the prompt says "it", so that what it looks like can come from memory alone; or its
+name, which a model without memory can follow as well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from avatar_nodes.evaluation.performers import Prompts
+from avatar_nodes.evaluation.report import Figures
+from avatar_nodes.streaming.pipeline import Pipeline
+from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip, ClipSpec
+from avatar_nodes.training.world.motion import SHOW
+from avatar_nodes.training.world.objects import COLOURS, KINDS, Thing
+from avatar_nodes.training.world.prompts import without_name
+from avatar_nodes.training.world.renderer import render
+
+SHOWN_BLOCKS = 4
+_BEFORE = 2
+_GESTURES = ("wave", "nod", "lean", "point", "smile")
+_GESTURE_BLOCKS = 3
+_SHIFTS = (-6, -3, 0, 3, 6)
+"""Pixels by which a thing may be out of place and still count as itself."""
+_JUDGED = (-10, -3)
+"""Frames of a showing that are looked at, from its end: the arm has come to rest."""
+
+
+@dataclass(frozen=True)
+class Showings:
+    """A clip in which a thing is shown twice; `hidden` blocks lie between."""
+
+    clip: Clip
+    hidden: int
+
+    @classmethod
+    def sample(cls, seed: int, *, hidden: int) -> Showings:
+        """A person of the test split with any thing, who rests and makes gestures in between."""
+        blocks = _BEFORE + 2 * SHOWN_BLOCKS + hidden
+        spec = ClipSpec.sample(seed, split="test", blocks=blocks)
+        rng = np.random.default_rng([seed, 17])
+        again = _BEFORE + SHOWN_BLOCKS + hidden
+        spans = [(SHOW, _BEFORE, _BEFORE + SHOWN_BLOCKS)]
+        for first in range(_BEFORE + SHOWN_BLOCKS + 2, again - 4, 2 * _GESTURE_BLOCKS):
+            name = _GESTURES[int(rng.integers(len(_GESTURES)))]
+            spans.append((name, first, min(first + _GESTURE_BLOCKS, again - 2)))
+        spans.append((SHOW, again, again + SHOWN_BLOCKS))
+        thing = replace(Thing.sample(rng), place="hand")
+        return cls(Clip(replace(spec, actions=tuple(spans), thing=thing)), hidden)
+
+    @property
+    def again(self) -> int:
+        """First block of the second showing."""
+        return _BEFORE + SHOWN_BLOCKS + self.hidden
+
+    def lines(self, *, named: bool) -> list[str]:
+        """A prompt for each block; the second time by the thing's name, or as "it"."""
+        lines = list(self.clip.prompts)
+        if not named:
+            lines[self.again :] = [without_name(line) for line in lines[self.again :]]
+        return lines
+
+    def judged(self, showing: int) -> list[int]:
+        """Frames of showing 0 or 1 that are looked at."""
+        end = FRAMES_PER_BLOCK * ((self.again if showing else _BEFORE) + SHOWN_BLOCKS)
+        return [end + n for n in _JUDGED]
+
+
+def _crops(frame: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """The box's pixels at every allowed shift, float32 [shifts, h, w, 3]."""
+    x0, y0, x1, y1 = box
+    reach = max(_SHIFTS)
+    padded = np.pad(frame.astype(np.float32), ((reach, reach), (reach, reach), (0, 0)), "edge")
+    return np.stack(
+        [
+            padded[y0 + reach + dy : y1 + reach + dy, x0 + reach + dx : x1 + reach + dx]
+            for dy, dx in product(_SHIFTS, _SHIFTS)
+        ]
+    )
+
+
+def thing_error(frame: np.ndarray, truth: np.ndarray, box: tuple[int, int, int, int]) -> float:
+    """Mean absolute difference within a box, in levels of 255, at the best shift."""
+    x0, y0, x1, y1 = box
+    wanted = truth[y0:y1, x0:x1].astype(np.float32)
+    return float(np.abs(_crops(frame, box) - wanted).mean(axis=(1, 2, 3)).min())
+
+
+class ThingJudge:
+    """Tells which thing a frame of a clip shows: the one that is most like it when drawn there."""
+
+    def __init__(self, clip: Clip) -> None:
+        self._clip = clip
+        self._drawn: dict[int, dict[Thing, np.ndarray]] = {}
+
+    def recognise(self, n: int, frame: np.ndarray) -> Thing:
+        """What frame number n, uint8 [H, W, 3], shows; the clip must show something there."""
+        box = self._clip.object_box(n)
+        assert box is not None
+        errors = {t: thing_error(frame, drawn, box) for t, drawn in self._candidates(n).items()}
+        return min(errors, key=errors.__getitem__)
+
+    def _candidates(self, n: int) -> dict[Thing, np.ndarray]:
+        clip = self._clip
+        if n not in self._drawn:
+            shown = clip.performance.thing
+            assert shown is not None
+            things = [
+                replace(shown, kind=kind, colour=colour) for kind, colour in product(KINDS, COLOURS)
+            ]
+            self._drawn[n] = {
+                thing: render(clip.identity, replace(clip.performance, thing=thing), n)
+                for thing in things
+            }
+        return self._drawn[n]
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One frame of a showing: was it the right thing, and how far from the truth [levels]."""
+
+    kind: bool
+    colour: bool
+    error: float
+
+
+def sight(
+    showings: Showings, judge: ThingJudge, frames: Mapping[int, np.ndarray], showing: int
+) -> list[Sighting]:
+    """What is seen in the judged `frames` (by number) of showing 0 or 1."""
+    clip, seen = showings.clip, []
+    wanted = clip.performance.thing
+    for n in showings.judged(showing):
+        box = clip.object_box(n)
+        assert box is not None and wanted is not None
+        found = judge.recognise(n, frames[n])
+        error = thing_error(frames[n], clip.frame(n), box)
+        seen.append(Sighting(found.kind == wanted.kind, found.colour == wanted.colour, error))
+    return seen
+
+
+def play(
+    pipeline: Pipeline, prompts: Prompts, showings: Showings, lines: Sequence[str], *, seed: int
+) -> tuple[dict[int, np.ndarray], list[float]]:
+    """The judged frames by number, and how long each block took [ms]."""
+    clip = showings.clip
+    judged = {n for showing in (0, 1) for n in showings.judged(showing)}
+    samples = np.round(clip.sound * 32767.0).astype(np.int16).reshape(len(lines), -1)
+    frames: dict[int, np.ndarray] = {}
+    block_ms = []
+    for number, (line, sound) in enumerate(zip(lines, samples, strict=True)):
+        prompt = prompts.encode(line)
+        if number == 0:
+            pipeline.start(clip.reference(), prompt, seed=seed)
+        elif line != lines[number - 1]:
+            pipeline.set_prompt(prompt)
+        began = time.perf_counter()
+        made = pipeline.render_block(sound)
+        block_ms.append(1000.0 * (time.perf_counter() - began))
+        first = FRAMES_PER_BLOCK * number
+        frames |= {n: made[n - first] for n in range(first, first + len(made)) if n in judged}
+    return frames, block_ms
+
+
+def evaluate_memory(
+    pipelines: Mapping[str, Pipeline], prompts: Prompts, *, clips: int, hidden: int, named: bool,
+    seed: int = 900_000, tell: Callable[[str], None] = print,
+) -> Figures:  # fmt: skip
+    """A row for each pipeline and for the truth: shares of judged frames with the right kind and
+    colour of thing and its error, the first and the second time; median time of a block.
+    """
+    found: dict[str, list[list[Sighting]]] = {name: [[], []] for name in (*pipelines, "truth")}
+    times: dict[str, list[float]] = {name: [] for name in pipelines}
+    for number in range(clips):
+        showings = Showings.sample(seed + number, hidden=hidden)
+        judge = ThingJudge(showings.clip)
+        for name, pipeline in pipelines.items():
+            lines = showings.lines(named=named)
+            frames, block_ms = play(pipeline, prompts, showings, lines, seed=number)
+            times[name] += block_ms[showings.again :]
+            for showing in (0, 1):
+                found[name][showing] += sight(showings, judge, frames, showing)
+        for showing in (0, 1):
+            truth = {n: showings.clip.frame(n) for n in showings.judged(showing)}
+            found["truth"][showing] += sight(showings, judge, truth, showing)
+        thing = showings.clip.spec.thing
+        tell(f"{number + 1}/{clips}: {thing.name if thing else ''}")
+    figures: Figures = {
+        "clips": clips,
+        "hidden_blocks": hidden,
+        "named": named,
+        "chance": {"kind": 1.0 / len(KINDS), "colour": 1.0 / len(COLOURS)},
+    }
+    for name, showings_seen in found.items():
+        row: Figures = {}
+        for when, seen in zip(("first", "again"), showings_seen, strict=True):
+            row[f"{when}_kind"] = float(np.mean([s.kind for s in seen]))
+            row[f"{when}_colour"] = float(np.mean([s.colour for s in seen]))
+            row[f"{when}_error"] = float(np.mean([s.error for s in seen]))
+        if name in times:
+            row["block_ms"] = float(np.median(times[name]))
+        figures[name] = row
+    return figures

@@ -1,0 +1,78 @@
+"""A thing that comes back: what is shown when, and what is recognised, on truth and on noise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from avatar_nodes.evaluation.reappearance import (
+    SHOWN_BLOCKS,
+    Showings,
+    ThingJudge,
+    sight,
+    thing_error,
+)
+from avatar_nodes.training.clips import FRAMES_PER_BLOCK
+from avatar_nodes.training.world.objects import COLOURS
+from avatar_nodes.training.world.prompts import named_thing
+
+HIDDEN = 10
+
+
+@pytest.fixture(scope="module")
+def showings() -> Showings:
+    return Showings.sample(7, hidden=HIDDEN)
+
+
+def test_a_thing_is_shown_twice_and_hidden_between(showings: Showings) -> None:
+    visible = showings.clip.object_visible
+    for showing in (0, 1):
+        assert all(visible[n] > 0.99 for n in showings.judged(showing))
+    between = slice(showings.again * FRAMES_PER_BLOCK - 8 * FRAMES_PER_BLOCK,
+                    showings.again * FRAMES_PER_BLOCK)  # fmt: skip
+    assert not visible[between].any()
+    assert len(visible) == FRAMES_PER_BLOCK * (2 + HIDDEN + 2 * SHOWN_BLOCKS)
+
+
+def test_the_second_time_the_prompt_says_it(showings: Showings) -> None:
+    thing = showings.clip.spec.thing
+    assert thing is not None
+    lines, named = showings.lines(named=False), showings.lines(named=True)
+    assert {named_thing(line) for line in lines[showings.again :]} == {None}
+    assert {named_thing(line) for line in named[showings.again :]} == {thing.name}
+    assert lines[: showings.again] == named[: showings.again]
+    assert {named_thing(line) for line in lines[2:6]} == {thing.name}
+
+
+def test_the_truth_is_recognised_and_a_wrong_colour_is(showings: Showings) -> None:
+    clip = showings.clip
+    truth = {n: clip.frame(n) for showing in (0, 1) for n in showings.judged(showing)}
+    for showing in (0, 1):
+        seen = sight(showings, ThingJudge(clip), truth, showing)
+        assert all((s.kind, s.colour, s.error) == (True, True, 0.0) for s in seen)
+    thing = clip.performance.thing
+    assert thing is not None
+    other = next(colour for colour in COLOURS if colour != thing.colour)
+    n = showings.judged(1)[0]
+    painted = Showings.sample(7, hidden=HIDDEN)
+    painted.clip.performance = replace(clip.performance, thing=replace(thing, colour=other))
+    found = ThingJudge(clip).recognise(n, painted.clip.frame(n))
+    assert (found.kind, found.colour) == (thing.kind, other)
+
+
+def test_a_thing_a_little_out_of_place_is_the_same_thing(showings: Showings) -> None:
+    clip, n = showings.clip, showings.judged(0)[0]
+    moved = np.roll(clip.frame(n), (3, -6), axis=(0, 1))
+    found = ThingJudge(clip).recognise(n, moved)
+    assert clip.spec.thing is not None
+    assert (found.kind, found.colour) == (clip.spec.thing.kind, clip.spec.thing.colour)
+
+
+def test_the_error_of_nothing_is_that_of_the_picture_without_it(showings: Showings) -> None:
+    clip, n = showings.clip, showings.judged(0)[0]
+    box = clip.object_box(n)
+    assert box is not None
+    assert thing_error(clip.frame(n), clip.frame(n), box) == 0.0
+    assert thing_error(clip.reference(), clip.frame(n), box) > 15.0
