@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from avatar_nodes.mind.persona_file import PersonaError, load_persona
 from avatar_nodes.profile import ProfileError, load_profile, profile_names, with_values
 from avatar_nodes.profile.reference import reference_markdown
 from avatar_nodes.resources import share_directory
@@ -52,6 +53,33 @@ def test_lists_are_replaced_and_paths_are_taken_from_beside_the_file(tmp_path: P
     assert [place.steps for place in profile.placement.denoisers] == [[0, 1]]
     assert profile.model.checkpoint == str(tmp_path / "weights")
     assert load_profile("tiny").model.checkpoint == str(share_directory() / "checkpoints" / "tiny")
+
+
+def test_a_persona_is_beside_the_profile_or_a_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "people").mkdir()
+    (tmp_path / "people" / "bo.yaml").write_text("extends: default\nname: Bo\n")
+    (tmp_path / "bo.yaml").write_text("extends: default\nname: Bobo\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+
+    def persona(value: str) -> str:
+        file = _write(tmp_path, f"extends: tiny\nreasoner: {{persona: {value}}}\n")
+        return load_profile(file).reasoner.persona
+
+    assert load_persona(persona("people/bo.yaml")).name == "Bo"
+    assert load_persona(persona("bo.yaml")).name == "Bobo"
+    assert load_persona(persona(str(tmp_path / "people" / "bo.yaml"))).name == "Bo"
+    shipped = share_directory() / "config" / "persona" / "default.yaml"
+    assert persona("config/persona/default.yaml") == str(shipped)
+    assert persona("default") == load_profile("tiny").reasoner.persona == "default"
+    _write(tmp_path, "extends: tiny\nreasoner: {persona: people/bo.yaml}\n", "base")
+    (elsewhere / "mine.yaml").write_text("extends: ../base.yaml\n")
+    assert load_persona(load_profile("mine.yaml").reasoner.persona).name == "Bo"
+    with pytest.raises(PersonaError, match="expected a persona file or one of default"):
+        load_persona(persona("people/nobody.yaml"))
 
 
 def test_a_profile_may_extend_one_beside_it(tmp_path: Path) -> None:

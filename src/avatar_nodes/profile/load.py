@@ -17,7 +17,10 @@ from avatar_nodes.profile.source import Source, merge_values, read_source
 from avatar_nodes.resources import share_directory
 
 # Values that are paths, resolved when the profile is read.
-_PATHS = (("model", "checkpoint"), ("stream", "reference"))
+_PATHS = (("model", "checkpoint"), ("stream", "reference"), ("reasoner", "persona"))
+# Where a bare word is the name of something that is shipped.
+_NAMES = (("reasoner", "persona"),)
+_YAML = (".yaml", ".yml")
 
 
 def load_profile(name: str | Path) -> Profile:
@@ -54,10 +57,14 @@ def with_values(profile: Profile, values: Mapping[str, Any]) -> Profile:
 def _locate(name: str, beside: Path) -> Path:
     """A bare word is a profile beside the file that names it, or a shipped one; else a path."""
     path = Path(name).expanduser()
-    if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
+    if not _is_name(path):
         return path if path.is_absolute() else beside.parent / path
     sibling = beside.parent / f"{name}.yaml"
     return sibling if sibling.is_file() else share_directory() / "config" / f"{name}.yaml"
+
+
+def _is_name(path: Path) -> bool:
+    return path.suffix not in _YAML and len(path.parts) == 1
 
 
 def _resolve_path(source: Source, section: str, key: str) -> None:
@@ -67,6 +74,8 @@ def _resolve_path(source: Source, section: str, key: str) -> None:
         return
     place = source.place((section, key))
     path = Path(values[key]).expanduser()
+    if (section, key) in _NAMES and _is_name(path):
+        return
     beside = place.file.parent / path if place else path
     values[key] = str(beside.absolute() if beside.exists() else share_directory() / path)
 
