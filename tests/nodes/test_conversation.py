@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from rclpy.task import Future
 from std_srvs.srv import Trigger
@@ -24,12 +25,14 @@ from avatar_msgs.msg import (
     AudioChunk,
     BlockConditioning,
     Prompt,
+    ReplySegment,
     SpeechActivity,
     TurnControl,
     Utterance,
 )
 from avatar_msgs.srv import SetReference
 from avatar_nodes.graph import Graph
+from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.profile import load_profile
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.qos import BLOCKS, CONTROL, SOUND
@@ -48,11 +51,13 @@ class Visitor:
         self.blocks: list[BlockConditioning] = []
         self.prompts: dict[str, str] = {}
         self.spoken: list[AudioChunk] = []
+        self.replies: list[ReplySegment] = []
         subscribe = self.node.create_subscription
         subscribe(TurnControl, "turn/control", self.controls.append, CONTROL)
         subscribe(BlockConditioning, "blocks/conditioning", self.blocks.append, BLOCKS)
         subscribe(Prompt, "blocks/prompt", self._on_prompt, BLOCKS)
         subscribe(AudioChunk, "speech/audio", self.spoken.append, SOUND)
+        subscribe(ReplySegment, "reply", self.replies.append, CONTROL)
         self._activity = self.node.create_publisher(SpeechActivity, "user/speech_activity", SOUND)
         self._utterance = self.node.create_publisher(Utterance, "user/utterance", SOUND)
         self._turn = self.node.get_clock().now().nanoseconds // 1_000_000
@@ -109,6 +114,13 @@ class Visitor:
 
     def commands(self, turn: int) -> list[int]:
         return [c.command for c in list(self.controls) if c.turn == turn]
+
+    def answer(self, text: str) -> str:
+        """What the avatar answers, when it has said it."""
+        turn = self.asks(text)
+        self.wait_for(SPEAKING)
+        self.wait_for(IDLE)
+        return " ".join(r.text for r in list(self.replies) if r.turn == turn).strip()
 
     def words_of(self, turn: int) -> np.ndarray:
         """The sound that the voice made for a turn, what was sent twice left out."""
@@ -241,6 +253,61 @@ def test_an_operator_lets_it_speak_perform_and_stop(visitor: Visitor) -> None:
     assert not _result(perform, Perform.Goal()).success
     for client in (say, perform):
         client.destroy()
+
+
+def test_a_say_that_waits_is_cancelled_at_once_and_one_that_interrupts_does_not_wait(
+    visitor: Visitor,
+) -> None:
+    say = ActionClient(visitor.node, Say, "say")
+    assert say.wait_for_server(60.0)
+    long = _send(say, Say.Goal(text="This is quite long. " * 10))
+    visitor.wait_for_sound()
+    waiting = [_send(say, Say.Goal(text=text)) for text in ("Second.", "Third.")]
+    for handle in reversed(waiting):
+        assert _done(handle.cancel_goal_async()).goals_canceling
+        outcome = _done(handle.get_result_async())
+        assert outcome.status == GoalStatus.STATUS_CANCELED
+        assert (outcome.result.message, outcome.result.duration) == ("cancelled", 0.0)
+    assert long.status == GoalStatus.STATUS_EXECUTING, "the first goes on"
+    assert visitor.commands(0) == []
+    urgent = _result(say, Say.Goal(text="Fire!", interrupt=True))
+    assert urgent.success, urgent.message
+    cut = _done(long.get_result_async())
+    assert cut.status == GoalStatus.STATUS_ABORTED
+    assert "the operator lets the avatar speak" in cut.result.message
+    assert visitor.commands(0) == [TurnControl.CANCEL]
+    assert not any(r.text in ("Second.", "Third.") for r in visitor.replies)
+    say.destroy()
+
+
+def test_a_reset_forgets_what_was_said(visitor: Visitor) -> None:
+    name = visitor.answer("what is your name")
+    assert visitor.answer("say that again") == name
+    reset = visitor.node.create_client(Trigger, "reset")
+    answer = _done(reset.call_async(Trigger.Request()))
+    assert (answer.success, answer.message) == (True, "")
+    assert visitor.answer("say that again") in load_persona("default").fallback.unknown
+
+
+def test_a_reset_without_a_reasoner_hangs_nowhere(
+    checkpoint: Path, tmp_path: Path, processes: ProcessGroup, spinner: Spinner
+) -> None:
+    profile = load_profile(write_tiny_profile(tmp_path, checkpoint, processes=PROCESSES))
+    graph = Graph.from_profile(profile, mode="converse")
+    running = GraphUnderTest(graph, tmp_path, processes)
+    running.start(["body"])
+    avatar = Listener(spinner, graph.namespace)
+    try:
+        wait_until(lambda: len(avatar.frames) > 12, what="a moving avatar")
+        reset = avatar.node.create_client(Trigger, "reset")
+        assert reset.wait_for_service(60.0)
+        for _ in range(2):
+            answer = _done(reset.call_async(Trigger.Request()))
+            assert (answer.success, answer.message) == (True, "no reasoner is there to forget")
+        seen = len(avatar.frames)
+        wait_until(lambda: len(avatar.frames) > seen + 12, what="an avatar that goes on")
+    finally:
+        print(running.logs())
 
 
 def test_another_person_begins_another_stream(visitor: Visitor, tmp_path: Path) -> None:

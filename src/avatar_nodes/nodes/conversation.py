@@ -88,10 +88,10 @@ class Conversation:
 
     def tell(self, kind: EventKind, turn: int = OWN_TURN, reason: str = "") -> None:
         """An event that the conductor knows of."""
-        ended = kind is EventKind.REPLY_ENDED and turn == self._machine.turn
+        over = kind in (EventKind.REPLY_ENDED, EventKind.NO_REPLY) and turn == self._machine.turn
         self._handle(Event(kind, turn, reason))
-        if ended:
-            self.on_over(turn, True, "")
+        if over:
+            self.on_over(turn, kind is EventKind.REPLY_ENDED, reason)
 
     @property
     def busy(self) -> bool:
@@ -180,7 +180,7 @@ class Conversation:
         elif msg.text.strip():
             self._said = {msg.turn}
         elif msg.is_last and msg.turn not in self._said:
-            self._handle(Event(EventKind.NO_REPLY, msg.turn))
+            self.tell(EventKind.NO_REPLY, msg.turn, "there was nothing to say")
 
     def _handle(self, event: Event) -> None:
         self._give(self._machine.handle(event, time.monotonic()))

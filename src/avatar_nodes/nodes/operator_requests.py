@@ -8,6 +8,7 @@ from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
+from rclpy.client import Client
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 
@@ -49,7 +50,8 @@ class OperatorRequests:
     """Actions `say` and `perform`, services `interrupt` and `reset`.
 
     Speech waits for its turn unless it may interrupt; an action is performed only while nobody is
-    in conversation. `tick` is to be called often.
+    in conversation. A reset also goes to the reasoner (`reasoner/reset`), if there is one. `tick`
+    is to be called often.
     """
 
     def __init__(
@@ -62,7 +64,8 @@ class OperatorRequests:
         self._intake = intake
         self._block = block
         self._block_s = block_s
-        self._sayings: deque[_Goal] = deque()
+        self._waiting: deque[_Goal] = deque()
+        self._speaking: _Goal | None = None
         self._performance: _Goal | None = None
         self._blocks = (0, 0)
         self._own: OwnSpeech | None = None
@@ -74,16 +77,18 @@ class OperatorRequests:
             node.create_service(Trigger, "interrupt", self._on_interrupt),
             node.create_service(Trigger, "reset", self._on_reset),
         ]
+        self._reasoner: Client = node.create_client(Trigger, "reasoner/reset")
         conversation.on_over = self._reply_over
 
     def close(self) -> None:
         """End every goal; nothing can be asked any more."""
-        for goal in (*self._sayings, *filter(None, [self._performance])):
+        for goal in (*self._waiting, *filter(None, [self._speaking, self._performance])):
             goal.end(False, "the avatar is going down")
         for server in self._servers:
             server.destroy()
         for service in self._services:
             self._node.destroy_service(service)
+        self._node.destroy_client(self._reasoner)
 
     def tick(self, now: float) -> None:
         """Do what has become possible; `now` is time.monotonic()."""
@@ -93,10 +98,9 @@ class OperatorRequests:
 
     async def _say(self, handle: ServerGoalHandle) -> Say.Result:
         goal = _Goal(handle)
-        self._sayings.append(goal)
+        urgent = sum(other.request.interrupt for other in self._waiting)
+        self._waiting.insert(urgent if goal.request.interrupt else len(self._waiting), goal)
         success, message = await goal.over  # type: ignore[misc]
-        if goal in self._sayings:
-            self._sayings.remove(goal)
         duration = self._intake.elapsed_s if goal.begun else 0.0
         return self._result(goal, Say.Result(success=success, message=message, duration=duration))
 
@@ -127,19 +131,19 @@ class OperatorRequests:
         return result
 
     def _speak(self, now: float) -> None:
-        """Begin the first that waits when it may; feedback; cancel."""
-        if not self._sayings:
-            return
-        goal = self._sayings[0]
-        if goal.over.done():
-            return
-        if goal.handle.is_cancel_requested:
-            if goal.begun:
-                self._conversation.stop("the request was cancelled")
+        """Drop what is cancelled, begin the first that waits when it may; feedback."""
+        for goal in [goal for goal in self._waiting if goal.handle.is_cancel_requested]:
+            self._waiting.remove(goal)
             goal.end(False, "cancelled")
-        elif not goal.begun:
-            if goal.request.interrupt or not self._conversation.busy:
-                self._begin_saying(goal)
+        if self._waiting and (self._waiting[0].request.interrupt or not self._conversation.busy):
+            self._begin_saying(self._waiting.popleft())
+        if self._speaking is not None:
+            self._go_on_saying(self._speaking, now)
+
+    def _go_on_saying(self, goal: _Goal, now: float) -> None:
+        if goal.handle.is_cancel_requested:
+            self._conversation.stop("the request was cancelled")
+            self._reply_over(0, False, "cancelled")
         elif now - goal.told_at >= _FEEDBACK_S:
             goal.told_at = now
             goal.handle.publish_feedback(
@@ -152,21 +156,19 @@ class OperatorRequests:
 
     def _begin_saying(self, goal: _Goal) -> None:
         request = goal.request
-        self._own = None
         spoken = any(sign.isalnum() for sign in request.text)
         if not spoken and not len(request.audio.data):
             goal.end(False, "text: expected words, or audio, got nothing")
             return
-        goal.begun = True
-        if spoken:
-            self._conversation.say(request.text, request.language)
-            return
         try:
-            samples = audio_from_msg(request.audio)
+            samples = None if spoken else audio_from_msg(request.audio)
         except WireError as error:
             goal.end(False, f"audio: {error}")
             return
-        self._conversation.say("", "")
+        self._conversation.say(request.text if spoken else "", request.language)
+        goal.begun, self._speaking, self._own = True, goal, None
+        if samples is None:
+            return
         self._own = OwnSpeech(
             samples, sample_rate=request.audio.sample_rate, channels=request.audio.channels,
             graph_rate=self._intake.sample_rate,
@@ -185,9 +187,9 @@ class OperatorRequests:
 
     def _reply_over(self, turn: int, complete: bool, reason: str) -> None:
         """The conversation says that what was said as `turn` is over."""
-        if turn == 0 and self._sayings and self._sayings[0].begun:
-            self._own = None
-            self._sayings[0].end(complete, "" if complete else reason)
+        if turn == 0 and self._speaking is not None:
+            goal, self._speaking, self._own = self._speaking, None, None
+            goal.end(complete, "" if complete else reason)
 
     def _begin_performance(self, goal: _Goal) -> bool:
         seconds = goal.request.duration or _DEFAULT_DURATION_S
@@ -227,5 +229,9 @@ class OperatorRequests:
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._conversation.stop("reset by an operator")
         self._conversation.override("")
+        if self._reasoner.service_is_ready():
+            self._reasoner.call_async(Trigger.Request())  # nobody waits for the answer
+        else:
+            response.message = "no reasoner is there to forget"
         response.success = True
         return response
