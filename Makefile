@@ -5,12 +5,13 @@
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHONHOME
 
 VENV := .venv/bin
+QUESTIONS ?= samples/visitor/*.wav
 AUDIO ?= samples/speech.wav
 OUT ?= out/demo.mp4
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test lint format clean
+.PHONY: help setup setup-test run render test lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -21,7 +22,10 @@ setup: ## create or refresh .venv: ROS 2 and torch from wheels, avatar_msgs, thi
 setup-test: ## the same with what tests, linters and training need
 	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py test training chat
 
-run: setup ## render the shipped speech through the node graph into out/demo.mp4 (AUDIO=, OUT=)
+run: setup ## a visitor from sound files talks with the avatar, into out/demo.mp4 (QUESTIONS=, OUT=)
+	@$(VENV)/avatar converse $(QUESTIONS) --out $(OUT)
+
+render: setup ## render the shipped speech as fast as it goes, into out/demo.mp4 (AUDIO=, OUT=)
 	@$(VENV)/avatar render --audio $(AUDIO) --out $(OUT)
 
 test: setup-test ## run the tests, linters among them (TESTS=tests/test_graph.py)
