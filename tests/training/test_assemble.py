@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from avatar_nodes.training.assemble import assemble_checkpoint
+from avatar_nodes.training.assemble import assemble_checkpoint, before_distilling
 
 
 def write(run: Path, *names: str) -> None:
@@ -32,3 +32,17 @@ def test_every_part_lands_in_its_place_and_judges_come_along(tmp_path: Path) -> 
 def test_a_missing_stage_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="train that stage first"):
         list(assemble_checkpoint(tmp_path, tmp_path / "out"))
+
+
+def test_the_latest_stage_of_the_transformer_is_taken(tmp_path: Path) -> None:
+    """Causal, then with visual memory, then distilled; each where it was trained."""
+    run, out = tmp_path / "run", tmp_path / "checkpoint"
+    weights = "diffusion_pytorch_model.safetensors"
+    parts = ("config.json", weights, "text_encoder/config.json", "text_encoder/model.safetensors")
+    write(run, "vae/vae/config.json", f"vae/vae/{weights}")
+    for stage in ("causal", "compressor", "distill"):
+        write(run, *(f"{stage}/export/{name}" for name in parts))
+        list(assemble_checkpoint(run, out))
+        assert (out / weights).read_text() == f"{stage}/export/{weights}"
+        if stage != "distill":
+            assert before_distilling(run) == run / stage / "export"
