@@ -19,7 +19,7 @@ class Counter:
     def __init__(self) -> None:
         self.go = threading.Event()
         self.go.set()
-        self.samples = 0
+        self.samples = self.finished = 0
         self.fails = False
         self.closed_by = ""
 
@@ -34,6 +34,7 @@ class Counter:
 
     def finish(self) -> Recognition:
         samples, self.samples = self.samples, 0
+        self.finished += 1
         return Recognition(str(samples), 0.5, "en")
 
     def reset(self) -> None:
@@ -88,7 +89,45 @@ def test_interim_texts_come_in_between_and_in_a_pause() -> None:
     wait_until(lambda: len(office.finals) == 1, what="the final text")
     office.worker.close()
     texts = [heard.recognition.text for heard in office.heard]
-    assert texts == ["3200 so far", "6400 so far", "8000 so far", "8000"]
+    assert texts == ["3200 so far", "6400 so far", "8000", "8000"]
+    assert [heard.settled for heard in office.heard] == [False, False, True, False]
+
+
+def test_the_final_text_is_made_in_the_pause() -> None:
+    office = Office(interim_s=0.0)
+    office.worker.sound(7, PART, start_ns=1, end_ns=2)
+    office.worker.pause(7, start_ns=1, end_ns=2)
+    wait_until(lambda: len(office.heard) == 1, what="the pause's text")
+    assert office.recogniser.finished == 1
+    office.worker.end(7, start_ns=1, end_ns=2, words=True)
+    office.turn(8, 2)
+    wait_until(lambda: len(office.finals) == 2, what="the final texts")
+    office.worker.close()
+    assert office.finals == [(7, "1600"), (8, "3200")]
+    assert office.recogniser.finished == 2
+
+
+def test_a_visitor_who_goes_on_after_a_pause_is_heard_from_the_beginning() -> None:
+    office = Office(interim_s=0.0)
+    for _ in range(2):
+        office.worker.sound(7, PART, start_ns=1, end_ns=2)
+        office.worker.pause(7, start_ns=1, end_ns=2)
+        wait_until(lambda: not office.worker.backlog_s, what="the sound to be taken")
+    office.turn(7, 1)
+    wait_until(lambda: len(office.finals) == 1, what="the final text")
+    office.worker.close()
+    assert office.finals == [(7, "4800")]
+
+
+def test_a_pause_before_a_turn_without_words_leaves_nothing_behind() -> None:
+    office = Office(interim_s=0.0)
+    office.worker.sound(7, PART, start_ns=1, end_ns=2)
+    office.worker.pause(7, start_ns=1, end_ns=2)
+    office.worker.end(7, start_ns=1, end_ns=2, words=False)
+    office.turn(8, 2)
+    wait_until(lambda: len(office.finals) == 2, what="the final texts")
+    office.worker.close()
+    assert office.finals == [(7, ""), (8, "3200")]
 
 
 def test_a_turn_without_words_is_not_recognised() -> None:

@@ -27,7 +27,9 @@ class Heard:
     end_ns: int
     """When the last word so far ended (capture time)."""
     took_ms: float
-    """How long the recogniser took to finish; 0 for an interim text."""
+    """How long the turn's end waited for the recogniser; 0 for an interim text."""
+    settled: bool = False
+    """An interim text of a pause: the final one, unless the visitor goes on."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ _NO_WORDS = Recognition("", 0.0, "")
 
 class RecognitionWorker:
     """Feeds one recogniser, turn by turn, and hands its texts out.
+
+    In a pause the turn is recognised to its end, so that its final text is there when the silence
+    has lasted long enough. A visitor who goes on is heard again from the turn's beginning.
 
     Args:
         recogniser: used by the worker's thread alone, and closed by it.
@@ -75,6 +80,8 @@ class RecognitionWorker:
         self._closing = False
         self._since_interim = 0
         self._last_text = ""
+        self._sound: list[np.ndarray] = []
+        self._ready: Recognition | None = None
         self.overloads = 0
         """Runs of sound that were dropped since too much was waiting."""
         self._thread = threading.Thread(target=self._work, name="recognition", daemon=True)
@@ -95,7 +102,7 @@ class RecognitionWorker:
             return True
 
     def pause(self, turn: int, *, start_ns: int, end_ns: int) -> None:
-        """The visitor has stopped, perhaps for good: a moment for an interim text."""
+        """The visitor has stopped, perhaps for good: a moment to recognise all of it."""
         with self._changed:
             self._put(_Task("pause", turn, start_ns, end_ns, _NOTHING))
 
@@ -138,21 +145,32 @@ class RecognitionWorker:
 
     def _do(self, task: _Task) -> None:
         if task.kind == "sound":
-            self._recogniser.push(task.samples)
+            self._push(task.samples)
             self._since_interim += len(task.samples)
             due = 0 < self._interim_samples <= self._since_interim
             if due and not self._tasks:
                 self._tell_interim(task)
         elif task.kind == "pause":
-            if self._since_interim and not self._tasks:
-                self._tell_interim(task)
+            if self._sound and self._ready is None and not self._tasks:
+                self._ready = self._recogniser.finish()
+                self._tell_settled(task, self._ready)
         elif task.kind == "end":
             started = time.perf_counter()
-            recognition = self._recogniser.finish()
+            recognition = self._ready or self._recogniser.finish()
             self._tell_final(task, recognition, (time.perf_counter() - started) * 1000.0)
         else:
             self._recogniser.reset()
             self._tell_final(task, _NO_WORDS, 0.0)
+
+    def _push(self, samples: np.ndarray) -> None:
+        """The turn's next samples; all of it once more, if it had been taken for ended."""
+        self._sound.append(samples)
+        if self._ready is None:
+            self._recogniser.push(samples)
+            return
+        self._ready = None
+        for piece in self._sound:
+            self._recogniser.push(piece)
 
     def _recover(self, task: _Task) -> None:
         try:
@@ -170,8 +188,15 @@ class RecognitionWorker:
             recognition = Recognition(text, -1.0, "")
             self._on_heard(Heard(task.turn, recognition, False, task.start_ns, task.end_ns, 0.0))
 
+    def _tell_settled(self, task: _Task, recognition: Recognition) -> None:
+        if recognition.text:
+            self._on_heard(
+                Heard(task.turn, recognition, False, task.start_ns, task.end_ns, 0.0, True)
+            )
+
     def _tell_final(self, task: _Task, recognition: Recognition, took_ms: float) -> None:
         self._since_interim, self._last_text = 0, ""
+        self._sound, self._ready = [], None
         heard = Heard(task.turn, recognition, True, task.start_ns, task.end_ns, took_ms)
         self._on_heard(heard)
 
