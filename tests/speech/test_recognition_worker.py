@@ -33,6 +33,8 @@ class Counter:
         return f"{self.samples} so far"
 
     def finish(self) -> Recognition:
+        if self.fails:
+            raise RuntimeError("out of paper\nsecond line")
         samples, self.samples = self.samples, 0
         self.finished += 1
         return Recognition(str(samples), 0.5, "en")
@@ -163,6 +165,20 @@ def test_a_failing_recogniser_is_told_and_the_turn_still_ends() -> None:
     office.worker.close()
     assert office.errors == ["RuntimeError: out of paper"]
     assert office.finals == [(1, "0"), (2, "1600")]
+
+
+def test_a_recogniser_that_fails_in_a_pause_hears_the_whole_turn_again() -> None:
+    office = Office(interim_s=0.0)
+    office.worker.sound(7, PART, start_ns=1, end_ns=2)
+    wait_until(lambda: office.recogniser.samples == 1600, what="the sound to be taken")
+    office.recogniser.fails = True
+    office.worker.pause(7, start_ns=1, end_ns=2)
+    wait_until(lambda: len(office.errors) == 1, what="the failure")
+    office.recogniser.fails = False
+    office.turn(7, 1)
+    wait_until(lambda: len(office.finals) == 1, what="the final text")
+    office.worker.close()
+    assert office.finals == [(7, "3200")]
 
 
 def test_closing_drops_what_waits_and_leaves_no_thread() -> None:

@@ -177,7 +177,9 @@ class RecognitionWorker:
             self._recogniser.reset()
         except Exception as error:
             self._on_error(_line(error))
-        if task.kind in ("end", "drop"):
+        if task.kind == "pause":
+            self._ready = _NO_WORDS
+        elif task.kind in ("end", "drop"):
             self._tell_final(task, _NO_WORDS, 0.0)
 
     def _tell_interim(self, task: _Task) -> None:
