@@ -20,7 +20,7 @@ class Counter:
         self.go = threading.Event()
         self.go.set()
         self.samples = self.finished = 0
-        self.fails = False
+        self.fails = self.fails_to_finish = False
         self.closed_by = ""
 
     def push(self, samples: np.ndarray) -> None:
@@ -33,8 +33,8 @@ class Counter:
         return f"{self.samples} so far"
 
     def finish(self) -> Recognition:
-        if self.fails:
-            raise RuntimeError("out of paper\nsecond line")
+        if self.fails_to_finish:
+            raise RuntimeError("no more words")
         samples, self.samples = self.samples, 0
         self.finished += 1
         return Recognition(str(samples), 0.5, "en")
@@ -171,10 +171,10 @@ def test_a_recogniser_that_fails_in_a_pause_hears_the_whole_turn_again() -> None
     office = Office(interim_s=0.0)
     office.worker.sound(7, PART, start_ns=1, end_ns=2)
     wait_until(lambda: office.recogniser.samples == 1600, what="the sound to be taken")
-    office.recogniser.fails = True
+    office.recogniser.fails_to_finish = True
     office.worker.pause(7, start_ns=1, end_ns=2)
     wait_until(lambda: len(office.errors) == 1, what="the failure")
-    office.recogniser.fails = False
+    office.recogniser.fails_to_finish = False
     office.turn(7, 1)
     wait_until(lambda: len(office.finals) == 1, what="the final text")
     office.worker.close()
