@@ -12,6 +12,7 @@ import numpy as np
 from avatar_msgs.msg import AvatarState
 from avatar_nodes.graph import Graph
 from avatar_nodes.graph_runner import GraphRunner
+from avatar_nodes.profile import Profile, with_values
 from avatar_nodes.speech.audio_file import read_audio_file
 from avatar_nodes.speech.turn_timeline import TurnTimeline
 from avatar_nodes.virtual_visitor import VirtualVisitor, VisitorError
@@ -21,10 +22,26 @@ _DONE = "the visitor has left"
 _PATIENCE_S = 60.0
 
 
+def visited_graph(profile: Profile, *, namespace: str, **options: Any) -> Graph:
+    """The graph that a `VirtualVisitor` talks to; options are those of `Graph.from_profile`.
+
+    His sound does not hold what the avatar says, as if he wore a headset: nothing is to be taken
+    out of it. A canceller that is used all the same takes the visitor's own first words while the
+    avatar is heard.
+    """
+    return Graph.from_profile(
+        with_values(profile, {"listener": {"echo": "none"}}),
+        mode="converse",
+        namespace=namespace,
+        audio=f"topic:{TOPIC}",
+        **options,
+    )
+
+
 class ScriptedConversation:
     """Runs a graph in mode converse and lets a visitor speak to it.
 
-    graph: made with audio `topic:visitor_audio`. on_line: called with who says what. pause_s:
+    graph: made by `visited_graph`. on_line: called with who says what. pause_s:
     silence before each question.
     """
 

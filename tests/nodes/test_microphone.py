@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -138,4 +139,35 @@ def test_live_sound_as_captured_needs_no_demand(
     assert np.array_equal(np.concatenate([audio_from_msg(chunk) for chunk in chunks]), sound)
     stamps = [nanoseconds(chunk.header.stamp) for chunk in chunks]
     assert stamps == sorted(stamps)
+    node.heartbeat.stop()
+
+
+def test_a_microphone_kept_waiting_loses_nothing_that_a_visitor_says(
+    ros_context: rclpy.Context, spinner: Spinner
+) -> None:
+    node = start(ros_context, spinner, source="topic", topic="voice", output="user")
+    consumer = Consumer(spinner)
+    consumer.node.create_subscription(AudioChunk, "user/audio", consumer.chunks.append, SOUND)
+    out = consumer.node.create_publisher(AudioChunk, "voice", SOUND)
+    wait_until(
+        lambda: out.get_subscription_count() > 0 and node._audio.get_subscription_count() > 0,
+        what="matched topics",
+    )
+    wait_until(lambda: node._sender._demanded, what="a demand")
+    sound = np.arange(1, 1 + 50 * 640, dtype=np.int16)
+    stalled, go_on = threading.Event(), threading.Event()
+
+    def stall() -> None:
+        if not stalled.is_set():
+            stalled.set()
+            go_on.wait(60.0)
+
+    node.create_timer(0.01, stall)
+    assert stalled.wait(60.0)
+    for first in range(0, len(sound), 640):
+        part = sound[first : first + 640]
+        out.publish(audio_to_msg(part, stream="v", sample_rate=16000, first_sample=first))
+    go_on.set()
+    wait_until(lambda: len(consumer.samples) and consumer.samples[-1] == sound[-1], what="the end")
+    assert np.array_equal(consumer.samples, sound)
     node.heartbeat.stop()

@@ -10,10 +10,9 @@ from click.testing import CliRunner
 from tiny_checkpoint import write_tiny_profile
 
 from avatar_nodes.cli import main
-from avatar_nodes.graph import Graph
 from avatar_nodes.profile import load_profile
 from avatar_nodes.resources import share_path
-from avatar_nodes.scripted_conversation import TOPIC, ScriptedConversation
+from avatar_nodes.scripted_conversation import ScriptedConversation, visited_graph
 from avatar_nodes.video_summary import summarise_video
 from avatar_nodes.virtual_visitor import VisitorError
 
@@ -30,14 +29,12 @@ def profile(checkpoint: Path, tmp_path: Path) -> Path:
 
 def test_questions_are_understood_and_answered(profile: Path, tmp_path: Path) -> None:
     lines: list[tuple[str, str]] = []
-    graph = Graph.from_profile(
-        load_profile(profile),
-        mode="converse",
-        namespace=f"/test_{os.getpid()}",
-        audio=f"topic:{TOPIC}",
-        out=tmp_path / "talk.mp4",
+    graph = visited_graph(
+        load_profile(profile), namespace=f"/test_{os.getpid()}", out=tmp_path / "talk.mp4"
     )
-    question = share_path("samples", "visitor", "robot.wav")
+    listener = next(node for node in graph.nodes if node.kind == "listener")
+    assert listener.parameters["echo"] == "none", "there is no echo in the visitor's sound"
+    question = share_path("samples", "visitor", "1_robot.wav")
     conversation = ScriptedConversation(
         graph, [question, question], on_line=lambda *line: lines.append(line), log_level="warn"
     )
@@ -56,11 +53,8 @@ def test_questions_are_understood_and_answered(profile: Path, tmp_path: Path) ->
 def test_a_graph_that_does_not_start_is_said(profile: Path, tmp_path: Path) -> None:
     text = profile.read_text().replace("checkpoint: ", "checkpoint: /nowhere")
     profile.write_text(text)
-    graph = Graph.from_profile(
-        load_profile(profile), mode="converse", namespace=f"/test_{os.getpid()}",
-        audio=f"topic:{TOPIC}",
-    )  # fmt: skip
-    question = share_path("samples", "visitor", "robot.wav")
+    graph = visited_graph(load_profile(profile), namespace=f"/test_{os.getpid()}")
+    question = share_path("samples", "visitor", "1_robot.wav")
     with pytest.raises(VisitorError):
         ScriptedConversation(graph, [question], on_line=print, log_level="fatal").run()
 

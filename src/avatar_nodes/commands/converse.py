@@ -39,9 +39,8 @@ def command(
     require_ros()
     # Nobody else need see this conversation.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    from avatar_nodes.graph import Graph
     from avatar_nodes.profile import load_profile
-    from avatar_nodes.scripted_conversation import TOPIC, ScriptedConversation
+    from avatar_nodes.scripted_conversation import ScriptedConversation, visited_graph
     from avatar_nodes.speech.audio_file import AudioFileError
     from avatar_nodes.speech.turn_timeline import describe
     from avatar_nodes.video_summary import VideoFileError, summarise_video
@@ -50,16 +49,14 @@ def command(
     with plain_errors(AudioFileError, VideoFileError, VisitorError):
         if out is not None:
             out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        graph = Graph.from_profile(
+        graph = visited_graph(
             load_profile(profile_name),
-            mode="converse",
             namespace=f"/converse_{os.getpid()}",
-            audio=f"topic:{TOPIC}",
             reference=reference,
             prompt=prompt,
             seed=seed,
             out=out,
-            placement=placement,  # type: ignore[arg-type]
+            placement=placement,
         )
         conversation = ScriptedConversation(
             graph,

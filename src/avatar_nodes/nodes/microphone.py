@@ -21,6 +21,10 @@ from avatar_nodes.wire.wire_error import WireError
 
 _POLL_S = 0.02
 _ENDLESS = 1 << 62
+_LIVE_LAG_S = 0.5
+_CAPTURED_LAG_S = 6.0
+"""What a visitor says is not lost when this process was kept waiting: it is late, but whole. Less
+than the queues of `user/audio` hold."""
 
 
 class MicrophoneNode(AvatarNode):
@@ -60,6 +64,7 @@ class MicrophoneNode(AvatarNode):
             sample_rate=self.value("sample_rate"),
             chunk_samples=self.value("chunk_samples"),
             realtime=self._captured or self.value("pace") == "realtime",
+            live_lag_s=_CAPTURED_LAG_S if self._captured else _LIVE_LAG_S,
         )
         self._stream = uuid.uuid4().hex
         topic = "user/audio" if self._captured else "speech/audio"

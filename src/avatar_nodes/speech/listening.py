@@ -29,7 +29,8 @@ from avatar_nodes.speech.voice_activity import VoiceActivity
 _TAIL = round(0.2 * GRAPH_RATE)
 """Silence after speech that the recogniser still hears; the rest waits until speech goes on."""
 _NANOSECONDS = 1_000_000_000
-_STALL_NS = _NANOSECONDS
+_STALL_NS = 2 * _NANOSECONDS
+_LOOK_NS = 300_000_000
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,15 @@ class Listening:
         """Number of the last turn that began."""
         self.vad_ms = 0.0
         """What judging the last window took."""
-        self._ring = RingBuffer(round((settings.turn.pre_roll_s + 2.0) * GRAPH_RATE))
+        kept_s = settings.turn.pre_roll_s + settings.turn.silence_s + 2.0
+        self._ring = RingBuffer(round(kept_s * GRAPH_RATE))
         self._window: list[CleanFrame] = []
         self._rest = np.zeros(0, np.int16)
         self._activity = Activity("", False, 0.0, -120.0, 0, 0, False)
         self._since_report = 0
         self._sent = self._start_ns = self._end_ns = self._end_source = 0
         self._paused = False
-        self._heard_ns = 0
+        self._looked_ns = self._quiet_ns = 0
 
     def hear(
         self,
@@ -142,7 +144,7 @@ class Listening:
         )
         if piece is None:
             return []
-        self._heard_ns = now_ns
+        self._quiet_ns = 0
         reports = self._restart(piece.first_sample) if piece.begins else []
         frames = self._echo.process(
             piece.samples, piece.first_sample, piece.captured_ns, visitor=self._detector.speaking
@@ -158,8 +160,11 @@ class Listening:
         self._echo.play(samples, start_ns, over=over)
 
     def tick(self, now_ns: int) -> list[Activity]:
-        """Call a few times a second: a turn ends when no sound comes any more."""
-        if self._detector.speaking and now_ns - self._heard_ns > _STALL_NS:
+        """Call a few times a second: a turn ends when no sound comes any more. Only time that was
+        looked at counts, since sound waits where this process itself was kept from running."""
+        self._quiet_ns += min(now_ns - self._looked_ns, _LOOK_NS)
+        self._looked_ns = now_ns
+        if self._detector.speaking and self._quiet_ns > _STALL_NS:
             return self._stop("gap")
         return []
 

@@ -11,7 +11,6 @@ from avatar_nodes.speech.sources import AudioSource
 
 _RESEND_S = 1.5
 _STALL_S = 0.5
-_LIVE_LAG_S = 0.5
 _LEAD_TRIES = 10
 
 
@@ -36,6 +35,7 @@ class SampleSender:
         chunk_samples: samples of a run at most.
         realtime: let a source that is not live flow at the speed of its sound.
         lead_samples: samples that go out before any demand; sent again while none comes.
+        live_lag_s: how far a live source may fall behind before it is brought up to the present.
     """
 
     def __init__(
@@ -46,11 +46,13 @@ class SampleSender:
         chunk_samples: int,
         realtime: bool,
         lead_samples: int = 0,
+        live_lag_s: float = 0.5,
     ) -> None:
         self._source = source
         self._rate = sample_rate
         self._chunk = chunk_samples
         self._realtime = realtime and not source.live
+        self._live_lag = round(live_lag_s * sample_rate)
         self._lead = lead_samples
         self._lead_tries = 0
         self._demanded = False
@@ -152,7 +154,7 @@ class SampleSender:
         if not self._source.live:
             return
         end = self._source.end
-        if self._next < self._source.first_held() or end - self._next > _LIVE_LAG_S * self._rate:
+        if self._next < self._source.first_held() or end - self._next > self._live_lag:
             self._source.align(self._next)
             self.skipped += 1
 
