@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="no ROS here")
 
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image
+
 from avatar_msgs.msg import (
     AudioChunk,
+    AvatarState,
     BlockConditioning,
     BlockCredit,
     Intent,
     Prompt,
     TurnControl,
 )
+from avatar_nodes import turn_script
 from avatar_nodes.speech.turn_timeline import TurnTimeline
-from avatar_nodes.turn_benchmark import TurnFigures
-from avatar_nodes.turn_witness import TurnWitness
+from avatar_nodes.stray_sound import cough, noise, nonsense, nonsense_text
+from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
+from avatar_nodes.turn_figures import TurnFigures
+from avatar_nodes.turn_script import StepKind
+from avatar_nodes.turn_witness import BargeIn, Cut, TurnWitness
 from avatar_nodes.wire.audio import audio_to_msg
 from avatar_nodes.wire.stamp import stamp_of
 
@@ -75,16 +85,128 @@ def test_a_gesture_is_timed_from_its_intent_to_the_first_picture_under_its_promp
     assert witness.prompt_to_action_s() == pytest.approx([0.48])
 
 
+def test_what_is_heard_later_than_allowed_has_leaked() -> None:
+    witness = TurnWitness("/avatar")
+    control = _pause(START + 25 * FRAME, first_block=7)
+    witness.controls.append(control)
+    for frame in range(60):
+        witness._on_audio(_heard(frame, loud=frame < 27))
+    assert witness.leaked_samples() == 0, "two frames are 80 ms"
+    for frame in (30, 40):
+        witness._on_audio(_heard(60 + frame, loud=True))
+    assert witness.leaked_samples() == 2 * 640
+    resumed = TurnControl(command=TurnControl.RESUME, turn=1)
+    resumed.header.stamp = stamp_of(START + 95 * FRAME)
+    witness.controls.append(resumed)
+    assert witness.leaked_samples() == 640, "from then on it may be heard"
+
+
+def test_another_reply_s_sound_has_not_leaked() -> None:
+    witness = TurnWitness("/avatar")
+    witness.controls.append(_pause(START + 25 * FRAME, first_block=7))
+    for frame in range(120):
+        witness._on_audio(_heard(frame, loud=frame < 27 or frame >= 79))
+    block = BlockConditioning(block=9, next_sample=7680)
+    witness._on_block(block)
+    credit = BlockCredit(presented_block=8)
+    credit.next_due = stamp_of(START + 80 * FRAME)
+    witness._on_credit(credit)
+    assert witness.leaked_samples() == 640, "the frame before the other reply"
+    cut = witness.cut(_pause(START + 25 * FRAME, first_block=10))
+    assert cut is None, "when block 10 was shown is not known"
+
+
+def test_a_mouth_is_late_when_it_closes_after_what_was_on_its_way() -> None:
+    witness = TurnWitness("/avatar")
+    for frame in range(80):
+        witness._on_audio(_heard(frame, loud=frame < 27))
+    for block, frame in ((5, 20), (6, 32), (7, 44), (8, 56)):
+        credit = BlockCredit(presented_block=block - 1)
+        credit.next_due = stamp_of(START + frame * FRAME)
+        witness._on_credit(credit)
+    cut = witness.cut(_pause(START + 25 * FRAME, first_block=7))
+    assert cut is not None and cut.blocks_ahead == 1
+    assert cut.mouth_s == pytest.approx(19 * 0.04) and not cut.mouth_late
+    late = BlockCredit(presented_block=7)
+    late.next_due = stamp_of(START + (56 + 8) * FRAME)
+    witness._on_credit(late)
+    cut = witness.cut(_pause(START + 25 * FRAME, first_block=7))
+    assert cut is not None and cut.mouth_s == pytest.approx(27 * 0.04) and cut.mouth_late
+
+
+def test_a_barge_in_tells_what_was_shown_before_and_after() -> None:
+    witness = TurnWitness("/avatar")
+    for at_s, state in ((0, 3), (2, 1), (6, 0)):
+        msg = AvatarState(state=state)
+        msg.header.stamp = stamp_of(START + at_s * SECOND)
+        witness._on_state(msg)
+    witness._activity = [(START + 19 * SECOND // 10, True), (START + 4 * SECOND, False)]
+    witness.controls.append(_pause(START + 2 * SECOND, first_block=7))
+    assert witness.barge_in(START + SECOND) == BargeIn("SPEAKING", "LISTENING", held=True)
+    assert witness.barge_in(START + 3 * SECOND) == BargeIn("LISTENING", "LISTENING")
+    assert witness.barge_in(START + 5 * SECOND) is None
+
+
+def test_pictures_and_sound_are_paired_by_their_stamps() -> None:
+    pairing = StreamPairing()
+    for frame in range(100):
+        stamp = START + frame * FRAME
+        msg = Image()
+        msg.header.stamp = stamp_of(stamp)
+        if frame != 40:
+            pairing.picture(stamp_of_serialized(serialize_message(msg)))
+        if frame not in (50, 51):
+            pairing.sound(stamp + (frame == 60) * 3_000_000, 640 * frame, 16000)
+    found = pairing.summary()
+    assert found["pairs"] == 96
+    assert found["unpaired"] == 1 + 2 + 2, "frame 40, 50, 51; and both halves of 60"
+    assert found["stamp_drift_ms_max"] == pytest.approx(3.0)
+
+
+def test_a_script_has_what_was_asked_for() -> None:
+    plain = turn_script.plain_turns(8, interrupt_every=4)
+    kinds = [step.kind for step in plain]
+    question, speaking = StepKind.QUESTION, StepKind.BARGE_IN_SPEAKING
+    assert kinds == [question, question, question, speaking] * 2
+    assert {s.kind for s in turn_script.plain_turns(5, interrupt_every=0)} == {question}
+    fifty = Counter(step.kind for step in turn_script.barge_ins(50))
+    assert set(fifty) == set(turn_script.BARGE_INS) and set(fifty.values()) == {12, 13}
+    mixed = turn_script.mixed_turns(200, seed=1)
+    kinds = [step.kind for step in mixed]
+    assert len(mixed) == 250 and [step.number for step in mixed] == list(range(250))
+    assert set(kinds) == set(StepKind) - {StepKind.BARGE_IN_IDLE}
+    again = [step.kind for step in turn_script.mixed_turns(200, seed=1)]
+    other = [step.kind for step in turn_script.mixed_turns(200, seed=2)]
+    assert kinds == again != other and Counter(kinds) == Counter(other)
+
+
+def test_noise_and_nonsense_are_sound_and_repeat() -> None:
+    for make in (noise, nonsense):
+        sound = make(3)
+        assert sound.dtype == np.int16 and 4000 < len(sound) < 80000 and np.abs(sound).max() > 1000
+        assert np.array_equal(sound, make(3)) and not np.array_equal(sound[:4000], make(4)[:4000])
+    assert 2000 < len(cough(1)) < 3000 and np.abs(cough(1)).max() > 3000
+    assert len({nonsense_text(seed) for seed in range(20)}) == 20
+
+
 def test_figures_are_quantiles_of_what_there_is() -> None:
     figures = TurnFigures(
         timelines=[
             TurnTimeline(n, speech_ended=START, first_sound=START + n * SECOND) for n in (1, 2, 3)
         ],
-        sound_stops_s=[0.04, 0.08],
+        cuts=[Cut(0.04, 0.9, 1), Cut(0.08, 1.5, 1)],
+        barge_ins=[("idle", BargeIn("IDLE", "LISTENING")), ("idle", None)],
+        memory_mib=[{"a": 10.0, "b": 5.0}, {"a": 11.0}, {"a": 12.04}],
     )
     found = figures.as_dict()
     assert (found["turns"], found["answered"], found["stuck"]) == (3, 0, 0)
     assert found["first_sound_s_p50"] == pytest.approx(2.0)
     assert found["first_frame_s_p50"] is None
     assert found["barge_in_sound_ms_max"] == pytest.approx(80.0)
+    assert (found["barge_in_mouth_s_p50"], found["barge_in_mouth_late"]) == (1.2, 1)
     assert found["prompt_to_action_s_p50"] is None
+    assert found["barge_ins"]["idle"] == {
+        "count": 2, "noticed": 1, "held": 0,
+        "shown_before": {"IDLE": 1}, "shown_after": {"LISTENING": 1},
+    }  # fmt: skip
+    assert found["memory_mib"] == {"a": {"start": 10.0, "middle": 11.0, "end": 12.0}}

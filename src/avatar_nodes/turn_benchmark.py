@@ -1,4 +1,4 @@
-"""How soon the avatar answers, and how soon it stops: scripted turns and interruptions.
+"""How soon the avatar answers, how soon it stops, and whether it ever gets stuck: scripted turns.
 
 All times are read from stamps: of capture, of decisions, of presentation. The visitor is made of
 sound files; the graph is the real one, in real time.
@@ -7,97 +7,70 @@ sound files; the graph is the real one, in real time.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from avatar_msgs.msg import AvatarState, TurnControl
+from avatar_msgs.msg import AvatarState
 from avatar_nodes.graph import Graph
 from avatar_nodes.graph_runner import GraphRunner
+from avatar_nodes.machine.process_usage import resident_mib
 from avatar_nodes.scripted_conversation import TOPIC
-from avatar_nodes.speech.turn_timeline import TurnTimeline
+from avatar_nodes.speech.audio_file import GRAPH_RATE
+from avatar_nodes.stray_sound import cough, noise, nonsense
+from avatar_nodes.turn_figures import TurnFigures
+from avatar_nodes.turn_script import BARGE_INS, Step, StepKind
 from avatar_nodes.turn_witness import TurnWitness
-from avatar_nodes.virtual_visitor import VirtualVisitor, VisitorError
+from avatar_nodes.virtual_operator import VirtualOperator
+from avatar_nodes.virtual_visitor import VirtualVisitor, VisitBrokenOffError, VisitorError
 
 _DONE = "all turns were taken"
+_STOPPED = "stopped by "
 _PATIENCE_S = 60.0
 _PAUSE_S = 1.0
-_INTERRUPT_AFTER_S = 1.0
-
-
-@dataclass
-class TurnFigures:
-    """What a run gave, turn by turn; seconds."""
-
-    timelines: list[TurnTimeline] = field(default_factory=list)
-    sound_stops_s: list[float] = field(default_factory=list)
-    """From the decision that the visitor speaks to the last sound of the reply."""
-    mouth_stops_s: list[float] = field(default_factory=list)
-    """From there to the first frame that was made in silence."""
-    prompt_to_action_s: list[float] = field(default_factory=list)
-    """From the intent to the first frame under its prompt."""
-    stuck: int = 0
-    """Turns after which the avatar did not come back to rest in time."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON; null where nothing was measured."""
-        answered = [t.durations() for t in self.timelines]
-        sound = [d["to_first_sound"] for d in answered if "to_first_sound" in d]
-        frame = [d["to_first_frame"] for d in answered if "to_first_frame" in d]
-        parts = sorted({name for d in answered for name in d})
-        stops_ms = [1000.0 * s for s in self.sound_stops_s]
-        return {
-            "turns": len(self.timelines),
-            "answered": len(frame),
-            "interruptions": len(self.sound_stops_s),
-            "stuck": self.stuck,
-            "first_sound_s_p50": _quantile(sound, 50),
-            "first_sound_s_p90": _quantile(sound, 90),
-            "first_frame_s_p50": _quantile(frame, 50),
-            "first_frame_s_p90": _quantile(frame, 90),
-            "barge_in_sound_ms_p50": _quantile(stops_ms, 50),
-            "barge_in_sound_ms_max": max(stops_ms, default=None),
-            "barge_in_mouth_s_p50": _quantile(self.mouth_stops_s, 50),
-            "prompt_to_action_s_p50": _quantile(self.prompt_to_action_s, 50),
-            "parts_s_p50": {
-                name: _quantile([d[name] for d in answered if name in d], 50) for name in parts
-            },
-        }
-
-
-def _quantile(values: Sequence[float], percent: int) -> float | None:
-    return round(float(np.percentile(values, percent)), 4) if values else None
+_INTERRUPT_AFTER_S = 0.6
+_BREATH = np.zeros(GRAPH_RATE // 4, np.int16)
+_REST_S = 1.0
+_SILENCE_S = 3.0
+_SAID = "Welcome to the museum."
 
 
 class TurnBenchmark:
-    """Runs a graph in mode converse through `turns` turns, every `interrupt_every`-th cut short.
+    """Runs a graph in mode converse and takes the steps of a script with it.
 
-    graph: made with audio `topic:visitor_audio`. questions: int16 [n] at 16 kHz, one after the
-    other, again and again.
+    graph: made by `visited_graph`. questions: int16 [n] at 16 kHz, one after the other, again and
+    again. pictures: see `TurnWitness`.
     """
 
     def __init__(
-        self, graph: Graph, questions: Sequence[np.ndarray], *, turns: int, interrupt_every: int,
-        tell: Callable[[str], None], **runner: Any,
+        self, graph: Graph, questions: Sequence[np.ndarray], steps: Sequence[Step], *,
+        tell: Callable[[str], None], pictures: bool = False, **runner: Any,
     ) -> None:  # fmt: skip
-        self._graph = graph
         self._questions = questions
-        self._turns = turns
-        self._interrupt_every = interrupt_every
+        self._steps = steps
         self._tell = tell
-        self._figures = TurnFigures()
+        self._figures = TurnFigures(complete=False)
+        self._begun: list[tuple[str, int]] = []
         self._problem = ""
+        self._visitor = VirtualVisitor(graph.namespace, topic=TOPIC)
+        self._witness = TurnWitness(graph.namespace, pictures=pictures)
         self._runner = GraphRunner(graph, on_ready=self._begin, **runner)
         self._thread = threading.Thread(target=self._visit, name="visit", daemon=True)
 
     def run(self) -> TurnFigures:
-        """Raises VisitorError: the graph did not start, or ended before the last turn."""
+        """To the last step, or until SIGINT or SIGTERM, with the figures so far.
+
+        Raises:
+            VisitorError: the graph did not start, or ended before the last step.
+        """
         outcome = self._runner.run()
+        self._visitor.break_off()
         if self._thread.is_alive():
             self._thread.join()
-        if self._problem or outcome.reason != _DONE:
+        stopped = outcome.reason.startswith(_STOPPED) and self._figures.memory_mib
+        if self._problem or not (outcome.reason == _DONE or stopped):
             raise VisitorError(self._problem or outcome.reason)
         return self._figures
 
@@ -106,47 +79,136 @@ class TurnBenchmark:
 
     def _visit(self) -> None:
         try:
-            with (
-                VirtualVisitor(self._graph.namespace, topic=TOPIC) as visitor,
-                TurnWitness(self._graph.namespace) as witness,
-            ):
-                visitor.wait_for_state(AvatarState.IDLE, _PATIENCE_S)
-                for number in range(self._turns):
-                    self._take_turn(number, visitor)
-                visitor.pause(2.0)
-                self._figures.timelines = list(visitor.timelines.values())
-                self._read(witness)
+            with self._visitor, self._witness:
+                self._take_steps()
+                self._read()
+        except VisitBrokenOffError:
+            pass  # before the first step
         except VisitorError as error:
             self._problem = str(error)
         finally:
             self._runner.stop(_DONE)
 
-    def _take_turn(self, number: int, visitor: VirtualVisitor) -> None:
-        visitor.pause(_PAUSE_S)
-        question = self._questions[number % len(self._questions)]
-        interrupts = self._interrupt_every > 0 and number % self._interrupt_every == (
-            self._interrupt_every - 1
-        )
+    def _take_steps(self) -> None:
+        visitor, figures = self._visitor, self._figures
+        operator = VirtualOperator(visitor)
         try:
-            visitor.say(question)
-            visitor.wait_for_state(AvatarState.SPEAKING, _PATIENCE_S)
-            if interrupts:
-                visitor.pause(_INTERRUPT_AFTER_S)
-                visitor.say(question)
-                visitor.wait_for_state(AvatarState.LISTENING, _PATIENCE_S)
             visitor.wait_for_state(AvatarState.IDLE, _PATIENCE_S)
-        except VisitorError as error:
-            resting = visitor.state is not None and visitor.state.state == AvatarState.IDLE
-            self._figures.stuck += not resting
-            self._tell(f"turn {number + 1}: {'not answered' if resting else 'stuck'}: {error}")
-            return
-        self._tell(f"turn {number + 1}/{self._turns}" + (", interrupted" if interrupts else ""))
+            self._note_memory()
+            for count, step in enumerate(self._steps, start=1):
+                outcome = self._take(step, operator)
+                self._tell(f"{count}/{len(self._steps)} {step.kind.value}: {outcome}")
+                figures.steps[step.kind.value] += 1
+                self._note_memory()
+            visitor.pause(2.0)
+            figures.complete = True
+        except VisitBrokenOffError:
+            self._tell("stopped: the figures are those of the steps so far")
+        finally:
+            operator.close()
 
-    def _read(self, witness: TurnWitness) -> None:
-        """Interruptions and gestures, from what was seen."""
-        figures = self._figures
-        for control in witness.controls:
-            if control.command == TurnControl.PAUSE and (cut := witness.cut(control)) is not None:
-                figures.sound_stops_s.append(cut.sound_s)
-                figures.mouth_stops_s.append(cut.mouth_s)
+    def _take(self, step: Step, operator: VirtualOperator) -> str:
+        """Take one step, and wait until the avatar rests; returns how it went."""
+        visitor, figures = self._visitor, self._figures
+        outcome = "well"
+        try:
+            visitor.pause(_PAUSE_S)
+            outcome = self._do(step, operator)
+        except VisitBrokenOffError:
+            raise
+        except VisitorError as error:
+            figures.unanswered += 1
+            outcome = f"not answered: {error}"
+        try:
+            self._rest()
+        except VisitBrokenOffError:
+            raise
+        except VisitorError as error:
+            figures.stuck += 1
+            return f"stuck: {error}"
+        return outcome
+
+    def _do(self, step: Step, operator: VirtualOperator) -> str:
+        visitor, kind = self._visitor, step.kind
+        question = self._questions[step.number % len(self._questions)]
+        if kind is StepKind.SILENCE:
+            visitor.pause(_SILENCE_S)
+        elif kind is StepKind.NOISE:
+            visitor.say(noise(step.number))
+        elif kind is StepKind.NONSENSE:
+            visitor.say(nonsense(step.number))
+        elif kind is StepKind.SAY:
+            refusal = operator.say(_SAID, timeout_s=_PATIENCE_S)
+            self._figures.refused += bool(refusal)
+            return f"refused: {refusal}" if refusal else "said"
+        elif kind is StepKind.COUGH:
+            self._ask(question)
+            self._hear_out_the_beginning()
+            visitor.say(cough(step.number))
+        elif kind is StepKind.QUESTION:
+            self._ask(question)
+        else:
+            self._barge_in(step, question)
+        return "well"
+
+    def _ask(self, question: np.ndarray) -> None:
+        """Speak, and wait for the first of the answer."""
+        self._visitor.say(question)
+        self._visitor.wait_for_state(AvatarState.SPEAKING, _PATIENCE_S)
+
+    def _hear_out_the_beginning(self) -> None:
+        """Until the answer was audible for a while."""
+        visitor, witness = self._visitor, self._witness
+        visitor.wait_for("the avatar's voice", lambda: witness.audible, _PATIENCE_S)
+        visitor.pause(_INTERRUPT_AFTER_S)
+
+    def _barge_in(self, step: Step, question: np.ndarray) -> None:
+        """Bring the avatar into the state, and then speak; the last question wants an answer."""
+        visitor = self._visitor
+        if step.kind is StepKind.BARGE_IN_SPEAKING:
+            self._ask(question)
+            self._hear_out_the_beginning()
+        elif step.kind is not StepKind.BARGE_IN_IDLE:
+            visitor.say(question)
+            visitor.wait_for("an ear for the visitor", lambda: visitor.noticed, _PATIENCE_S)
+            visitor.wait_for_state(AvatarState.LISTENING, _PATIENCE_S)
+            if step.kind is StepKind.BARGE_IN_THINKING:
+                # At once after his turn: what he says next comes upon the answer in the making.
+                visitor.wait_for("the turn's end", lambda: not visitor.noticed, _PATIENCE_S)
+            else:
+                question = np.concatenate([_BREATH, question])
+        self._begun.append((BARGE_INS[step.kind], time.time_ns()))
+        visitor.say(question)
+        visitor.wait_for_state(AvatarState.LISTENING, _PATIENCE_S)
+        visitor.wait_for_state(AvatarState.SPEAKING, _PATIENCE_S)
+
+    def _rest(self) -> None:
+        """Until the avatar was idle for a while. Raises VisitorError."""
+        visitor = self._visitor
+        deadline = time.monotonic() + _PATIENCE_S
+        visitor.wait_for("the visitor's last word", lambda: not visitor.speaking, _PATIENCE_S)
+        while True:
+            left = deadline - time.monotonic()
+            if left < 0.0:
+                raise VisitorError(f"no rest within {_PATIENCE_S:g} s")
+            visitor.wait_for_state(AvatarState.IDLE, left)
+            changes = visitor.states
+            visitor.pause(_REST_S)
+            if visitor.states == changes and not visitor.noticed:
+                return
+
+    def _note_memory(self) -> None:
+        if supervisor := self._runner.supervisor:
+            self._figures.memory_mib.append(resident_mib(supervisor.pids))
+            self._figures.restarts = sum(supervisor.restarts.values())
+
+    def _read(self) -> None:
+        """What was seen from the first step to the last."""
+        figures, witness = self._figures, self._witness
+        figures.timelines = list(self._visitor.timelines.values())
+        figures.cuts = witness.cuts()
+        figures.leaked_samples = witness.leaked_samples()
+        figures.barge_ins = [(meant, witness.barge_in(ns)) for meant, ns in self._begun]
         figures.prompt_to_action_s = witness.prompt_to_action_s()
+        if witness.pairing is not None:
+            figures.sync = witness.pairing.summary()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -11,9 +12,11 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
 
 from avatar_msgs.msg import (
     AudioChunk,
+    AvatarState,
     BlockConditioning,
     BlockCredit,
     Intent,
@@ -22,14 +25,23 @@ from avatar_msgs.msg import (
     TurnControl,
 )
 from avatar_nodes.environment import adopt_environment
+from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
+from avatar_nodes.streaming.block import FRAMES_PER_BLOCK
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.qos import BLOCKS, CONTROL, LATCHED, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
 
 _FRAME_NS = 40_000_000
+_BLOCK_NS = FRAMES_PER_BLOCK * _FRAME_NS
 _SILENT_FRAMES = 10
 """So many frames in a row without sound: it has stopped, and not just paused for breath."""
 _SAME_NS = 500_000_000
+_ALLOWED_NS = 100_000_000
+"""A reply may be heard so long after speech was detected."""
+_NOTICED_NS = 5_000_000_000
+_AFTER_NS = 1_000_000_000
+_NEVER = 1 << 63
+_STATES = ("IDLE", "LISTENING", "THINKING", "SPEAKING")
 
 
 @dataclass(frozen=True)
@@ -37,25 +49,48 @@ class Cut:
     """A reply that was held; seconds from the moment that speech was detected."""
 
     sound_s: float
-    """To the end of the last frame with sound."""
+    """To the end of its last sound."""
     mouth_s: float
     """To the first frame that was made in silence."""
+    blocks_ahead: int
+    """Blocks that were on their way: issued, and not yet begun to be shown."""
+
+    @property
+    def mouth_late(self) -> bool:
+        """It took longer than the block being shown and those on their way, and a frame."""
+        allowed = (1 + self.blocks_ahead) * _BLOCK_NS + _FRAME_NS
+        return self.mouth_s > allowed / 1e9
+
+
+@dataclass(frozen=True)
+class BargeIn:
+    """States of the avatar: shown when speech was detected, and a second later."""
+
+    before: str
+    after: str
+    held: bool = False
+    """A reply was heard, or being made, and was held."""
 
 
 class TurnWitness:
-    """Subscribes below `namespace`; a context manager. To be read when it is over."""
+    """Subscribes below `namespace`; a context manager. To be read when it is over.
 
-    def __init__(self, namespace: str) -> None:
+    pictures: also take the stamps of the pictures (`pairing`), which costs their transport.
+    """
+
+    def __init__(self, namespace: str, *, pictures: bool = False) -> None:
         self._namespace = namespace
         self._context = Context()
         self._going = True
+        self.pairing = StreamPairing() if pictures else None
         self.controls: list[TurnControl] = []
-        self._fired_ns: list[int] = []
-        self._active = False
-        self._sound: list[tuple[int, bool]] = []
+        self._activity: list[tuple[int, bool]] = []
+        self._sound: list[tuple[int, int]] = []
+        self._states: list[tuple[int, int]] = []
         self._due_ns: dict[int, int] = {}
         self._prompts: dict[str, str] = {}
         self._blocks: list[tuple[int, str]] = []
+        self._sounding: list[int] = []
         self._intents: list[Intent] = []
 
     def __enter__(self) -> TurnWitness:
@@ -65,11 +100,14 @@ class TurnWitness:
         listen = node.create_subscription
         listen(TurnControl, "turn/control", self.controls.append, CONTROL)
         listen(SpeechActivity, "user/speech_activity", self._on_activity, SOUND)
+        listen(AvatarState, "state", self._on_state, LATCHED)
         listen(AudioChunk, "audio", self._on_audio, public_qos("RELIABLE"))
         listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
         listen(Prompt, "blocks/prompt", self._on_prompt, BLOCKS)
         listen(BlockConditioning, "blocks/conditioning", self._on_block, BLOCKS)
         listen(Intent, "intent", self._intents.append, LATCHED)
+        if self.pairing is not None:
+            listen(Image, "image_raw", self._on_image, public_qos("RELIABLE"), raw=True)
         self._node = node
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
@@ -88,25 +126,65 @@ class TurnWitness:
         self._node.destroy_node()
         rclpy.shutdown(context=self._context)
 
+    @property
+    def audible(self) -> bool:
+        """The avatar is heard just now; any thread may ask."""
+        return bool(self._sound) and self._sound[-1][1] > 0
+
+    def cuts(self) -> list[Cut]:
+        """Of every reply that was heard when the visitor spoke."""
+        held = [c for c in self.controls if c.command == TurnControl.PAUSE]
+        return [cut for cut in map(self.cut, held) if cut is not None]
+
     def cut(self, control: TurnControl) -> Cut | None:
         """What followed a PAUSE; None: nothing was heard, or not seen to its end."""
-        decided = nanoseconds(control.header.stamp)
-        fired = max((ns for ns in self._fired_ns if ns <= decided + _SAME_NS), default=decided)
-        fired = fired if abs(fired - decided) < _SAME_NS else decided
-        due = self._due_ns.get(int(control.first_block))
+        fired = self._fired(control)
+        shown = self._shown(int(control.first_block))
         before = [loud for stamp, loud in self._sound if fired - 10 * _FRAME_NS <= stamp < fired]
-        last, silent = fired, 0
-        for stamp, loud in self._sound:
-            if stamp + _FRAME_NS <= fired:
-                continue
+        last, silent, over = fired, 0, False
+        for stamp, loud in self._until(fired - _FRAME_NS, self._other_sound(control)):
+            end = stamp + loud * _FRAME_NS // 640
             silent = 0 if loud else silent + 1
-            if loud:
-                last = stamp + _FRAME_NS
-            if silent == _SILENT_FRAMES:
+            last = max(last, end) if loud else last
+            over = silent == _SILENT_FRAMES
+            if over:
                 break
-        if due is None or silent < _SILENT_FRAMES or not any(before):
+        else:
+            over = self._other_sound(control) < _NEVER
+        if shown is None or not over or not any(before):
             return None
-        return Cut((last - fired) / 1e9, (due - fired) / 1e9)
+        ahead = sum(
+            self._due_ns[block] > fired for block in self._due_ns if block < control.first_block
+        )
+        return Cut((last - fired) / 1e9, (shown - fired) / 1e9, ahead)
+
+    def leaked_samples(self) -> int:
+        """Sound of replies that were held or dropped, heard later than allowed."""
+        leaked = 0
+        for control in self.controls:
+            if control.command == TurnControl.RESUME or not control.first_block:
+                continue
+            limit = self._fired(control) + _ALLOWED_NS
+            for stamp, loud in self._until(limit - _FRAME_NS, self._other_sound(control)):
+                late_ns = stamp + loud * _FRAME_NS // 640 - max(stamp, limit)
+                leaked += max(0, late_ns) * 640 // _FRAME_NS
+        return leaked
+
+    def barge_in(self, begun_ns: int) -> BargeIn | None:
+        """What the avatar showed when somebody spoke from `begun_ns` on; None: nobody was
+        detected."""
+        before = [active for ns, active in self._activity if ns < begun_ns]
+        noticed = [begun_ns] if before and before[-1] else self._fired_ns
+        noticed = [ns for ns in noticed if begun_ns <= ns < begun_ns + _NOTICED_NS]
+        if not noticed:
+            return None
+        moment = noticed[0]
+        held = any(
+            abs(nanoseconds(control.header.stamp) - moment) < _SAME_NS
+            for control in self.controls
+            if control.command == TurnControl.PAUSE
+        )
+        return BargeIn(self._state_at(moment), self._state_at(moment + _AFTER_NS), held)
 
     def prompt_to_action_s(self) -> list[float]:
         """For every intent with an action: to the first frame under its prompt [s]."""
@@ -123,6 +201,47 @@ class TurnWitness:
                 found.append((min(after) - decided) / 1e9)
         return found
 
+    @property
+    def _fired_ns(self) -> list[int]:
+        """When it was detected that somebody begins to speak."""
+        return [ns for ns, active in self._activity if active]
+
+    def _fired(self, control: TurnControl) -> int:
+        """When the speech was detected that an order answers; without any, when it was given."""
+        decided = nanoseconds(control.header.stamp)
+        fired = max((ns for ns in self._fired_ns if ns <= decided + _SAME_NS), default=decided)
+        return fired if abs(fired - decided) < _SAME_NS else decided
+
+    def _shown(self, block: int) -> int | None:
+        """When the first frame of `block` was shown. The credit for the block says when the next
+        is due; the one before it says so ahead of its time, and does not know of delays."""
+        after = self._due_ns.get(block + 1)
+        return self._due_ns.get(block) if after is None else after - _BLOCK_NS
+
+    def _other_sound(self, control: TurnControl) -> int:
+        """From when on there may be sound again: it goes on, or another reply has begun."""
+        decided = nanoseconds(control.header.stamp)
+        goes_on = (
+            nanoseconds(other.header.stamp)
+            for other in self.controls
+            if other.command == TurnControl.RESUME and nanoseconds(other.header.stamp) >= decided
+        )
+        shown = (self._shown(b) for b in self._sounding if b >= control.first_block)
+        return min((*goes_on, *(ns for ns in shown if ns is not None)), default=_NEVER)
+
+    def _until(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
+        """Stamps of the sound's frames between two moments, and how many samples each had up to
+        its last sound."""
+        return ((stamp, loud) for stamp, loud in self._sound if begin < stamp < end)
+
+    def _state_at(self, moment: int) -> str:
+        state = 0
+        for stamp, entered in self._states:
+            if stamp > moment:
+                break
+            state = entered
+        return _STATES[state] if state < len(_STATES) else str(state)
+
     def _spin(self) -> None:
         try:
             while self._going:
@@ -131,13 +250,23 @@ class TurnWitness:
             pass
 
     def _on_activity(self, msg: SpeechActivity) -> None:
-        if msg.active and not self._active:
-            self._fired_ns.append(self._node.get_clock().now().nanoseconds)
-        self._active = msg.active
+        if msg.active != (bool(self._activity) and self._activity[-1][1]):
+            self._activity.append((self._node.get_clock().now().nanoseconds, bool(msg.active)))
+
+    def _on_state(self, msg: AvatarState) -> None:
+        if not self._states or self._states[-1][1] != msg.state:
+            self._states.append((nanoseconds(msg.header.stamp), int(msg.state)))
 
     def _on_audio(self, msg: AudioChunk) -> None:
-        loud = bool(np.any(audio_from_msg(msg)))
-        self._sound.append((nanoseconds(msg.header.stamp), loud))
+        loud = np.flatnonzero(audio_from_msg(msg))
+        stamp = nanoseconds(msg.header.stamp)
+        self._sound.append((stamp, int(loud[-1]) + 1 if len(loud) else 0))
+        if self.pairing is not None:
+            self.pairing.sound(stamp, int(msg.first_sample), int(msg.sample_rate))
+
+    def _on_image(self, message: bytes) -> None:
+        assert self.pairing is not None
+        self.pairing.picture(stamp_of_serialized(message))
 
     def _on_credit(self, msg: BlockCredit) -> None:
         if due := nanoseconds(msg.next_due):
@@ -148,3 +277,5 @@ class TurnWitness:
 
     def _on_block(self, msg: BlockConditioning) -> None:
         self._blocks.append((int(msg.block), msg.prompt_id))
+        if msg.next_sample > msg.sound.first_sample:
+            self._sounding.append(int(msg.block))

@@ -11,9 +11,17 @@ import numpy as np
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from avatar_msgs.msg import AudioChunk, AvatarState, ReplySegment, TurnTimeline, Utterance
+from avatar_msgs.msg import (
+    AudioChunk,
+    AvatarState,
+    ReplySegment,
+    SpeechActivity,
+    TurnTimeline,
+    Utterance,
+)
 from avatar_nodes.environment import adopt_environment
 from avatar_nodes.speech.audio_file import GRAPH_RATE
 from avatar_nodes.speech.turn_timeline import TurnTimeline as Timeline
@@ -29,10 +37,15 @@ class VisitorError(RuntimeError):
     """What the visitor waited for did not come; one line."""
 
 
+class VisitBrokenOffError(VisitorError):
+    """Somebody has broken off the visit."""
+
+
 class VirtualVisitor:
     """Streams AudioChunks to `topic` without end: silence, and what `say` gives it.
 
-    A context manager; sound flows while it is entered. All methods are for one other thread.
+    A context manager; sound flows while it is entered. All methods are for one other thread,
+    `break_off` for any.
     """
 
     def __init__(self, namespace: str, *, topic: str = "audio_in") -> None:
@@ -43,6 +56,9 @@ class VirtualVisitor:
         self._sound = np.zeros(0, np.int16)
         self._position = 0
         self._going = True
+        self._broken_off = False
+        self.noticed = False
+        """The avatar hears somebody speak."""
         self.state: AvatarState | None = None
         """The avatar's last state."""
         self.states = 0
@@ -60,6 +76,9 @@ class VirtualVisitor:
         self._node.create_subscription(AvatarState, "state", self._on_state, LATCHED)
         self._node.create_subscription(
             TurnTimeline, "turn_timeline", self._on_timeline, LATCHED_FEW
+        )
+        self._node.create_subscription(
+            SpeechActivity, "user/speech_activity", self._on_activity, SOUND
         )
         self._node.create_subscription(Utterance, "user/utterance", self._on_utterance, SOUND)
         self._node.create_subscription(ReplySegment, "reply", self._on_reply, CONTROL)
@@ -87,6 +106,17 @@ class VirtualVisitor:
         self._node.destroy_node()
         rclpy.shutdown(context=self._context)
 
+    @property
+    def node(self) -> Node:
+        """The visitor's node, which his own thread spins."""
+        return self._node
+
+    def break_off(self) -> None:
+        """Whatever is waited for, now or later, ends with VisitBrokenOffError."""
+        with self._lock:
+            self._broken_off = True
+            self._lock.notify_all()
+
     def say(self, samples: np.ndarray) -> None:
         """Begin to speak int16 samples [n] at 16 kHz, after whatever is still being spoken."""
         with self._lock:
@@ -103,10 +133,13 @@ class VirtualVisitor:
 
         Raises:
             VisitorError: `what` did not come in time.
+            VisitBrokenOffError: see `break_off`.
         """
         deadline = time.monotonic() + timeout_s
         with self._lock:
             while not condition():
+                if self._broken_off:
+                    raise VisitBrokenOffError("the visit was broken off")
                 left = deadline - time.monotonic()
                 if left <= 0.0 or not self._going:
                     raise VisitorError(f"{what}: not within {timeout_s:g} s")
@@ -157,6 +190,11 @@ class VirtualVisitor:
     def _on_timeline(self, msg: TurnTimeline) -> None:
         with self._lock:
             self.timelines[int(msg.turn)] = timeline_from_msg(msg)
+            self._lock.notify_all()
+
+    def _on_activity(self, msg: SpeechActivity) -> None:
+        with self._lock:
+            self.noticed = bool(msg.active)
             self._lock.notify_all()
 
     def _on_utterance(self, msg: Utterance) -> None:

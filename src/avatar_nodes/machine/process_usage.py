@@ -50,6 +50,15 @@ class UsageMeter:
         return usage
 
 
+def resident_mib(pids: Mapping[str, int]) -> dict[str, float]:
+    """Resident memory of processes by name [MiB], now; those that have ended are left out."""
+    found: dict[str, float] = {}
+    for name, pid in pids.items():
+        with contextlib.suppress(psutil.Error):
+            found[name] = psutil.Process(pid).memory_info().rss / 2**20
+    return found
+
+
 def _cpu_s(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)

@@ -1,0 +1,117 @@
+"""What a benchmark of turns has found: quantiles, counts, memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from avatar_nodes.speech.turn_timeline import TurnTimeline
+from avatar_nodes.turn_witness import BargeIn, Cut
+
+
+@dataclass
+class TurnFigures:
+    """What a run gave; seconds."""
+
+    timelines: list[TurnTimeline] = field(default_factory=list)
+    cuts: list[Cut] = field(default_factory=list)
+    """Of every reply that was heard and then held."""
+    leaked_samples: int = 0
+    """Of replies, heard later after the cut than allowed."""
+    barge_ins: list[tuple[str, BargeIn | None]] = field(default_factory=list)
+    """The state in which each was meant to come, and what came; None: not noticed at all."""
+    prompt_to_action_s: list[float] = field(default_factory=list)
+    """From the intent to the first frame under its prompt."""
+    steps: Counter[str] = field(default_factory=Counter)
+    """How often what was done."""
+    unanswered: int = 0
+    """Questions after which nobody spoke."""
+    stuck: int = 0
+    """Steps after which the avatar did not come back to rest in time."""
+    refused: int = 0
+    """Wishes of the operator that were not carried out."""
+    memory_mib: list[Mapping[str, float]] = field(default_factory=list)
+    """Resident memory of every process, before the first step and after each."""
+    restarts: int = 0
+    """Of processes of the graph."""
+    sync: dict[str, Any] | None = None
+    """See `StreamPairing.summary`."""
+    complete: bool = True
+    """Every step was taken."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; null where nothing was measured."""
+        answered = [t.durations() for t in self.timelines]
+        sound = [d["to_first_sound"] for d in answered if "to_first_sound" in d]
+        frame = [d["to_first_frame"] for d in answered if "to_first_frame" in d]
+        parts = sorted({name for d in answered for name in d})
+        stops_ms = [1000.0 * cut.sound_s for cut in self.cuts]
+        mouths = [cut.mouth_s for cut in self.cuts]
+        return {
+            "turns": len(self.timelines),
+            "answered": len(frame),
+            "unanswered": self.unanswered,
+            "interruptions": len(self.cuts),
+            "stuck": self.stuck,
+            "restarts": self.restarts,
+            "refused": self.refused,
+            "complete": self.complete,
+            "first_sound_s_p50": quantile(sound, 50),
+            "first_sound_s_p90": quantile(sound, 90),
+            "first_frame_s_p50": quantile(frame, 50),
+            "first_frame_s_p90": quantile(frame, 90),
+            "barge_in_sound_ms_p50": quantile(stops_ms, 50),
+            "barge_in_sound_ms_max": quantile(stops_ms, 100),
+            "barge_in_mouth_s_p50": quantile(mouths, 50),
+            "barge_in_mouth_s_max": quantile(mouths, 100),
+            "barge_in_mouth_late": sum(cut.mouth_late for cut in self.cuts),
+            "barge_in_leaked_samples": self.leaked_samples,
+            "prompt_to_action_s_p50": quantile(self.prompt_to_action_s, 50),
+            "steps": dict(sorted(self.steps.items())),
+            "barge_ins": self._barge_ins(),
+            "memory_mib": self._memory(),
+            "sync": self.sync,
+            "parts_s_p50": {
+                name: quantile([d[name] for d in answered if name in d], 50) for name in parts
+            },
+        }
+
+    def _barge_ins(self) -> dict[str, Any]:
+        """For each state in which they were meant to come: how many, how many of them held
+        a reply, which state the avatar showed when it noticed, and which a second later."""
+        table: dict[str, Any] = {}
+        for meant in dict.fromkeys(meant for meant, _ in self.barge_ins):
+            seen = [found for name, found in self.barge_ins if name == meant]
+            noticed = [found for found in seen if found is not None]
+            table[meant] = {
+                "count": len(seen),
+                "noticed": len(noticed),
+                "held": sum(found.held for found in noticed),
+                "shown_before": dict(Counter(found.before for found in noticed)),
+                "shown_after": dict(Counter(found.after for found in noticed)),
+            }
+        return table
+
+    def _memory(self) -> dict[str, dict[str, float]]:
+        """At the start, half-way and at the end, of every process that was there all the time."""
+        if not self.memory_mib:
+            return {}
+        samples = {
+            "start": self.memory_mib[0],
+            "middle": self.memory_mib[len(self.memory_mib) // 2],
+            "end": self.memory_mib[-1],
+        }
+        names = [name for name in samples["end"] if all(name in s for s in samples.values())]
+        return {
+            name: {when: round(sample[name], 1) for when, sample in samples.items()}
+            for name in sorted(names)
+        }
+
+
+def quantile(values: Sequence[float], percent: int) -> float | None:
+    """Of values; None: there are none."""
+    return round(float(np.percentile(values, percent)), 4) if values else None

@@ -1,0 +1,84 @@
+"""What a visitor does to the avatar, step by step: plain turns, barge-ins, and a mixed soak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+
+class StepKind(Enum):
+    """One thing that a visitor, or the operator, does; the value is its name in reports."""
+
+    QUESTION = "question"
+    BARGE_IN_IDLE = "barge_in_idle"
+    BARGE_IN_LISTENING = "barge_in_listening"
+    BARGE_IN_THINKING = "barge_in_thinking"
+    BARGE_IN_SPEAKING = "barge_in_speaking"
+    COUGH = "cough"
+    """Into the reply."""
+    SILENCE = "silence"
+    NOISE = "noise"
+    NONSENSE = "nonsense"
+    """Speech without words."""
+    SAY = "say"
+    """The operator lets the avatar speak."""
+
+
+BARGE_INS = {
+    StepKind.BARGE_IN_IDLE: "idle",
+    StepKind.BARGE_IN_LISTENING: "listening",
+    StepKind.BARGE_IN_THINKING: "thinking",
+    StepKind.BARGE_IN_SPEAKING: "speaking",
+}
+"""Barge-ins, and the state in which each is meant to come."""
+
+_TURNS = (
+    *[StepKind.QUESTION] * 5,
+    *[StepKind.BARGE_IN_SPEAKING] * 2,
+    StepKind.BARGE_IN_THINKING,
+    StepKind.BARGE_IN_LISTENING,
+    StepKind.COUGH,
+    *[StepKind.NONSENSE] * 2,
+)
+_BETWEEN = (StepKind.SILENCE, StepKind.NOISE, StepKind.SAY)
+_TURNS_BETWEEN = 4
+
+
+@dataclass(frozen=True)
+class Step:
+    """`number` chooses the question, and seeds what is random."""
+
+    kind: StepKind
+    number: int
+
+
+def plain_turns(turns: int, *, interrupt_every: int) -> list[Step]:
+    """Questions; every `interrupt_every`-th (0: none) is spoken into the answer to the one before
+    it."""
+    last = interrupt_every - 1
+    return [
+        Step(
+            StepKind.BARGE_IN_SPEAKING
+            if interrupt_every and number % interrupt_every == last
+            else StepKind.QUESTION,
+            number,
+        )
+        for number in range(turns)
+    ]
+
+
+def barge_ins(count: int) -> list[Step]:
+    """Barge-ins in every state, one state after the other."""
+    kinds = list(BARGE_INS)
+    return [Step(kinds[number % len(kinds)], number) for number in range(count)]
+
+
+def mixed_turns(turns: int, *, seed: int) -> list[Step]:
+    """So many turns of every kind, and between them silence, noise and the operator's wishes, in
+    an order that `seed` decides."""
+    kinds = [_TURNS[n % len(_TURNS)] for n in range(turns)]
+    kinds += [_BETWEEN[n % len(_BETWEEN)] for n in range(turns // _TURNS_BETWEEN)]
+    order = np.random.default_rng(seed).permutation(len(kinds))
+    return [Step(kinds[place], number) for number, place in enumerate(order)]
