@@ -116,6 +116,17 @@ def test_another_reply_s_sound_has_not_leaked() -> None:
     assert cut is None, "when block 10 was shown is not known"
 
 
+def test_a_reply_that_goes_on_over_a_visitor_is_noticed() -> None:
+    witness = TurnWitness("/avatar")
+    for frame in range(100):
+        witness._on_audio(_heard(frame, loud=True))
+    for frame in (20, 40, 60, 95):
+        witness._activity.append((START + frame * FRAME, frame % 40 == 20))
+    assert witness.ignored() == 2
+    witness.controls.append(_pause(START + 21 * FRAME, first_block=7))
+    assert witness.ignored() == 1
+
+
 def test_a_mouth_is_late_when_it_closes_after_what_was_on_its_way() -> None:
     witness = TurnWitness("/avatar")
     for frame in range(80):

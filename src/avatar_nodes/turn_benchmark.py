@@ -208,6 +208,7 @@ class TurnBenchmark:
         figures.timelines = list(self._visitor.timelines.values())
         figures.cuts = witness.cuts()
         figures.leaked_samples = witness.leaked_samples()
+        figures.ignored = witness.ignored()
         figures.barge_ins = [(meant, witness.barge_in(ns)) for meant, ns in self._begun]
         figures.prompt_to_action_s = witness.prompt_to_action_s()
         if witness.pairing is not None:

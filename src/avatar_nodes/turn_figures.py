@@ -22,6 +22,8 @@ class TurnFigures:
     """Of every reply that was heard and then held."""
     leaked_samples: int = 0
     """Of replies, heard later after the cut than allowed."""
+    ignored: int = 0
+    """Visitors who were detected while a reply was heard, and did not stop it."""
     barge_ins: list[tuple[str, BargeIn | None]] = field(default_factory=list)
     """The state in which each was meant to come, and what came; None: not noticed at all."""
     prompt_to_action_s: list[float] = field(default_factory=list)
@@ -70,6 +72,7 @@ class TurnFigures:
             "barge_in_mouth_s_max": quantile(mouths, 100),
             "barge_in_mouth_late": sum(cut.mouth_late for cut in self.cuts),
             "barge_in_leaked_samples": self.leaked_samples,
+            "barge_in_ignored": self.ignored,
             "prompt_to_action_s_p50": quantile(self.prompt_to_action_s, 50),
             "steps": dict(sorted(self.steps.items())),
             "barge_ins": self._barge_ins(),

@@ -170,6 +170,19 @@ class TurnWitness:
                 leaked += max(0, late_ns) * 640 // _FRAME_NS
         return leaked
 
+    def ignored(self) -> int:
+        """How often somebody was detected while a reply was heard, and the reply went on."""
+        orders = [
+            nanoseconds(control.header.stamp)
+            for control in self.controls
+            if control.command != TurnControl.RESUME
+        ]
+        return sum(
+            any(loud for _, loud in self._until(fired, fired + _ALLOWED_NS))
+            and not any(abs(order - fired) < _SAME_NS for order in orders)
+            for fired in self._fired_ns
+        )
+
     def barge_in(self, begun_ns: int) -> BargeIn | None:
         """What the avatar showed when somebody spoke from `begun_ns` on; None: nobody was
         detected."""
@@ -227,7 +240,8 @@ class TurnWitness:
             if other.command == TurnControl.RESUME and nanoseconds(other.header.stamp) >= decided
         )
         shown = (self._shown(b) for b in self._sounding if b >= control.first_block)
-        return min((*goes_on, *(ns for ns in shown if ns is not None)), default=_NEVER)
+        begins = (ns - _FRAME_NS // 2 for ns in shown if ns is not None)
+        return min((*goes_on, *begins), default=_NEVER)
 
     def _until(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
         """Stamps of the sound's frames between two moments, and how many samples each had up to

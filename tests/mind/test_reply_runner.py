@@ -237,6 +237,14 @@ class TestTurns:
         assert not thinking.cancelled.is_set()
         assert stage.record.given == []
 
+    def test_a_cough_that_holds_it_is_passed_over(self, stage: Stage) -> None:
+        thinking = stage.hear(7)
+        stage.runner.pause(7)
+        stage.runner.hear(8, "")
+        stage.runner.resume(7)
+        stage.think(thinking, NOD)
+        stage.expect((7, "<nods>"))
+
 
 class TestNotUnderstood:
     def test_pardon_once_then_silence(self, stage: Stage) -> None:

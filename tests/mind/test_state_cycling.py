@@ -124,6 +124,20 @@ class TestBargeIn:
         assert speaking.border().plays
         assert speaking.orders == []
 
+    def test_a_reply_that_is_said_but_not_heard_out_is_held_too(self, speaking: Talk) -> None:
+        speaking.now += BLOCK_S
+        said = speaking.machine.at_block_border(speaking.now, said=True)
+        assert (said.state, said.prompt, said.turn, said.plays) == (
+            State.IDLE, "smiles", None, False,
+        )  # fmt: skip
+        speaking.tell(K.VISITOR_SPEAKS)
+        assert speaking.machine.at_block_border(speaking.now, said=True).held
+        speaking.tell(K.FALSE_INTERRUPTION)
+        assert speaking.border().plays
+        assert speaking.orders == [(Command.PAUSE, 5), (Command.RESUME, 5)]
+        speaking.tell(K.REPLY_ENDED, 5)
+        assert speaking.border().state is State.IDLE
+
     def test_before_the_first_sound(self, talk: Talk) -> None:
         talk.tell(K.UTTERANCE, 5)
         talk.tell(K.VISITOR_SPEAKS)
@@ -342,6 +356,7 @@ def test_whatever_happens_the_state_is_legal(deeds: list[Deed]) -> None:
 
 
 @settings(max_examples=200, deadline=None)
+@example([Deed(None, 1, 0.0, False), Deed(K.REPLY_ENDED, 1, 0.0, False)])
 @example([Deed(kind, 0, 0.0, False) for kind in (K.SAY, K.VISITOR_SPEAKS, K.REPLY_ENDED, K.SAY)])
 @given(DEEDS)
 def test_after_whatever_happened_quiet_or_a_reset_leads_to_idle(deeds: list[Deed]) -> None:

@@ -204,6 +204,26 @@ def test_words_cut_a_reply_short_and_a_cough_does_not(visitor: Visitor) -> None:
     assert not late, "sound of a dropped reply"
 
 
+def test_the_end_of_a_reply_is_cut_too_while_it_is_still_on_its_way(visitor: Visitor) -> None:
+    turn = visitor.asks("what can you do")
+    visitor.wait_for(SPEAKING)
+    visitor.wait_for(IDLE)  # by the blocks that are made now; the last words are not heard yet
+    visitor.is_heard(True)
+    wait_until(lambda: visitor.commands(turn) == [TurnControl.PAUSE], what="a held reply")
+    _wait_for_silence(visitor)
+    first = len(visitor.avatar.sound)
+    visitor.is_heard(False)
+    visitor.says("", final=True)
+    visitor.wait_for_sound()
+    visitor.wait_for(IDLE)
+    _wait_for_silence(visitor)
+    assert visitor.commands(turn) == [TurnControl.PAUSE, TurnControl.RESUME]
+    heard = np.concatenate(list(visitor.avatar.sound)[first:])
+    heard, said = heard[heard != 0], visitor.words_of(turn)
+    assert len(heard) > 2000 and np.array_equal(heard, said[said != 0][-len(heard) :])
+    visitor.wait_for(IDLE)
+
+
 def test_nonsense_leaves_nobody_waiting(visitor: Visitor) -> None:
     for text in ("", "   ", "zxqv brrl", "?" * 3000):
         visitor.is_heard(True)

@@ -58,7 +58,7 @@ class EventKind(Enum):
     VISITOR_SILENT = "voice activity has ended, and no words came of it"
     UTTERANCE = "the visitor's turn has ended, with words"
     REPLY_SOUND = "sound of the reply has come (the first, or more of it)"
-    REPLY_ENDED = "the reply's last sound has been issued"
+    REPLY_ENDED = "the reply was heard to its end"
     NO_REPLY = "the reply is empty"
     FAILED = "the reply could not be made"
     BARGE_IN = "words came while the reply was held or heard: the interruption is meant"

@@ -55,7 +55,7 @@ class ReplyRunner:
     A newer turn cancels an older one. What is held is still thought out. An utterance that was not
     understood (no words, or a confidence below `min_confidence`) is answered by the persona's
     `pardon`, once; the next such utterances in a row by silence: an empty last segment. One without
-    words while the avatar is busy with another turn was a cough, and is passed over.
+    words while the avatar is busy with another turn, or holds it, was a cough, and is passed over.
 
     Args:
         dialogue_turns: how many exchanges are remembered; 0: none.
@@ -113,7 +113,8 @@ class ReplyRunner:
             if turn <= self._newest:
                 raise TurnError("stale", f"turn {turn} after turn {self._newest}")
             self._newest = turn
-            if busy and not _has_words(text):
+            held = 0 <= self._held_up_to < turn
+            if (busy or held) and not _has_words(text):
                 self._measures.count("coughs")
                 return
             if self._reply is not None and not self._reply.finished:

@@ -194,16 +194,19 @@ class StateCycling:
         self._gesture = _Gesture(prompts, now)
         return True
 
-    def at_block_border(self, now: float) -> Decision:
-        """What the block shows that begins now."""
+    def at_block_border(self, now: float, *, said: bool = False) -> Decision:
+        """What the block shows that begins now; `said`: all sound of the reply is in blocks before
+        it, which may still be heard. Then it looks as after the reply, which can still be held."""
         orders = self._leave_if_overdue(now)
-        prompt = self._prompt(now)
+        said = said and self._phase is Phase.SPEAKING
+        phase = Phase.IDLE if said else self._phase
+        prompt = self._prompt(phase, now)
         changed, self._shown = prompt != self._shown, prompt
         return Decision(
-            state=self._phase.state,
+            state=phase.state,
             prompt=prompt,
-            turn=self._turn,
-            plays=self._phase is Phase.SPEAKING,
+            turn=None if said else self._turn,
+            plays=phase is Phase.SPEAKING,
             held=self._phase.held,
             changed=changed,
             orders=orders,
@@ -232,13 +235,14 @@ class StateCycling:
             self._turn = None
         if step.phase is not before or (step.phase, event.kind) in _NEWS:
             self._news_at = now
-        self._follow_gesture(before, step.command is Command.CANCEL, now)
+        dropped = step.command is Command.CANCEL or event.kind is EventKind.RESET
+        self._follow_gesture(before, dropped, now)
         return orders
 
-    def _follow_gesture(self, before: Phase, cancelled: bool, now: float) -> None:
+    def _follow_gesture(self, before: Phase, dropped: bool, now: float) -> None:
         """It begins with the sound, outlasts a short reply, and ends with whatever begins then."""
         after = self._phase
-        if cancelled:
+        if dropped:
             self._gesture = _Gesture()
         elif (
             after is Phase.LISTENING
@@ -252,8 +256,8 @@ class StateCycling:
         if self._phase is Phase.SPEAKING and self._gesture.began is None:
             self._gesture.began = now
 
-    def _prompt(self, now: float) -> str:
-        phase, gesture = self._phase, self._gesture
+    def _prompt(self, phase: Phase, now: float) -> str:
+        gesture = self._gesture
         wanted = gesture.prompts
         if gesture.began is not None and phase.state in (State.IDLE, State.SPEAKING):
             endless = wanted.seconds == 0.0 and phase is not Phase.IDLE

@@ -17,7 +17,7 @@ from avatar_msgs.msg import (
 from avatar_msgs.msg import EpochStart as EpochStartMsg
 from avatar_msgs.msg import Prompt as PromptMsg
 from avatar_msgs.srv import SetPrompt
-from avatar_nodes.mind.conversation_table import Command, EventKind
+from avatar_nodes.mind.conversation_table import Command
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.conversation import Conversation
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
@@ -225,6 +225,8 @@ class ConductorNode(AvatarNode):
     def _advance(self) -> None:
         """Do whatever has become possible: begin an epoch, issue blocks, ask for sound, finish."""
         now = time.monotonic()
+        if self._conversation is not None:
+            self._conversation.shown(self._position.begun)
         if self._requests is not None:
             self._requests.tick(now)
         reason = self._keeper.reason_for_new_epoch(now)
@@ -372,7 +374,7 @@ class ConductorNode(AvatarNode):
         self._use_prompt(decision.prompt)
         self._switch = self.value("cache_switch")
         if decision.plays and self._intake.over:
-            self._conversation.tell(EventKind.REPLY_ENDED, decision.turn or 0)
+            self._conversation.issued(block)
         return sound
 
     def _finish_if_done(self) -> None:

@@ -57,6 +57,7 @@ class Conversation:
         self._active = False
         self._silent_since: float | None = None
         self._said: set[int] = set()
+        self._ending: tuple[int, int] | None = None
         self.on_over: Callable[[int, bool, str], None] = lambda turn, complete, reason: None
         """Called when a reply is over: its turn, whether it was said to its end, why not."""
         self._reply_out = node.publisher(ReplySegment, "reply", CONTROL)
@@ -92,6 +93,17 @@ class Conversation:
         self._handle(Event(kind, turn, reason))
         if over:
             self.on_over(turn, kind is EventKind.REPLY_ENDED, reason)
+
+    def issued(self, block: int) -> None:
+        """`block` has the last sound of the present reply; until it is heard, the reply can be
+        held."""
+        self._ending = (self._machine.turn or OWN_TURN, block)
+
+    def shown(self, block: int) -> None:
+        """A frame of `block` was shown, so that all before it was heard."""
+        if self._ending is not None and block > self._ending[1]:
+            turn, self._ending = self._ending[0], None
+            self.tell(EventKind.REPLY_ENDED, turn)
 
     @property
     def busy(self) -> bool:
@@ -136,7 +148,7 @@ class Conversation:
         if self._silent_since is not None and now - self._silent_since > self._words_timeout_s:
             self._silent_since = None
             self._handle(Event(EventKind.VISITOR_SILENT, reason="no words"))
-        decision = self._machine.at_block_border(now)
+        decision = self._machine.at_block_border(now, said=self._ending is not None)
         self._give(decision.orders)
         return decision
 
@@ -187,6 +199,7 @@ class Conversation:
 
     def _give(self, orders: tuple[Order, ...]) -> None:
         for order in orders:
+            self._ending = None
             msg = TurnControl(
                 turn=order.turn,
                 command=int(order.command),
