@@ -29,6 +29,7 @@ def _model() -> WanS2V:
     config = DiTConfig.tiny(
         dim=64, ffn_dim=128, num_layers=2, audio_inject_layers=(0,), freq_dim=32, text_dim=16,
         text_len=8, in_dim=4, out_dim=4, cond_dim=4, audio_dim=6, latent_shape=(4, 8, 8),
+        prediction="velocity",
     )  # fmt: skip
     model = WanS2V(config)
     with torch.no_grad():

@@ -73,7 +73,9 @@ class WindowRope:
         return self._moved[1]
 
 
-def prefill_sink(model: WanS2V, tokens: Tensor, rope: WindowRope, text: TextKV) -> SinkKV:
+def prefill_sink(
+    model: WanS2V, tokens: Tensor, rope: WindowRope, text: TextKV
+) -> tuple[LayerKV, ...]:
     """Keys and values of the sink's tokens [B, S, dim] in every layer, modulated at t = 0."""
     time = model.time(torch.zeros(tokens.shape[0], device=tokens.device))
     x = tokens
@@ -82,7 +84,7 @@ def prefill_sink(model: WanS2V, tokens: Tensor, rope: WindowRope, text: TextKV) 
         last = index + 1 == len(model.layers)
         x, kv = block(_sink_layer, x, time.rows, rope, None if last else text.layers[index])
         layers.append(kv)
-    return SinkKV(tuple(layers))
+    return tuple(layers)
 
 
 def _sink_layer(

@@ -28,6 +28,7 @@ from avatar_nodes.model.frame_packer import FramePacker
 from avatar_nodes.model.kv import BlockKV, MemoryKV, SinkKV, TextKV
 from avatar_nodes.model.memory import MemoryLatents, MemoryRope
 from avatar_nodes.model.modulation import Head, TimeEmbedding, sinusoid
+from avatar_nodes.model.prediction import velocity_of
 from avatar_nodes.model.rope import grid_positions, rope_table
 
 NOISY, REFERENCE, MOTION = range(3)
@@ -90,7 +91,7 @@ class WanS2V(nn.Module):
     def prefill_sink(self, latent: Tensor, text: TextKV) -> SinkKV:
         """Keys and values of a clean sink frame [B, C, 1, H, W]."""
         tokens = self._tokens(latent) + self.trainable_cond_mask.weight[REFERENCE]
-        return causal.prefill_sink(self, tokens, self._window_rope(latent), text)
+        return SinkKV(causal.prefill_sink(self, tokens, self._window_rope(latent), text), latent)
 
     def encode_audio(self, columns: Tensor) -> AudioTokens:
         """Tokens of F latent frames from feature columns [B, layers, D, 5 + 4F], 5 for context."""
@@ -113,7 +114,7 @@ class WanS2V(nn.Module):
         sound = audio if isinstance(audio, AudioTokens) else self.encode_audio(audio)
         seen = Seen(text, sink, past, memory)
         out, kv = causal.denoise_block(self, tokens, t, sound, rope, seen, where)
-        return self._unpatchify(out, x), kv
+        return self._velocity(out, x, t, sink.latent), kv
 
     def block_keys_values(
         self, x: Tensor, t: Tensor, audio: AudioTokens, text: TextKV, sink: SinkKV,
@@ -172,7 +173,9 @@ class WanS2V(nn.Module):
             self, self._noisy_tokens(windows), t.flatten(), self.encode_audio(audio.flatten(0, 1)),
             self._window_rope(windows), text, sink, remembered,
         )  # fmt: skip
-        return self._unpatchify(out, windows).unflatten(0, (streams, blocks))
+        sinks = sink_latent.repeat_interleave(blocks, dim=0)
+        velocity = self._velocity(out, windows, t.flatten(), sinks)
+        return velocity.unflatten(0, (streams, blocks))
 
     # Whole sequence, both directions.
 
@@ -193,7 +196,7 @@ class WanS2V(nn.Module):
         )
         *_, last = bidirectional.layer_parts(self, sequence)
         noisy = last.noisy.unflatten(0, (x.shape[0], -1)).flatten(1, 2)
-        return self._unpatchify(self.head(noisy, sequence.time.embedding), x)
+        return self._velocity(self.head(noisy, sequence.time.embedding), x, t, ref_latents)
 
     def full_sequence(
         self, x: Tensor, t: Tensor, context: Tensor, ref_latents: Tensor, audio_input: Tensor,
@@ -285,6 +288,17 @@ class WanS2V(nn.Module):
         self.memory_compressor = MemoryCompressor(self.config)
         self.memory_compressor.begin_as(self)
         return self
+
+    def predict_sink_difference(self) -> WanS2V:
+        """Turns a model that predicts velocities into one of `sink_difference`, in place: what it
+        has learnt to see it keeps, what it says of it begins anew, as nothing."""
+        self.config = replace(self.config, prediction="sink_difference")
+        for parameter in self.head.head.parameters():
+            nn.init.zeros_(parameter)
+        return self
+
+    def _velocity(self, out: Tensor, x: Tensor, t: Tensor, sink: Tensor) -> Tensor:
+        return velocity_of(self._unpatchify(out, x), x, t, sink, self.config.prediction)
 
     def _text_context(self, padded: Tensor) -> Tensor:
         return self.text_embedding(padded.to(cast(nn.Linear, self.text_embedding[0]).weight.dtype))

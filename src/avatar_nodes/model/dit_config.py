@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from avatar_nodes.model.prediction import PREDICTIONS, Prediction
+
 
 class ConfigError(ValueError):
     """A model configuration that this implementation cannot build; the message names the field."""
@@ -49,6 +51,7 @@ _TINY: dict[str, Any] = {
     "past_blocks": 2,
     "sink_position": 30,
     "latent_shape": (32, 16, 16),
+    "prediction": "sink_difference",
 }
 
 
@@ -83,12 +86,13 @@ class MemoryConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DiTConfig:
-    """Fields of Wan2.2-S2V's `config.json` (defaults: the 14B model), then five of our own.
+    """Fields of Wan2.2-S2V's `config.json` (defaults: the 14B model), then six of our own.
 
     Our own fields: `num_audio_layers` hidden states of the audio model that a feature column
     carries; `past_blocks` L and `sink_position` (latent frames) of the causal window;
-    `latent_shape` (C, H, W) of one latent frame that the checkpoint was trained at; `memory`, which
-    a model without visual memory leaves out.
+    `latent_shape` (C, H, W) of one latent frame that the checkpoint was trained at; `prediction`,
+    what the head's output means (see `prediction.py`); `memory`, which a model without visual
+    memory leaves out.
     """
 
     dim: int = 5120
@@ -125,6 +129,7 @@ class DiTConfig:
     past_blocks: int = 3
     sink_position: int = 30
     latent_shape: tuple[int, int, int] = (16, 48, 88)
+    prediction: Prediction = "velocity"
     memory: MemoryConfig | None = None
 
     def __post_init__(self) -> None:
@@ -214,6 +219,9 @@ class DiTConfig:
             raise ConfigError(f"latent_shape {self.latent_shape} is not a multiple of the patch")
 
     def _check_supported(self) -> None:
+        if self.prediction not in PREDICTIONS:
+            choices = " or ".join(PREDICTIONS)
+            raise ConfigError(f"prediction: expected {choices}, got {self.prediction!r}")
         for name, wanted in _ONLY.items():
             if getattr(self, name) != wanted:
                 found = getattr(self, name)

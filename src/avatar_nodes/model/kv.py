@@ -42,6 +42,9 @@ class MemoryKV:
 
 @dataclass(frozen=True)
 class SinkKV:
-    """The sink frame's self-attention keys and values in every layer, [B, tokens, heads, d]."""
+    """The sink frame's self-attention keys and values in every layer, [B, tokens, heads, d], and
+    its latent, [B, C, 1, H, W].
+    """
 
     layers: tuple[LayerKV, ...]
+    latent: Tensor

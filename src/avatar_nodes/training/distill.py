@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from avatar_nodes.model.checkpoint import CheckpointError
 from avatar_nodes.training.distributed import Workers
@@ -22,6 +23,7 @@ from avatar_nodes.training.flow_matching import (
     cell_weight,
     draw_sigmas,
     flow_matching_loss,
+    level_weight,
     noised,
 )
 from avatar_nodes.training.guidance import EMPTY_PROMPT, Conditions, Guidance, whole_velocity
@@ -136,10 +138,10 @@ class Distillation:
             eps = noise(clean.shape)
             conditions = _conditions(self.fake, batch)
             velocity = whole_velocity(self.fake.dit, noised(clean, eps, sigma), sigma, conditions)
+        weight = self._weight(batch, sigma, self.fake)
         loss, _, _ = flow_matching_loss(
-            velocity.float(), eps - clean, batch.mouth,
-            cell_weight(batch, self.options.mouth_weight, self.options.motion_weight), self.workers,
-        )  # fmt: skip
+            velocity.float(), eps - clean, batch.mouth, weight, self.workers
+        )
         loss.backward()
         norm = self.fake_optimizers.clip(1.0)
         self.fake_optimizers.step(scale)
@@ -180,12 +182,18 @@ class Distillation:
         eps = noise(batch.latents.shape)
         with self.workers.mixed_precision():
             velocity = self.generator(batch, noised(batch.latents, eps, sigma), sigma)
+        weight = self._weight(batch, sigma, self.generator)
         loss, _, _ = flow_matching_loss(
-            velocity.float(), eps - batch.latents, batch.mouth,
-            cell_weight(batch, self.options.mouth_weight, self.options.motion_weight), self.workers,
-        )  # fmt: skip
+            velocity.float(), eps - batch.latents, batch.mouth, weight, self.workers
+        )
         (self.options.regression_weight * loss).backward()
         return loss.item()
+
+    def _weight(self, batch: WindowBatch, sigma: Tensor, model: TalkingModel) -> Tensor:
+        """Loss weights of flow matching: of cells, and of noise levels."""
+        options = self.options
+        weight = cell_weight(batch, options.mouth_weight, options.motion_weight)
+        return weight * level_weight(sigma, model.dit.config.prediction)
 
     def _roll(
         self, batch: WindowBatch, rng: np.random.Generator, noise: Noise, *,

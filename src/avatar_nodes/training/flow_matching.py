@@ -11,8 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.model.prediction import LEAST_SIGMA, Prediction
 from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.encoded import WindowBatch
+
+_EVEN_SIGMA = 0.5
 
 
 def shifted(uniform: np.ndarray, shift: float) -> np.ndarray:
@@ -49,6 +52,18 @@ def noised(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
 def cell_weight(batch: WindowBatch, mouth_weight: float, motion_weight: float) -> Tensor:
     """Loss weights [B, N, 1, 3, h, w] of a batch's latent cells; 1 where nothing happens."""
     return 1.0 + (mouth_weight - 1.0) * batch.mouth + (motion_weight - 1.0) * batch.motion
+
+
+def level_weight(sigma: Tensor, prediction: Prediction) -> Tensor:
+    """Loss weights [B, N or 1, 1, 1, 1, 1] of noise levels [B, N] or [B].
+
+    A velocity made of a difference from the sink is the more wrong the smaller sigma is, by 1 /
+    sigma; so that a few nearly clean windows do not drown the others, the weight holds their loss
+    at that of sigma = 0.5.
+    """
+    if prediction == "velocity":
+        return torch.ones_like(per_window(sigma))
+    return per_window(sigma).div(_EVEN_SIGMA).clamp(LEAST_SIGMA / _EVEN_SIGMA, 1.0).square()
 
 
 def flow_matching_loss(

@@ -16,7 +16,12 @@ from torch import Tensor
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.encoded import EncodedClips, WindowBatch
-from avatar_nodes.training.flow_matching import cell_weight, flow_matching_loss, noised
+from avatar_nodes.training.flow_matching import (
+    cell_weight,
+    flow_matching_loss,
+    level_weight,
+    noised,
+)
 from avatar_nodes.training.noise import Noise
 from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
 from avatar_nodes.training.parameter_average import ParameterAverage
@@ -109,10 +114,11 @@ def _backward(
     """Gradients of one batch's loss; returns its figures."""
     with workers.mixed_precision():
         velocity = model(batch, noised(batch.latents, noise, sigma), sigma)
+    weight = cell_weight(batch, options.mouth_weight, options.motion_weight)
+    weight = weight * level_weight(sigma, model.dit.config.prediction)
     loss, mouth, rest = flow_matching_loss(
-        velocity.float(), noise - batch.latents, batch.mouth,
-        cell_weight(batch, options.mouth_weight, options.motion_weight), workers,
-    )  # fmt: skip
+        velocity.float(), noise - batch.latents, batch.mouth, weight, workers
+    )
     loss.backward()
     return {"loss": loss.item(), "mouth": mouth.item(), "rest": rest.item()}
 

@@ -99,10 +99,21 @@ class TalkingModel(nn.Module):
 
 
 def _begun_from(start: Path, config: DiTConfig) -> WanS2V:
-    """A model of `config` with an export's weights, held once; a frame packer is left behind."""
-    weights = load_checkpoint(start).state_dict()
-    if not config.enable_framepack:
-        weights = {name: x for name, x in weights.items() if not name.startswith("frame_packer.")}
+    """A model of `config` with an export's weights, held once. What `config` has no place for is
+    left behind (frame packer, memory), and the head where it predicts something else.
+    """
+    begun = load_checkpoint(start)
+    if (begun.config.prediction, config.prediction) == ("velocity", "sink_difference"):
+        begun.predict_sink_difference()
+    if begun.config.prediction != config.prediction:
+        found, wanted = begun.config.prediction, config.prediction
+        raise CheckpointError(f"{start}: predicts {found}, not {wanted}")
+    without = {
+        "frame_packer.": not config.enable_framepack,
+        "memory_compressor.": config.memory is None,
+    }
+    left_behind = tuple(prefix for prefix, missing in without.items() if missing)
+    weights = {n: x for n, x in begun.state_dict().items() if not n.startswith(left_behind)}
     with torch.device("meta"):
         dit = WanS2V(config)
     problems = compare_tensors(dict(dit.state_dict()), weights)
