@@ -179,7 +179,9 @@ class TurnBenchmark:
                 question = np.concatenate([_BREATH, question])
         self._begun.append((BARGE_INS[step.kind], time.time_ns()))
         visitor.say(question)
-        visitor.wait_for_state(AvatarState.LISTENING, _PATIENCE_S)
+        # Not by the state LISTENING: where blocks are slow, none may show it.
+        visitor.wait_for("an ear for the visitor", lambda: visitor.noticed, _PATIENCE_S)
+        visitor.wait_for("the turn's end", lambda: not visitor.noticed, _PATIENCE_S)
         visitor.wait_for_state(AvatarState.SPEAKING, _PATIENCE_S)
 
     def _rest(self) -> None:
@@ -191,10 +193,11 @@ class TurnBenchmark:
             left = deadline - time.monotonic()
             if left < 0.0:
                 raise VisitorError(f"no rest within {_PATIENCE_S:g} s")
+            visitor.wait_for("the words of his turn", lambda: visitor.understood, left)
             visitor.wait_for_state(AvatarState.IDLE, left)
             changes = visitor.states
             visitor.pause(_REST_S)
-            if visitor.states == changes and not visitor.noticed:
+            if visitor.states == changes and not visitor.noticed and visitor.understood:
                 return
 
     def _note_memory(self) -> None:

@@ -57,6 +57,7 @@ class VirtualVisitor:
         self._position = 0
         self._going = True
         self._broken_off = False
+        self._begun = self._heard = 0
         self.noticed = False
         """The avatar hears somebody speak."""
         self.state: AvatarState | None = None
@@ -128,6 +129,12 @@ class VirtualVisitor:
         with self._lock:
             return len(self._sound) > 0
 
+    @property
+    def understood(self) -> bool:
+        """Every turn that began has got its final text, be it empty."""
+        with self._lock:
+            return self._heard >= self._begun
+
     def wait_for(self, what: str, condition: Callable[[], bool], timeout_s: float) -> None:
         """Until `condition` holds; it is asked at every message and every 40 ms.
 
@@ -194,11 +201,15 @@ class VirtualVisitor:
 
     def _on_activity(self, msg: SpeechActivity) -> None:
         with self._lock:
+            self._begun += bool(msg.active) and not self.noticed
             self.noticed = bool(msg.active)
             self._lock.notify_all()
 
     def _on_utterance(self, msg: Utterance) -> None:
         if msg.is_final:
+            with self._lock:
+                self._heard += 1
+                self._lock.notify_all()
             self.on_line("visitor", msg.text or "(not understood)")
 
     def _on_reply(self, msg: ReplySegment) -> None:
