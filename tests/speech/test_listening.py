@@ -147,6 +147,43 @@ def test_a_question_is_a_turn_with_its_times_and_words(make_ear: type[Ear]) -> N
     assert np.diff(places).max() <= 0.3 * SECOND
 
 
+LONG_SILENCE = TurnSettings(silence_s=3.0)
+
+
+@pytest.mark.parametrize(
+    ("known", "ends"), [("where is the exit, please", True), ("Where is the entrance?", False)]
+)
+def test_a_known_sentence_ends_the_turn_at_its_first_pause(
+    make_ear: type[Ear], known: str, ends: bool
+) -> None:
+    ear = make_ear(turn=LONG_SILENCE, known=[known])
+    speech = say("Where is the exit, please?")
+    sound = with_noise(np.concatenate([silence(1.0), speech, silence(0.6)]))
+    ear.hear(sound)
+    wait_until(lambda: any(heard.settled for heard in ear.heard), what="the pause's text")
+    ear.hear(with_noise(silence(0.1)), len(sound))
+    assert [change.active for change in ear.changes] == ([True, False] if ends else [True])
+    if ends:
+        (final,) = ear.finals(1)
+        assert words(final.recognition.text) == "where is the exit please".split()
+
+
+def test_a_visitor_who_goes_on_after_a_known_sentence_is_heard_to_the_end(
+    make_ear: type[Ear],
+) -> None:
+    """What was known in the first pause does not end the turn in the second."""
+    ear = make_ear(turn=LONG_SILENCE, known=["Who are you?"])
+    first, second = say("Who are you?"), say("Where is the exit, please?")
+    sound = with_noise(np.concatenate([silence(1.0), first, silence(0.3), second, silence(0.6)]))
+    ear.hear(sound)
+    wait_until(lambda: any(h.settled for h in ear.heard), what="a pause's text")
+    ear.hear(with_noise(silence(0.2)), len(sound))
+    assert [change.active for change in ear.changes] == [True]
+    ear.hear(with_noise(silence(3.0)), len(sound) + round(0.2 * RATE))
+    (final,) = ear.finals(1)
+    assert {"who", "exit"} <= set(words(final.recognition.text))
+
+
 def test_turns_follow_each_other(make_ear: type[Ear]) -> None:
     ear = make_ear()
     parts = [around(say(text)) for text in ("Who are you?", "Please wave your hand.", "Goodbye!")]

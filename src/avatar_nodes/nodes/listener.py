@@ -64,6 +64,7 @@ class ListenerNode(AvatarNode):
         NodeParameter("recogniser_device", "cpu", "Torch device of recogniser whisper."),
         NodeParameter("language", "", "Spoken language, BCP 47; empty: the model's, or detected."),
         NodeParameter("phrases", [""], "Sentences that visitors are likely to say."),
+        NodeParameter("eager", True, "A turn that is one of `phrases` ends at its first pause."),
         NodeParameter(
             "interim_s", 0.3, "Sound between interim texts; 0: only in pauses [s].", 0.0, 10.0
         ),
@@ -133,6 +134,7 @@ class ListenerNode(AvatarNode):
             activity_s=self.value("activity_s"),
             interim_s=self.value("interim_s"),
             backlog_s=self.value("backlog_s"),
+            known=self.value("phrases") if self.value("eager") else (),
         )
 
     def _on_user_audio(self, msg: AudioChunk) -> None:

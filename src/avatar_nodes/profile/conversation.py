@@ -66,7 +66,13 @@ class ListenerSection(Section):
         default="", description="Spoken language, BCP 47; empty: the model's, or detected."
     )
     phrases: list[str] = Field(
-        default_factory=list, description="Sentences that visitors are likely to say."
+        default_factory=list,
+        description="Sentences that visitors are likely to say; none: the persona's examples.",
+    )
+    eager: bool = Field(
+        default=True,
+        description="A turn that is one of `phrases` ends at its first pause of 0.2 s, without"
+        " waiting for `silence_s`.",
     )
     interim_s: float = Field(
         default=0.3,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from avatar_nodes.speech.audio_file import GRAPH_RATE
 from avatar_nodes.speech.echo import CleanFrame, EchoControl, level_db
 from avatar_nodes.speech.echo_gate import EchoGate
 from avatar_nodes.speech.recognition import Recogniser
+from avatar_nodes.speech.recognition_phrases import words_of
 from avatar_nodes.speech.recognition_worker import Heard, RecognitionWorker
 from avatar_nodes.speech.ring_buffer import RingBuffer
 from avatar_nodes.speech.sound_intake import SoundIntake
@@ -57,6 +58,7 @@ class ListeningSettings:
         playback_threshold: instead of the turn's threshold while the avatar is heard, if higher.
         activity_s: seconds of sound between two reports of activity without a change.
         interim_s, backlog_s: of `RecognitionWorker`.
+        known: sentences in any spelling; a turn that is one of them ends at its first pause.
     """
 
     turn: TurnSettings = field(default_factory=TurnSettings)
@@ -64,6 +66,7 @@ class ListeningSettings:
     activity_s: float = 0.25
     interim_s: float = 0.3
     backlog_s: float = 10.0
+    known: Sequence[str] = ()
 
 
 class Listening:
@@ -93,10 +96,13 @@ class Listening:
         self._echo = echo
         self._gate = gate
         self._detector = TurnDetector(settings.turn)
+        self._known = {_spoken(sentence) for sentence in settings.known} - {""}
+        self._complete = (first_turn - 1, 0)
+        self._tell = on_heard
         self.intake = SoundIntake()
         self.worker = RecognitionWorker(
             recogniser,
-            on_heard=on_heard,
+            on_heard=self._on_heard,
             on_error=on_error,
             interim_s=settings.interim_s,
             backlog_s=settings.backlog_s,
@@ -215,6 +221,8 @@ class Listening:
             if self._gate is not None and not self._gate.passes(level, loudest, visitor=speaking):
                 counted = 0.0
         events = self._detector.push(first, len(window), counted, threshold=threshold)
+        if self._is_complete(events):
+            events += self._detector.stop("complete")
         end = first + len(window)
         now = Activity(
             stream=self.intake.stream,
@@ -226,6 +234,18 @@ class Listening:
             during_playback=playing,
         )
         return self._handle(events, now) or self._report_at_times(now, len(window))
+
+    def _is_complete(self, events: list[TurnEvent]) -> bool:
+        """The turn pauses after what is a known sentence."""
+        last = events[-1] if events else None
+        pauses = isinstance(last, TurnContinued) and last.end_sample - last.speech_end >= _TAIL
+        return pauses and self._complete == (self.turn, self._end_ns)
+
+    def _on_heard(self, heard: Heard) -> None:
+        """On the recognition's thread."""
+        if heard.settled and _spoken(heard.recognition.text) in self._known:
+            self._complete = (heard.turn, heard.end_ns)
+        self._tell(heard)
 
     def _report_at_times(self, now: Activity, samples: int) -> list[Activity]:
         self._activity = now
@@ -292,3 +312,8 @@ class Listening:
             samples = self._ring.read(self._sent, stop - self._sent)
             self._sent = stop
             self.worker.sound(self.turn, samples, start_ns=self._start_ns, end_ns=self._end_ns)
+
+
+def _spoken(sentence: str) -> str:
+    """A sentence as it sounds: its words alone."""
+    return " ".join(words_of(sentence))

@@ -11,7 +11,7 @@ from typing import Literal
 
 from avatar_nodes.speech.audio_file import GRAPH_RATE
 
-EndReason = Literal["silence", "length", "gap", "end"]
+EndReason = Literal["silence", "complete", "length", "gap", "end"]
 
 _CANDIDATE_GAP_S = 0.15
 """A beginning that is interrupted for so long was none."""
@@ -84,8 +84,8 @@ class TurnEnded:
     too_short: bool
     """True: too little speech for words."""
     reason: EndReason
-    """`silence`, `length` (the longest allowed), `gap` (sound is missing) or `end` (of the
-    stream)."""
+    """`silence`, `complete` (a shorter silence after a sentence that is known), `length` (the
+    longest allowed), `gap` (sound is missing) or `end` (of the stream)."""
 
 
 TurnEvent = TurnBegan | TurnContinued | TurnEnded
@@ -131,7 +131,7 @@ class TurnDetector:
         return []
 
     def stop(self, reason: EndReason) -> list[TurnEvent]:
-        """The sound does not go on: end the open turn and forget what led to the next."""
+        """End the open turn, if there is one, and forget what led to the next."""
         events: list[TurnEvent] = [self._end(reason)] if self._open else []
         self._clear()
         return events
