@@ -240,6 +240,21 @@ def test_a_visitor_without_an_echo_is_heard_from_his_first_word_while_the_avatar
     assert any(report.during_playback for report in ear.changes)
 
 
+def test_a_headset_is_noticed_and_its_visitor_heard_on_top_of_the_avatar(
+    make_ear: type[Ear],
+) -> None:
+    """With the canceller on, after some seconds in which none of the avatar came back."""
+    avatar = avatar_speech()
+    question = say("Where is the exit, please?", "en-us+m3")
+    quiet = silence(len(avatar) / RATE)
+    ear = make_ear("aec")
+    ear.hear(with_noise(added(quiet, question, 6.0)), avatar=avatar)
+    (final,) = ear.finals(1)
+    assert words(final.recognition.text)[:3] == ["where", "is", "the"]
+    assert ear.changes[0].during_playback
+    assert 5.8 < ear.changes[0].since_sample / RATE < 6.3
+
+
 def test_the_end_of_the_stream_ends_the_turn(make_ear: type[Ear]) -> None:
     ear = make_ear()
     ear.hear(around(say("What time is it?"), after_s=0.05), over=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from avatar_nodes.speech.audio_file import GRAPH_RATE
 from avatar_nodes.speech.echo_canceller import FRAME, EchoCanceller
+from avatar_nodes.speech.echo_presence import EchoPresence
 from avatar_nodes.speech.echo_reference import EchoReference, sample_at
 
 EchoMode = Literal["aec", "gate", "none"]
@@ -46,7 +47,8 @@ class CleanFrame:
 
 
 class EchoControl:
-    """Aligns captured with presented sound by their stamps, and cancels (`aec`) the echo.
+    """Aligns captured with presented sound by their stamps, and cancels (`aec`) the echo, if there
+    is one.
 
     In the other modes the sound passes as it is; who listens knows from each frame whether the
     avatar plays, and how loud.
@@ -62,6 +64,7 @@ class EchoControl:
 
     def __init__(self, mode: EchoMode, *, delay_s: float = 0.0, tail_s: float = 0.3) -> None:
         self._canceller = EchoCanceller() if mode == "aec" else None
+        self._presence = EchoPresence()
         self._delay = round(delay_s * GRAPH_RATE)
         self._reference = EchoReference()
         self._position: int | None = None
@@ -69,6 +72,11 @@ class EchoControl:
         self._rest = np.zeros(0, np.int16)
         self._levels: deque[float] = deque(maxlen=max(1, round((tail_s + 0.05) * 100)))
         self._power_in = self._power_out = 0.0
+
+    @property
+    def present(self) -> bool:
+        """The avatar is heard by the microphone, as far as is known."""
+        return self._presence.present
 
     @property
     def erle_db(self) -> float | None:
@@ -130,7 +138,9 @@ class EchoControl:
         clean = captured
         if self._canceller is not None:
             clean = self._canceller.process(captured, reference)
-            if playing and not visitor:
+            if not self._presence.update(captured, reference):
+                clean = captured
+            elif playing and not visitor:
                 self._measure(captured, clean)
         return CleanFrame(first, clean, playing, loudest)
 
