@@ -35,7 +35,15 @@ from avatar_nodes.training.run import TrainingRun
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 MEMORY = MemoryConfig(short=3, long=2, hidden=8, heads=2)
 OPTIONS = CompressorTraining(
-    steps=3, batch=2, blocks=BLOCKS, window=1, lag=2, warmup=1, sample_every=99, memory=MEMORY
+    steps=3,
+    batch=2,
+    blocks=BLOCKS,
+    window=1,
+    lag=2,
+    warmup=1,
+    sample_every=99,
+    memory=MEMORY,
+    compile=False,
 )
 
 
@@ -121,14 +129,10 @@ class TestExercises:
         frames = batch.latents.transpose(2, 3).flatten(1, 2)
         streams = [continuation(f, OPTIONS, np.random.default_rng(0)) for f in frames]
         whole = exercises(batch, streams, 1)
-        sizes = set()
-        for seed in range(40):
-            less = partial(whole, np.random.default_rng(seed))
-            long, short = less.long.shape[1], less.short.shape[1]
-            assert not long or short == MEMORY.short
-            assert torch.equal(less.short, whole.short[:, MEMORY.short - short :])
-            sizes.add((long, short))
-        assert sizes == {(0, 0), (0, 1), (0, 2), (0, 3), (1, 3)}
+        made = [partial(whole, np.random.default_rng(seed)) for seed in range(40)]
+        sizes = {(less.long.shape[1], less.short.shape[1]) for less in made}
+        assert sizes == {(0, 0), (0, MEMORY.short)}
+        assert all(torch.equal(m.short, whole.short) for m in made if m.short.shape[1])
 
     def test_it_stands_for_what_memory_shows(self, run_folder: Path) -> None:
         """Blocks 0 and 2 of the clip show a ball, block 1 a cup."""

@@ -2,9 +2,9 @@
 
 Two exercises, mixed (InteractiveAvatar):
 
-Reconstruct. A block of the clip is to be denoised from what memory holds. Of short memory random
-frames are kept, those of the block among them where it lies there; the others are masked with
-noise. Of long memory only the frame nearest in time to the block is kept, as an anchor. So tokens
+Reconstruct. A window of the clip is to be denoised from what memory holds. Of short memory random
+frames are kept, those of the window among them where it lies there; the others are masked with
+noise. Of long memory only the frame nearest in time to the window is kept, as an anchor. So tokens
 must carry what any frame looked like, and blocks learn to look there.
 
 Continue. The last blocks of the clip, in the situation of the stream: the frames up to `lag` blocks
@@ -48,17 +48,16 @@ class CompressorTraining(FlowOptions):
     blocks: int = 12
     """Blocks drawn of a clip: the history and the window at its end."""
     window: int = 2
-    """Blocks that continue a history."""
+    """Blocks that are made."""
     lag: int = 4
     """Blocks by which memory is behind the window, as in the stream."""
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     learning_rate: float = 5e-4
     matrix_learning_rate: float | None = None
-    compile: bool = False
     reconstruct_share: float = 0.5
     """Share of steps that reconstruct; the others continue."""
     partial_share: float = 0.25
-    """Share of steps with fewer frames than memory holds, down to none: how a stream begins."""
+    """Share of steps with short memory alone, or none: how a stream begins."""
     unnamed_share: float = 0.5
     """Share of windows whose prompts call a thing that memory shows just "it"."""
     kept_share: float = 0.5
@@ -144,7 +143,7 @@ class _CompressorStage:
         reconstruct = rng.random() < options.reconstruct_share
         exercise = reconstruction if reconstruct else continuation
         streams = [exercise(frames, options, rng) for frames in _frames(batch.latents)]
-        made = exercises(batch, streams, 1 if reconstruct else options.window)
+        made = exercises(batch, streams, options.window)
         if rng.random() < options.partial_share:
             made = partial(made, rng)
         else:
@@ -181,11 +180,11 @@ def train_compressor(
 def reconstruction(
     frames: Tensor, options: CompressorTraining, rng: np.random.Generator
 ) -> Exercise:
-    """Any block of the clip [F, C, h, w], to be made from memory."""
+    """Any window of the clip [F, C, h, w], to be made from memory."""
     count, kept = len(frames), options.memory.short
     begin_short = int(rng.integers(count - kept + 1))
-    block = int(rng.integers(count // BLOCK_FRAMES))
-    target = np.arange(BLOCK_FRAMES) + BLOCK_FRAMES * block
+    block = int(rng.integers(count // BLOCK_FRAMES - options.window + 1))
+    target = np.arange(BLOCK_FRAMES * options.window) + BLOCK_FRAMES * block
     place = np.arange(begin_short, begin_short + kept)
     visible = (rng.random(kept) < options.kept_share) | np.isin(place, target)
     short = _masked(frames[place], visible, rng)
@@ -248,13 +247,10 @@ def unnamed(
 
 
 def partial(batch: RememberingBatch, rng: np.random.Generator) -> RememberingBatch:
-    """With fewer frames remembered: no key frame comes before short memory is full."""
-    long, short = batch.long.shape[1], batch.short.shape[1]
-    held = int(rng.integers(long + short))
-    values = {f.name: getattr(batch, f.name) for f in fields(batch)}
-    values["short"] = batch.short[:, max(0, short - held) :]
-    values["long"] = batch.long[:, : max(0, held - short)]
-    return RememberingBatch(**values)
+    """Without key frames, or with nothing remembered. Not with every number of frames in between:
+    each would be compiled for anew."""
+    kept = 0 if rng.random() < 0.5 else batch.short.shape[1]
+    return replace(batch, long=batch.long[:, :0], short=batch.short[:, :kept])
 
 
 def _masked(frames: Tensor, visible: np.ndarray, rng: np.random.Generator) -> Tensor:
