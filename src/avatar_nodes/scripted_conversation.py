@@ -89,8 +89,12 @@ class ScriptedConversation:
             self._runner.stop(_DONE)
 
     def _ask(self, visitor: VirtualVisitor, samples: np.ndarray) -> None:
+        """Say it, and hear the answer to its end: states are told with the blocks that are issued,
+        which are heard some time later."""
         visitor.wait_for_state(AvatarState.IDLE, _PATIENCE_S)
         visitor.pause(self._pause_s)
+        over = visitor.turns_over
         visitor.say(samples)
         visitor.wait_for_state(AvatarState.SPEAKING, _PATIENCE_S)
+        visitor.wait_for("the answer's end", lambda: visitor.turns_over > over, _PATIENCE_S)
         visitor.wait_for_state(AvatarState.IDLE, _PATIENCE_S)

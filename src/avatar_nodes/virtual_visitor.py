@@ -135,6 +135,11 @@ class VirtualVisitor:
         with self._lock:
             return self._heard >= self._begun
 
+    @property
+    def turns_over(self) -> int:
+        """Turns whose answers were heard to their end, or cut short."""
+        return sum(timeline.over for timeline in list(self.timelines.values()))
+
     def wait_for(self, what: str, condition: Callable[[], bool], timeout_s: float) -> None:
         """Until `condition` holds; it is asked at every message and every 40 ms.
 
