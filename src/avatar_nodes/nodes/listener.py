@@ -170,7 +170,8 @@ class ListenerNode(AvatarNode):
         self.telemetry.gauge("backlog_s", self._listening.worker.backlog_s)
         self.telemetry.gauge("overloads", self._listening.worker.overloads)
         self.telemetry.gauge("gaps", self._listening.intake.gaps)
-        self.telemetry.gauge("echo_present", float(self._echo.present))
+        if (present := self._echo.present) is not None:
+            self.telemetry.gauge("echo_present", float(present))
         if (erle := self._echo.erle_db) is not None:
             self.telemetry.gauge("echo_return_loss_db", erle)
 

@@ -64,7 +64,7 @@ class EchoControl:
 
     def __init__(self, mode: EchoMode, *, delay_s: float = 0.0, tail_s: float = 0.3) -> None:
         self._canceller = EchoCanceller() if mode == "aec" else None
-        self._presence = EchoPresence()
+        self._presence = EchoPresence() if mode == "aec" else None
         self._delay = round(delay_s * GRAPH_RATE)
         self._reference = EchoReference()
         self._position: int | None = None
@@ -74,9 +74,9 @@ class EchoControl:
         self._power_in = self._power_out = 0.0
 
     @property
-    def present(self) -> bool:
-        """The avatar is heard by the microphone, as far as is known."""
-        return self._presence.present
+    def present(self) -> bool | None:
+        """The avatar is heard by the microphone, as far as is known; None: nobody looks."""
+        return None if self._presence is None else self._presence.present
 
     @property
     def erle_db(self) -> float | None:
@@ -136,7 +136,7 @@ class EchoControl:
         loudest = max(self._levels)
         playing = loudest > _AUDIBLE_DB
         clean = captured
-        if self._canceller is not None:
+        if self._canceller is not None and self._presence is not None:
             clean = self._canceller.process(captured, reference)
             if not self._presence.update(captured, reference):
                 clean = captured

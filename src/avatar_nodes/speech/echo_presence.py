@@ -38,6 +38,7 @@ class EchoPresence:
         self._captured: deque[np.ndarray] = deque(maxlen=_WINDOW_FRAMES)
         self._reference: deque[np.ndarray] = deque(maxlen=_WINDOW_FRAMES + _LATEST // FRAME)
         self._levels: deque[float] = deque(maxlen=_FLOOR_FRAMES)
+        self._loud: deque[bool] = deque(maxlen=_WINDOW_FRAMES)
         self._since_look = 0
         self._quiet_looks = 0
         self.present = True
@@ -48,6 +49,7 @@ class EchoPresence:
         self._captured.append(captured)
         self._reference.append(reference)
         self._levels.append(_rms(captured))
+        self._loud.append(_rms(reference) > _LOUD)
         self._since_look += 1
         if self._since_look >= _LOOK_FRAMES and len(self._captured) == _WINDOW_FRAMES:
             self._since_look = 0
@@ -55,8 +57,7 @@ class EchoPresence:
         return self.present
 
     def _look(self) -> None:
-        played = list(self._reference)[-_WINDOW_FRAMES:]
-        if sum(_rms(frame) > _LOUD for frame in played) < _LOUD_FRAMES:
+        if sum(self._loud) < _LOUD_FRAMES:
             return
         floor = float(np.quantile(self._levels, 0.1)) + 1.0
         level = float(np.median(list(self._levels)[-_WINDOW_FRAMES:]))
@@ -64,8 +65,10 @@ class EchoPresence:
             self._quiet_looks += 1
             if self._quiet_looks >= _QUIET_LOOKS:
                 self.present = False
-        elif self._likeness() > _ALIKE:
-            self.present, self._quiet_looks = True, 0
+            return
+        self._quiet_looks = 0
+        if self._likeness() > _ALIKE:
+            self.present = True
 
     def _likeness(self) -> float:
         """The largest correlation, 0..1, of the last second captured with what was played up to
