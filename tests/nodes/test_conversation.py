@@ -204,6 +204,18 @@ def test_words_cut_a_reply_short_and_a_cough_does_not(visitor: Visitor) -> None:
     assert not late, "sound of a dropped reply"
 
 
+def test_words_that_overtake_the_end_of_their_activity_hold_no_reply(visitor: Visitor) -> None:
+    """Both are of one turn, on two topics."""
+    visitor.wait_for(IDLE)
+    visitor.is_heard(True)
+    visitor.wait_for(LISTENING)
+    turn = visitor.says("where is the toilet")
+    visitor.wait_for(SPEAKING)
+    visitor.is_heard(False)
+    visitor.wait_for(IDLE)
+    assert visitor.commands(turn) == []
+
+
 def test_the_end_of_a_reply_is_cut_too_while_it_is_still_on_its_way(visitor: Visitor) -> None:
     turn = visitor.asks("what can you do")
     visitor.wait_for(SPEAKING)

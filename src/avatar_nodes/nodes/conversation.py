@@ -21,6 +21,7 @@ from avatar_nodes.mind.state_cycling import (
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.speech.turn_stream import turn_of
 from avatar_nodes.wire.qos import CONTROL, LATCHED
+from avatar_nodes.wire.stamp import nanoseconds
 from avatar_nodes.wire.wire_error import WireError
 
 # Turns count up from milliseconds since 1970; one far ahead would make all that follow stale.
@@ -55,6 +56,7 @@ class Conversation:
         self._words_timeout_s: float = value("words_timeout_s")
         self._barge_in: bool = value("barge_in")
         self._active = False
+        self._active_from_ns = 0
         self._silent_since: float | None = None
         self._said: set[int] = set()
         self._ending: tuple[int, int] | None = None
@@ -157,6 +159,8 @@ class Conversation:
             return
         if msg.active:
             begins, self._active, self._silent_since = not self._active, True, None
+            if begins:
+                self._active_from_ns = nanoseconds(msg.header.stamp)
             kind = EventKind.VISITOR_SPEAKS if begins else EventKind.VISITOR_GOES_ON
             self._handle(Event(kind, reason="the visitor speaks"))
         elif self._active:
@@ -169,6 +173,8 @@ class Conversation:
             return
         if msg.is_final:
             self._silent_since = None
+            # The end of this turn's activity may be behind it on its own topic.
+            self._active = self._active and self._active_from_ns > nanoseconds(msg.end)
             if not words:
                 self._handle(Event(EventKind.VISITOR_SILENT, msg.turn, "nothing was recognised"))
                 return
