@@ -171,6 +171,7 @@ def test_environment_of_a_process() -> None:
     denoiser = next(process for process in graph.processes if process.name == "denoiser_1")
     environment = process_environment(denoiser, {"HOME": "/home/me"})
     assert environment["OMP_NUM_THREADS"] == "2"
+    assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
     assert environment["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("config/fastdds.xml")
     assert environment["HOME"] == "/home/me"
     assert process_environment(denoiser, {"OMP_NUM_THREADS": "7"})["OMP_NUM_THREADS"] == "7"

@@ -69,7 +69,12 @@ def process_environment(
     Raises:
         ResourceError: the package is not installed whole.
     """
-    wanted = {"OMP_NUM_THREADS": str(process.threads), "PYTHONUNBUFFERED": "1"}
+    wanted = {
+        "OMP_NUM_THREADS": str(process.threads),
+        # Threads that wait for one another must not spin: other nodes need the core.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONUNBUFFERED": "1",
+    }
     return wanted | child_environment(base)
 
 

@@ -284,7 +284,7 @@ class TurnWitness:
 
     def _on_credit(self, msg: BlockCredit) -> None:
         if due := nanoseconds(msg.next_due):
-            self._due_ns[int(msg.presented_block) + 1] = due
+            self._due_ns[int(msg.playable_block) + 1] = due
 
     def _on_prompt(self, msg: Prompt) -> None:
         self._prompts[msg.id] = msg.text

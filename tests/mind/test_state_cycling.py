@@ -194,6 +194,38 @@ class TestGesture:
         assert talk.border().prompt == "talks"
 
 
+class TestComingPrompt:
+    def test_is_known_before_the_block_that_brings_it(self, talk: Talk) -> None:
+        def coming() -> str | None:
+            return talk.machine.coming_prompt(talk.now)
+
+        assert coming() == "idles"
+        talk.tell(K.VISITOR_SPEAKS)
+        assert coming() == "listens" == talk.border().prompt
+        talk.tell(K.UTTERANCE, 5)
+        assert coming() is None, "nobody knows the reply"
+        talk.intend(5, "waves", "smiles")
+        assert coming() == "waves", "before its sound"
+        talk.tell(K.REPLY_SOUND, 5)
+        assert coming() == "waves" == talk.border().prompt
+        assert talk.machine.coming_prompt(talk.now, said=True) == "smiles", "its last sound is out"
+        talk.tell(K.VISITOR_SPEAKS)
+        assert coming() == "listens" == talk.border().prompt
+
+    def test_of_the_time_when_the_block_is_due(self, talk: Talk) -> None:
+        talk.intend(5, "waves", "smiles", seconds=1.0)
+        talk.tell(K.REPLY_SOUND, 5)
+        coming = [talk.machine.coming_prompt(talk.now + later) for later in (0.0, 0.9, 1.1)]
+        assert coming == ["waves", "waves", "talks"]
+
+    def test_of_a_reply_without_an_action(self, talk: Talk) -> None:
+        talk.tell(K.UTTERANCE, 5)
+        talk.intend(5)
+        assert talk.machine.coming_prompt(talk.now) == "talks"
+        talk.tell(K.UTTERANCE, 6)
+        assert talk.machine.coming_prompt(talk.now) is None, "the intent was of another turn"
+
+
 class TestOnItsOwn:
     def test_says_what_the_operator_wants(self, talk: Talk) -> None:
         talk.tell(K.SAY)

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from avatar_nodes.model.checkpoint import CheckpointError
-from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig, load_vae
+from avatar_nodes.model.tiny_vae import MemoryBlock, TinyVAE, TinyVAEConfig, Upsample, load_vae
 from avatar_nodes.streaming.decoder import TinyStreamingDecoder
 
 SMALL = TinyVAEConfig(
@@ -30,7 +30,41 @@ def test_shapes_are_four_frames_a_latent_and_a_sixteenth_of_the_side() -> None:
     assert z.shape == (2, 2, 8, 4, 2)
     frames, state = vae.decode(z)
     assert frames.shape == (2, 8, 3, 64, 32)
-    assert all(s.shape[0] == 2 for s in state)
+    assert all([len(one) for one in kept] == [1, 1] for kept in state), "by block and stream"
+
+
+def test_streams_of_a_batch_do_not_see_each_other() -> None:
+    vae = _vae()
+    z = torch.randn(3, 4, 8, 2, 2)
+    with torch.inference_mode():
+        first, state = vae.decode(z[:, :3])
+        second, _ = vae.decode(z[:, 3:], state)
+        for stream in range(3):
+            alone, _ = vae.decode(z[stream : stream + 1])
+            together = torch.cat([first[stream], second[stream]])
+            torch.testing.assert_close(together, alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_latent_sees_the_one_before_it_and_an_enlarged_picture_its_own_channels() -> None:
+    """The blocks as they are described, a sum for each pixel, beside how they are computed."""
+    block = MemoryBlock(4)
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    x = torch.randn(3, 4, 5, 5)
+    before = torch.randn(1, 4, 5, 5)
+    silu = torch.nn.functional.silu
+    inputs = [torch.cat([a, b]) for a, b in zip(x, [before[0], *x[:-1]], strict=True)]
+    expected = x + block.conv2(silu(block.conv1(silu(torch.stack(inputs)))))
+    _, kept = block(before, [torch.zeros(1, 4, 5, 5)])
+    made, _ = block(x, kept)
+    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-5)
+
+    up = Upsample(8, 4)
+    large = up.conv(
+        torch.nn.functional.interpolate(silu(y := torch.randn(2, 8, 3, 3)), scale_factor=2.0)
+    )
+    unfolded = torch.nn.functional.pixel_shuffle(y, 2).repeat_interleave(2, dim=1)
+    torch.testing.assert_close(up(y), large + unfolded, rtol=1e-4, atol=1e-5)
 
 
 def test_decoding_in_parts_equals_decoding_at_once() -> None:

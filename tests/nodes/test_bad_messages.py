@@ -56,9 +56,16 @@ SOUNDS = {
 FRAMES = {
     "encoding": m.FrameBlock(count=1, height=64, width=64, encoding="h264"),
     "size": m.FrameBlock(count=0, height=0, width=2**31, encoding="rgb8"),
-    "length": m.FrameBlock(count=12, height=64, width=64, encoding="rgb8", data=[1, 2, 3]),
+    "length": m.FrameBlock(
+        count=12, block_frames=12, height=64, width=64, encoding="rgb8", data=[1, 2, 3]
+    ),
     "stale": m.FrameBlock(
-        count=1, height=64, width=64, encoding="rgb8", data=array.array("B", bytes(64 * 64 * 3))
+        count=1,
+        block_frames=1,
+        height=64,
+        width=64,
+        encoding="rgb8",
+        data=array.array("B", bytes(64 * 64 * 3)),
     ),
 }
 DEMANDS = {"order": m.AudioDemand(next_sample=9, limit_sample=3)}

@@ -195,3 +195,73 @@ def test_a_clean_cache_is_switched_too(served_model: WanS2V) -> None:
     begun.start_epoch(_context(latents, (SWITCH - 2, SWITCH - 1), "wave"))
     block = replace(_block(SWITCH, epoch=2), cache_switch=False)
     assert torch.equal(switched, begun.process(block))
+
+
+@pytest.mark.parametrize("split", [ONE, TWO, MIXED])
+def test_done_in_advance_it_is_the_same(
+    served_model: WanS2V, expected: list[Tensor], split: Sequence[Sequence[int]]
+) -> None:
+    stages = _stages(served_model, split)
+    for stage in stages:
+        stage.expect_switch("wave", SWITCH)
+    for n in range(SWITCH + 3):
+        assert torch.equal(run(stages, _block(n)), expected[n])
+        prepared = [stage.prepare() for stage in stages]
+        assert prepared == [n == SWITCH - 1] * len(stages), "right before the block, and once"
+
+
+def test_what_was_done_in_advance_is_used_or_forgotten(
+    served_model: WanS2V, expected: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stage,) = stages = _stages(served_model, ONE)
+    stage.set_prompt(prompt("nod"))
+    for n in range(SWITCH):
+        run(stages, _block(n))
+    stage.expect_switch("wave", SWITCH)
+    assert stage.prepare()
+    calls: list[int] = []
+    method = served_model.block_keys_values
+    monkeypatch.setattr(
+        served_model, "block_keys_values", lambda *a, **k: (calls.append(1), method(*a, **k))[1]
+    )
+    assert torch.equal(run(stages, _block(SWITCH)), expected[SWITCH])
+    assert not calls
+    stage.expect_switch("nod", SWITCH + 1)
+    assert stage.prepare()
+    assert torch.equal(run(stages, _block(SWITCH + 1)), expected[SWITCH + 1]), "no switch came"
+    later = run(stages, _block(SWITCH + 2, prompt_id="nod", cache_switch=True))
+    (twin,) = twins = _stages(served_model, ONE)
+    twin.set_prompt(prompt("nod"))
+    for n in range(SWITCH + 2):
+        run(twins, _block(n))
+    assert torch.equal(later, run(twins, _block(SWITCH + 2, prompt_id="nod", cache_switch=True))), (
+        "what was prepared for another block is not used"
+    )
+
+
+def test_another_switch_than_the_expected_one(served_model: WanS2V) -> None:
+    streams = []
+    for expected_prompt in (None, "nod"):
+        stages = _stages(served_model, TWO)
+        for stage in stages:
+            stage.set_prompt(prompt("nod"))
+        for n in range(SWITCH):
+            run(stages, _block(n))
+        for stage in stages:
+            if expected_prompt is not None:
+                stage.expect_switch(expected_prompt, SWITCH)
+                assert stage.prepare()
+        streams.append(run(stages, _block(SWITCH)))
+    assert torch.equal(*streams)
+
+
+def test_nothing_is_prepared_for_what_is_not_known(served_model: WanS2V) -> None:
+    (stage,) = stages = _stages(served_model, ONE)
+    stage.expect_switch("wave", 0)
+    assert not stage.prepare(), "there is no past"
+    run(stages, _block(0))
+    stage.expect_switch("nobody told", 1)
+    assert not stage.prepare()
+    stage.expect_switch("wave", 1)
+    stage.start_epoch(epoch_start(2))
+    assert not stage.prepare(), "another epoch"

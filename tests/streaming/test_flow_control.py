@@ -38,7 +38,7 @@ def measured(jit: JustInTime, took: list[float]) -> None:
     """Blocks 1, 2, ... took so long from issue to presenter."""
     for block, seconds in enumerate(took, start=1):
         jit.issued(block, 0.0)
-        jit.taken(block, seconds)
+        jit.playable(block, seconds)
 
 
 def test_the_first_block_leaves_at_once_and_the_second_waits_for_it() -> None:
@@ -70,7 +70,7 @@ def test_one_accident_makes_no_block_early_but_two_do() -> None:
 def test_the_first_block_of_an_epoch_is_not_measured() -> None:
     jit = clock()
     jit.issued(0, 0.0)
-    jit.taken(0, 9.0)
+    jit.playable(0, 9.0)
     assert jit.pipeline_s == pytest.approx(0.25)
 
 

@@ -184,7 +184,8 @@ class TestStage:
         frames = np.zeros((12, 8, 8, 3), np.uint8)
         assert stage.take(_block(0)) == []
         assert stage.take(_block(1)) == []
-        assert stage.take_frames(1, 1, frames) == []
+        assert stage.take_frames(1, 1, frames[:4]) == []
+        assert stage.take_frames(1, 1, frames[4:], first=4) == []
         assert [memory.version for memory in stage.take_frames(1, 0, frames)] == [1, 2]
         assert stage.take_frames(1, 2, frames) == []
         assert [memory.version for memory in stage.take(_block(2))] == [3]
@@ -204,9 +205,12 @@ class TestStage:
             with pytest.raises(MemoryStageError) as error:
                 stage.take(block)
             assert error.value.reason == reason
-        with pytest.raises(MemoryStageError) as error:
-            stage.take_frames(5, 0, np.zeros((11, 8, 8, 3), np.uint8))
-        assert error.value.reason == "shape"
+        frames = np.zeros((13, 8, 8, 3), np.uint8)
+        assert stage.take_frames(5, 0, frames[:4]) == []
+        for first, count in ((0, 4), (5, 4), (4, 9)):
+            with pytest.raises(MemoryStageError) as error:
+                stage.take_frames(5, 0, frames[:count], first=first)
+            assert error.value.reason == "shape"
         with pytest.raises(MemoryStageError) as error:
             stage.start_epoch(epoch_start(5))
         assert error.value.reason == "stale"

@@ -199,3 +199,105 @@ def test_muting_far_ahead_is_refused() -> None:
     with pytest.raises(PresentationError, match="far beyond") as caught:
         presentation().mute(before=1000)
     assert caught.value.reason == "overrun"
+
+
+def part(to: Presentation[str], block: int, first: int, count: int, *, epoch: int = 1) -> list[str]:
+    chosen = frames(block)[first : first + count]
+    return to.add_frames(epoch, block, chosen, first=first, total=FRAMES)
+
+
+def hear(to: Presentation[str], block: int, *, epoch: int = 1, last: bool = False) -> list[str]:
+    return to.add_sound(epoch, block, sound(block), last=last, tag=f"{epoch}/{block}")
+
+
+def test_a_block_plays_from_its_first_part_on_and_is_taken_with_its_last() -> None:
+    shown = presentation()
+    assert hear(shown, 0) == []
+    assert part(shown, 0, 0, 1) == []
+    assert (shown.playable_block, shown.taken_block) == (0, -1)
+    assert (shown.waiting_frames, shown.waiting_blocks) == (FRAMES, 0)
+    assert play(shown, 2) == [0, -1]
+    held = shown.hold()
+    assert held is not None and held.held and held.block == 0
+    assert shown.waiting_frames == FRAMES - 1, "what is still to come counts: it has its time"
+    assert part(shown, 0, 1, 2) == ["1/0"]
+    assert (shown.playable_block, shown.taken_block) == (0, 0)
+    slot = shown.next_slot()
+    assert slot is not None and slot.sound.tolist() == [4, 5, 6, 7], "no sound is lost"
+    assert play(shown, 2) == [2, -1]
+
+
+def test_parts_of_the_next_block_wait_for_their_turn_and_sound() -> None:
+    shown = presentation()
+    hear(shown, 1)
+    part(shown, 1, 0, 2)
+    assert shown.playable_block == -1
+    part(shown, 0, 0, 3)
+    assert shown.playable_block == -1
+    assert hear(shown, 0) == ["1/0"]
+    assert (shown.playable_block, shown.taken_block, shown.waiting_blocks) == (1, 0, 1)
+    assert part(shown, 1, 2, 1) == ["1/1"]
+    assert play(shown, 7) == [0, 1, 2, 10, 11, 12, -1]
+
+
+def test_a_block_shown_in_part_goes_on_in_the_one_that_is_made_anew() -> None:
+    shown = presentation()
+    hear(shown, 0)
+    part(shown, 0, 0, 2)
+    assert play(shown, 2) == [0, 1]
+    assert shown.start_epoch(2, 0)
+    assert shown.taken_block == -1
+    assert hear(shown, 0, epoch=2) == [], "its sound is there"
+    assert part(shown, 0, 0, 1, epoch=2) == []
+    assert part(shown, 0, 1, 2, epoch=2) == ["1/0"]
+    add(shown, 1, epoch=2)
+    assert play(shown, 5) == [2, 10, 11, 12, -1]
+
+
+def test_a_part_that_waits_goes_with_its_epoch() -> None:
+    shown = presentation()
+    add(shown, 0)
+    play(shown, 1)
+    hear(shown, 1)
+    part(shown, 1, 0, 2)
+    assert shown.start_epoch(2, 1)
+    assert (shown.taken_block, shown.playable_block) == (0, 0)
+    assert add(shown, 1, epoch=2) == ["2/1"]
+    assert play(shown, 6) == [1, 2, 10, 11, 12, -1]
+
+
+def test_a_part_that_nobody_completes_is_all_there_is() -> None:
+    shown = presentation()
+    hear(shown, 0)
+    part(shown, 0, 0, 2)
+    play(shown, 1)
+    assert shown.start_epoch(2, 1)
+    assert add(shown, 1, epoch=2) == ["2/1"]
+    assert play(shown, 5) == [1, 10, 11, 12, -1]
+
+
+def test_the_stream_may_end_before_the_last_pictures_are_there() -> None:
+    shown = presentation()
+    shown.add_sound(1, 0, sound(0, 5), last=True, tag="end")
+    part(shown, 0, 0, 2)
+    slots = [shown.next_slot(), shown.next_slot()]
+    assert [slot.last for slot in slots if slot] == [False, True]
+    assert shown.next_slot() is None
+    assert part(shown, 0, 2, 1) == ["end"]
+    assert (shown.taken_block, shown.waiting_frames) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "total", "reason"),
+    [(0, 1, FRAMES, "repeated"), (2, 1, FRAMES, "order"), (1, 1, 9, "size"), (1, 0, FRAMES, "size"),
+     (1, 3, FRAMES, "size")],
+)  # fmt: skip
+def test_wrong_parts_are_refused(first: int, count: int, total: int, reason: str) -> None:
+    shown = presentation()
+    hear(shown, 0)
+    part(shown, 0, 0, 1)
+    with pytest.raises(PresentationError) as error:
+        shown.add_frames(1, 0, frames(0)[:1].repeat(count, axis=0), first=first, total=total)
+    assert error.value.reason == reason
+    part(shown, 0, 1, 2)
+    assert play(shown, 4) == [0, 1, 2, -1]

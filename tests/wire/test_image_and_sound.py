@@ -102,16 +102,25 @@ def test_frame_blocks() -> None:
     frames = np.random.default_rng(1).integers(0, 256, (12, 4, 6, 3), dtype=np.uint8)
     msg = frames_to_msg(frames, epoch=3, block=2**40)
     assert (msg.epoch, msg.block, msg.count, msg.height, msg.width) == (3, 2**40, 12, 4, 6)
+    assert (msg.first_frame, msg.block_frames) == (0, 12)
     assert np.array_equal(frames_from_msg(msg, height=4, width=6), frames)
+    part = frames_to_msg(frames[4:8], epoch=3, block=0, first_frame=4, block_frames=12)
+    assert (part.first_frame, part.count, part.block_frames) == (4, 4, 12)
+    assert np.array_equal(frames_from_msg(part), frames[4:8])
     for wrong, reason in (
-        (FrameBlock(count=2, height=4, width=6, encoding="rgb8", data=[0]), "length"),
-        (FrameBlock(count=0, height=4, width=6, encoding="rgb8"), "size"),
-        (FrameBlock(count=1, height=4, width=0, encoding="rgb8"), "size"),
-        (FrameBlock(count=1, height=8, width=6, encoding="rgb8"), "size"),
-        (FrameBlock(count=1, height=4, width=6, encoding="bgr8"), "encoding"),
+        ({"count": 2, "block_frames": 2, "data": [0]}, "length"),
+        ({"count": 0}, "size"),
+        ({"width": 0}, "size"),
+        ({"height": 8}, "size"),
+        ({"block_frames": 0}, "size"),
+        ({"first_frame": 1}, "size"),
+        ({"first_frame": 2**32 - 1, "block_frames": 2**32 - 1}, "size"),
+        ({"block_frames": 2**20}, "size"),
+        ({"encoding": "bgr8"}, "encoding"),
     ):
+        good = {"count": 1, "block_frames": 1, "height": 4, "width": 6, "encoding": "rgb8"}
         with pytest.raises(WireError) as error:
-            frames_from_msg(wrong, height=4, width=None)
+            frames_from_msg(FrameBlock(**good | wrong), height=4, width=None)
         assert error.value.reason == reason
 
 

@@ -147,6 +147,7 @@ class StateCycling:
         self._newest = OWN_TURN
         self._news_at = 0.0
         self._gesture = _Gesture()
+        self._intended: int | None = None
         self._shown = prompts.idle
 
     @property
@@ -182,6 +183,7 @@ class StateCycling:
         if turn == self._turn:
             same = prompts.action == self._gesture.prompts.action
             self._gesture = _Gesture(prompts, self._gesture.began if same else None)
+            self._intended = turn
             self._begin_gesture(now)
         return orders
 
@@ -199,7 +201,7 @@ class StateCycling:
         it, which may still be heard. Then it looks as after the reply, which can still be held."""
         orders = self._leave_if_overdue(now)
         said = said and self._phase is Phase.SPEAKING
-        phase = Phase.IDLE if said else self._phase
+        phase = self._phase_shown(said)
         prompt = self._prompt(phase, now)
         changed, self._shown = prompt != self._shown, prompt
         return Decision(
@@ -211,6 +213,20 @@ class StateCycling:
             changed=changed,
             orders=orders,
         )
+
+    def coming_prompt(self, now: float, *, said: bool = False) -> str | None:
+        """The prompt that a block border at `now` would bring, as far as is known; `said`: see
+        `at_block_border`. While a reply is thought about it is that of its first sound, if its
+        intent is there, else None: soon it will be another.
+        """
+        if self._phase is Phase.THINKING:
+            if self._intended != self._turn:
+                return None
+            return self._gesture.prompts.action or self.prompts.of(State.SPEAKING)
+        return self._prompt(self._phase_shown(said), now)
+
+    def _phase_shown(self, said: bool) -> Phase:
+        return Phase.IDLE if said and self._phase is Phase.SPEAKING else self._phase
 
     def _leave_if_overdue(self, now: float) -> tuple[Order, ...]:
         limit = self.limits.of(self._phase)

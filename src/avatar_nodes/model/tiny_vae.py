@@ -10,6 +10,7 @@ is what lets so strong a compression train quickly.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,9 @@ from torch.nn import functional as F
 from avatar_nodes.model.checkpoint import CheckpointError, load_tensors
 
 FRAMES_PER_LATENT = 4
+
+DecoderState = list[list[Tensor]]
+"""What a decoder keeps from latent to latent: by memory block and stream, [1, C, h', w'] each."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +81,36 @@ class ResidualBlock(nn.Module):
 
 
 class MemoryBlock(nn.Module):
-    """A residual block that also sees its own input at the latent before (TAEHV's idea)."""
+    """A residual block that also sees its own input at the latent before (TAEHV's idea).
+
+    `conv1` is that of both inputs, the present one first. A latent is convolved once for its own
+    time and for the next, and the second result is what the block keeps: nothing is put together
+    in memory, which took as long as the convolution.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.channels = channels
         self.conv1 = nn.Conv2d(2 * channels, channels, 3, padding=1)
         self.conv2 = _silent_at_first(nn.Conv2d(channels, channels, 3, padding=1))
 
-    def forward(self, x: Tensor, past: Tensor) -> Tensor:
-        """`x`, `past`: [N, C, H, W], the block's input now and one latent earlier."""
-        return x + self.conv2(F.silu(self.conv1(F.silu(torch.cat([x, past], dim=1)))))
+    def forward(self, x: Tensor, before: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """The block's output for `x` [B * F, C, H, W], the F latents of each of B streams in turn.
+
+        before: what the block has kept of each stream's latent before, [1, C, H, W]. Returned with
+        the output is what it keeps of each stream's last one.
+        """
+        now_and_next = torch.cat(self.conv1.weight.split(self.channels, dim=1))
+        both = F.conv2d(F.silu(x), now_and_next, padding=1)
+        now, kept = both.split(self.channels, dim=1)
+        streams = kept.chunk(len(before))
+        if len(before) == len(x):
+            past = torch.cat(list(before)) if len(before) > 1 else before[0]
+        else:
+            past = torch.cat([p for b, s in zip(before, streams, strict=True) for p in (b, s[:-1])])
+        assert self.conv1.bias is not None
+        hidden = torch.add(now, past) + self.conv1.bias[:, None, None]
+        return x + self.conv2(F.silu(hidden)), [stream[-1:] for stream in streams]
 
 
 class Downsample(nn.Module):
@@ -103,16 +127,24 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Twice the size: a convolution of the enlarged input beside its unfolded channels."""
+    """Twice the size: a convolution of the enlarged input beside its unfolded channels.
+
+    `copies` is a 1x1 convolution that copies each channel to where its pixels are unfolded; unlike
+    repeat_interleave it keeps the channels-last layout, and nothing after it has to be copied.
+    """
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(before, after, 3, padding=1)
+        unfolded = torch.arange(after) // (4 * after // before)
+        source = (4 * unfolded[:, None] + torch.arange(4)).flatten()
+        copies = F.one_hot(source, before).float()[:, :, None, None]
+        self.copies: Tensor
+        self.register_buffer("copies", copies, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv(F.interpolate(F.silu(x), scale_factor=2.0, mode="nearest"))
-        unfolded = F.pixel_shuffle(x, 2)
-        return y + unfolded.repeat_interleave(y.shape[1] // unfolded.shape[1], dim=1)
+        return y + F.pixel_shuffle(F.conv2d(x, self.copies.to(x.dtype)), 2)
 
 
 def _silent_at_first(conv: nn.Conv2d) -> nn.Conv2d:
@@ -158,33 +190,27 @@ class TinyDecoder(nn.Module):
         )
         self.conv_out = nn.Conv2d(widths[-1], 3 * FRAMES_PER_LATENT * 4, 3, padding=1)
 
-    def forward(self, z: Tensor, state: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, z: Tensor, state: DecoderState | None = None) -> tuple[Tensor, DecoderState]:
         """Decode `z` [B, F, C, h, w] (F latents in order) given the state after the latents before.
 
-        Returns frames [B, F*4, 3, 16h, 16w] in about -1..1 and the new state: the last input of
-        every memory block, [B, C, h', w'] each. `None` starts a stream (zeros).
+        Returns frames [B, F*4, 3, 16h, 16w] in about -1..1 and the new state. None starts a stream:
+        before its first latent all is zero.
         """
         batch, length = z.shape[:2]
         z = z.flatten(0, 1)
         x = self.conv_in(z)
         x = x + z.repeat_interleave(x.shape[1] // z.shape[1], dim=1)
-        new_state: list[Tensor] = []
+        kept: DecoderState = []
         for level, blocks in enumerate(self.memory):
             for block in blocks:  # type: ignore[attr-defined]
-                frames = x.unflatten(0, (batch, length))
-                first = (
-                    torch.zeros_like(frames[:, :1])
-                    if state is None
-                    else state[len(new_state)].unsqueeze(1)
-                )
-                past = torch.cat([first, frames[:, :-1]], dim=1).flatten(0, 1)
-                new_state.append(frames[:, -1])
-                x = block(x, past)
+                nothing = [torch.zeros_like(x[:1])] * batch
+                x, last = block(x, nothing if state is None else state[len(kept)])
+                kept.append(last)
             if level < len(self.up):
                 x = self.up[level](x)
         x = F.pixel_shuffle(x + self.conv_out(F.silu(x)), 2)
         height, width = x.shape[-2:]
-        return x.reshape(batch, length * FRAMES_PER_LATENT, 3, height, width), new_state
+        return x.reshape(batch, length * FRAMES_PER_LATENT, 3, height, width), kept
 
 
 class TinyVAE(nn.Module):
@@ -218,7 +244,7 @@ class TinyVAE(nn.Module):
         z = (z - self._per_channel("latents_mean", z)) / self._per_channel("latents_std", z)
         return z.unflatten(0, (batch, count // FRAMES_PER_LATENT))
 
-    def decode(self, z: Tensor, state: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
+    def decode(self, z: Tensor, state: DecoderState | None = None) -> tuple[Tensor, DecoderState]:
         """Normalised latents [B, F, C, h, w] -> frames [B, F*4, 3, 16h, 16w], and the new state."""
         z = z * self._per_channel("latents_std", z) + self._per_channel("latents_mean", z)
         return self.decoder(z, state)

@@ -15,7 +15,6 @@ from avatar_msgs.msg import (
     StageStatus,
 )
 from avatar_msgs.msg import EpochStart as EpochStartMsg
-from avatar_msgs.msg import Prompt as PromptMsg
 from avatar_msgs.srv import SetPrompt
 from avatar_nodes.mind.conversation_table import Command
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
@@ -25,6 +24,7 @@ from avatar_nodes.nodes.node_parameter import ConfigurationError
 from avatar_nodes.nodes.operator_requests import OperatorRequests
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.nodes.speech_intake import SpeechIntake
+from avatar_nodes.nodes.switch_announcement import SwitchAnnouncement
 from avatar_nodes.speech.block_slicer import BlockSound
 from avatar_nodes.streaming.assembly import PromptEncoder, build_features
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, EpochStart, Sink
@@ -39,7 +39,6 @@ from avatar_nodes.wire.block import (
     epoch_to_msg,
     issued_from_msg,
     latent_from_msg,
-    prompt_to_msg,
     sink_from_msg,
 )
 from avatar_nodes.wire.qos import BLOCKS, LATCHED, LATCHED_FEW, SOUND, STAGES
@@ -97,7 +96,7 @@ class ConductorNode(AvatarNode):
         self._create_publishers()
 
     def start(self) -> None:
-        self._prompt_out.publish(prompt_to_msg(self._prompts.current))
+        self._announcement.tell()
         self.listen(AudioChunk, "speech/audio", self._on_audio, SOUND)
         self.listen(StageStatus, "stages", self._on_status, STAGES)
         self.listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
@@ -125,7 +124,7 @@ class ConductorNode(AvatarNode):
 
     def _create_publishers(self) -> None:
         self._epoch_out = self.publisher(EpochStartMsg, "blocks/epoch", LATCHED)
-        self._prompt_out = self.publisher(PromptMsg, "blocks/prompt", BLOCKS)
+        self._announcement = SwitchAnnouncement(self, self._prompts)
         self._conditioning_out = self.publisher(BlockConditioning, "blocks/conditioning", BLOCKS)
         self._state_out = self.publisher(AvatarState, "state", LATCHED)
 
@@ -161,14 +160,14 @@ class ConductorNode(AvatarNode):
         now = time.monotonic()
         if not msg.epoch or not self._position.credit(msg.presented_block, msg.queue_depth):
             return
+        if self._jit.playable(msg.playable_block, now):
+            self.telemetry.sample("pipeline_ms", self._jit.pipeline_s * 1000.0)
         if self._window.give_back(msg.presented_block):
-            self._jit.taken(msg.presented_block, now)
             self._keeper.progressed(now, in_flight=self._window.in_flight)
             self._ledger.forget(self._position.begun)
-            self.telemetry.sample("pipeline_ms", self._jit.pipeline_s * 1000.0)
         if due := nanoseconds(msg.next_due):
             wait_s = (due - self.get_clock().now().nanoseconds) / 1e9
-            self._jit.next_due(msg.presented_block + 1, now + wait_s)
+            self._jit.next_due(msg.playable_block + 1, now + wait_s)
         self._advance()
 
     def _on_presented(self, msg: BlockConditioning) -> None:
@@ -220,7 +219,7 @@ class ConductorNode(AvatarNode):
     def _use_prompt(self, text: str) -> None:
         """The prompt of the blocks from now on; the stages learn of it before any of them."""
         if self._prompts.use(text):
-            self._prompt_out.publish(prompt_to_msg(self._prompts.current))
+            self._announcement.tell()
 
     def _advance(self) -> None:
         """Do whatever has become possible: begin an epoch, issue blocks, ask for sound, finish."""
@@ -237,6 +236,10 @@ class ConductorNode(AvatarNode):
                 pass
         self._tell_condition(now)
         if self._start is not None:
+            if self._conversation is not None and self.value("cache_switch"):
+                block = self._window.next_block
+                coming = self._conversation.coming_prompt(max(0.0, self._jit.wait(block, now)))
+                self._announcement.expect(coming, block)
             self._intake.demand(now)
         self._finish_if_done()
 

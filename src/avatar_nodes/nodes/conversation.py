@@ -154,6 +154,11 @@ class Conversation:
         self._give(decision.orders)
         return decision
 
+    def coming_prompt(self, wait_s: float) -> str | None:
+        """The prompt that the next block will probably have, which is issued in `wait_s`."""
+        then = time.monotonic() + wait_s
+        return self._machine.coming_prompt(then, said=self._ending is not None)
+
     def _on_activity(self, msg: SpeechActivity) -> None:
         if not self._barge_in and self._machine.phase.has_reply:
             return

@@ -14,7 +14,7 @@ from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.streaming.assembly import build_decoder, read_config
-from avatar_nodes.streaming.block import LATENTS_PER_BLOCK, Sink
+from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK, Sink
 from avatar_nodes.streaming.decoder_stage import DecoderStage
 from avatar_nodes.streaming.reference_picture import ReferencePictureError, load_reference
 from avatar_nodes.wire.block import epoch_from_msg, latent_from_msg, sink_to_msg
@@ -98,12 +98,17 @@ class DecoderNode(AvatarNode):
         sink = self._stage.sink_of(block)
         if sink is not None:
             self._sinks.publish(sink_to_msg(sink))
+        made = 0
         with self.telemetry.timed("stage_ms"):
-            frames = self._stage.decode(block)
-        out = frames_to_msg(frames, epoch=block.epoch, block=block.block)
-        out.header.stamp = self.get_clock().now().to_msg()
-        self._frames.publish(out)
-        self.telemetry.output(len(frames))
+            for frames in self._stage.decode(block):
+                out = frames_to_msg(
+                    frames, epoch=block.epoch, block=block.block,
+                    first_frame=made, block_frames=FRAMES_PER_BLOCK,
+                )  # fmt: skip
+                out.header.stamp = self.get_clock().now().to_msg()
+                self._frames.publish(out)
+                made += len(frames)
+        self.telemetry.output(made)
 
 
 def main() -> None:

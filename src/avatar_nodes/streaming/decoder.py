@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last
+from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, DecoderState, TinyVAE, channels_last
 from avatar_nodes.streaming.block import EpochStart
 
 
@@ -20,7 +20,8 @@ class StreamingDecoder(Protocol):
         ...
 
     def decode(self, latent: Tensor) -> np.ndarray:
-        """Normalised latent float32 [C, F, h, w] -> uint8 RGB frames [F * 4, H, W, 3]."""
+        """Normalised latent float32 [C, F, h, w] -> uint8 RGB frames [F * 4, H, W, 3]; the same
+        bits however many latents are given at once."""
         ...
 
     def encode_reference(self, image: np.ndarray) -> Tensor:
@@ -53,7 +54,7 @@ class TinyStreamingDecoder:
         self._vae = channels_last(vae.to(device=device, dtype=dtype)).eval()
         self._device = torch.device(device)
         self._dtype = dtype
-        self._state: list[Tensor] | None = None
+        self._state: DecoderState | None = None
 
     def reset(self) -> None:
         """Forget the stream; the next latent is decoded as a first one."""
@@ -69,6 +70,9 @@ class TinyStreamingDecoder:
         channels = self._vae.config.latent_channels
         if latent.ndim != 4 or latent.shape[0] != channels:
             raise ValueError(f"latent {tuple(latent.shape)}: expected [{channels}, F, h, w]")
+        return np.concatenate([self._decode(one) for one in latent.split(1, dim=1)])
+
+    def _decode(self, latent: Tensor) -> np.ndarray:
         z = latent.to(self._device, self._dtype).transpose(0, 1).unsqueeze(0)
         frames, self._state = self._vae.decode(z, self._state)
         pixels = frames[0].float().add_(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)

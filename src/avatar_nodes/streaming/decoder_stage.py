@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -73,17 +75,18 @@ class DecoderStage:
         prompt_id = self._start.prompts[-1].id if self._start.prompts else ""
         return Sink(1, block.latent[:, :1].clone(), prompt_id, block.epoch)
 
-    def decode(self, block: BlockLatent) -> np.ndarray:
-        """The frames of the next block, uint8 RGB [n, H, W, 3].
+    def decode(self, block: BlockLatent) -> Iterator[np.ndarray]:
+        """The frames of the next block, uint8 RGB [n, H, W, 3], latent by latent: the first can be
+        shown while the others are decoded.
 
         Raises:
             DecoderStageError: as `sink_of`.
         """
         self._check_turn(block)
-        frames = self._decoder.decode(block.latent)
         self._next_block += 1
         self._wants_sink = False
-        return frames
+        for latent in block.latent.split(1, dim=1):
+            yield self._decoder.decode(latent)
 
     def _check_turn(self, block: BlockLatent) -> None:
         if block.epoch != self.epoch:

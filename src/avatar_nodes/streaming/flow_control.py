@@ -56,10 +56,11 @@ class CreditWindow:
 class JustInTime:
     """Says how long a block may wait before it must be issued to be presented on time.
 
-    The time that a block takes through the pipeline is measured. Nearly the longest of the last
-    blocks counts: a held frame is seen, a block that is early by some milliseconds is not; but one
-    block that met an accident does not make all others early. The first block of an epoch is such
-    an accident and is not measured, since everything is done for the first time.
+    The time that a block takes through the pipeline, up to its first frames, is measured. Nearly
+    the longest of the last blocks counts: a held frame is seen, a block that is early by some
+    milliseconds is not; but one block that met an accident does not make all others early. The
+    first block of an epoch is such an accident and is not measured, since everything is done for
+    the first time.
 
     Args:
         block_s: length of a block [s].
@@ -85,13 +86,15 @@ class JustInTime:
         """Note that `block` was issued at `now` [s, any monotonic clock]."""
         self._issued[block] = now
 
-    def taken(self, block: int, now: float) -> None:
-        """Note that the presenter took `block` at `now`."""
+    def playable(self, block: int, now: float) -> bool:
+        """Note that the presenter could show the first frame of `block` at `now`; false: that is
+        no news."""
         start = self._issued.pop(block, None)
         if start is not None and block != self._first_block:
             self._took.append(now - start)
         for stale in [number for number in self._issued if number < block]:
             del self._issued[stale]
+        return start is not None
 
     def next_due(self, block: int, due: float) -> None:
         """The presenter would show the first frame of `block` at `due`."""

@@ -127,22 +127,33 @@ class MemoryStage:
         self._latents[block.block] = block.latent
         return self._complete()
 
-    def take_frames(self, epoch: int, block: int, frames: np.ndarray) -> list[Memory]:
-        """A block's decoded frames, uint8 RGB [n, H, W, 3]; returns the versions completed.
+    def take_frames(
+        self, epoch: int, block: int, frames: np.ndarray, *, first: int = 0
+    ) -> list[Memory]:
+        """Decoded frames of a block, uint8 RGB [n, H, W, 3], from frame `first` on; returns the
+        versions completed.
 
         Raises:
-            MemoryStageError: as `take`.
+            MemoryStageError: as `take`; `shape` also for frames that do not follow those there.
         """
         self._check_turn(epoch, block)
-        if len(frames) != FRAMES_PER_LATENT * self._latent_shape[1]:
-            raise MemoryStageError("shape", f"block {block}: {len(frames)} frames")
-        self._frames[block] = frames
+        there = self._frames.get(block, frames[:0])
+        if first != len(there) or first + len(frames) > self._block_frames:
+            raise MemoryStageError(
+                "shape", f"block {block}: {len(frames)} frames from {first} after {len(there)}"
+            )
+        self._frames[block] = np.concatenate([there, frames])
         return self._complete()
+
+    @property
+    def _block_frames(self) -> int:
+        return FRAMES_PER_LATENT * self._latent_shape[1]
 
     def _complete(self) -> list[Memory]:
         made = []
         while self._next_block in self._latents and (
-            not self.needs_frames or self._next_block in self._frames
+            not self.needs_frames
+            or len(self._frames.get(self._next_block, ())) == self._block_frames
         ):
             block = self._next_block
             latent, frames = self._latents.pop(block), self._frames.pop(block, None)

@@ -7,7 +7,7 @@ Because a block's inputs are kept, its keys and values can be computed again: un
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -42,6 +42,7 @@ class PastWindow:
         self._model = model
         self._device = next(model.parameters()).device
         self._levels = tuple(levels)
+        self._capacity = capacity
         self._caches = [RollingKVCache(capacity) for _ in self._levels]
         self._blocks: deque[_PastBlock] = deque(maxlen=capacity)
 
@@ -85,6 +86,15 @@ class PastWindow:
         """
         blocks = list(self._blocks)
         self.clear()
+        self._take_under(text, blocks)
+
+    def switched(self, text: TextKV) -> PastWindow:
+        """Another window, as this one would be after `switch`; this one stays as it is."""
+        other = PastWindow(self._model, self._levels, self._capacity)
+        other._take_under(text, self._blocks)
+        return other
+
+    def _take_under(self, text: TextKV, blocks: Iterable[_PastBlock]) -> None:
         for block in blocks:
             self.take(block.conditions._replace(text=text), block.inputs)
 

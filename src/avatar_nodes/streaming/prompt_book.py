@@ -35,6 +35,12 @@ class PromptBook:
         self.current = self._kept(text)
         return True
 
+    def encoded(self, text: str) -> Prompt:
+        """The prompt of a text that is not in use yet."""
+        prompt = self._kept(text)
+        self._known.move_to_end(self.current.id)
+        return prompt
+
     def _kept(self, text: str) -> Prompt:
         known = self._ids.get(text)
         prompt = self._encode(text) if known is None else self._known[known]

@@ -30,14 +30,17 @@ class PromptStore:
     def __contains__(self, prompt_id: str) -> bool:
         return prompt_id in self._known
 
-    def add(self, prompt: Prompt) -> None:
-        """Learns a prompt; the same id with other states replaces the old ones."""
+    def add(self, prompt: Prompt) -> bool:
+        """Learns a prompt; the same id with other states replaces the old ones, which is what True
+        says."""
         old = self._known.get(prompt.id)
-        if old is not None and not torch.equal(old.states, prompt.states):
+        replaced = old is not None and not torch.equal(old.states, prompt.states)
+        if replaced:
             self._kv.pop(prompt.id, None)
         _put(self._known, prompt.id, prompt, KNOWN_LIMIT)
         for gone in self._kv.keys() - self._known.keys():
             del self._kv[gone]
+        return replaced
 
     def kv(self, prompt_id: str) -> TextKV:
         """Keys and values of a known prompt. Raises KeyError."""

@@ -92,6 +92,8 @@ class Stage:
         self._past = PastWindow(model, levels, past_blocks)
         self._epoch: EpochStart | None = None
         self._next_block = 0
+        self._expected: tuple[str, int] | None = None
+        self._ahead: tuple[str, PastWindow] | None = None
         channels, height, width = model.config.latent_shape
         self.latent_shape = (channels, LATENTS_PER_BLOCK, height, width)
         columns = CONTEXT_COLUMNS + FRAMES_PER_BLOCK
@@ -105,11 +107,33 @@ class Stage:
 
     def set_prompt(self, prompt: Prompt) -> None:
         """Makes a prompt known; its keys and values are computed when a block first uses it."""
-        self._prompts.add(prompt)
+        if self._prompts.add(prompt):
+            self._ahead = None
 
     def set_sink(self, sink: Sink) -> None:
         """Makes a version of the sink known to the blocks that carry it."""
         self._sinks.add(sink)
+
+    def expect_switch(self, prompt_id: str, block: int) -> None:
+        """Block `block` will probably switch the caches to this prompt: see `prepare`."""
+        self._expected = (prompt_id, block)
+
+    @torch.inference_mode()
+    def prepare(self) -> bool:
+        """Rebuilds the caches in advance if the next block is expected to switch them; call it when
+        there is nothing else to do. True: it was done.
+
+        The block finds the bits that it would have computed itself. The present caches stay until
+        then, so both are in memory.
+        """
+        if self._expected is None or self._epoch is None or not len(self._past):
+            return False
+        prompt_id, block = self._expected
+        if block != self._next_block or prompt_id not in self._prompts:
+            return False
+        self._expected = None
+        self._ahead = (prompt_id, self._past.switched(self._prompts.kv(prompt_id)))
+        return True
 
     @torch.inference_mode()
     def set_memory(self, memory: Memory) -> None:
@@ -129,7 +153,7 @@ class Stage:
         the rebuilt past is close to the one that was lost (a clean cache takes it as it is).
         Raises StageError if something is not known.
         """
-        self._epoch = None
+        self._epoch = self._expected = self._ahead = None
         for prompt in start.prompts:
             self._prompts.add(prompt)
         self._sinks.keep_reference_only()
@@ -170,7 +194,10 @@ class Stage:
             conditioning.audio, conditioning.prompt_id, conditioning.sink_version,
             conditioning.memory_version, number,
         )  # fmt: skip
-        if conditioning.cache_switch:
+        ahead, self._ahead = self._ahead, None
+        if conditioning.cache_switch and ahead is not None and ahead[0] == conditioning.prompt_id:
+            self._past = ahead[1]
+        elif conditioning.cache_switch:
             self._past.switch(conditions.text)
         x = self._denoise(x, conditions)
         self._epoch, self._next_block = epoch, self._next_block + 1

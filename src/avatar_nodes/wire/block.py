@@ -23,9 +23,12 @@ _FEATURES = (None, None, None)
 _MAX_CONTEXT = 64
 
 
-def prompt_to_msg(prompt: Prompt) -> m.Prompt:
-    """A prompt with its states."""
-    return m.Prompt(id=prompt.id, text=prompt.text, states=tensor_to_msg(prompt.states))
+def prompt_to_msg(prompt: Prompt, *, expected_block: int | None = None) -> m.Prompt:
+    """A prompt with its states; expected_block: the block that is expected to switch to it."""
+    return m.Prompt(
+        id=prompt.id, text=prompt.text, states=tensor_to_msg(prompt.states),
+        expected=expected_block is not None, expected_block=expected_block or 0,
+    )  # fmt: skip
 
 
 def prompt_from_msg(msg: m.Prompt) -> Prompt:

@@ -1,4 +1,4 @@
-"""avatar_msgs/FrameBlock <-> the pictures of a block. Without torch: its users start fast."""
+"""avatar_msgs/FrameBlock <-> pictures of a block. Without torch: its users start fast."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ _MAX_FRAMES = 256
 _LARGEST_SIDE = 16384
 
 
-def frames_to_msg(frames: np.ndarray, *, epoch: int, block: int) -> m.FrameBlock:
-    """The pictures of a block, uint8 RGB [n, H, W, 3]. Header left empty."""
+def frames_to_msg(
+    frames: np.ndarray, *, epoch: int, block: int, first_frame: int = 0,
+    block_frames: int | None = None,
+) -> m.FrameBlock:  # fmt: skip
+    """Pictures of a block, uint8 RGB [n, H, W, 3]: from `first_frame` on, of `block_frames`
+    (default: these are the last). Header left empty.
+    """
     count, height, width, _ = frames.shape
     msg = m.FrameBlock(
-        epoch=epoch, block=block, height=height, width=width, count=count, encoding="rgb8"
-    )
+        epoch=epoch, block=block, height=height, width=width, count=count, encoding="rgb8",
+        first_frame=first_frame,
+        block_frames=first_frame + count if block_frames is None else block_frames,
+    )  # fmt: skip
     msg.data.frombytes(np.ascontiguousarray(frames).data.cast("B"))
     return msg
 
@@ -32,9 +39,11 @@ def frames_from_msg(
     if msg.encoding != "rgb8":
         raise WireError("encoding", f"frames in '{msg.encoding[:32]}', expected rgb8")
     sides = sorted((msg.height, msg.width))
-    sensible = 0 < msg.count <= _MAX_FRAMES and 0 < sides[0] <= sides[1] <= _LARGEST_SIDE
+    within = 0 < msg.count <= msg.block_frames - msg.first_frame <= _MAX_FRAMES
+    sensible = within and 0 < sides[0] <= sides[1] <= _LARGEST_SIDE
     if not sensible or height not in (None, msg.height) or width not in (None, msg.width):
-        raise WireError("size", f"{msg.count} frames of {msg.width}x{msg.height}")
+        place = f"from {msg.first_frame} of {msg.block_frames}"
+        raise WireError("size", f"{msg.count} frames of {msg.width}x{msg.height} {place}")
     shape = (msg.count, msg.height, msg.width, 3)
     if len(msg.data) != msg.count * msg.height * msg.width * 3:
         raise WireError("length", f"{len(msg.data)} bytes for frames {list(shape)}")
