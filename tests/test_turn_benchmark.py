@@ -22,6 +22,7 @@ from avatar_msgs.msg import (
     TurnControl,
 )
 from avatar_nodes import turn_script
+from avatar_nodes.mouth_watch import MouthWatch
 from avatar_nodes.speech.turn_timeline import TurnTimeline
 from avatar_nodes.stray_sound import cough, noise, nonsense, nonsense_text
 from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
@@ -55,13 +56,31 @@ def test_a_cut_is_measured_from_the_decision_to_the_last_sound_and_the_first_sil
     witness = TurnWitness("/avatar")
     for frame in range(60):
         witness._on_audio(_heard(frame, loud=frame < 27))
-    credit = BlockCredit(presented_block=6)
+    credit = BlockCredit(playable_block=6)
     credit.next_due = stamp_of(START + 40 * FRAME)
     witness._on_credit(credit)
     cut = witness.cut(_pause(START + 25 * FRAME, first_block=7))
     assert cut is not None
     assert cut.sound_s == pytest.approx(2 * 0.04)
     assert cut.mouth_s == pytest.approx(15 * 0.04)
+
+
+def test_the_mouth_s_end_is_read_from_the_pictures_up_to_the_next_sound() -> None:
+    mouth = MouthWatch()
+    witness = TurnWitness("/avatar", mouth=mouth)
+    for frame in range(60):
+        witness._on_audio(_heard(frame, loud=frame < 27))
+        mouth._seen.append((START + frame * FRAME, 0.3 if frame < 38 else 0.01))
+    credit = BlockCredit(playable_block=6)
+    credit.next_due = stamp_of(START + 40 * FRAME)
+    witness._on_credit(credit)
+    cut = witness.cut(_pause(START + 25 * FRAME, first_block=7))
+    assert cut is not None and cut.closed_s == pytest.approx(13 * 0.04)
+    resumed = TurnControl(command=TurnControl.RESUME, turn=1)
+    resumed.header.stamp = stamp_of(START + 41 * FRAME)
+    witness.controls.append(resumed)
+    cut = witness.cut(_pause(START + 25 * FRAME, first_block=7))
+    assert cut is not None and cut.closed_s is None, "it was to speak again"
 
 
 def test_a_pause_in_silence_is_no_cut() -> None:
@@ -79,7 +98,7 @@ def test_a_gesture_is_timed_from_its_intent_to_the_first_picture_under_its_promp
     witness._intents.append(intent)
     for block, prompt in ((3, "x"), (4, "w"), (5, "w")):
         witness._on_block(BlockConditioning(block=block, prompt_id=prompt))
-        credit = BlockCredit(presented_block=block - 1)
+        credit = BlockCredit(playable_block=block - 1)
         credit.next_due = stamp_of(START + (block - 3) * 12 * FRAME)
         witness._on_credit(credit)
     assert witness.prompt_to_action_s() == pytest.approx([0.48])
@@ -108,7 +127,7 @@ def test_another_reply_s_sound_has_not_leaked() -> None:
         witness._on_audio(_heard(frame, loud=frame < 27 or frame >= 79))
     block = BlockConditioning(block=9, next_sample=7680)
     witness._on_block(block)
-    credit = BlockCredit(presented_block=8)
+    credit = BlockCredit(playable_block=8)
     credit.next_due = stamp_of(START + 80 * FRAME)
     witness._on_credit(credit)
     assert witness.leaked_samples() == 640, "the frame before the other reply"
@@ -132,13 +151,13 @@ def test_a_mouth_is_late_when_it_closes_after_what_was_on_its_way() -> None:
     for frame in range(80):
         witness._on_audio(_heard(frame, loud=frame < 27))
     for block, frame in ((5, 20), (6, 32), (7, 44), (8, 56)):
-        credit = BlockCredit(presented_block=block - 1)
+        credit = BlockCredit(playable_block=block - 1)
         credit.next_due = stamp_of(START + frame * FRAME)
         witness._on_credit(credit)
     cut = witness.cut(_pause(START + 25 * FRAME, first_block=7))
     assert cut is not None and cut.blocks_ahead == 1
     assert cut.mouth_s == pytest.approx(19 * 0.04) and not cut.mouth_late
-    late = BlockCredit(presented_block=7)
+    late = BlockCredit(playable_block=7)
     late.next_due = stamp_of(START + (56 + 8) * FRAME)
     witness._on_credit(late)
     cut = witness.cut(_pause(START + 25 * FRAME, first_block=7))

@@ -17,6 +17,7 @@ from avatar_msgs.msg import AvatarState
 from avatar_nodes.graph import Graph
 from avatar_nodes.graph_runner import GraphRunner
 from avatar_nodes.machine.process_usage import resident_mib
+from avatar_nodes.mouth_watch import MouthWatch
 from avatar_nodes.scripted_conversation import TOPIC
 from avatar_nodes.speech.audio_file import GRAPH_RATE
 from avatar_nodes.stray_sound import cough, noise, nonsense
@@ -41,12 +42,13 @@ class TurnBenchmark:
     """Runs a graph in mode converse and takes the steps of a script with it.
 
     graph: made by `visited_graph`. questions: int16 [n] at 16 kHz, one after the other, again and
-    again. pictures: see `TurnWitness`.
+    again. pictures, mouth: see `TurnWitness`.
     """
 
     def __init__(
         self, graph: Graph, questions: Sequence[np.ndarray], steps: Sequence[Step], *,
-        tell: Callable[[str], None], pictures: bool = False, **runner: Any,
+        tell: Callable[[str], None], pictures: bool = False, mouth: MouthWatch | None = None,
+        **runner: Any,
     ) -> None:  # fmt: skip
         self._questions = questions
         self._steps = steps
@@ -55,7 +57,7 @@ class TurnBenchmark:
         self._begun: list[tuple[str, int]] = []
         self._problem = ""
         self._visitor = VirtualVisitor(graph.namespace, topic=TOPIC)
-        self._witness = TurnWitness(graph.namespace, pictures=pictures)
+        self._witness = TurnWitness(graph.namespace, pictures=pictures, mouth=mouth)
         self._runner = GraphRunner(graph, on_ready=self._begin, **runner)
         self._thread = threading.Thread(target=self._visit, name="visit", daemon=True)
 

@@ -53,6 +53,7 @@ class TurnFigures:
         parts = sorted({name for d in answered for name in d})
         stops_ms = [1000.0 * cut.sound_s for cut in self.cuts]
         mouths = [cut.mouth_s for cut in self.cuts]
+        closed = [cut.closed_s for cut in self.cuts if cut.closed_s is not None]
         return {
             "turns": len(self.timelines),
             "answered": len(frame),
@@ -71,6 +72,8 @@ class TurnFigures:
             "barge_in_mouth_s_p50": quantile(mouths, 50),
             "barge_in_mouth_s_max": quantile(mouths, 100),
             "barge_in_mouth_late": sum(cut.mouth_late for cut in self.cuts),
+            "barge_in_mouth_closed_s_p50": quantile(closed, 50),
+            "barge_in_mouth_closed_s_max": quantile(closed, 100),
             "barge_in_leaked_samples": self.leaked_samples,
             "barge_in_ignored": self.ignored,
             "prompt_to_action_s_p50": quantile(self.prompt_to_action_s, 50),

@@ -11,6 +11,7 @@ import numpy as np
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
@@ -25,9 +26,11 @@ from avatar_msgs.msg import (
     TurnControl,
 )
 from avatar_nodes.environment import adopt_environment
+from avatar_nodes.mouth_watch import MouthWatch
 from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK
 from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.image import image_from_msg
 from avatar_nodes.wire.qos import BLOCKS, CONTROL, LATCHED, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
 
@@ -54,6 +57,8 @@ class Cut:
     """To the first frame that was made in silence."""
     blocks_ahead: int
     """Blocks that were on their way: issued, and not yet begun to be shown."""
+    closed_s: float | None = None
+    """To the first picture from which on the mouth is closed; None: not looked for, or never."""
 
     @property
     def mouth_late(self) -> bool:
@@ -76,13 +81,17 @@ class TurnWitness:
     """Subscribes below `namespace`; a context manager. To be read when it is over.
 
     pictures: also take the stamps of the pictures (`pairing`), which costs their transport.
+    mouth: looks at them, too.
     """
 
-    def __init__(self, namespace: str, *, pictures: bool = False) -> None:
+    def __init__(
+        self, namespace: str, *, pictures: bool = False, mouth: MouthWatch | None = None
+    ) -> None:
         self._namespace = namespace
         self._context = Context()
         self._going = True
-        self.pairing = StreamPairing() if pictures else None
+        self.pairing = StreamPairing() if pictures or mouth is not None else None
+        self._mouth = mouth
         self.controls: list[TurnControl] = []
         self._activity: list[tuple[int, bool]] = []
         self._sound: list[tuple[int, int]] = []
@@ -156,7 +165,13 @@ class TurnWitness:
         ahead = sum(
             self._due_ns[block] > fired for block in self._due_ns if block < control.first_block
         )
-        return Cut((last - fired) / 1e9, (shown - fired) / 1e9, ahead)
+        closed = None
+        if self._mouth is not None:
+            closed = self._mouth.closed_from(fired, self._other_sound(control))
+        return Cut(
+            (last - fired) / 1e9, (shown - fired) / 1e9, ahead,
+            None if closed is None else (closed - fired) / 1e9,
+        )  # fmt: skip
 
     def leaked_samples(self) -> int:
         """Sound of replies that were held or dropped, heard later than allowed."""
@@ -280,7 +295,10 @@ class TurnWitness:
 
     def _on_image(self, message: bytes) -> None:
         assert self.pairing is not None
-        self.pairing.picture(stamp_of_serialized(message))
+        stamp = stamp_of_serialized(message)
+        self.pairing.picture(stamp)
+        if self._mouth is not None:
+            self._mouth.see(stamp, image_from_msg(deserialize_message(message, Image)))
 
     def _on_credit(self, msg: BlockCredit) -> None:
         if due := nanoseconds(msg.next_due):

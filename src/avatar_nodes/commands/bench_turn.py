@@ -62,6 +62,12 @@ _APART = ("profile", "machine", "parts_s_p50")
     help="Sound file of a question; may be repeated. Default: the shipped visitor's.",
 )
 @click.option(
+    "--mouth",
+    is_flag=True,
+    help="Also look at the pictures for the moment when the mouth has closed after a barge-in."
+    " The person must be one of the tiny world, as the shipped reference is.",
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -74,6 +80,7 @@ def command(
     barge_ins: int,
     mix: bool,
     seed: int,
+    mouth: bool,
     questions: tuple[Path, ...],
     json_file: Path | None,
 ) -> None:
@@ -85,6 +92,7 @@ def command(
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     from avatar_nodes import turn_script
     from avatar_nodes.machine.description import describe_machine
+    from avatar_nodes.mouth_watch import MouthWatch
     from avatar_nodes.profile import load_profile
     from avatar_nodes.resources import share_path
     from avatar_nodes.scripted_conversation import visited_graph
@@ -110,6 +118,7 @@ def command(
             steps,
             tell=lambda line: click.echo(line, err=True),
             pictures=mix,
+            mouth=MouthWatch() if mouth else None,
             log_level="error",
             own_namespace=True,
         )
