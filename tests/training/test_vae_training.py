@@ -6,17 +6,18 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from avatar_nodes.model.tiny_vae import load_vae
+from avatar_nodes.model.tiny_vae import TinyVAE, load_vae
 from avatar_nodes.training.run import TrainingRun
 from avatar_nodes.training.shards_build import build_shards
 from avatar_nodes.training.shards_world import WorldData
 from avatar_nodes.training.snippets import Snippets
-from avatar_nodes.training.vae import VAETraining, psnr, reconstruction_loss, train_vae
+from avatar_nodes.training.vae import VAETraining, psnr, reconstruction_loss, shrunk, train_vae
 
 SHORT = VAETraining(steps=2, batch=1, crop=32, snippets=2)
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -65,6 +66,36 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     train_vae(SHORT, shards=shards, folder=tmp_path, resume=True)
     whole, cut = load_file(trained / WEIGHTS), load_file(tmp_path / "vae" / WEIGHTS)
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_shrunk_pictures_are_those_of_a_linear_autoencoder() -> None:
+    """Averaging 16x16 pixels is an encoder for which shrinking before and after is the same."""
+    frames = torch.rand(2, 4, 3, 64, 64)
+    latents = torch.nn.functional.avg_pool2d(frames.flatten(0, 1), 16).unflatten(0, (2, 4))
+    assert shrunk(latents, 2).shape == (2, 4, 3, 2, 2)
+    assert shrunk(frames, 32).shape == (2, 4, 3, 32, 32)
+    ramp = torch.linspace(-1, 1, 64).expand(1, 1, 1, 64, 64)
+    inner = shrunk(ramp, 32)[0, 0, 0, 5, 2:-2]
+    torch.testing.assert_close(inner, ramp[0, 0, 0, 0].view(32, 2).mean(dim=1)[2:-2])
+
+
+def test_smaller_latents_learn_the_smaller_pictures(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    decode = TinyVAE.decode
+
+    def noting(self: TinyVAE, z: torch.Tensor, *state: Any) -> Any:
+        frames, kept = decode(self, z, *state)
+        seen.append((z.shape[-1], frames.shape[-1]))
+        return frames, kept
+
+    monkeypatch.setattr(TinyVAE, "decode", noting)
+    options = replace(SHORT, crop=64, shrunk_share=1.0, steps=4)
+    train_vae(options, shards=shards, folder=tmp_path, resume=False)
+    assert all(pixels == 16 * cells for cells, pixels in seen)
+    assert {cells for cells, _ in seen} <= {1, 2, 3} and len(seen) == 4
+    assert load_vae(tmp_path / "vae").config.latents_mean
 
 
 def test_sharpening_keeps_the_encoder_and_the_statistics(

@@ -15,7 +15,6 @@ from avatar_msgs.msg import (
     StageStatus,
 )
 from avatar_msgs.msg import EpochStart as EpochStartMsg
-from avatar_msgs.srv import SetPrompt
 from avatar_nodes.mind.conversation_table import Command
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.conversation import Conversation
@@ -24,7 +23,7 @@ from avatar_nodes.nodes.node_parameter import ConfigurationError
 from avatar_nodes.nodes.operator_requests import OperatorRequests
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.nodes.speech_intake import SpeechIntake
-from avatar_nodes.nodes.switch_announcement import SwitchAnnouncement
+from avatar_nodes.nodes.stream_prompts import StreamPrompts
 from avatar_nodes.speech.block_slicer import BlockSound
 from avatar_nodes.streaming.assembly import PromptEncoder, build_features
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, EpochStart, Sink
@@ -32,7 +31,6 @@ from avatar_nodes.streaming.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.streaming.epoch_keeper import EpochKeeper
 from avatar_nodes.streaming.flow_control import CreditWindow, JustInTime
 from avatar_nodes.streaming.memory_versions import MemoryVersions
-from avatar_nodes.streaming.prompt_book import PromptBook
 from avatar_nodes.streaming.stream_resume import StreamPosition, resume, sink_for
 from avatar_nodes.wire.block import (
     conditioning_to_msg,
@@ -63,7 +61,10 @@ class ConductorNode(AvatarNode):
             raise ConfigurationError("parameter pace: expected free in mode render, got realtime")
         self._features = build_features(self.value("checkpoint"))
         encoder = PromptEncoder(self.value("checkpoint"))
-        self._prompts = PromptBook(encoder.encode, self.value("prompt"))
+        self._prompts = StreamPrompts(
+            self, encoder.encode, next_block=lambda: self._window.next_block,
+            on_set=self._on_prompt_set,
+        )  # fmt: skip
         self._intake = SpeechIntake(
             self, context_samples=self._features.context_samples, endless=not self._render
         )
@@ -88,7 +89,6 @@ class ConductorNode(AvatarNode):
         adaptive = self.value("adaptive_sink")
         self._aas_from_block = self.value("aas_from_block") if adaptive else None
         self._start: EpochStart | None = None
-        self._switch = False
         self._shown = (AvatarState.IDLE, 0)
         self._last_block: int | None = None
         self._finished = False
@@ -96,7 +96,7 @@ class ConductorNode(AvatarNode):
         self._create_publishers()
 
     def start(self) -> None:
-        self._announcement.tell()
+        self._prompts.start()
         self.listen(AudioChunk, "speech/audio", self._on_audio, SOUND)
         self.listen(StageStatus, "stages", self._on_status, STAGES)
         self.listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
@@ -105,7 +105,6 @@ class ConductorNode(AvatarNode):
         self.listen(SinkFrame, "sink", self._on_sink, LATCHED_FEW)
         if self._memory.lag:
             self.listen(MemoryTokens, "memory", self._on_memory, BLOCKS)
-        self._service = self.create_service(SetPrompt, "set_prompt", self._on_set_prompt)
         if self._conversation is not None:
             self._conversation.start()
             self._requests = OperatorRequests(
@@ -117,14 +116,13 @@ class ConductorNode(AvatarNode):
         self.heartbeat.say(detail="waiting for the stages")
 
     def stop(self) -> None:
-        self.destroy_service(self._service)
+        self._prompts.stop()
         if self._requests is not None:
             self._requests.close()
             self._requests = None
 
     def _create_publishers(self) -> None:
         self._epoch_out = self.publisher(EpochStartMsg, "blocks/epoch", LATCHED)
-        self._announcement = SwitchAnnouncement(self, self._prompts)
         self._conditioning_out = self.publisher(BlockConditioning, "blocks/conditioning", BLOCKS)
         self._state_out = self.publisher(AvatarState, "state", LATCHED)
 
@@ -205,21 +203,9 @@ class ConductorNode(AvatarNode):
         self._keeper.ask("another reference picture")
         self._advance()
 
-    def _on_set_prompt(
-        self, request: SetPrompt.Request, response: SetPrompt.Response
-    ) -> SetPrompt.Response:
+    def _on_prompt_set(self, text: str) -> None:
         if self._conversation is not None:
-            self._conversation.override(request.prompt)
-        self._use_prompt(request.prompt or self.value("prompt"))
-        self._switch = request.cache_switch
-        response.success, response.prompt_id = True, self._prompts.current.id
-        response.first_block = self._window.next_block
-        return response
-
-    def _use_prompt(self, text: str) -> None:
-        """The prompt of the blocks from now on; the stages learn of it before any of them."""
-        if self._prompts.use(text):
-            self._announcement.tell()
+            self._conversation.override(text)
 
     def _advance(self) -> None:
         """Do whatever has become possible: begin an epoch, issue blocks, ask for sound, finish."""
@@ -237,9 +223,8 @@ class ConductorNode(AvatarNode):
         self._tell_condition(now)
         if self._start is not None:
             if self._conversation is not None and self.value("cache_switch"):
-                block = self._window.next_block
-                coming = self._conversation.coming_prompt(max(0.0, self._jit.wait(block, now)))
-                self._announcement.expect(coming, block)
+                wait_s = max(0.0, self._jit.wait(self._window.next_block, now))
+                self._prompts.expect(self._conversation.coming_prompt(wait_s))
             self._intake.demand(now)
         self._finish_if_done()
 
@@ -273,7 +258,7 @@ class ConductorNode(AvatarNode):
             seed=self.value("seed"),
             ledger=self._ledger,
             sinks=self._sinks,
-            prompts=self._prompts.known,
+            prompts=self._prompts.book.known,
             prompt_id=self._prompts.current.id,
         )
         self._memory.begin(self._start)
@@ -353,7 +338,7 @@ class ConductorNode(AvatarNode):
             first_sample=sound.first_sample,
             next_sample=sound.next_sample,
             last=sound.last,
-            cache_switch=changed and self._switch,
+            cache_switch=changed and self._prompts.switch,
         )
         self._ledger.record(issued)
         return issued
@@ -374,8 +359,7 @@ class ConductorNode(AvatarNode):
         elif (sound := self._intake.next_block(block, now, waited_enough=True)) is None:
             return None
         self._shown = (int(decision.state), decision.turn or 0)
-        self._use_prompt(decision.prompt)
-        self._switch = self.value("cache_switch")
+        self._prompts.use(decision.prompt, switch=self.value("cache_switch"))
         if decision.plays and self._intake.over:
             self._conversation.issued(block)
         return sound

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig, channels_last, load_vae
 from avatar_nodes.training.parameter_average import ParameterAverage
@@ -30,6 +31,10 @@ class VAETraining:
     learning_rate: float = 4e-4
     latent_noise: float = 0.06
     """Noise on the latents, as a share of their deviation: generated latents are not exact."""
+    shrunk_share: float = 0.0
+    """Share of steps in which the latents are made smaller and must decode to the smaller picture
+    (EQ-VAE). It makes latents smooth: what a transformer cannot tell then decodes to a blur of what
+    it may be, where latents that change with every pixel of a movement average to nothing."""
     mouth_weight: float = 3.0
     decoder_only: bool = False
     """Keep the encoder (and so every encoded data set) as it is; only sharpen the decoder."""
@@ -52,6 +57,14 @@ def reconstruction_loss(output: Tensor, target: Tensor, weight: Tensor) -> dict[
     motion = error.diff(dim=1).abs().mean()
     square = (error.square() * weight).mean()
     return {"pixel": pixel, "edge": edge, "motion": motion, "square": square}
+
+
+def shrunk(x: Tensor, side: int) -> Tensor:
+    """Frames or latents [B, F, C, H, W] made smaller, to [..., side, side], without aliasing."""
+    small = functional.interpolate(
+        x.float().flatten(0, 1), size=(side, side), mode="bilinear", antialias=True
+    )
+    return small.unflatten(0, x.shape[:2])
 
 
 def psnr(output: Tensor, target: Tensor) -> float:
@@ -96,8 +109,14 @@ def train_vae(
         with torch.autocast("cpu", torch.bfloat16):
             z = vae.encode(frames)
             deviation = z.detach().float().std(dim=(0, 1, 3, 4), keepdim=True)
-            scale = options.latent_noise * torch.rand(z.shape[0], 1, 1, 1, 1)
-            output, _ = vae.decode(z + (torch.randn_like(z) * deviation * scale).to(z.dtype))
+            if rng.random() < options.shrunk_share:
+                cells = z.shape[-1]
+                side = int(rng.integers(max(1, cells // 4), cells))
+                z = shrunk(z, side)
+                pixels = side * vae.config.spatial_stride
+                frames, weight = shrunk(frames, pixels), shrunk(weight, pixels)
+            noise = options.latent_noise * torch.rand(z.shape[0], 1, 1, 1, 1)
+            output, _ = vae.decode(z + (torch.randn_like(z) * deviation * noise).to(z.dtype))
         parts = reconstruction_loss(output.float(), frames, weight)
         size = z.float().square().mean()
         loss = (
