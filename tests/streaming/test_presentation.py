@@ -3,6 +3,9 @@ late."""
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -225,6 +228,21 @@ def test_a_block_plays_from_its_first_part_on_and_is_taken_with_its_last() -> No
     slot = shown.next_slot()
     assert slot is not None and slot.sound.tolist() == [4, 5, 6, 7], "no sound is lost"
     assert play(shown, 2) == [2, -1]
+
+
+def test_what_was_shown_is_let_go() -> None:
+    shown = presentation()
+    kept: list[weakref.ref[np.ndarray]] = []
+    for block in range(8):
+        hear(shown, block)
+        for first in range(FRAMES):
+            chosen = frames(block)[first : first + 1].copy()
+            kept.append(weakref.ref(chosen))
+            shown.add_frames(1, block, chosen, first=first, total=FRAMES)
+            del chosen
+            play(shown, 1)
+    gc.collect()
+    assert sum(one() is not None for one in kept) <= 1, "but for the frame that may be held"
 
 
 def test_parts_of_the_next_block_wait_for_their_turn_and_sound() -> None:

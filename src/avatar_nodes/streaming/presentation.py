@@ -193,10 +193,10 @@ class Presentation(Generic[Tag]):
                     "shape", f"frames {frames.shape[1:]} after {self._shown.shape}"
                 )
             total = first + len(frames) if total is None else total
-            half = self._half_shown(block) or self._pictures.get(block) or _Pictures(total)
-            half.add(block, first, frames, total)
-            if self._half_shown(block) is None:
-                self._pictures[block] = half
+            pictures = self._half_shown(block)
+            if pictures is None:
+                pictures = self._pictures.setdefault(block, _Pictures(total))
+            pictures.add(block, first, frames, total)
         return self._take()
 
     def add_sound(
