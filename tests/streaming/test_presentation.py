@@ -319,3 +319,10 @@ def test_wrong_parts_are_refused(first: int, count: int, total: int, reason: str
     assert error.value.reason == reason
     part(shown, 0, 1, 2)
     assert play(shown, 4) == [0, 1, 2, -1]
+
+
+def test_a_part_without_a_beginning_leaves_no_trace() -> None:
+    shown = presentation()
+    with pytest.raises(PresentationError, match="after 0 frames"):
+        shown.add_frames(1, 0, frames(0)[:1], first=5, total=9)
+    assert add(shown, 0) == ["1/0"]

@@ -195,8 +195,11 @@ class Presentation(Generic[Tag]):
             total = first + len(frames) if total is None else total
             pictures = self._half_shown(block)
             if pictures is None:
-                pictures = self._pictures.setdefault(block, _Pictures(total))
-            pictures.add(block, first, frames, total)
+                pictures = self._pictures.get(block, _Pictures(total))
+                pictures.add(block, first, frames, total)
+                self._pictures[block] = pictures
+            else:
+                pictures.add(block, first, frames, total)
         return self._take()
 
     def add_sound(
