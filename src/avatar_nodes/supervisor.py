@@ -112,7 +112,8 @@ class Supervisor:
 
     def mark_ready(self) -> None:
         """The children work together: from now on one that ends is restarted. Thread-safe."""
-        self._call(self._set_ready)
+        # At once, not by the loop: it may be about to see the end of a child that came after this.
+        self._ready = True
 
     def stop(self, reason: str, exit_code: int = 0) -> None:
         """End the run; any thread may call it, and only the first reason counts."""
@@ -255,9 +256,6 @@ class Supervisor:
         if not self._ready and self._waiting_for is not None:
             limit = f"{self._settings.start_timeout_s:g} s"
             self._end(1, f"not ready within {limit}: {self._waiting_for()}")
-
-    def _set_ready(self) -> None:
-        self._ready = True
 
     def _end(self, exit_code: int, reason: str, *, finished: bool = False) -> None:
         if self._outcome is None:
