@@ -100,17 +100,17 @@ class MemoryBlock(nn.Module):
         before: what the block has kept of each stream's latent before, [1, C, H, W]. Returned with
         the output is what it keeps of each stream's last one.
         """
+        assert self.conv1.bias is not None
         now_and_next = torch.cat(self.conv1.weight.split(self.channels, dim=1))
-        both = F.conv2d(F.silu(x), now_and_next, padding=1)
+        bias = torch.cat([self.conv1.bias, torch.zeros_like(self.conv1.bias)])
+        both = F.conv2d(F.silu(x), now_and_next, bias, padding=1)
         now, kept = both.split(self.channels, dim=1)
         streams = kept.chunk(len(before))
         if len(before) == len(x):
             past = torch.cat(list(before)) if len(before) > 1 else before[0]
         else:
             past = torch.cat([p for b, s in zip(before, streams, strict=True) for p in (b, s[:-1])])
-        assert self.conv1.bias is not None
-        hidden = torch.add(now, past) + self.conv1.bias[:, None, None]
-        return x + self.conv2(F.silu(hidden)), [stream[-1:] for stream in streams]
+        return x + self.conv2(F.silu(now + past)), [stream[-1:] for stream in streams]
 
 
 class Downsample(nn.Module):
@@ -203,8 +203,8 @@ class TinyDecoder(nn.Module):
         kept: DecoderState = []
         for level, blocks in enumerate(self.memory):
             for block in blocks:  # type: ignore[attr-defined]
-                nothing = [torch.zeros_like(x[:1])] * batch
-                x, last = block(x, nothing if state is None else state[len(kept)])
+                before = [torch.zeros_like(x[:1])] * batch if state is None else state[len(kept)]
+                x, last = block(x, before)
                 kept.append(last)
             if level < len(self.up):
                 x = self.up[level](x)

@@ -93,7 +93,9 @@ class ConductorNode(AvatarNode):
         self._last_block: int | None = None
         self._finished = False
         self._all_there_since: float | None = None
-        self._create_publishers()
+        self._epoch_out = self.publisher(EpochStartMsg, "blocks/epoch", LATCHED)
+        self._conditioning_out = self.publisher(BlockConditioning, "blocks/conditioning", BLOCKS)
+        self._state_out = self.publisher(AvatarState, "state", LATCHED)
 
     def start(self) -> None:
         self._prompts.start()
@@ -120,11 +122,6 @@ class ConductorNode(AvatarNode):
         if self._requests is not None:
             self._requests.close()
             self._requests = None
-
-    def _create_publishers(self) -> None:
-        self._epoch_out = self.publisher(EpochStartMsg, "blocks/epoch", LATCHED)
-        self._conditioning_out = self.publisher(BlockConditioning, "blocks/conditioning", BLOCKS)
-        self._state_out = self.publisher(AvatarState, "state", LATCHED)
 
     def _on_audio(self, msg: AudioChunk) -> None:
         if self._intake.was_dropped(msg.stream):

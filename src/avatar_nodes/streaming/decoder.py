@@ -70,7 +70,8 @@ class TinyStreamingDecoder:
         channels = self._vae.config.latent_channels
         if latent.ndim != 4 or latent.shape[0] != channels:
             raise ValueError(f"latent {tuple(latent.shape)}: expected [{channels}, F, h, w]")
-        return np.concatenate([self._decode(one) for one in latent.split(1, dim=1)])
+        parts = [self._decode(one) for one in latent.split(1, dim=1)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _decode(self, latent: Tensor) -> np.ndarray:
         z = latent.to(self._device, self._dtype).transpose(0, 1).unsqueeze(0)
