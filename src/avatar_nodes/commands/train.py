@@ -56,7 +56,7 @@ def _resumable(function: Callable[..., None]) -> Callable[..., None]:
 _START = click.option(
     "--start",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Export folder whose transformer weights training begins from.",
+    help="Export folder whose weights training begins from.",
 )
 
 
@@ -154,12 +154,15 @@ def text(run: Path, config: Path | None, threads: int, resume: bool) -> None:
 
 @command.command()
 @_resumable
-def vae(run: Path, config: Path | None, threads: int, resume: bool) -> None:
+@_START
+def vae(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
     """Train the video autoencoder."""
     with _prepared(config, threads) as recipe:
         from avatar_nodes.training.vae import train_vae
 
-        train_vae(recipe.vae, shards=run / "shards", folder=run / "vae", resume=resume)
+        train_vae(
+            recipe.vae, shards=run / "shards", folder=run / "vae", resume=resume, start=start
+        )
 
 
 @command.command()
