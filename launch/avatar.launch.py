@@ -78,6 +78,12 @@ _ARGUMENTS = [
         description="Video file that a recorder writes (not in mode puppet); empty: no recorder.",
     ),
     DeclareLaunchArgument(
+        "kiosk",
+        default_value="",
+        choices=["", *_TRUE_FALSE],
+        description="Serve the web page at http://127.0.0.1:8080; empty: as the profile has it.",
+    ),
+    DeclareLaunchArgument(
         "params_file",
         default_value="",
         description="ROS parameter file laid over the profile's values; empty: none.",
@@ -121,6 +127,7 @@ def _launch_graph(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         reference=given["reference"] or None,
         prompt=given["prompt"] or None,
         out=given["out"] or None,
+        kiosk=given["kiosk"] == "true" if given["kiosk"] else None,
         autostart=given["autostart"] == "true",
         respawn=given["use_respawn"] == "true",
     )

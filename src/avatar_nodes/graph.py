@@ -83,6 +83,7 @@ class Graph:
         first_block: int | None = None,
         out: str | Path | None = None,
         placement: Placement = "profile",
+        kiosk: bool | None = None,
         autostart: bool = True,
         respawn: bool | None = None,
     ) -> Graph:
@@ -97,6 +98,7 @@ class Graph:
             out: video file to write; there is a recorder only with it, and not in `puppet`.
             placement: `profile`, `separate` (one denoiser a step, each node a process) or `single`
                 (one denoiser a step, all in one process).
+            kiosk: serve the web page, instead of the profile's `kiosk.enabled`.
             respawn: instead of the profile's `restart.respawn`.
 
         Raises:
@@ -112,6 +114,8 @@ class Graph:
         profile = _with_stream(profile, {k: v for k, v in stream.items() if v is not None})
         if reference is not None:
             profile = _with_stream(profile, {"reference": str(Path(reference).absolute())})
+        if kiosk is not None:
+            profile = with_values(profile, {"kiosk": {"enabled": kiosk}})
         if not profile.stream.reference:
             default = Path(profile.model.checkpoint) / "reference.png"
             profile = _with_stream(profile, {"reference": str(default)})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from avatar_nodes.mind.persona import Persona
-from avatar_nodes.mind.persona_file import PersonaError, load_persona
+from avatar_nodes.mind.persona_file import PersonaError, load_persona, persona_names
 from avatar_nodes.node_spec import NodeSpec, Parameters
 from avatar_nodes.profile import Mode, Profile
 
@@ -44,6 +44,8 @@ class GraphNodes:
         nodes += [self._conductor(stage_names(blocks)), *blocks]
         if self.mode == "converse":
             nodes.append(self._timeline())
+        if self.profile.kiosk.enabled and self.mode != "render":
+            nodes.append(self._kiosk(audio))
         return nodes
 
     def _node(
@@ -239,6 +241,24 @@ class GraphNodes:
             "jpeg_quality": video.jpeg_quality,
         }
         return self._node("presenter", parameters)
+
+    def _kiosk(self, audio: Parameters) -> NodeSpec:
+        """It hears browsers where the microphone takes its sound from a topic."""
+        profile, converses = self.profile, self.mode == "converse"
+        output = {k: v for k, v in self._output().items() if not k.startswith("qos_")}
+        parameters: Parameters = {
+            **profile.kiosk.model_dump(exclude={"enabled"}),
+            **output,
+            "mode": self.mode,
+            "listens": audio["source"] == "topic",
+            "topic": audio["topic"] or "audio_in",
+            "personas": sorted({*persona_names(), profile.reasoner.persona}) if converses else [],
+        }
+        for name in ("hosts", "ice_servers", "personas"):  # ROS knows no empty list's type
+            parameters[name] = parameters[name] or [""]
+        if not parameters["title"]:
+            parameters["title"] = self._persona.name if converses else "Avatar"
+        return self._node("kiosk", parameters)
 
     def _recorder(self, out: Path) -> NodeSpec:
         return self._node("recorder", {**self._output(), "out": str(out)})

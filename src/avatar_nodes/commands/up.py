@@ -27,6 +27,12 @@ from avatar_nodes.commands.graph_options import graph_options, plain_errors, req
 @click.option(
     "--namespace", default="/avatar", show_default=True, help="ROS namespace of the avatar."
 )
+@click.option(
+    "--kiosk/--no-kiosk",
+    default=None,
+    help="Serve the web page, http://127.0.0.1:8080 unless the profile's section `kiosk` says"
+    " otherwise: picture, sound, microphone, an operator's panel. Default: as the profile has it.",
+)
 @click.option("--no-respawn", is_flag=True, help="End when a node ends, instead of restarting it.")
 @click.option("--no-autostart", is_flag=True, help="Leave the nodes unconfigured.")
 def command(
@@ -40,6 +46,7 @@ def command(
     mode: str,
     audio: str | None,
     namespace: str,
+    kiosk: bool | None,
     no_respawn: bool,
     no_autostart: bool,
 ) -> None:
@@ -64,6 +71,7 @@ def command(
             prompt=prompt,
             seed=seed,
             placement=placement,  # type: ignore[arg-type]
+            kiosk=kiosk,
             autostart=not no_autostart,
             respawn=False if no_respawn else None,
         )

@@ -18,12 +18,13 @@ from avatar_nodes.profile.conversation import (
     ReasonerSection,
     VoiceSection,
 )
+from avatar_nodes.profile.kiosk import KioskSection
 from avatar_nodes.profile.memory import MemorySection
 from avatar_nodes.profile.section import PositiveSeconds, Section
 
 NODE_KINDS = (
     "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "memory",
-    "presenter", "recorder", "timeline",
+    "presenter", "recorder", "timeline", "kiosk",
 )  # fmt: skip
 
 QosName = Literal["SYSTEM_DEFAULT", "DEFAULT", "RELIABLE", "SENSOR_DATA"]
@@ -291,6 +292,9 @@ class Profile(Section):
     memory: MemorySection = Field(
         default_factory=MemorySection, description="Long-Short Visual Memory (docs/memory.md)."
     )
+    kiosk: KioskSection = Field(
+        default_factory=KioskSection, description="The web page (docs/kiosk.md)."
+    )
     placement: PlacementSection = Field(description="Which node runs where.")
     restart: RestartSection = Field(
         default_factory=RestartSection, description="What happens when a process ends by itself."
@@ -313,5 +317,5 @@ class Profile(Section):
         denoisers = (f"denoiser_{k + 1}" for k in range(len(self.placement.denoisers)))
         return (
             "microphone", "listener", "reasoner", "voice", "conductor", *denoisers, "decoder",
-            "memory", "presenter", "recorder", "timeline",
+            "memory", "presenter", "recorder", "timeline", "kiosk",
         )  # fmt: skip

@@ -1,0 +1,213 @@
+"""The web page of the avatar, as a node: topics on one side, browsers on the other."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import Log
+from sensor_msgs.msg import Image
+
+from avatar_msgs.msg import (
+    AudioChunk,
+    AvatarState,
+    Persona,
+    RecordingState,
+    ReplySegment,
+    TurnTimeline,
+    Utterance,
+)
+from avatar_nodes.nodes.kiosk_desk import KioskDesk
+from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.node_parameter import NodeParameter
+from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
+from avatar_nodes.web.options import WebOptions
+from avatar_nodes.web.server import WebServer
+from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.image import image_from_msg
+from avatar_nodes.wire.qos import (
+    CONTROL,
+    DIAGNOSTICS,
+    LATCHED,
+    LATCHED_FEW,
+    PUBLIC_NAMES,
+    SOUND,
+    public_qos,
+)
+from avatar_nodes.wire.stamp import nanoseconds
+
+_LOOK_S = 1.0
+_PATIENCE_PAIRS = 3
+"""A frame without its sound holds the others back no longer than this: it is live."""
+_STATES = ("idle", "listening", "thinking", "speaking", "rendering", "finished")
+_LOG_LEVELS = {10: "debug", 20: "info", 30: "warn", 40: "error", 50: "fatal"}
+_VISITOR_TOKEN, _OPERATOR_TOKEN = "AVATAR_KIOSK_TOKEN", "AVATAR_OPERATOR_TOKEN"
+
+
+class KioskNode(AvatarNode):
+    """`image_raw`, `audio`, `state`, `user/utterance`, `reply`, `persona`, `turn_timeline`,
+    `recording`, `/diagnostics` and `/rosout` in; what browsers hear on `audio_in`, what visitors
+    write on `user/utterance` out. Operators' orders become service calls and actions.
+
+    The tokens of visitors and operators come from the environment (AVATAR_KIOSK_TOKEN,
+    AVATAR_OPERATOR_TOKEN), since everybody in the ROS network reads parameters.
+    """
+
+    KIND = "kiosk"
+    PARAMETERS = (
+        NodeParameter("host", "127.0.0.1", "Address to listen at; 0.0.0.0: every one."),
+        NodeParameter("port", 8080, "TCP port of the page; 0: any free one.", 0, 65535),
+        NodeParameter(
+            "mode", "converse", "What visitors can do: ask, or watch.",
+            choices=("converse", "puppet"),
+        ),
+        NodeParameter("title", "Avatar", "What the page is called."),
+        NodeParameter("listens", True, "The avatar hears browsers, on `topic`."),
+        NodeParameter("topic", "audio_in", "AudioChunk topic of what browsers hear."),
+        NodeParameter("max_viewers", 1, "Pages that are served at a time.", 1, 64),
+        NodeParameter("certificate", "", "PEM file; empty: one is made where it is needed."),
+        NodeParameter("key", "", "PEM file of the certificate's key."),
+        NodeParameter("hosts", [""], "Further names under which the page is reached."),
+        NodeParameter("ice_servers", [""], "STUN and TURN servers, such as stun:host:3478."),
+        NodeParameter("max_upload_mb", 8, "Largest picture that is taken [MB].", 1, 64),
+        NodeParameter("forget_on_leave", True, "The dialogue ends with the last visitor."),
+        NodeParameter("personas", [""], "Those that an operator may choose from."),
+        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
+        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
+        NodeParameter("fps", 25, "Frames per second.", 1, 120),
+        NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
+        NodeParameter("qos_image", "SENSOR_DATA", "QoS of the images.", choices=PUBLIC_NAMES),
+        NodeParameter("qos_audio", "SENSOR_DATA", "QoS of the sound.", choices=PUBLIC_NAMES),
+    )  # fmt: skip
+
+    def setup(self) -> None:
+        self._pairing = StampPairing(fps=self.value("fps"), patience=_PATIENCE_PAIRS)
+        self._newest = 0
+        self._desk = KioskDesk(self, topic=self.value("topic"))
+        self._server = WebServer(self._options(), self._desk)
+        self._server.start()
+        self.get_logger().info(f"the page is at {self._server.url}")
+
+    def start(self) -> None:
+        image, audio = public_qos(self.value("qos_image")), public_qos(self.value("qos_audio"))
+        self.listen(Image, "image_raw", self._on_image, image)
+        self.listen(AudioChunk, "audio", self._on_audio, audio)
+        self.listen(AvatarState, "state", self._on_state, LATCHED)
+        self.listen(Utterance, "user/utterance", self._on_utterance, SOUND)
+        self.listen(ReplySegment, "reply", self._on_reply, CONTROL)
+        self.listen(Persona, "persona", self._on_persona, LATCHED)
+        self.listen(TurnTimeline, "turn_timeline", self._on_timeline, LATCHED_FEW)
+        self.listen(RecordingState, "recording", self._on_recording, LATCHED)
+        self.listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, DIAGNOSTICS)
+        self.listen(Log, "/rosout", self._on_log, DIAGNOSTICS)
+        self.every(_LOOK_S, self._look)
+        self.heartbeat.say(ready=True, detail=f"the page is at {self._server.url}")
+
+    def teardown(self) -> None:
+        if server := getattr(self, "_server", None):
+            server.close()
+        if desk := getattr(self, "_desk", None):
+            desk.close()
+
+    def _options(self) -> WebOptions:
+        names = (
+            "host", "port", "mode", "title", "listens", "max_viewers", "certificate", "key",
+            "max_upload_mb", "forget_on_leave", "width", "height", "fps", "sample_rate",
+        )  # fmt: skip
+        values: dict[str, Any] = {name: self.value(name) for name in names}
+        for name in ("hosts", "ice_servers", "personas"):
+            values[name] = tuple(filter(None, self.value(name)))
+        return WebOptions(
+            **values,
+            visitor_token=os.environ.get(_VISITOR_TOKEN, ""),
+            operator_token=os.environ.get(_OPERATOR_TOKEN, ""),
+        )
+
+    def _on_image(self, msg: Image) -> None:
+        self._show(self._pairing.add_frame(nanoseconds(msg.header.stamp), image_from_msg(msg)))
+
+    def _on_audio(self, msg: AudioChunk) -> None:
+        samples = audio_from_msg(msg, sample_rate=self.value("sample_rate"), channels=1)
+        stamp = nanoseconds(msg.header.stamp)
+        self._show(self._pairing.add_sound(stamp, samples, last=msg.end_of_stream))
+
+    def _show(self, pairs: list[Pair]) -> None:
+        for pair in pairs:
+            self._server.show(pair.stamp_ns, pair.frame, pair.sound)
+            self.telemetry.count("frames_missing", pair.missing)
+            self.telemetry.output()
+
+    def _on_state(self, msg: AvatarState) -> None:
+        name = _STATES[msg.state] if msg.state < len(_STATES) else ""
+        self._server.tell(
+            {"type": "state", "state": name, "prompt": msg.prompt, "block": msg.block,
+             "turn": msg.turn, "epoch": msg.epoch, "reason": msg.reason}
+        )  # fmt: skip
+
+    def _on_utterance(self, msg: Utterance) -> None:
+        if not self._desk.wrote(msg.turn):  # the page has shown it already
+            self._caption("visitor", msg.turn, msg.text, final=msg.is_final)
+
+    def _on_reply(self, msg: ReplySegment) -> None:
+        if msg.cancelled:
+            self._server.tell({"type": "caption", "who": "avatar", "turn": msg.turn, "cut": True})
+        elif msg.text.strip():
+            self._caption("avatar", msg.turn, msg.text, final=msg.is_last, index=msg.index)
+
+    def _caption(self, who: str, turn: int, text: str, *, final: bool, index: int = 0) -> None:
+        self._server.tell(
+            {"type": "caption", "who": who, "turn": turn, "text": text, "final": final,
+             "index": index}
+        )  # fmt: skip
+
+    def _on_persona(self, msg: Persona) -> None:
+        self._server.tell({"type": "persona", "persona": msg.persona, "name": msg.name})
+
+    def _on_timeline(self, msg: TurnTimeline) -> None:
+        if msg.over and nanoseconds(msg.speech_ended):
+            ended = nanoseconds(msg.speech_ended)
+            marks = {"sound": msg.first_sound, "frame": msg.first_frame}
+            after = {k: (nanoseconds(v) - ended) / 1e9 for k, v in marks.items() if nanoseconds(v)}
+            self._server.tell({"type": "turn", "turn": msg.turn, **after})
+
+    def _on_recording(self, msg: RecordingState) -> None:
+        self._server.tell(
+            {"type": "recording", "active": msg.active, "file": msg.file, "seconds": msg.seconds,
+             "bytes": msg.bytes, "problem": msg.problem}
+        )  # fmt: skip
+
+    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
+        inside = f"{self.get_namespace().rstrip('/')}/"
+        for status in msg.status:
+            if status.name.startswith(inside):
+                values = {item.key: item.value for item in status.values}
+                level = status.level[0] if isinstance(status.level, bytes) else int(status.level)
+                self._server.tell(
+                    {"type": "figures", "node": status.name.removeprefix(inside), "level": level,
+                     "message": status.message, "values": values}
+                )  # fmt: skip
+
+    def _on_log(self, msg: Log) -> None:
+        inside = self.get_namespace().strip("/").replace("/", ".")
+        if msg.name.startswith(inside):
+            level = _LOG_LEVELS.get(msg.level, "info")
+            name = msg.name.removeprefix(inside).lstrip(".")
+            line = {"type": "log", "level": level, "node": name, "text": msg.msg[:500]}
+            self._server.tell({**line, "time": time.time()})
+
+    def _look(self) -> None:
+        self.telemetry.gauge("viewers", self._server.viewers)
+        self.telemetry.gauge("viewers_refused", self._server.refused)
+        self.telemetry.gauge("pairs_given_up", self._pairing.given_up)
+
+
+def main() -> None:
+    """Run the node as a process."""
+    main_of(KioskNode)
+
+
+if __name__ == "__main__":
+    main()

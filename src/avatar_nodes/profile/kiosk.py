@@ -1,0 +1,47 @@
+"""The section of the web page that visitors and operators meet the avatar on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from avatar_nodes.profile.section import Section
+
+
+class KioskSection(Section):
+    """The web page. Tokens come from the environment: AVATAR_KIOSK_TOKEN for visitors,
+    AVATAR_OPERATOR_TOKEN for operators."""
+
+    enabled: bool = Field(default=False, description="Serve the page (modes converse and puppet).")
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen at. Any that others reach (`0.0.0.0`: every one) needs a"
+        " token, and is served by HTTPS.",
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="TCP port; 0: any free one.")
+    title: str = Field(default="", description="What the page is called; empty: the persona.")
+    max_viewers: int = Field(
+        default=1, ge=1, le=64, description="Visitors' pages that are served at a time."
+    )
+    certificate: str = Field(
+        default="",
+        description="PEM file of an own certificate; empty: a self-signed one is made where HTTPS"
+        " is needed.",
+    )
+    key: str = Field(default="", description="PEM file of the certificate's key.")
+    hosts: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list,
+        description="Further names under which the page is reached, behind a proxy say.",
+    )
+    ice_servers: list[Annotated[str, Field(pattern=r"^(stun|turns?):\S+$")]] = Field(
+        default_factory=list,
+        description="STUN and TURN servers for viewers beyond this network (`stun:host:3478`).",
+    )
+    max_upload_mb: int = Field(
+        default=8, ge=1, le=64, description="Largest reference picture that is taken [MB]."
+    )
+    forget_on_leave: bool = Field(
+        default=True, description="The dialogue is forgotten when the last visitor has left."
+    )

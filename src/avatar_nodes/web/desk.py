@@ -1,0 +1,36 @@
+"""What the web page can ask of the avatar; the kiosk node answers it through ROS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a request ended."""
+
+    success: bool
+    message: str = ""
+    """Why not, or what was done, in one line."""
+
+
+class Desk(Protocol):
+    """Called on the server's event loop; nothing here may block it."""
+
+    def hear(
+        self, samples: np.ndarray, *, stream: str, first_sample: int, end_of_stream: bool = False
+    ) -> None:
+        """Sound of a browser's microphone, int16 mono [n] at 16 kHz.
+
+        stream: its session and turn at the microphone; first_sample: counted from its start.
+        """
+
+    def ask(self, text: str) -> int:
+        """The visitor wrote instead of speaking; returns the turn."""
+
+    async def request(self, name: str, value: str | bytes = "") -> Answer:
+        """An operator's order by name (`interrupt`, `reset`, `prompt`, `persona`, `reference`,
+        `say`, `record`), and what it is about."""

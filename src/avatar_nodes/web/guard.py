@@ -1,0 +1,145 @@
+"""What every request passes first: names, size, rate, role; and what every answer carries."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from avatar_nodes.web.access import AccessRules, Role
+from avatar_nodes.web.peer import LONGEST_OFFER
+from avatar_nodes.web.rate_limits import RateLimits
+from avatar_nodes.web.web_error import WebError
+
+_SMALL_BODY = 16 * 1024
+_HARMLESS = ("GET", "HEAD", "OPTIONS")
+_UPLOAD = "/api/operator/reference"
+_PUBLIC = ("/login", "/static/", "/favicon.ico")
+_POLICY_VIOLATION = 1008
+_TRY_AGAIN = 1013
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self'"
+    " blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), display-capture=()",
+    "Cache-Control": "no-store",
+}
+
+
+class Guard:
+    """ASGI middleware; the request's role is left in `state.role`."""
+
+    def __init__(self, app: ASGIApp, *, rules: AccessRules, max_upload_bytes: int) -> None:
+        self._app = app
+        self._rules = rules
+        self._max_upload_bytes = max_upload_bytes
+        self._limits = RateLimits()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        request = HTTPConnection(scope)
+        begun = False
+
+        async def answering(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                _add_headers(message)
+            await send(message)
+
+        try:
+            await self._check(request)
+            limit = self._body_limit(request.url.path)
+            await self._app(scope, _bounded(request, receive, limit), answering)
+        except WebError as error:
+            if begun:
+                raise
+            await _refuse(scope, receive, answering, error)
+
+    async def _check(self, request: HTTPConnection) -> None:
+        scope, path = request.scope, request.url.path
+        socket = scope["type"] == "websocket"
+        self._rules.check_names(request, changes=socket or scope["method"] not in _HARMLESS)
+        await self._limits.check(request.client.host if request.client else "", path)
+        role = self._rules.role(request)
+        _state(scope)["role"] = role
+        if path.startswith(_PUBLIC):
+            return
+        if path.startswith("/api/operator") and role < Role.OPERATOR:
+            status = 403 if role else 401
+            raise WebError(status, "This is for operators: it needs the operator's token.")
+        if path != "/" and role < Role.VISITOR and (socket or path.startswith(("/api", "/stream"))):
+            raise WebError(401, "This needs a token: `Authorization: Bearer ...`, or log in.")
+
+    def _body_limit(self, path: str) -> int:
+        if path == _UPLOAD:
+            return self._max_upload_bytes
+        return LONGEST_OFFER if path.endswith("/offer") else _SMALL_BODY
+
+
+def _bounded(request: HTTPConnection, receive: Receive, limit: int) -> Receive:
+    """`receive` that refuses a body beyond the limit, as told or as it comes."""
+    if request.scope["type"] != "http":
+        return receive
+    told = request.headers.get("content-length", "0")
+    if told.isdigit() and int(told) > limit:
+        raise _too_large(limit)
+    seen = 0
+
+    async def bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise _too_large(limit)
+        return message
+
+    return bounded
+
+
+def _too_large(limit: int) -> WebError:
+    size = f"{limit >> 20} MB" if limit >= 1 << 20 else f"{limit >> 10} kB"
+    return WebError(413, f"Too large: at most {size}.")
+
+
+def _state(scope: Scope) -> MutableMapping[str, Any]:
+    state: MutableMapping[str, Any] = scope.setdefault("state", {})
+    return state
+
+
+def _add_headers(message: Message) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: WebError) -> None:
+    """A socket is refused before it opens: with the same words, as far as browsers show them."""
+    if scope["type"] == "websocket":
+        code = _TRY_AGAIN if error.retry_s else _POLICY_VIOLATION
+        await send({"type": "websocket.close", "code": code, "reason": str(error)})
+        return
+    await error_response(error)(scope, receive, send)
+
+
+def error_response(error: WebError) -> JSONResponse:
+    """`{"error": ...}` with its status, and when to try again."""
+    headers = {"Retry-After": str(error.retry_s)} if error.retry_s else {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.status == 413:
+        headers["Connection"] = "close"  # the rest of the body is not read
+    return JSONResponse(
+        {"error": str(error), "retry_s": error.retry_s}, error.status, headers=headers
+    )

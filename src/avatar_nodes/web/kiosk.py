@@ -1,0 +1,66 @@
+"""What all requests share: the avatar's media and events, and who is there."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import HTTPConnection
+
+from avatar_nodes.web.access import AccessRules, Role
+from avatar_nodes.web.desk import Desk
+from avatar_nodes.web.event_feed import EventFeed
+from avatar_nodes.web.media_hub import MediaHub
+from avatar_nodes.web.options import WebOptions
+from avatar_nodes.web.sessions import Sessions
+from avatar_nodes.web.web_error import WebError
+
+
+class Kiosk:
+    """Lives on the server's event loop, from the start to the end of the server."""
+
+    def __init__(self, options: WebOptions, rules: AccessRules, desk: Desk) -> None:
+        self.options = options
+        self.rules = rules
+        self.desk = desk
+        self.media = MediaHub()
+        self.events = EventFeed()
+        self.sessions = Sessions(
+            desk, self.events, most=options.max_viewers, listens=options.listens,
+            on_empty=self._forget,
+        )  # fmt: skip
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    @staticmethod
+    def of(request: HTTPConnection) -> Kiosk:
+        """The kiosk that a request is for."""
+        kiosk: Kiosk = request.app.state.kiosk
+        return kiosk
+
+    @staticmethod
+    def role(request: HTTPConnection) -> Role:
+        """What the request may do."""
+        role: Role = request.state.role
+        return role
+
+    async def close(self) -> None:
+        """End every session and whatever is under way."""
+        await self.sessions.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _forget(self) -> None:
+        """The last visitor has left: the next one is somebody else."""
+        if self.options.forget_on_leave and self.options.mode == "converse":
+            task: asyncio.Task[object] = asyncio.create_task(self._reset())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _reset(self) -> None:
+        await self.desk.request("reset")
+
+
+def needs(request: HTTPConnection, role: Role) -> None:
+    """Raises WebError 403: the request may not do this."""
+    if Kiosk.role(request) < role:
+        raise WebError(403, "This is for operators: it needs the operator's token.")

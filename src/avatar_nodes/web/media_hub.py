@@ -1,0 +1,86 @@
+"""Hands every frame with its sound to all who watch; who is slow loses the oldest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+DEPTH = 25
+"""Slots that wait for a viewer at most: a second."""
+
+
+class MediaSlot:
+    """One frame, uint8 RGB [H, W, 3], the sound that belongs to it, int16 [n], and their stamp."""
+
+    def __init__(self, stamp_ns: int, frame: np.ndarray, sound: np.ndarray) -> None:
+        self.stamp_ns = stamp_ns
+        self.frame = frame
+        self.sound = sound
+
+    @cached_property
+    def planes(self) -> np.ndarray:
+        """The frame as YUV 4:2:0 (BT.601), uint8 [H * 3 / 2, W]; made once for all viewers."""
+        return cv2.cvtColor(self.frame, cv2.COLOR_RGB2YUV_I420)
+
+    @cached_property
+    def jpeg(self) -> bytes:
+        """The frame as JPEG; made once for all viewers."""
+        _, data = cv2.imencode(".jpg", self.frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+        return data.tobytes()
+
+
+class MediaReader:
+    """One viewer's queue of slots."""
+
+    def __init__(self, hub: MediaHub, depth: int) -> None:
+        self._hub = hub
+        self._slots: deque[MediaSlot] = deque(maxlen=depth)
+        self._arrived = asyncio.Event()
+        self.dropped = 0
+        """Slots that this viewer was too slow for."""
+
+    def put(self, slot: MediaSlot) -> None:
+        """The hub's side."""
+        self.dropped += len(self._slots) == self._slots.maxlen
+        self._slots.append(slot)
+        self._arrived.set()
+
+    async def next(self) -> MediaSlot:
+        """The oldest slot that waits, or the next to come."""
+        while not self._slots:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._slots.popleft()
+
+    def close(self) -> None:
+        """No more slots."""
+        self._hub.leave(self)
+
+
+class MediaHub:
+    """Lives on the server's event loop."""
+
+    def __init__(self) -> None:
+        self._readers: set[MediaReader] = set()
+        self.slots = 0
+        """Slots handed out so far."""
+
+    def put(self, slot: MediaSlot) -> None:
+        """A slot for everybody."""
+        self.slots += 1
+        for reader in self._readers:
+            reader.put(slot)
+
+    def join(self, *, depth: int = DEPTH) -> MediaReader:
+        """A reader of all slots from now on."""
+        reader = MediaReader(self, depth)
+        self._readers.add(reader)
+        return reader
+
+    def leave(self, reader: MediaReader) -> None:
+        """Once is enough."""
+        self._readers.discard(reader)

@@ -1,0 +1,74 @@
+"""What the operator's panel asks: orders to the avatar, and everything that is measured."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from avatar_nodes.web.event_socket import tell_until_closed
+from avatar_nodes.web.kiosk import Kiosk
+from avatar_nodes.web.media_socket import picture_parts
+from avatar_nodes.web.session_routes import json_object
+from avatar_nodes.web.web_error import WebError
+
+_LONGEST_TEXT = 2000
+_ORDERS = ("interrupt", "reset", "prompt", "persona", "say", "record")
+_PICTURES = ("image/png", "image/jpeg", "image/webp")
+
+
+async def order(request: Request) -> Response:
+    """An order by name, its value in JSON (`{"value": "..."}`); 409 with the reason if the avatar
+    refuses."""
+    name = request.path_params["order"]
+    if name not in _ORDERS:
+        raise WebError(404, f"no such order; there are {', '.join(_ORDERS)}")
+    value = (await json_object(request)).get("value", "")
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise WebError(400, f"value: expected a text of at most {_LONGEST_TEXT} letters")
+    kiosk = Kiosk.of(request)
+    if name == "persona" and value not in kiosk.options.personas:
+        raise WebError(400, f"value: expected one of {', '.join(kiosk.options.personas)}")
+    answer = await kiosk.desk.request(name, value)
+    status = 200 if answer.success else 409
+    return JSONResponse({"success": answer.success, "message": answer.message}, status)
+
+
+async def reference(request: Request) -> Response:
+    """Another person: a picture as the body. Its pixels are checked by the avatar."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind not in _PICTURES:
+        raise WebError(415, f"expected {', '.join(_PICTURES)}, got {kind or 'nothing'!r:.60}")
+    picture = await request.body()
+    if not picture:
+        raise WebError(400, "expected a picture, got nothing")
+    answer = await Kiosk.of(request).desk.request("reference", picture)
+    status = 200 if answer.success else 409
+    return JSONResponse({"success": answer.success, "message": answer.message}, status)
+
+
+async def events(socket: WebSocket) -> None:
+    """Every event but what visitors say: that is theirs."""
+    kiosk = Kiosk.of(socket)
+    await socket.accept()
+    reader = kiosk.events.join(
+        lambda event: not (event["type"] == "caption" and event["who"] == "visitor")
+    )
+    try:
+        await tell_until_closed(socket, reader)
+    finally:
+        reader.close()
+
+
+async def preview(request: Request) -> Response:
+    """The picture alone; an operator is no viewer that others would have to wait for."""
+    return picture_parts(Kiosk.of(request).media.join(depth=2))
+
+
+ROUTES: tuple[BaseRoute, ...] = (
+    Route("/api/operator/reference", reference, methods=["POST"]),
+    Route("/api/operator/preview.mjpg", preview),
+    WebSocketRoute("/api/operator/events", events),
+    Route("/api/operator/{order}", order, methods=["POST"]),
+)

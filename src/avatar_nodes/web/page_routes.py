@@ -1,0 +1,67 @@
+"""The pages themselves, and the door to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from avatar_nodes.web.access import COOKIE, Role
+from avatar_nodes.web.kiosk import Kiosk
+from avatar_nodes.web.media_socket import motion_jpeg
+from avatar_nodes.web.web_error import WebError
+
+_STATIC = Path(__file__).parent / "static"
+_DAY_S = 24 * 3600
+_PAGES = {"/": Role.VISITOR, "/telepresence": Role.OPERATOR, "/operator": Role.OPERATOR}
+_FILES = {"/": "kiosk.html", "/telepresence": "telepresence.html", "/operator": "operator.html"}
+
+
+async def page(request: Request) -> Response:
+    """A page, or the way to the door: with `?token=` in the address, or with a form."""
+    path = request.url.path
+    if "token" in request.query_params:
+        return _enter(request, request.query_params["token"], path)
+    if Kiosk.role(request) < _PAGES[path]:
+        return FileResponse(_STATIC / "login.html", 401)
+    return FileResponse(_STATIC / _FILES[path])
+
+
+async def login(request: Request) -> Response:
+    """The form's answer."""
+    form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+    target = form.get("to", "/")
+    return _enter(request, form.get("token", ""), target if target in _PAGES else "/")
+
+
+def _enter(request: Request, token: str, target: str) -> Response:
+    """A cookie in place of the token, which leaves the address line."""
+    rules = Kiosk.of(request).rules
+    role = rules.role_of_token(token)
+    if not rules.open and not role:
+        raise WebError(401, "This token is not known.")
+    response = RedirectResponse(target, 303)
+    if role:
+        response.set_cookie(
+            COOKIE, rules.cookie(role), max_age=30 * _DAY_S, httponly=True, samesite="strict",
+            secure=request.url.scheme == "https",
+        )  # fmt: skip
+    return response
+
+
+async def icon(request: Request) -> Response:
+    """What browsers look for by themselves."""
+    return FileResponse(_STATIC / "icon.svg")
+
+
+ROUTES: tuple[BaseRoute, ...] = (
+    *(Route(path, page) for path in _PAGES),
+    Route("/login", login, methods=["POST"]),
+    Route("/favicon.ico", icon),
+    Route("/stream.mjpg", motion_jpeg),
+    Mount("/static", StaticFiles(directory=_STATIC)),
+)

@@ -1,0 +1,113 @@
+"""One viewer's WebRTC connection: picture and sound out, microphone in."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+
+from avatar_nodes.web.browser_microphone import BrowserMicrophone
+from avatar_nodes.web.media_hub import MediaHub
+from avatar_nodes.web.tracks import MediaClock, SoundTrack, VideoTrack
+from avatar_nodes.web.web_error import WebError
+
+LONGEST_OFFER = 64 * 1024
+_MOST_MEDIA = 3
+_CONNECT_S = 20.0
+_H264 = "video/H264"
+_STREAM = re.compile(r"^(a=(?:msid:|ssrc:\d+ msid:))\S+", re.MULTILINE)
+
+
+class Peer:
+    """Answers one offer. `over` is set when the connection has ended, by whichever side."""
+
+    def __init__(
+        self, hub: MediaHub, microphone: BrowserMicrophone, *, sample_rate: int,
+        ice_servers: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        servers = [RTCIceServer(urls=url) for url in ice_servers]
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._microphone = microphone
+        self._listening: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._connected = asyncio.Event()
+        self.over = asyncio.Event()
+        clock = MediaClock()
+        self._video = VideoTrack(hub, clock)
+        self._sound = SoundTrack(hub, clock, sample_rate=sample_rate)
+
+    async def answer(self, offer: str) -> str:
+        """The answer to an offer (SDP) that receives video and receives or sends audio.
+
+        Raises WebError 400: the offer is malformed or asks for something else.
+        """
+        if offer.count("\nm=") > _MOST_MEDIA:
+            raise WebError(400, f"an offer of more than {_MOST_MEDIA} media")
+        connection = self._connection
+        connection.on("track", self._on_track)
+        connection.on("connectionstatechange", self._on_state)
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+            kinds = {transceiver.kind for transceiver in connection.getTransceivers()}
+            if not {"video", "audio"} <= kinds:
+                raise WebError(400, "an offer without video or without audio")
+            connection.addTrack(self._video)
+            connection.addTrack(self._sound)
+            self._prefer_h264()
+            await connection.setLocalDescription(await connection.createAnswer())
+        except WebError:
+            raise
+        except Exception as error:  # aiortc raises whatever its parser stumbles over
+            raise WebError(400, f"the offer cannot be answered: {error!r:.200}") from None
+        self._watch = asyncio.create_task(self._watch_start())
+        return _one_stream(connection.localDescription.sdp)
+
+    async def close(self) -> None:
+        """End the connection and everything of it."""
+        self.over.set()
+        self._video.stop()
+        self._sound.stop()
+        tasks = [task for task in (self._watch, self._listening) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._connection.close()
+
+    def _prefer_h264(self) -> None:
+        """The codec that every browser decodes in hardware."""
+        codecs = RTCRtpSender.getCapabilities("video").codecs
+        ordered = sorted(codecs, key=lambda codec: codec.mimeType != _H264)
+        for transceiver in self._connection.getTransceivers():
+            if transceiver.kind == "video":
+                transceiver.setCodecPreferences(ordered)
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "audio" and self._listening is None:
+            self._listening = asyncio.create_task(self._microphone.follow(track))
+
+    def _on_state(self) -> None:
+        state = self._connection.connectionState
+        if state == "connected":
+            self._connected.set()
+        elif state in ("failed", "closed"):
+            self.over.set()
+
+    async def _watch_start(self) -> None:
+        try:
+            await asyncio.wait_for(self._connected.wait(), _CONNECT_S)
+        except asyncio.TimeoutError:
+            self.over.set()
+
+
+def _one_stream(sdp: str) -> str:
+    """Both tracks as one stream: browsers keep the tracks of one stream in sync."""
+    return _STREAM.sub(r"\g<1>avatar", sdp)

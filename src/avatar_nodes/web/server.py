@@ -1,0 +1,152 @@
+"""The web server: a thread with an event loop of its own, beside the node that owns it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uvicorn
+
+from avatar_nodes.web.access import AccessRules
+from avatar_nodes.web.app import create_app
+from avatar_nodes.web.certificate import Certificate, own_certificate
+from avatar_nodes.web.desk import Desk
+from avatar_nodes.web.kiosk import Kiosk
+from avatar_nodes.web.media_hub import MediaSlot
+from avatar_nodes.web.options import WebOptions
+from avatar_nodes.web.web_error import ServerError
+
+_MOST_CONNECTIONS = 128
+_IDLE_CONNECTION_S = 5
+_PING_S = 5.0
+_LARGEST_SOCKET_MESSAGE = 64 * 1024
+_PATIENCE_S = 5.0
+
+
+class WebServer:
+    """`start`, then `show` and `tell` from any thread, then `close`.
+
+    Raises ServerError: the options do not make a server (see AccessRules and Certificate).
+    """
+
+    def __init__(self, options: WebOptions, desk: Desk) -> None:
+        self._options = options
+        self._desk = desk
+        self._rules = AccessRules(
+            options.host, options.visitor_token, options.operator_token, options.hosts
+        )
+        self._certificate = self._choose_certificate()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._kiosk: Kiosk | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self.url = ""
+        """Where the page is, once started."""
+
+    def start(self) -> None:
+        """Serve. Raises ServerError: the address is taken, or none of this machine's."""
+        listener = self._listen()
+        started: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(listener, started)), name="web", daemon=True
+        )
+        self._thread.start()
+        started.result()
+
+    def close(self) -> None:
+        """End every session and the thread."""
+        if self._thread is None or self._loop is None or self._server is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(_PATIENCE_S)
+        self._thread = None
+
+    def show(self, stamp_ns: int, frame: np.ndarray, sound: np.ndarray) -> None:
+        """A frame, uint8 RGB [H, W, 3], and its sound, int16 [n]."""
+        if self._kiosk is not None:
+            self._on_loop(self._kiosk.media.put, MediaSlot(stamp_ns, frame, sound))
+
+    def tell(self, event: Mapping[str, Any]) -> None:
+        """Something that pages are to know of; it has a `type`."""
+        if self._kiosk is not None:
+            self._on_loop(self._kiosk.events.put, event)
+
+    @property
+    def viewers(self) -> int:
+        """Sessions that are open."""
+        return len(self._kiosk.sessions) if self._kiosk is not None else 0
+
+    @property
+    def refused(self) -> int:
+        """Sessions refused because there were as many as may be."""
+        return self._kiosk.sessions.refused if self._kiosk is not None else 0
+
+    def _on_loop(self, call: Callable[..., None], *arguments: Any) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has just ended
+                self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _listen(self) -> socket.socket:
+        host, port = self._options.host, self._options.port
+        try:
+            family, kind, proto, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = socket.socket(family, kind, proto)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ServerError(f"{host} port {port}: {reason}; choose another") from None
+        scheme = "https" if self._certificate else "http"
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"{scheme}://{shown}:{listener.getsockname()[1]}"
+        return listener
+
+    async def _serve(self, listener: socket.socket, started: Future[None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._kiosk = Kiosk(self._options, self._rules, self._desk)
+        pair = self._certificate
+        config = uvicorn.Config(
+            create_app(self._kiosk), log_config=None, access_log=False, lifespan="off",
+            limit_concurrency=_MOST_CONNECTIONS, timeout_keep_alive=_IDLE_CONNECTION_S,
+            timeout_graceful_shutdown=1, ws="websockets-sansio", ws_ping_interval=_PING_S,
+            ws_ping_timeout=_PING_S, ws_max_size=_LARGEST_SOCKET_MESSAGE, server_header=False,
+            ssl_certfile=str(pair.certificate) if pair else None,
+            ssl_keyfile=str(pair.key) if pair else None,
+        )  # fmt: skip
+        self._server = _QuietServer(config)
+        self._kiosk.sessions.start()
+        started.set_result(None)
+        try:
+            await self._server.serve(sockets=[listener])
+        finally:
+            await self._kiosk.close()
+            listener.close()
+
+    def _choose_certificate(self) -> Certificate | None:
+        options = self._options
+        if bool(options.certificate) != bool(options.key):
+            raise ServerError("a certificate needs its key, and a key its certificate")
+        if options.certificate:
+            pair = Certificate(
+                Path(options.certificate).expanduser(), Path(options.key).expanduser()
+            )
+            pair.check()
+            return pair
+        return None if self._rules.loopback else own_certificate(options.host)
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves signals to the process that it is a part of."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield

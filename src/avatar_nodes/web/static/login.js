@@ -1,0 +1,1 @@
+document.querySelector("#to").value = location.pathname;
