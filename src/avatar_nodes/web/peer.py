@@ -21,9 +21,9 @@ from avatar_nodes.web.tracks import MediaClock, SoundTrack, VideoTrack
 from avatar_nodes.web.web_error import WebError
 
 LONGEST_OFFER = 64 * 1024
-_MOST_MEDIA = 3
 _CONNECT_S = 20.0
 _H264 = "video/H264"
+_MEDIA = re.compile(r"^m=(\w+)", re.MULTILINE)
 _STREAM = re.compile(r"^(a=(?:msid:|ssrc:\d+ msid:))\S+", re.MULTILINE)
 
 
@@ -50,22 +50,18 @@ class Peer:
 
         Raises WebError 400: the offer is malformed or asks for something else.
         """
-        if offer.count("\nm=") > _MOST_MEDIA:
-            raise WebError(400, f"an offer of more than {_MOST_MEDIA} media")
+        media = sorted(_MEDIA.findall(offer))
+        if media != ["audio", "video"]:
+            raise WebError(400, f"expected an offer of one audio and one video, got {media[:4]}")
         connection = self._connection
         connection.on("track", self._on_track)
         connection.on("connectionstatechange", self._on_state)
         try:
-            await connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
-            kinds = {transceiver.kind for transceiver in connection.getTransceivers()}
-            if not {"video", "audio"} <= kinds:
-                raise WebError(400, "an offer without video or without audio")
             connection.addTrack(self._video)
             connection.addTrack(self._sound)
-            self._prefer_h264()
+            self._prefer_h264()  # which counts from the offer on
+            await connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
             await connection.setLocalDescription(await connection.createAnswer())
-        except WebError:
-            raise
         except Exception as error:  # aiortc raises whatever its parser stumbles over
             raise WebError(400, f"the offer cannot be answered: {error!r:.200}") from None
         self._watch = asyncio.create_task(self._watch_start())

@@ -102,6 +102,7 @@ class WebServer:
             listener = socket.socket(family, kind, proto)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+            listener.listen(_MOST_CONNECTIONS)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ServerError(f"{host} port {port}: {reason}; choose another") from None

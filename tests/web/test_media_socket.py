@@ -1,0 +1,99 @@
+"""Without WebRTC: every picture and its sound over a socket, and MJPEG."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import struct
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+from support.http_client import ask
+from support.waiting import wait_until
+from support.web_show import RATE, SIDE, serving
+from websockets.sync.client import connect
+
+from avatar_nodes.web.server import WebServer
+
+
+def _sockets(server: WebServer) -> tuple[str, str]:
+    session = ask(server.url, "POST", "/api/sessions").json["id"]
+    base = f"{server.url.replace('http', 'ws')}/api/sessions/{session}"
+    return f"{base}/events", f"{base}/media"
+
+
+def test_each_picture_comes_with_its_sound() -> None:
+    with serving() as (server, _):
+        events, media = _sockets(server)
+        with connect(events), connect(media) as socket:
+            pieces = [socket.recv(timeout=30) for _ in range(60)]
+    sounds = {}
+    frames = {}
+    for piece in pieces:
+        assert isinstance(piece, bytes)
+        kind, time_ms = struct.unpack_from("<Bxxxd", piece)
+        (frames if kind == 0 else sounds)[time_ms] = piece[12:]
+    assert len(set(frames) & set(sounds)) >= 28
+    bright, loud = set(), set()
+    for time_ms in set(frames) & set(sounds):
+        picture = cv2.imdecode(np.frombuffer(frames[time_ms], np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape == (SIDE, SIDE, 3)
+        bright |= {time_ms} if picture.mean() > 128 else set()
+        loud |= {time_ms} if np.abs(np.frombuffer(sounds[time_ms], "<i2")).max() > 2000 else set()
+    assert bright
+    assert bright == loud, "flash and beep bear one time"
+
+
+def test_the_microphone_goes_the_same_way() -> None:
+    with serving() as (server, desk):
+        events, media = _sockets(server)
+        with connect(events) as talk, connect(media) as socket:
+            sound = np.arange(640, dtype="<i2")
+            socket.send(sound.tobytes())
+            talk.send(json.dumps({"type": "microphone", "on": True}))
+            assert json.loads(talk.recv(timeout=30))["on"]
+            for _ in range(3):
+                socket.send(sound.tobytes())
+            socket.send(b"odd")
+            socket.send("words")
+            wait_until(lambda: len(desk.sound) >= 3 * 640, what="the sound")
+        wait_until(lambda: desk.heard[-1][3], what="its end")
+    np.testing.assert_array_equal(desk.sound, np.tile(sound, 3))
+
+
+def test_a_reader_that_stops_reading_holds_nobody_back() -> None:
+    with serving(max_viewers=2, width=SIDE) as (server, _):
+        events, media = _sockets(server)
+        other_events, other_media = _sockets(server)
+        stuck = connect(media, max_queue=1)
+        with connect(events), stuck, connect(other_events), connect(other_media) as socket:
+            for _ in range(100):
+                socket.recv(timeout=30)
+
+
+def test_motion_jpeg_counts_as_a_viewer() -> None:
+    with serving(max_viewers=1) as (server, _):
+        at = urlsplit(server.url)
+        assert at.hostname is not None
+        connection = http.client.HTTPConnection(at.hostname, at.port, timeout=30)
+        connection.request("GET", "/stream.mjpg")
+        response = connection.getresponse()
+        assert response.status == 200
+        kind, _, boundary = response.headers["content-type"].partition("; boundary=")
+        assert kind == "multipart/x-mixed-replace"
+        for _ in range(3):
+            assert response.readline() == f"--{boundary}\r\n".encode()
+            head = http.client.parse_headers(response)
+            jpeg = response.read(int(head["content-length"]))
+            assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape[0] == SIDE
+            response.readline()
+        assert ask(server.url, path="/stream.mjpg").status == 503
+        response.close()
+        connection.close()
+        wait_until(lambda: server.viewers == 0, what="the viewer gone")
+
+
+def test_sound_is_at_the_rate_that_the_page_is_told() -> None:
+    with serving() as (server, _):
+        assert ask(server.url, path="/api/about").json["sample_rate"] == RATE
