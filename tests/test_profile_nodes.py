@@ -11,6 +11,7 @@ from pydantic import BaseModel
 pytest.importorskip("rclpy", reason="no ROS here")
 
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
+from avatar_nodes.nodes.kiosk import KioskNode
 from avatar_nodes.nodes.listener import ListenerNode
 from avatar_nodes.nodes.memory import MemoryNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
@@ -22,9 +23,10 @@ from avatar_nodes.profile.conversation import (
     ReasonerSection,
     VoiceSection,
 )
+from avatar_nodes.profile.kiosk import KioskSection
 from avatar_nodes.profile.memory import MemorySection
 
-OF_THE_GRAPH = {"sample_rate", "chunk_samples", "checkpoint"}
+OF_THE_GRAPH = {"sample_rate", "chunk_samples", "checkpoint", "persona_phrases"}
 """What every node gets from the same place."""
 OF_THE_PROFILE = {"enabled"}
 """Whether there is a node at all."""
@@ -47,6 +49,7 @@ def _range(section: type[BaseModel], key: str) -> tuple[Any, Any]:
         (ReasonerSection, ReasonerNode.PARAMETERS),
         (VoiceSection, VoiceNode.PARAMETERS),
         (MemorySection, MemoryNode.PARAMETERS),
+        (KioskSection, [p for p in KioskNode.PARAMETERS if p.name in KioskSection.model_fields]),
         (
             ConversationSection,
             [p for p in CONDUCTOR_PARAMETERS if p.name in ConversationSection.model_fields],

@@ -85,8 +85,8 @@ class GraphNodes:
     def _listener(self) -> NodeSpec:
         section = self.profile.listener
         parameters = section.model_dump()
-        expected = [text for intent in self._persona.intents for text in intent.examples]
-        parameters["phrases"] = section.phrases or expected
+        parameters["phrases"] = section.phrases or self._persona.examples
+        parameters["persona_phrases"] = not section.phrases
         return self._node("listener", parameters, threads=section.threads)
 
     def _reasoner(self) -> NodeSpec:

@@ -38,7 +38,7 @@ def errors(folder: Path, text: str) -> list[str]:
 
 
 def test_the_shipped_persona_is_complete() -> None:
-    assert persona_names() == ["default"]
+    assert persona_names() == ["default", "guide"]
     persona = load_persona("default")
     assert len(persona.intents) >= 20
     for intent in persona.intents:
@@ -49,8 +49,9 @@ def test_the_shipped_persona_is_complete() -> None:
     assert gestures >= {"wave", "nod", "shake", "point", "shrug", "thumb", "lean", "smile"}
 
 
-def test_the_shipped_persona_asks_for_what_the_model_was_taught() -> None:
-    persona = load_persona("default")
+@pytest.mark.parametrize("name", persona_names())
+def test_a_shipped_persona_asks_for_what_the_model_was_taught(name: str) -> None:
+    persona = load_persona(name)
     taught = {text for action in ACTIONS for text in prompts(action)}
     for kind in KINDS:
         for colour in COLOURS:
@@ -125,5 +126,5 @@ def test_mistakes(tmp_path: Path, old: str, new: str, line: str) -> None:
 
 
 def test_no_such_persona() -> None:
-    with pytest.raises(PersonaError, match="expected a persona file or one of default, got 'nob"):
+    with pytest.raises(PersonaError, match="expected a persona file or one of default, guide, got 'nob"):
         load_persona("nobody")

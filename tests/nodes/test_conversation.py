@@ -30,7 +30,7 @@ from avatar_msgs.msg import (
     TurnControl,
     Utterance,
 )
-from avatar_msgs.srv import SetReference
+from avatar_msgs.srv import SetPersona, SetReference
 from avatar_nodes.graph import Graph
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.profile import load_profile
@@ -357,6 +357,23 @@ def test_another_person_begins_another_stream(visitor: Visitor, tmp_path: Path) 
     fresh = next(b for b in visitor.blocks if b.epoch not in epochs)
     assert fresh.sink_version == 0, "from the picture alone"
     wait_until(lambda: visitor.blocks[-1].sink_version == 1, what="its own sink")
+
+
+def test_another_persona_stands_otherwise(visitor: Visitor, tmp_path: Path) -> None:
+    persona = tmp_path / "nodding.yaml"
+    persona.write_text("extends: default\nname: Nod\nstates: {idle: A person nods in agreement.}\n")
+    client = visitor.node.create_client(SetPersona, "reasoner/set_persona")
+    assert client.wait_for_service(60.0)
+    answer = _done(client.call_async(SetPersona.Request(persona=str(persona))))
+    assert answer.success, answer.message
+    wait_until(
+        lambda: visitor.prompts.get(visitor.blocks[-1].prompt_id) == "A person nods in agreement.",
+        what="its way to be idle",
+    )
+    visitor.asks("what is your name")
+    visitor.wait_for(SPEAKING)
+    assert any("Nod" in reply.text for reply in visitor.replies)
+    visitor.wait_for(IDLE)
 
 
 def _portrait(folder: Path) -> bytes:

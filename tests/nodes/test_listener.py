@@ -19,11 +19,11 @@ from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
 from support.visitor import PHRASES, RATE, echo_of, say, silence, with_noise, words
 
-from avatar_msgs.msg import AudioChunk, SpeechActivity, Utterance
+from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
 from avatar_nodes.nodes.lifecycle_node import ConfigurationError
 from avatar_nodes.nodes.listener import ListenerNode
 from avatar_nodes.wire.audio import audio_to_msg
-from avatar_nodes.wire.qos import DIAGNOSTICS, SOUND, public_qos
+from avatar_nodes.wire.qos import DIAGNOSTICS, LATCHED, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 SECOND = 1_000_000_000
@@ -185,6 +185,22 @@ def test_stereo_at_another_rate_is_understood(
     began = next(msg for msg in room.activity if msg.active)
     assert abs(began.since_sample - 48000) < 0.2 * 48000
     assert began.stream == "visitor"
+
+
+def test_another_persona_is_asked_other_things(
+    ros_context: rclpy.Context, spinner: Spinner, room: Room, now_ns: int,
+    listeners: list[ListenerNode],
+) -> None:  # fmt: skip
+    persona = room.node.create_publisher(Persona, "persona", LATCHED)
+    before, after = ["thank you"], ["where is the exit please"]
+    listeners.append(start(ros_context, spinner, phrases=before, persona_phrases=True))
+    room.wait_for_listener()
+    persona.publish(Persona(persona="other", phrases=after))
+    wait_until(lambda: listeners[0]._phrases == after, what="the persona")
+    question = np.concatenate([silence(1.0), say("Where is the exit, please?"), silence(1.0)])
+    room.speak(with_noise(question), start_ns=now_ns)
+    (final,) = room.finals(1)
+    assert final.text == after[0]
 
 
 def test_the_avatar_s_echo_is_not_the_visitor(

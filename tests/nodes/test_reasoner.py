@@ -15,7 +15,8 @@ from std_srvs.srv import Trigger
 from support.hostile_server import HostileServer
 from support.spinner import Spinner, wait_until
 
-from avatar_msgs.msg import AvatarState, Intent, ReplySegment, TurnControl, Utterance
+from avatar_msgs.msg import AvatarState, Intent, Persona, ReplySegment, TurnControl, Utterance
+from avatar_msgs.srv import SetPersona
 from avatar_nodes.mind.conversation_table import Command, State
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.nodes.node_parameter import ConfigurationError
@@ -238,3 +239,44 @@ def test_a_parameter_that_is_none(start: Start, tmp_path: Path) -> None:
         start(backend="oracle")
     with pytest.raises(ConfigurationError, match="min_confidence"):
         start(min_confidence=2.0)
+
+
+def _become(visitor: Visitor, name: str) -> SetPersona.Response:
+    client = visitor.node.create_client(SetPersona, "reasoner/set_persona")
+    assert client.wait_for_service(timeout_sec=300.0)
+    future = client.call_async(SetPersona.Request(persona=name))
+    wait_until(future.done, what="the answer")
+    return future.result()
+
+
+def test_another_persona_answers_from_now_on(start: Start, visitor: Visitor) -> None:
+    personas: list[Persona] = []
+    visitor.node.create_subscription(Persona, "persona", personas.append, LATCHED)
+    start()
+    visitor.find()
+    visitor.say(1, "what is your name")
+    assert "Ada" in visitor.words(1)
+    assert _become(visitor, "guide").success
+    visitor.say(2, "what is your name")
+    assert "Max" in visitor.words(2)
+    visitor.say(3, "where are the walking robots")
+    assert "hall one" in visitor.words(3)
+    wait_until(lambda: len(personas) == 2, what="both told")
+    assert [(p.persona, p.name) for p in personas] == [("default", "Ada"), ("guide", "Max")]
+    assert "where are the walking robots" in personas[1].phrases
+    assert personas[1].prompt_idle == load_persona("guide").states.idle
+
+
+def test_a_persona_that_is_none_leaves_the_one_at_hand(
+    start: Start, visitor: Visitor, tmp_path: Path
+) -> None:
+    start()
+    visitor.find()
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: Nobody\n")
+    for name in ("nobody", str(broken), ""):
+        response = _become(visitor, name)
+        assert not response.success
+        assert response.message and "\n" not in response.message
+    visitor.say(1, "what is your name")
+    assert "Ada" in visitor.words(1)

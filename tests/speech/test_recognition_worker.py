@@ -194,3 +194,35 @@ def test_closing_drops_what_waits_and_leaves_no_thread() -> None:
     assert not closer.is_alive()
     assert threading.active_count() == before
     assert len(office.finals) < 2
+
+
+def test_another_recogniser_takes_over_between_two_turns() -> None:
+    office = Office(interim_s=0.0)
+    other = Counter()
+    office.worker.sound(1, PART, start_ns=1, end_ns=2)
+    wait_until(lambda: office.recogniser.samples == 1600, what="the first half of a turn")
+    office.worker.use(lambda: other)
+    office.turn(1, 1)
+    wait_until(lambda: len(office.finals) == 1, what="the turn")
+    wait_until(lambda: office.recogniser.closed_by != "", what="the other recogniser")
+    office.turn(2, 3)
+    wait_until(lambda: len(office.finals) == 2, what="the next turn")
+    office.worker.close()
+    assert office.finals == [(1, "3200"), (2, "4800")]
+    assert (office.recogniser.finished, other.finished) == (1, 1)
+    assert not office.errors
+
+
+def test_a_recogniser_that_cannot_be_opened_leaves_the_one_at_hand() -> None:
+    office = Office(interim_s=0.0)
+
+    def open_other() -> Counter:
+        raise RuntimeError("no such model")
+
+    office.worker.use(open_other)
+    wait_until(lambda: bool(office.errors), what="the error")
+    office.turn(1, 1)
+    wait_until(lambda: len(office.finals) == 1, what="the turn")
+    office.worker.close()
+    assert office.errors == ["RuntimeError: no such model"]
+    assert office.finals == [(1, "1600")]

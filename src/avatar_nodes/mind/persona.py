@@ -129,6 +129,11 @@ class Persona(_Section):
         _all_different("example", (text for intent in intents for text in intent.examples))
         return intents
 
+    @property
+    def examples(self) -> list[str]:
+        """How visitors say what it has answers for."""
+        return [text for intent in self.intents for text in intent.examples]
+
     def action(self, name: str) -> ActionEntry | None:
         """The gesture of that name; None for an empty name.
 

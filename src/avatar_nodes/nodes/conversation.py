@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from avatar_msgs.msg import AudioChunk, Intent, ReplySegment, SpeechActivity, TurnControl, Utterance
+from avatar_msgs.msg import (
+    AudioChunk,
+    Intent,
+    Persona,
+    ReplySegment,
+    SpeechActivity,
+    TurnControl,
+    Utterance,
+)
 from avatar_nodes.mind.conversation_table import Command, EventKind, Phase
 from avatar_nodes.mind.sentences import split_sentences
 from avatar_nodes.mind.state_cycling import (
@@ -29,7 +37,8 @@ _FAR_AHEAD_MS = 3_600_000
 
 
 class Conversation:
-    """`user/speech_activity`, `user/utterance`, `intent`, `reply` in; `turn/control` out.
+    """`user/speech_activity`, `user/utterance`, `intent`, `reply` and `persona` in; `turn/control`
+    out.
 
     Its parameters are in the conductor's table.
 
@@ -51,6 +60,7 @@ class Conversation:
                 speaking_s=value("speaking_timeout_s"),
             ),
         )
+        self._override = ""
         self._node = node
         self._obey = obey
         self._words_timeout_s: float = value("words_timeout_s")
@@ -72,9 +82,11 @@ class Conversation:
         listen(Utterance, "user/utterance", self._on_utterance, CONTROL)
         listen(Intent, "intent", self._on_intent, LATCHED)
         listen(ReplySegment, "reply", self._on_reply, CONTROL)
+        listen(Persona, "persona", self._on_persona, LATCHED)
 
     def override(self, prompt: str) -> None:
         """One prompt for all states, gestures excepted; empty: each its own again."""
+        self._override = prompt
         self._machine.prompts = StatePrompts(*[prompt] * 4) if prompt else self._prompts
 
     def takes(self, msg: AudioChunk) -> bool:
@@ -204,6 +216,12 @@ class Conversation:
             self._said = {msg.turn}
         elif msg.is_last and msg.turn not in self._said:
             self.tell(EventKind.NO_REPLY, msg.turn, "there was nothing to say")
+
+    def _on_persona(self, msg: Persona) -> None:
+        idle = msg.prompt_idle or self._prompts.idle
+        others = (msg.prompt_listening, msg.prompt_thinking, msg.prompt_speaking)
+        self._prompts = StatePrompts(idle, *(prompt or idle for prompt in others))
+        self.override(self._override)
 
     def _handle(self, event: Event) -> None:
         self._give(self._machine.handle(event, time.monotonic()))

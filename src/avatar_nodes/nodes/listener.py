@@ -6,20 +6,20 @@ import time
 
 import torch
 
-from avatar_msgs.msg import AudioChunk, SpeechActivity, Utterance
+from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.speech.echo import ECHO_MODES, EchoControl
 from avatar_nodes.speech.echo_gate import EchoGate
 from avatar_nodes.speech.listening import Activity, Listening, ListeningSettings
-from avatar_nodes.speech.recognition import RECOGNISERS, open_recogniser
+from avatar_nodes.speech.recognition import RECOGNISERS, Recogniser, open_recogniser
 from avatar_nodes.speech.recognition_worker import Heard
 from avatar_nodes.speech.sound_intake import SoundIntake
 from avatar_nodes.speech.turn_detector import TurnSettings
 from avatar_nodes.speech.voice_activity import SileroVoiceActivity
 from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.qos import SOUND, public_qos
+from avatar_nodes.wire.qos import LATCHED, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 _LOOK_S = 0.25
@@ -64,6 +64,7 @@ class ListenerNode(AvatarNode):
         NodeParameter("recogniser_device", "cpu", "Torch device of recogniser whisper."),
         NodeParameter("language", "", "Spoken language, BCP 47; empty: the model's, or detected."),
         NodeParameter("phrases", [""], "Sentences that visitors are likely to say."),
+        NodeParameter("persona_phrases", False, "They change with the persona."),
         NodeParameter("eager", True, "A turn that is one of `phrases` ends at its first pause."),
         NodeParameter(
             "interim_s", 0.3, "Sound between interim texts; 0: only in pauses [s].", 0.0, 10.0
@@ -82,17 +83,8 @@ class ListenerNode(AvatarNode):
             mode, delay_s=self.value("echo_delay_s"), tail_s=self.value("echo_tail_s")
         )
         voice = SileroVoiceActivity()
-        recogniser = open_recogniser(
-            self.value("recogniser"),
-            model=self.value("recogniser_model"),
-            phrases=[phrase for phrase in self.value("phrases") if phrase],
-            language=self.value("language"),
-            device=self.value("recogniser_device"),
-        )
-        if unknown := getattr(recogniser, "unknown_words", []):
-            self.get_logger().warning(
-                f"parameter phrases: left out for unknown words: {', '.join(unknown)}"
-            )
+        self._phrases = [phrase for phrase in self.value("phrases") if phrase]
+        recogniser = self._open_recogniser()
         self._echo = echo
         self._reference = SoundIntake()
         self._activity = self.publisher(SpeechActivity, "user/speech_activity", SOUND)
@@ -111,12 +103,32 @@ class ListenerNode(AvatarNode):
     def start(self) -> None:
         self.listen(AudioChunk, "user/audio", self._on_user_audio, SOUND)
         self.listen(AudioChunk, "audio", self._on_avatar_audio, public_qos("SENSOR_DATA"))
+        if self.value("persona_phrases"):
+            self.listen(Persona, "persona", self._on_persona, LATCHED)
         self.every(_LOOK_S, self._look)
         self.heartbeat.say(ready=True, detail="listening")
 
     def teardown(self) -> None:
         if listening := getattr(self, "_listening", None):
             listening.close()
+
+    def _open_recogniser(self) -> Recogniser:
+        recogniser = open_recogniser(
+            self.value("recogniser"),
+            model=self.value("recogniser_model"),
+            phrases=self._phrases,
+            language=self.value("language"),
+            device=self.value("recogniser_device"),
+        )
+        if unknown := getattr(recogniser, "unknown_words", []):
+            self.get_logger().warning(f"phrases left out for unknown words: {', '.join(unknown)}")
+        return recogniser
+
+    def _on_persona(self, msg: Persona) -> None:
+        if list(msg.phrases) != self._phrases:
+            self._phrases = list(msg.phrases)
+            known = self._phrases if self.value("eager") else ()
+            self._listening.expect(known, self._open_recogniser)
 
     def _settings(self) -> ListeningSettings:
         names = ("min_speech_s", "silence_s", "min_utterance_s", "pre_roll_s", "max_utterance_s")

@@ -7,10 +7,12 @@ from std_srvs.srv import Trigger
 
 from avatar_msgs.msg import AvatarState, ReplySegment, TurnControl, Utterance
 from avatar_msgs.msg import Intent as IntentMsg
+from avatar_msgs.msg import Persona as PersonaMsg
+from avatar_msgs.srv import SetPersona
 from avatar_nodes.mind.backends import BACKENDS, BackendOptions, build_reasoner
-from avatar_nodes.mind.persona_file import load_persona
+from avatar_nodes.mind.persona_file import PersonaError, load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
-from avatar_nodes.mind.reasoner import Intention
+from avatar_nodes.mind.reasoner import Intention, ReasonerError
 from avatar_nodes.mind.reply import Segment
 from avatar_nodes.mind.reply_runner import ReplyRunner
 from avatar_nodes.mind.text_stream import Patience
@@ -32,8 +34,9 @@ _FAR_AHEAD_MS = 3_600_000
 
 
 class ReasonerNode(AvatarNode):
-    """`user/utterance`, `turn/control` and `state` in; `intent` and `reply` out; services
-    `~/forget` (the dialogue) and `~/reset` (that, and whatever is being answered)."""
+    """`user/utterance`, `turn/control` and `state` in; `intent`, `reply` and `persona` out;
+    services `~/forget` (the dialogue), `~/reset` (that, and whatever is being answered) and
+    `~/set_persona`."""
 
     KIND = "reasoner"
     PARAMETERS = (
@@ -64,19 +67,10 @@ class ReasonerNode(AvatarNode):
     def setup(self) -> None:
         torch.set_num_threads(self.value("threads"))
         self._state = AvatarState()
-        phrasebook = Phrasebook(load_persona(self.value("persona")))
-        self._language = phrasebook.persona.language
-        self._reasoner = build_reasoner(self._options(), phrasebook)
         self._intent_out = self.publisher(IntentMsg, "intent", LATCHED)
         self._reply_out = self.publisher(ReplySegment, "reply", CONTROL)
-        self._runner = ReplyRunner(
-            self._reasoner,
-            phrasebook,
-            self,
-            self.telemetry,
-            dialogue_turns=self.value("dialogue_turns"),
-            min_confidence=self.value("min_confidence"),
-        )
+        self._persona_out = self.publisher(PersonaMsg, "persona", LATCHED)
+        self._be(self.value("persona"))
         for name in ("fallbacks", "problem/timeout", "cancelled"):
             self.telemetry.count(name, 0)
 
@@ -87,7 +81,9 @@ class ReasonerNode(AvatarNode):
         self._services = [
             self.create_service(Trigger, "~/forget", self._on_forget),
             self.create_service(Trigger, "~/reset", self._on_reset),
+            self.create_service(SetPersona, "~/set_persona", self._on_set_persona),
         ]
+        self._tell_persona()
         self.heartbeat.say(ready=True, detail=f"{self.value('backend')}: waiting for words")
 
     def stop(self) -> None:
@@ -119,7 +115,7 @@ class ReasonerNode(AvatarNode):
             turn=segment.turn,
             index=segment.index,
             text=segment.text,
-            language=self._language,
+            language=self._persona.language,
             is_last=segment.is_last,
             cancelled=segment.cancelled,
         )
@@ -131,6 +127,39 @@ class ReasonerNode(AvatarNode):
         """ReplyOutput: what went wrong."""
         self.heartbeat.say(detail=f"turn {turn}: {problem}: {detail}")
         self.get_logger().warning(f"turn {turn}: {problem}: {detail}")
+
+    def _be(self, name: str) -> None:
+        """Become a persona, by name or file; who was before is let go.
+
+        Raises PersonaError, ReasonerError, EmbeddingError: all stays as it was.
+        """
+        phrasebook = Phrasebook(load_persona(name))
+        reasoner = build_reasoner(self._options(), phrasebook)
+        self.teardown()
+        self._name, self._persona, self._reasoner = name, phrasebook.persona, reasoner
+        self._runner = ReplyRunner(
+            reasoner,
+            phrasebook,
+            self,
+            self.telemetry,
+            dialogue_turns=self.value("dialogue_turns"),
+            min_confidence=self.value("min_confidence"),
+        )
+
+    def _tell_persona(self) -> None:
+        states = self._persona.states
+        self._persona_out.publish(
+            PersonaMsg(
+                persona=self._name,
+                name=self._persona.name,
+                language=self._persona.language,
+                prompt_idle=states.idle,
+                prompt_listening=states.listening,
+                prompt_thinking=states.thinking,
+                prompt_speaking=states.speaking,
+                phrases=self._persona.examples,
+            )
+        )
 
     def _options(self) -> BackendOptions:
         names = (
@@ -184,6 +213,22 @@ class ReasonerNode(AvatarNode):
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._runner.reset()
         response.success, response.message = True, "everything is forgotten"
+        return response
+
+    def _on_set_persona(
+        self, request: SetPersona.Request, response: SetPersona.Response
+    ) -> SetPersona.Response:
+        if self.value("backend") == "transformers":
+            response.message = "a local chat model is loaded for one persona: start the avatar anew"
+            return response
+        try:
+            self._be(request.persona)
+        except (PersonaError, ReasonerError) as error:
+            response.message = str(error).replace("\n", "; ")
+            return response
+        self._tell_persona()
+        self.get_logger().info(f"persona {request.persona}: {self._persona.name}")
+        response.success, response.message = True, f"this is {self._persona.name} now"
         return response
 
 

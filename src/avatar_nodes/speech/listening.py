@@ -174,6 +174,11 @@ class Listening:
             return self._stop("gap")
         return []
 
+    def expect(self, known: Sequence[str], open_recogniser: Callable[[], Recogniser]) -> None:
+        """From the next turn on, other sentences are known, and another recogniser hears them."""
+        self._known = {_spoken(sentence) for sentence in known} - {""}
+        self.worker.use(open_recogniser)
+
     def close(self) -> None:
         """End the recognition's thread."""
         self.worker.close()

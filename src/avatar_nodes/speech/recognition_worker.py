@@ -82,6 +82,7 @@ class RecognitionWorker:
         self._last_text = ""
         self._sound: list[np.ndarray] = []
         self._ready: Recognition | None = None
+        self._open_other: Callable[[], Recogniser] | None = None
         self.overloads = 0
         """Runs of sound that were dropped since too much was waiting."""
         self._thread = threading.Thread(target=self._work, name="recognition", daemon=True)
@@ -91,6 +92,13 @@ class RecognitionWorker:
     def backlog_s(self) -> float:
         """Seconds of sound that wait."""
         return self._waiting / GRAPH_RATE
+
+    def use(self, open_other: Callable[[], Recogniser]) -> None:
+        """Go on with another recogniser from the next turn on; it is opened on the worker's thread.
+        If it cannot be opened, `on_error` is called and the one at hand stays."""
+        with self._changed:
+            self._open_other = open_other
+            self._changed.notify()
 
     def sound(self, turn: int, samples: np.ndarray, *, start_ns: int, end_ns: int) -> bool:
         """Hand over a turn's next samples (int16 [n]); False: dropped, too much waits."""
@@ -136,12 +144,29 @@ class RecognitionWorker:
     def _next(self) -> _Task | None:
         with self._changed:
             while not self._tasks and not self._closing:
-                self._changed.wait()
+                if self._open_other is not None and not self._sound:
+                    self._exchange()
+                else:
+                    self._changed.wait()
             if self._closing:
                 return None
             task = self._tasks.popleft()
             self._waiting -= len(task.samples)
             return task
+
+    def _exchange(self) -> None:
+        """Called with the lock, which is let go while the other recogniser opens."""
+        open_other, self._open_other = self._open_other, None
+        assert open_other is not None
+        self._changed.release()
+        try:
+            other = open_other()
+            self._recogniser.close()
+            self._recogniser = other
+        except Exception as error:
+            self._on_error(_line(error))
+        finally:
+            self._changed.acquire()
 
     def _do(self, task: _Task) -> None:
         if task.kind == "sound":
