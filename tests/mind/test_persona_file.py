@@ -126,5 +126,7 @@ def test_mistakes(tmp_path: Path, old: str, new: str, line: str) -> None:
 
 
 def test_no_such_persona() -> None:
-    with pytest.raises(PersonaError, match="expected a persona file or one of default, guide, got 'nob"):
+    with pytest.raises(
+        PersonaError, match="expected a persona file or one of default, guide, got 'nob"
+    ):
         load_persona("nobody")

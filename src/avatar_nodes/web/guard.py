@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from avatar_nodes.web.rate_limits import RateLimits
 from avatar_nodes.web.web_error import WebError
 
 _SMALL_BODY = 16 * 1024
+_PATIENCE_S = 15.0
 _HARMLESS = ("GET", "HEAD", "OPTIONS")
 _UPLOAD = "/api/operator/reference"
 _PUBLIC = ("/login", "/static/", "/favicon.ico")
@@ -88,19 +90,26 @@ class Guard:
 
 
 def _bounded(request: HTTPConnection, receive: Receive, limit: int) -> Receive:
-    """`receive` that refuses a body beyond the limit, as told or as it comes."""
+    """`receive` that refuses a body beyond the limit, as told or as it comes, and one that does
+    not come."""
     if request.scope["type"] != "http":
         return receive
     told = request.headers.get("content-length", "0")
     if told.isdigit() and int(told) > limit:
         raise _too_large(limit)
-    seen = 0
+    seen, whole = 0, False
 
     async def bounded() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, whole
+        if whole:
+            return await receive()  # what is left to hear is that the other side has gone
+        try:
+            message = await asyncio.wait_for(receive(), _PATIENCE_S)
+        except asyncio.TimeoutError:
+            raise WebError(408, "The rest of the request did not come.") from None
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if seen > limit:
                 raise _too_large(limit)
         return message

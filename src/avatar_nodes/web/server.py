@@ -18,6 +18,7 @@ from avatar_nodes.web.access import AccessRules
 from avatar_nodes.web.app import create_app
 from avatar_nodes.web.certificate import Certificate, own_certificate
 from avatar_nodes.web.desk import Desk
+from avatar_nodes.web.impatient_protocol import ImpatientProtocol
 from avatar_nodes.web.kiosk import Kiosk
 from avatar_nodes.web.media_hub import MediaSlot
 from avatar_nodes.web.options import WebOptions
@@ -116,7 +117,8 @@ class WebServer:
         self._kiosk = Kiosk(self._options, self._rules, self._desk)
         pair = self._certificate
         config = uvicorn.Config(
-            create_app(self._kiosk), log_config=None, access_log=False, lifespan="off",
+            create_app(self._kiosk), http=ImpatientProtocol, log_config=None, access_log=False,
+            lifespan="off",
             limit_concurrency=_MOST_CONNECTIONS, timeout_keep_alive=_IDLE_CONNECTION_S,
             timeout_graceful_shutdown=1, ws="websockets-sansio", ws_ping_interval=_PING_S,
             ws_ping_timeout=_PING_S, ws_max_size=_LARGEST_SOCKET_MESSAGE, server_header=False,
