@@ -84,6 +84,16 @@ _ARGUMENTS = [
         description="Serve the web page at http://127.0.0.1:8080; empty: as the profile has it.",
     ),
     DeclareLaunchArgument(
+        "only",
+        default_value="",
+        description="Nodes that run on this machine, with commas between; empty: all.",
+    ),
+    DeclareLaunchArgument(
+        "without",
+        default_value="",
+        description="Nodes that run on another machine, with commas between; empty: none.",
+    ),
+    DeclareLaunchArgument(
         "params_file",
         default_value="",
         description="ROS parameter file laid over the profile's values; empty: none.",
@@ -130,7 +140,7 @@ def _launch_graph(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         kiosk=given["kiosk"] == "true" if given["kiosk"] else None,
         autostart=given["autostart"] == "true",
         respawn=given["use_respawn"] == "true",
-    )
+    ).part(only=_names(given["only"]), without=_names(given["without"]))
     folder = Path(tempfile.mkdtemp(prefix="avatar_"))
     params = [write_parameters(graph, folder)]
     if given["params_file"]:
@@ -176,6 +186,10 @@ def _process_actions(
 
     handler = RegisterEventHandler(OnProcessExit(target_action=node, on_exit=ended))
     return [handler, node]
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _environment(process: ProcessSpec) -> dict[str, str]:

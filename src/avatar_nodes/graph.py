@@ -123,6 +123,26 @@ class Graph:
         restart = profile.restart.respawn if respawn is None else respawn
         return cls(namespace, mode, _finish(nodes, profile, autostart, restart), profile)
 
+    def part(self, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> Graph:
+        """What of the graph runs on one machine: the nodes named by `only` (none: all), but not
+        those named by `without`. The others run elsewhere, from the same profile.
+
+        Raises:
+            GraphError: a name is none of the graph's, or nothing is left.
+        """
+        known = [node.name for node in self.nodes]
+        for name in (*only, *without):
+            if name not in known:
+                raise GraphError(f"node {name!r}: expected one of {', '.join(known)}")
+        nodes = tuple(
+            node
+            for node in self.nodes
+            if (not only or node.name in only) and node.name not in without
+        )
+        if not nodes:
+            raise GraphError("nothing is left to run on this machine")
+        return replace(self, nodes=nodes)
+
 
 def _finish(
     nodes: Sequence[NodeSpec], profile: Profile, autostart: bool, respawn: bool

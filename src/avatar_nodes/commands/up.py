@@ -33,6 +33,18 @@ from avatar_nodes.commands.graph_options import graph_options, plain_errors, req
     help="Serve the web page, http://127.0.0.1:8080 unless the profile's section `kiosk` says"
     " otherwise: picture, sound, microphone, an operator's panel. Default: as the profile has it.",
 )
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NODE",
+    help="Run this node alone; may be repeated. The others run on other machines.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="NODE",
+    help="Leave this node to another machine; may be repeated.",
+)
 @click.option("--no-respawn", is_flag=True, help="End when a node ends, instead of restarting it.")
 @click.option("--no-autostart", is_flag=True, help="Leave the nodes unconfigured.")
 def command(
@@ -47,6 +59,8 @@ def command(
     audio: str | None,
     namespace: str,
     kiosk: bool | None,
+    only: tuple[str, ...],
+    without: tuple[str, ...],
     no_respawn: bool,
     no_autostart: bool,
 ) -> None:
@@ -74,7 +88,7 @@ def command(
             kiosk=kiosk,
             autostart=not no_autostart,
             respawn=False if no_respawn else None,
-        )
+        ).part(only=only, without=without)
         ready = f"ready: the avatar is on {namespace}/image_raw and {namespace}/audio"
         runner = GraphRunner(
             graph,
