@@ -236,3 +236,40 @@ def test_a_persona_that_cannot_be_used_is_said_before_anything_starts(tmp_path: 
     profile.write_text("extends: tiny\nreasoner: {persona: nobody}\n")
     with pytest.raises(GraphError, match=r"persona: expected a persona file or one of .*default"):
         Graph.from_profile(load_profile(profile), mode="converse")
+
+
+def test_the_kiosk_is_there_when_asked_for() -> None:
+    assert "kiosk" not in [node.name for node in Graph.from_profile(TINY).nodes]
+    talks = Graph.from_profile(TINY, mode="converse", kiosk=True)
+    kiosk = talks.nodes[-1]
+    assert (kiosk.kind, kiosk.parameters["title"], kiosk.parameters["mode"]) == (
+        "kiosk", load_persona("default").name, "converse",
+    )  # fmt: skip
+    assert kiosk.parameters["listens"] and kiosk.parameters["topic"] == "audio_in"
+    assert kiosk.parameters["personas"] == ["default", "guide"]
+    assert "kiosk" not in talks.stages
+    own = Graph.from_profile(TINY, kiosk=True, audio="device:desk").nodes[-1].parameters
+    assert not own["listens"] and own["personas"] == [""]
+    other = Graph.from_profile(TINY, kiosk=True, audio="topic:ears").nodes
+    assert other[-1].parameters["topic"] == other[0].parameters["topic"] == "ears"
+    enabled = with_values(TINY, {"kiosk": {"enabled": True, "port": 9000}})
+    assert Graph.from_profile(enabled).nodes[-1].parameters["port"] == 9000
+    assert Graph.from_profile(enabled, kiosk=False).nodes[-1].name == "presenter"
+    rendered = Graph.from_profile(enabled, mode="render", audio="x.wav", out="x.mp4")
+    assert "kiosk" not in [node.name for node in rendered.nodes]
+
+
+def test_a_part_of_the_graph_keeps_what_it_knows_of_the_whole() -> None:
+    whole = Graph.from_profile(TINY)
+    back = whole.part(only=["denoiser_1", "denoiser_2"])
+    front = whole.part(without=["denoiser_1", "denoiser_2"])
+    assert [node.name for node in back.nodes] == ["denoiser_1", "denoiser_2"]
+    assert [n for n in whole.nodes if n in front.nodes or n in back.nodes] == list(whole.nodes)
+    assert len(front.nodes) == 4
+    conductor = next(node for node in front.nodes if node.kind == "conductor")
+    assert conductor.parameters["stages"] == list(whole.stages)
+    assert whole.part() == whole
+    with pytest.raises(GraphError, match="'nobody': expected one of microphone"):
+        whole.part(only=["nobody"])
+    with pytest.raises(GraphError, match="nothing is left"):
+        back.part(without=["denoiser_1", "denoiser_2"])

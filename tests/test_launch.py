@@ -18,7 +18,7 @@ from avatar_nodes.resources import share_directory
 FILE = share_directory() / "launch" / "avatar.launch.py"
 ARGUMENTS = {
     "profile", "namespace", "mode", "audio", "reference", "prompt", "out", "params_file",
-    "autostart", "use_respawn", "log_level",
+    "autostart", "use_respawn", "log_level", "kiosk", "only", "without",
 }  # fmt: skip
 
 needs_launch = pytest.mark.skipif(
