@@ -11,7 +11,7 @@ OUT ?= out/demo.mp4
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run render test lint format clean
+.PHONY: help setup setup-test run render kiosk test lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -27,6 +27,9 @@ run: setup ## a visitor from sound files talks with the avatar, into out/demo.mp
 
 render: setup ## render the shipped speech as fast as it goes, into out/demo.mp4 (AUDIO=, OUT=)
 	@$(VENV)/avatar render --audio $(AUDIO) --out $(OUT)
+
+kiosk: setup ## the avatar with its web page, http://127.0.0.1:8080, until Ctrl-C
+	@$(VENV)/avatar up --mode converse --kiosk
 
 test: setup-test ## run the tests, linters among them (TESTS=tests/test_graph.py)
 	@$(VENV)/python -m pytest $(TESTS)
