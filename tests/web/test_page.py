@@ -74,6 +74,7 @@ def test_picture_and_sound_belong_together() -> None:
         page = open_page(server.url)
         page.wait_live()
         page.wait(lambda: page.frames > 50, "two seconds of pictures")
+        session = page.run("avatarConnection.session")
         assert page.run("document.documentElement.dataset.media") == "webrtc"
         found = offsets_ms(page, 12)
         assert len(found) >= 6
@@ -82,6 +83,7 @@ def test_picture_and_sound_belong_together() -> None:
         video, audio = _inbound(page, "video"), _inbound(page, "audio")
         assert video["framesDecoded"] > 200
         assert audio["totalAudioEnergy"] > 0
+        assert page.run("avatarConnection.session") == session, "it did not have to come back"
         assert not page.errors
 
 

@@ -28,5 +28,6 @@ class ImpatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _give_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        became_a_socket = self.transport.get_protocol() is not self
+        if self.cycle is None and not became_a_socket and not self.transport.is_closing():
             self.transport.close()
