@@ -6,11 +6,13 @@ import socket
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
+import pytest
 from support.http_client import ask
 from support.waiting import wait_until
 from support.web_show import FPS, serving
 from websockets.sync.client import connect
 
+from avatar_nodes.web import guard, impatient_protocol
 from avatar_nodes.web.server import WebServer
 
 
@@ -27,7 +29,10 @@ def viewer(server: WebServer, stack: ExitStack) -> object:
     return stack.enter_context(connect(f"{base}/media"))
 
 
-def test_two_hundred_connections_that_ask_nothing_make_room_again() -> None:
+def test_two_hundred_connections_that_ask_nothing_make_room_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(impatient_protocol, "REQUEST_S", 4.0)
     with serving() as (server, _), ExitStack() as stack:
         media = viewer(server, stack)
         crowd = [stack.enter_context(raw(server)) for _ in range(200)]
@@ -46,7 +51,8 @@ def test_two_hundred_sessions_are_refused_in_words() -> None:
         assert server.viewers == 2
 
 
-def test_a_body_that_does_not_come_is_given_up() -> None:
+def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "PATIENCE_S", 2.0)
     with serving() as (server, desk), raw(server) as slow:
         head = "POST /api/operator/say HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
         slow.sendall(head.encode() + b'{"value":')
@@ -84,3 +90,13 @@ def test_a_viewer_who_reads_nothing_holds_nobody_back() -> None:
         assert kiosk is not None
         waiting = [len(reader._slots) for reader in kiosk.media._readers]
         assert max(waiting) <= 6, "what they do not read is dropped"
+
+
+def test_a_page_that_stays_is_not_taken_for_one_that_asks_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(impatient_protocol, "REQUEST_S", 1.0)
+    with serving() as (server, _), ExitStack() as stack:
+        media = viewer(server, stack)
+        for _ in range(8 * FPS):
+            media.recv(timeout=60)  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from support.web_show import serving
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
+from avatar_nodes.web import sessions
 from avatar_nodes.web.server import WebServer
 
 EventsOf = Callable[[WebServer, str], ClientConnection]
@@ -82,7 +83,8 @@ def test_the_dialogue_can_be_kept(events_of: EventsOf) -> None:
         assert not desk.requests
 
 
-def test_a_session_whose_page_never_comes_is_ended() -> None:
+def test_a_session_whose_page_never_comes_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "ARRIVAL_S", 2.0)
     with serving() as (server, _):
         opened(server)
         wait_until(lambda: server.viewers == 0, what="no session", seconds=60)
@@ -112,12 +114,12 @@ def test_what_a_visitor_says_is_shown_to_that_visitor_alone(
     events_of: EventsOf, open_socket: Callable[..., ClientConnection]
 ) -> None:
     with serving(max_viewers=2) as (server, _):
-        sessions = [opened(server) for _ in range(2)]
-        mine, theirs = (events_of(server, session) for session in sessions)
+        ours = [opened(server) for _ in range(2)]
+        mine, theirs = (events_of(server, session) for session in ours)
         wish(mine, True)
         said = {"type": "caption", "who": "visitor", "turn": 5, "text": "my secret", "final": True}
         server.tell(said)
-        wrote = ask(server.url, "POST", f"/api/sessions/{sessions[1]}/ask", body={"text": "mine"})
+        wrote = ask(server.url, "POST", f"/api/sessions/{ours[1]}/ask", body={"text": "mine"})
         assert wrote.status == 202
         server.tell({"type": "log", "text": "for operators"})
         answer = {"type": "caption", "who": "avatar", "turn": 5, "text": "Hello.", "index": 0}

@@ -11,6 +11,10 @@ command = LazyGroup(
             "avatar_nodes.commands.bench_graph",
             "The graph against the loop in one process.",
         ),
+        "kiosk": (
+            "avatar_nodes.commands.bench_kiosk",
+            "The page in a real browser, conversing.",
+        ),
         "turn": (
             "avatar_nodes.commands.bench_turn",
             "How soon the avatar answers, and how soon it stops.",

@@ -20,7 +20,7 @@ from avatar_msgs.msg import (
     Utterance,
 )
 from avatar_nodes.nodes.kiosk_desk import KioskDesk
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.lifecycle_node import EXIT_FAILED, AvatarNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
@@ -199,6 +199,9 @@ class KioskNode(AvatarNode):
             self._server.tell({**line, "time": time.time()})
 
     def _look(self) -> None:
+        if not self._server.alive:
+            self.get_logger().fatal("the web server has ended by itself")
+            self.exit_code = EXIT_FAILED
         self.telemetry.gauge("viewers", self._server.viewers)
         self.telemetry.gauge("viewers_refused", self._server.refused)
         self.telemetry.gauge("pairs_given_up", self._pairing.given_up)

@@ -17,7 +17,8 @@ from avatar_nodes.web.rate_limits import RateLimits
 from avatar_nodes.web.web_error import WebError
 
 _SMALL_BODY = 16 * 1024
-_PATIENCE_S = 15.0
+PATIENCE_S = 15.0
+"""For the next part of a request's body."""
 _HARMLESS = ("GET", "HEAD", "OPTIONS")
 _UPLOAD = "/api/operator/reference"
 _PUBLIC = ("/login", "/static/", "/favicon.ico")
@@ -104,7 +105,7 @@ def _bounded(request: HTTPConnection, receive: Receive, limit: int) -> Receive:
         if whole:
             return await receive()  # what is left to hear is that the other side has gone
         try:
-            message = await asyncio.wait_for(receive(), _PATIENCE_S)
+            message = await asyncio.wait_for(receive(), PATIENCE_S)
         except asyncio.TimeoutError:
             raise WebError(408, "The rest of the request did not come.") from None
         if message["type"] == "http.request":

@@ -80,6 +80,11 @@ class WebServer:
             self._on_loop(self._kiosk.events.put, event)
 
     @property
+    def alive(self) -> bool:
+        """It serves; false also after something went wrong in its thread."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
     def viewers(self) -> int:
         """Sessions that are open."""
         return len(self._kiosk.sessions) if self._kiosk is not None else 0

@@ -13,7 +13,8 @@ from avatar_nodes.web.event_feed import Event, EventFeed
 from avatar_nodes.web.peer import Peer
 from avatar_nodes.web.web_error import WebError
 
-_ARRIVAL_S = 10.0
+ARRIVAL_S = 10.0
+"""Within this time a session's page must open its event socket."""
 _LOOK_S = 1.0
 
 
@@ -142,7 +143,7 @@ class Sessions:
             await asyncio.sleep(_LOOK_S)
             now = time.monotonic()
             for session in list(self._sessions.values()):
-                late = not session.attached and now - session.opened_at > _ARRIVAL_S
+                late = not session.attached and now - session.opened_at > ARRIVAL_S
                 if late:
                     await self.end(session)
                 elif session.peer is not None and session.peer.over.is_set():

@@ -1,0 +1,46 @@
+"""What the benchmark of the page makes of the browser's statistics."""
+
+from __future__ import annotations
+
+import pytest
+
+from avatar_nodes.kiosk_figures import KioskFigures, Look
+
+
+def _look(elapsed_s: float, frames: int, *, lives: int = 1, offset: float | None = 0.0) -> Look:
+    return Look(elapsed_s, lives, 3, 2, frames, 1, 5, offset, 0.01, {"kiosk": 100.0 + elapsed_s})
+
+
+def test_a_look_is_read_from_the_browser_s_statistics() -> None:
+    video = {"framesDecoded": 250, "freezeCount": 2, "packetsLost": 3}
+    audio = {
+        "packetsLost": 4, "concealedSamples": 900, "silentConcealedSamples": 400,
+        "totalSamplesReceived": 50_000, "estimatedPlayoutTimestamp": 960.0,
+    }  # fmt: skip
+    page = {"lives": 1, "asked": 5, "answered": 4, "video": video, "audio": audio}
+    look = Look.from_page(10.0, page, {"kiosk": 1.0})
+    assert (look.frames, look.freezes, look.lost_packets) == (250, 2, 7)
+    assert look.concealed == pytest.approx(0.01)
+    assert look.av_offset_ms is None
+    video["estimatedPlayoutTimestamp"] = 1000.0
+    assert Look.from_page(10.0, page, {}).av_offset_ms == 40.0, "the sound is older: it is late"
+    bare = Look.from_page(1.0, {"lives": 2, "asked": 0, "answered": 0}, {})
+    assert (bare.frames, bare.av_offset_ms, bare.concealed) == (0, None, 0.0)
+
+
+def test_rates_leave_out_where_the_page_came_anew() -> None:
+    looks = [_look(10, 250), _look(20, 500), _look(30, 40, lives=2), _look(40, 280, lives=2)]
+    found = KioskFigures(page_ms=100.0, offer_ms=150.0, frame_ms=400.0, looks=looks).as_dict()
+    assert (found["frames_per_s_mean"], found["frames_per_s_min"]) == (24.5, 24.0)
+    assert found["reconnects"] == 1
+    assert found["connect_to_frame_ms"] == 250.0
+    assert found["memory_mib_first"] == {"kiosk": 110.0}
+    assert found["memory_mib_last"] == {"kiosk": 140.0}
+
+
+def test_offsets_are_sizes_and_unknown_ones_left_out() -> None:
+    offsets = (-30.0, 10.0, None, 20.0)
+    looks = [_look(place, 0, offset=offset) for place, offset in enumerate(offsets)]
+    found = KioskFigures(looks=looks).as_dict()
+    assert (found["av_offset_ms_p50"], found["av_offset_ms_max"]) == (20.0, 30.0)
+    assert KioskFigures(looks=[_look(1, 0, offset=None)]).as_dict()["av_offset_ms_p50"] is None
