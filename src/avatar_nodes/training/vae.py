@@ -83,8 +83,9 @@ def train_vae(
     decoder is trained. Raises CheckpointError if it cannot be loaded.
     """
     torch.manual_seed(options.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     vae = channels_last(TinyVAE(TinyVAEConfig()) if start is None else load_vae(start).float())
-    vae.train().requires_grad_(True)
+    vae.to(device).train().requires_grad_(True)
     trained: nn.Module = vae.decoder if options.decoder_only else vae
     vae.encoder.requires_grad_(not options.decoder_only)
     optimizer = torch.optim.AdamW(
@@ -101,12 +102,13 @@ def train_vae(
     data = Snippets.read(shards, count=options.snippets, threads=torch.get_num_threads())
     for step in run:
         rng = np.random.default_rng((options.seed, step))
-        frames, weight = data.crops(rng, options.batch, options.crop, options.mouth_weight)
+        crops = data.crops(rng, options.batch, options.crop, options.mouth_weight)
+        frames, weight = (x.to(device) for x in crops)
         progress = run.fraction
         warm = min(1.0, (step + 1) / 100)
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * warm * (0.02 + 0.98 * (1 - progress**2))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             z = vae.encode(frames)
             deviation = z.detach().float().std(dim=(0, 1, 3, 4), keepdim=True)
             if rng.random() < options.shrunk_share:
@@ -115,7 +117,7 @@ def train_vae(
                 z = shrunk(z, side)
                 pixels = side * vae.config.spatial_stride
                 frames, weight = shrunk(frames, pixels), shrunk(weight, pixels)
-            noise = options.latent_noise * torch.rand(z.shape[0], 1, 1, 1, 1)
+            noise = options.latent_noise * torch.rand(z.shape[0], 1, 1, 1, 1, device=device)
             output, _ = vae.decode(z + (torch.randn_like(z) * deviation * noise).to(z.dtype))
         parts = reconstruction_loss(output.float(), frames, weight)
         size = z.float().square().mean()
@@ -166,9 +168,10 @@ def _strip(vae: TinyVAE, data: Snippets, path: Path) -> None:
     columns = []
     for index in data.spread(5):
         frames, _ = data.whole(index)
-        with torch.autocast("cpu", torch.bfloat16):
-            output, _ = vae.decode(vae.encode(frames))
-        pair = torch.cat([frames[0, -1], output[0, -1].float()], dim=1)
+        device = next(vae.parameters()).device
+        with torch.autocast(device.type, torch.bfloat16):
+            output, _ = vae.decode(vae.encode(frames.to(device)))
+        pair = torch.cat([frames[0, -1], output[0, -1].float().cpu()], dim=1)
         columns.append(pair.add(1).mul(127.5).round().clamp(0, 255).byte())
     picture = torch.cat(columns, dim=2).permute(1, 2, 0).numpy()
     cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
