@@ -62,6 +62,19 @@ def test_the_microphone_goes_the_same_way() -> None:
     np.testing.assert_array_equal(desk.sound, np.tile(sound, 3))
 
 
+def test_sound_faster_than_speech_is_dropped() -> None:
+    with serving() as (server, desk):
+        events, media = _sockets(server)
+        with connect(events) as talk, connect(media) as socket:
+            talk.send(json.dumps({"type": "microphone", "on": True}))
+            assert json.loads(talk.recv(timeout=30))["on"]
+            for _ in range(200):
+                socket.send(bytes(32_000))  # a second each
+            wait_until(lambda: len(desk.sound) > 0, what="some of it")
+        wait_until(lambda: desk.heard[-1][3], what="its end")
+    assert len(desk.sound) < 100 * RATE
+
+
 def test_a_reader_that_stops_reading_holds_nobody_back() -> None:
     with serving(max_viewers=2, width=SIDE) as (server, _):
         events, media = _sockets(server)

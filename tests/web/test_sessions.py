@@ -68,6 +68,9 @@ def test_a_page_takes_its_own_place_again() -> None:
 def test_a_session_ends_with_its_page_and_the_dialogue_with_the_last(events_of: EventsOf) -> None:
     with serving(max_viewers=2) as (server, desk):
         one, two = (events_of(server, opened(server)) for _ in range(2))
+        for visitor in (one, two):
+            assert wish(visitor, True)["on"]
+            wish(visitor, False)
         one.close()
         wait_until(lambda: server.viewers == 1, what="one session less")
         assert ("reset", "") not in desk.requests
@@ -78,9 +81,47 @@ def test_a_session_ends_with_its_page_and_the_dialogue_with_the_last(events_of: 
 
 def test_the_dialogue_can_be_kept(events_of: EventsOf) -> None:
     with serving(forget_on_leave=False) as (server, desk):
+        visitor = events_of(server, opened(server))
+        wish(visitor, True)
+        visitor.close()
+        wait_until(lambda: server.viewers == 0, what="no session")
+        assert not desk.requests
+
+
+def test_who_only_watches_leaves_no_trace(events_of: EventsOf) -> None:
+    with serving() as (server, desk):
         events_of(server, opened(server)).close()
         wait_until(lambda: server.viewers == 0, what="no session")
         assert not desk.requests
+
+
+def test_nobody_cuts_into_what_another_is_saying(events_of: EventsOf) -> None:
+    with serving(max_viewers=2) as (server, desk):
+        ours = [opened(server) for _ in range(2)]
+        speaks, other = (events_of(server, session) for session in ours)
+        assert wish(speaks, True)["on"]
+        for what, body in (("ask", {"text": "And me?"}), ("stop", {})):
+            refused = ask(server.url, "POST", f"/api/sessions/{ours[1]}/{what}", body=body)
+            assert refused.status == 409
+            assert "Somebody else" in refused.json["error"]
+        assert not desk.asked
+        assert not desk.requests
+        wish(speaks, False)
+        path = f"/api/sessions/{ours[1]}/ask"
+        assert ask(server.url, "POST", path, body={"text": "And me?"}).status == 202
+        other.close()
+
+
+def test_through_a_puppet_only_operators_speak(
+    open_socket: Callable[..., ClientConnection],
+) -> None:
+    tokens = {"visitor_token": "v" * 16, "operator_token": "o" * 16}
+    with serving(mode="puppet", max_viewers=2, **tokens) as (server, _):
+        for token, may in (("v" * 16, False), ("o" * 16, True)):
+            bearer = {"Authorization": f"Bearer {token}"}
+            session = ask(server.url, "POST", "/api/sessions", headers=bearer).json["id"]
+            url = f"{server.url.replace('http', 'ws')}/api/sessions/{session}/events"
+            assert wish(open_socket(url, additional_headers=bearer), True)["on"] is may
 
 
 def test_a_session_whose_page_never_comes_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,12 +160,14 @@ def test_what_a_visitor_says_is_shown_to_that_visitor_alone(
         wish(mine, True)
         said = {"type": "caption", "who": "visitor", "turn": 5, "text": "my secret", "final": True}
         server.tell(said)
+        assert told(mine) == said
+        wish(mine, False)
         wrote = ask(server.url, "POST", f"/api/sessions/{ours[1]}/ask", body={"text": "mine"})
         assert wrote.status == 202
         server.tell({"type": "log", "text": "for operators"})
         answer = {"type": "caption", "who": "avatar", "turn": 5, "text": "Hello.", "index": 0}
         server.tell(answer)
-        assert [told(mine), told(mine)] == [said, answer]
+        assert told(mine) == answer
         assert [told(theirs)["text"], told(theirs)["text"]] == ["mine", "Hello."]
         operator = open_socket(f"{server.url.replace('http', 'ws')}/api/operator/events")
         server.tell(said)

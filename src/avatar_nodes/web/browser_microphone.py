@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 
 import numpy as np
 from aiortc import MediaStreamTrack
@@ -14,11 +15,13 @@ from avatar_nodes.web.desk import Desk
 
 RATE = 16_000
 _PATIENCE_S = 0.5
+_AHEAD_S = 2.0
 
 
 class BrowserMicrophone:
     """Counts the samples of one session and says when nothing follows, so that a visitor who
-    leaves in the middle of a word is not waited for.
+    leaves in the middle of a word is not waited for. What comes faster than it can have been spoken
+    is dropped.
 
     open: whether this session is heard at all; asked at every packet.
     """
@@ -29,7 +32,10 @@ class BrowserMicrophone:
         self._runs = itertools.count()
         self._stream = ""
         self._next_sample = 0
+        self._begun = 0.0
         self.open = True
+        self.dropped = 0
+        """Samples that came too fast."""
 
     def push(self, samples: np.ndarray) -> None:
         """Int16 mono samples [n] at 16 kHz."""
@@ -40,6 +46,11 @@ class BrowserMicrophone:
             return
         if not self._stream:
             self._stream, self._next_sample = f"{self._session}-{next(self._runs)}", 0
+            self._begun = time.monotonic()
+        spoken_s = time.monotonic() - self._begun + _AHEAD_S
+        if self._next_sample + len(samples) > spoken_s * RATE:
+            self.dropped += len(samples)
+            return
         self._desk.hear(samples, stream=self._stream, first_sample=self._next_sample)
         self._next_sample += len(samples)
 

@@ -8,8 +8,9 @@ from typing import Any
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from avatar_nodes.web.access import Role
 from avatar_nodes.web.event_feed import EventReader
-from avatar_nodes.web.kiosk import Kiosk
+from avatar_nodes.web.kiosk import Kiosk, needs
 from avatar_nodes.web.sessions import Session
 from avatar_nodes.web.web_error import WebError
 
@@ -72,6 +73,8 @@ async def _obey(socket: WebSocket, kiosk: Kiosk, session: Session) -> None:
         answer = {"type": "microphone", "on": bool(wish.get("on")), "message": ""}
         try:
             if answer["on"]:
+                if kiosk.options.mode == "puppet":  # it is an operator who speaks through it
+                    needs(socket, Role.OPERATOR)
                 kiosk.sessions.take_floor(session)
             else:
                 kiosk.sessions.leave_floor(session)

@@ -79,12 +79,13 @@ class Peer:
         await self._connection.close()
 
     def _prefer_h264(self) -> None:
-        """The codec that every browser decodes in hardware."""
+        """The codec that every browser decodes in hardware; and no picture is taken from it."""
         codecs = RTCRtpSender.getCapabilities("video").codecs
         ordered = sorted(codecs, key=lambda codec: codec.mimeType != _H264)
         for transceiver in self._connection.getTransceivers():
             if transceiver.kind == "video":
                 transceiver.setCodecPreferences(ordered)
+                transceiver.direction = "sendonly"
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio" and self._listening is None:

@@ -79,8 +79,10 @@ async def ask(request: Request) -> Response:
         raise WebError(400, f"Write between 1 and {LONGEST_QUESTION} letters.")
     if kiosk.options.mode != "converse":
         raise WebError(409, "This avatar does not answer: it is moved by a voice.")
+    kiosk.sessions.check_floor(session)
     turn = kiosk.desk.ask(text)
     session.turns.add(turn)
+    session.talked = True
     said = {"type": "caption", "who": "visitor", "written": True, "turn": turn, "text": text}
     kiosk.events.put({**said, "final": True})
     return JSONResponse({"turn": turn}, 202)
@@ -89,7 +91,7 @@ async def ask(request: Request) -> Response:
 async def stop(request: Request) -> Response:
     """The visitor has heard enough."""
     kiosk = Kiosk.of(request)
-    kiosk.sessions.get(request.path_params["session"])
+    kiosk.sessions.check_floor(kiosk.sessions.get(request.path_params["session"]))
     answer = await kiosk.desk.request("interrupt")
     return JSONResponse({"success": answer.success, "message": answer.message})
 

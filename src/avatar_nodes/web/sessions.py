@@ -30,6 +30,8 @@ class Session:
         """Its event socket is open."""
         self.turns: set[int] = set()
         """Turns that this page's visitor has written."""
+        self.talked = False
+        """Its visitor has spoken or written."""
         self.opened_at = time.monotonic()
 
     async def hang_up(self) -> None:
@@ -45,7 +47,7 @@ class Sessions:
 
     listens: the avatar hears browsers (and not a microphone of its own machine); one session at a
     time then holds the floor, and what its visitor says is shown to no other.
-    on_empty: called when the last session has left.
+    on_empty: called when the last visitor who talked has left; who only watched does not count.
     """
 
     def __init__(
@@ -107,7 +109,7 @@ class Sessions:
         await session.hang_up()
         if self._floor is session:
             self._floor = None
-        if not self._sessions:
+        if session.talked and not any(other.talked for other in self._sessions.values()):
             self._on_empty()
 
     def take_floor(self, session: Session) -> None:
@@ -117,10 +119,14 @@ class Sessions:
         """
         if not self._listens:
             raise WebError(409, "The avatar listens to a microphone of its own.")
+        self.check_floor(session)
+        self._floor = session
+        session.microphone.open = session.talked = True
+
+    def check_floor(self, session: Session) -> None:
+        """Raises WebError 409: another session holds the floor."""
         if self._floor not in (None, session):
             raise WebError(409, "Somebody else is talking with the avatar.", retry_s=3)
-        self._floor = session
-        session.microphone.open = True
 
     def leave_floor(self, session: Session) -> None:
         """This page's microphone is heard no more."""
