@@ -237,11 +237,30 @@ class GraphNodes:
             "readers": readers,
             "frame_id": video.frame_id,
             "jpeg_quality": video.jpeg_quality,
+            **self._marks(self.profile.marking.label, self.profile.marking.watermark),
         }
         return self._node("presenter", parameters)
 
+    def _marks(self, label: bool, watermark: bool) -> Parameters:
+        """Marking parameters of a node."""
+        section = self.profile.marking
+        return {
+            "label": label,
+            "watermark": watermark,
+            "mark_text": section.text,
+            "mark_corner": section.corner,
+            "mark_number": section.number,
+        }
+
+    def _later_marks(self, label: bool, watermark: bool) -> Parameters:
+        """Those of a node that gets the topics' pictures, whose marks must not be put on twice."""
+        on_topics = self.profile.marking
+        return self._marks(label and not on_topics.label, watermark and not on_topics.watermark)
+
     def _recorder(self, out: Path) -> NodeSpec:
-        return self._node("recorder", {**self._output(), "out": str(out)})
+        section = self.profile.marking
+        marks = self._later_marks(section.file_label, section.file_watermark)
+        return self._node("recorder", {**self._output(), **marks, "out": str(out)})
 
 
 def stage_names(nodes: Sequence[NodeSpec]) -> tuple[str, ...]:

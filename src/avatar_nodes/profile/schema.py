@@ -18,6 +18,7 @@ from avatar_nodes.profile.conversation import (
     ReasonerSection,
     VoiceSection,
 )
+from avatar_nodes.profile.marking import MarkingSection
 from avatar_nodes.profile.memory import MemorySection
 from avatar_nodes.profile.section import PositiveSeconds, Section
 
@@ -290,6 +291,10 @@ class Profile(Section):
     )
     memory: MemorySection = Field(
         default_factory=MemorySection, description="Long-Short Visual Memory (docs/memory.md)."
+    )
+    marking: MarkingSection = Field(
+        default_factory=MarkingSection,
+        description="Marks of what a machine made (docs/marking.md).",
     )
     placement: PlacementSection = Field(description="Which node runs where.")
     restart: RestartSection = Field(
