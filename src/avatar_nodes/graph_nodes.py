@@ -44,6 +44,8 @@ class GraphNodes:
         nodes += [self._conductor(stage_names(blocks)), *blocks]
         if self.mode == "converse":
             nodes.append(self._timeline())
+        if self.mode != "render" and self.profile.archive.enabled:
+            nodes.append(self._archive())
         return nodes
 
     def _node(
@@ -261,6 +263,17 @@ class GraphNodes:
         section = self.profile.marking
         marks = self._later_marks(section.file_label, section.file_watermark)
         return self._node("recorder", {**self._output(), **marks, "out": str(out)})
+
+    def _archive(self) -> NodeSpec:
+        section, output = self.profile.archive, self._output()
+        parameters: Parameters = {
+            **section.model_dump(exclude={"enabled"}),
+            **{name: output[name] for name in ("fps", "width", "height", "sample_rate")},
+            **self._later_marks(section.label, section.watermark),
+            "folder": str(Path(section.folder).expanduser().absolute()),
+            "mcap_exclude": section.mcap_exclude or ["image_raw"],
+        }
+        return self._node("archive", parameters)
 
 
 def stage_names(nodes: Sequence[NodeSpec]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from avatar_nodes.profile.archive import ArchiveSection
 from avatar_nodes.profile.conversation import (
     ConversationSection,
     ListenerSection,
@@ -24,7 +25,7 @@ from avatar_nodes.profile.section import PositiveSeconds, Section
 
 NODE_KINDS = (
     "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "memory",
-    "presenter", "recorder", "timeline",
+    "presenter", "recorder", "archive", "timeline",
 )  # fmt: skip
 
 QosName = Literal["SYSTEM_DEFAULT", "DEFAULT", "RELIABLE", "SENSOR_DATA"]
@@ -214,8 +215,8 @@ class PlacementSection(Section):
     ] = Field(
         default_factory=dict,
         description="Processes that several nodes share: process name to node names (`microphone`,"
-        " `conductor`, `denoiser_1`, ..., `decoder`, `presenter`, `recorder`). A node not named"
-        " here has a process of its own.",
+        " `conductor`, `denoiser_1`, ..., `decoder`, `presenter`, `recorder`, `archive`). A node"
+        " not named here has a process of its own.",
     )
 
 
@@ -296,6 +297,10 @@ class Profile(Section):
         default_factory=MarkingSection,
         description="Marks of what a machine made (docs/marking.md).",
     )
+    archive: ArchiveSection = Field(
+        default_factory=ArchiveSection,
+        description="Rolling recordings of a live avatar (docs/recording.md).",
+    )
     placement: PlacementSection = Field(description="Which node runs where.")
     restart: RestartSection = Field(
         default_factory=RestartSection, description="What happens when a process ends by itself."
@@ -318,5 +323,5 @@ class Profile(Section):
         denoisers = (f"denoiser_{k + 1}" for k in range(len(self.placement.denoisers)))
         return (
             "microphone", "listener", "reasoner", "voice", "conductor", *denoisers, "decoder",
-            "memory", "presenter", "recorder", "timeline",
+            "memory", "presenter", "recorder", "archive", "timeline",
         )  # fmt: skip
