@@ -50,7 +50,7 @@ class ServiceRequest:
         Raises:
             ServiceRequestError: nobody offers it, or no answer came in time.
         """
-        client = self._node.create_client(kind, name)
+        client: Any = self._node.create_client(kind, name)
         if not client.wait_for_service(self._timeout_s):
             raise ServiceRequestError(f"nobody offers {name} in this ROS_DOMAIN_ID")
         future = client.call_async(request)

@@ -73,12 +73,12 @@ class Presenter:
         wait_until(future.done, what="the answer")
         return future.result()
 
-    def wait_for(self, seconds: float) -> RecordingState:
-        """Until so much is recorded."""
-        wait_until(
-            lambda: bool(self.states) and self.states[-1].seconds >= seconds - 1e-6,
-            what=f"{seconds} s recorded",
-        )
+    def show_until(self, seconds: float) -> RecordingState:
+        """Until so much is recorded: topics may be matched later than one can see from here."""
+        deadline = time.monotonic() + 120.0
+        while not self.states or self.states[-1].seconds < seconds:
+            assert time.monotonic() < deadline, f"{seconds} s are not recorded: {self.states}"
+            self.show(10)
         return self.states[-1]
 
 
@@ -117,15 +117,14 @@ def test_started_and_stopped_from_the_command_line(
     began = avatar("start")
     assert began.exit_code == 0, began.output
     assert began.output.startswith(f"recording {tmp_path}/films/avatar_20")
-    presenter.show(50)
+    told = presenter.show_until(1.8)
     status = avatar("status")
     assert "recording\n" in status.output
-    presenter.wait_for(1.8)
     ended = avatar("stop")
     file = Path(ended.output.strip())
     assert file.parent == tmp_path / "films"
     frames, samples = lengths(file)
-    assert 45 <= frames <= 50
+    assert frames > told.seconds * 25 - 0.5
     assert samples == pytest.approx(frames * 640, abs=3000)
     marks = check_file(file)
     assert (marks.watermark.verdict, marks.source_type is not None) == ("marked", True)
@@ -142,19 +141,18 @@ def test_interrupted_and_killed(spinner: Spinner, processes: ProcessGroup, tmp_p
         presenter.wait()
         wait_until(lambda: bool(presenter.states) and presenter.states[-1].active, what="a start")
         file = Path(presenter.states[-1].file)
-        presenter.show(60)
-        told = presenter.wait_for(2.0)
+        told = presenter.show_until(2.0)
         child.send_signal(number)
         child.wait(30.0)
         frames, samples = lengths(file)
         if number == signal.SIGINT:
             assert child.returncode == 0
-            assert told.seconds * 25 - 0.5 < frames <= 60
+            assert frames > told.seconds * 25 - 0.5
             assert b"Iptc4xmpExt" in file.read_bytes()
             presenter.states.clear()
             child = start(processes, tmp_path, record=True)
         else:
-            assert 25 <= frames <= 60
+            assert frames >= 25
         assert samples / 16000 == pytest.approx(frames / 25, abs=0.2)
     assert len(list(tmp_path.glob("*.mp4"))) == 2
 
@@ -165,11 +163,10 @@ def test_a_full_disk(spinner: Spinner, processes: ProcessGroup, tmp_path: Path) 
     presenter.wait()
     assert presenter.set(True).success
     wait_until(lambda: bool(presenter.states) and presenter.states[-1].active, what="a start")
-    for _ in range(20):
+    deadline = time.monotonic() + 120.0
+    while presenter.states[-1].active:
+        assert time.monotonic() < deadline, "the space does not end"
         presenter.show(10)
-        if not presenter.states[-1].active:
-            break
-    wait_until(lambda: not presenter.states[-1].active, what="the end of the space")
     said = presenter.states[-1]
     assert "File too large" in said.problem
     assert Path(said.file).exists()
@@ -202,8 +199,8 @@ def test_messages_beside_the_video(
     presenter.wait()
     count = presenter.node.count_subscribers
     wait_until(lambda: count("/avatar/state") and count("/avatar/audio") > 1, what="the taps")
-    presenter.show(75)
-    presenter.wait_for(0.04)
+    presenter.show_until(0.1)
+    presenter.show(100)
     assert presenter.set(False).success
     files = sorted(tmp_path.glob("*.mcap"))
     assert [path.stem for path in files] == [path.stem for path in sorted(tmp_path.glob("*.mp4"))]
