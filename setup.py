@@ -90,6 +90,7 @@ setup(
                     "memory",
                     "presenter",
                     "recorder",
+                    "loudspeaker",
                     "archive",
                     "timeline",
                     "container",

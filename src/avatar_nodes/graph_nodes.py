@@ -44,6 +44,8 @@ class GraphNodes:
         nodes += [self._conductor(stage_names(blocks)), *blocks]
         if self.mode == "converse":
             nodes.append(self._timeline())
+        if self.mode != "render" and self.profile.loudspeaker.enabled:
+            nodes.append(self._loudspeaker())
         if self.mode != "render" and self.profile.archive.enabled:
             nodes.append(self._archive())
         return nodes
@@ -263,6 +265,15 @@ class GraphNodes:
         section = self.profile.marking
         marks = self._later_marks(section.file_label, section.file_watermark)
         return self._node("recorder", {**self._output(), **marks, "out": str(out)})
+
+    def _loudspeaker(self) -> NodeSpec:
+        section = self.profile.loudspeaker
+        parameters: Parameters = {
+            "device": section.device,
+            "delay_s": section.delay_s,
+            "sample_rate": self.profile.audio.sample_rate,
+        }
+        return self._node("loudspeaker", parameters)
 
     def _archive(self) -> NodeSpec:
         section, output = self.profile.archive, self._output()

@@ -19,13 +19,14 @@ from avatar_nodes.profile.conversation import (
     ReasonerSection,
     VoiceSection,
 )
+from avatar_nodes.profile.loudspeaker import LoudspeakerSection
 from avatar_nodes.profile.marking import MarkingSection
 from avatar_nodes.profile.memory import MemorySection
 from avatar_nodes.profile.section import PositiveSeconds, Section
 
 NODE_KINDS = (
     "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "memory",
-    "presenter", "recorder", "archive", "timeline",
+    "presenter", "recorder", "loudspeaker", "archive", "timeline",
 )  # fmt: skip
 
 QosName = Literal["SYSTEM_DEFAULT", "DEFAULT", "RELIABLE", "SENSOR_DATA"]
@@ -297,6 +298,10 @@ class Profile(Section):
         default_factory=MarkingSection,
         description="Marks of what a machine made (docs/marking.md).",
     )
+    loudspeaker: LoudspeakerSection = Field(
+        default_factory=LoudspeakerSection,
+        description="A loudspeaker of this machine (docs/sound.md).",
+    )
     archive: ArchiveSection = Field(
         default_factory=ArchiveSection,
         description="Rolling recordings of a live avatar (docs/recording.md).",
@@ -323,5 +328,5 @@ class Profile(Section):
         denoisers = (f"denoiser_{k + 1}" for k in range(len(self.placement.denoisers)))
         return (
             "microphone", "listener", "reasoner", "voice", "conductor", *denoisers, "decoder",
-            "memory", "presenter", "recorder", "archive", "timeline",
+            "memory", "presenter", "recorder", "loudspeaker", "archive", "timeline",
         )  # fmt: skip

@@ -63,7 +63,9 @@ class SoundDevice:
         """What is wrong, in one line; empty: nothing."""
         self._audio, self._opened = self._connect()
         self._closing = threading.Event()
-        self._watching = threading.Thread(target=self._watch, name=f"sound {direction}")
+        self._watching = threading.Thread(
+            target=self._watch, name=f"sound {direction}", daemon=True
+        )
         self._watching.start()
 
     def alive(self) -> None:
