@@ -113,11 +113,7 @@ class PulseServer:
             check=False,
         )  # fmt: skip
         if done.returncode or done.stdout.strip() in ("", "0"):
-            pytest.skip(
-                "PortAudio finds no device of PulseAudio: apt-get install libasound2-plugins"
-            )
+            pytest.skip("PortAudio finds no PulseAudio: apt-get install libasound2-plugins")
 
     def _tool_environment(self) -> dict[str, str]:
-        return (
-            foreign_environment() | self.environment | {"LC_ALL": "C", "PATH": os.environ["PATH"]}
-        )
+        return foreign_environment() | self.environment | {"LC_ALL": "C"}
