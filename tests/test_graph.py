@@ -231,6 +231,30 @@ def test_a_conversing_avatar_hears_thinks_and_speaks() -> None:
     assert graph.stages == ("denoiser_1", "denoiser_2", "decoder", "presenter")
 
 
+def test_an_avatar_that_is_recorded_and_heard(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.yaml"
+    profile.write_text(
+        "extends: tiny\n"
+        "marking: {watermark: true, number: 5, corner: top_left}\n"
+        "loudspeaker: {enabled: true, delay_s: 0.2}\n"
+        f"archive: {{enabled: true, folder: {tmp_path}/films, mcap_exclude: []}}\n"
+    )
+    graph = Graph.from_profile(load_profile(profile))
+    assert [node.name for node in graph.nodes[-2:]] == ["loudspeaker", "archive"]
+    nodes = {node.name: node.parameters for node in graph.nodes}
+    assert (nodes["presenter"]["watermark"], nodes["presenter"]["label"]) == (True, False)
+    archive = nodes["archive"]
+    assert (archive["watermark"], archive["label"]) == (False, True)  # no mark twice
+    assert (archive["mark_number"], archive["mark_corner"]) == (5, "top_left")
+    assert archive["folder"] == f"{tmp_path}/films"
+    assert archive["mcap_exclude"] == ["image_raw"]  # an empty list is no ROS parameter
+    assert nodes["loudspeaker"]["delay_s"] == 0.2
+    assert all(node.respawn for node in graph.nodes)
+    render = Graph.from_profile(load_profile(profile), mode="render", audio="a.wav", out="o.mp4")
+    assert [node.name for node in render.nodes[-2:]] == ["presenter", "recorder"]
+    assert not render.nodes[-1].parameters["watermark"]
+
+
 def test_a_persona_that_cannot_be_used_is_said_before_anything_starts(tmp_path: Path) -> None:
     profile = tmp_path / "mine.yaml"
     profile.write_text("extends: tiny\nreasoner: {persona: nobody}\n")

@@ -29,7 +29,9 @@ sys.meta_path.insert(0, NoRos())
 import avatar_nodes
 
 count = 0
-for part in ("model", "streaming", "speech", "mind", "training", "evaluation"):
+for part in (
+    "model", "streaming", "speech", "mind", "marking", "recording", "training", "evaluation",
+):
     package = importlib.import_module(f"avatar_nodes.{part}")
     for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         if not found.name.endswith("__main__"):

@@ -13,6 +13,7 @@ pytest.importorskip("rclpy", reason="no ROS here")
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.kiosk import KioskNode
 from avatar_nodes.nodes.listener import ListenerNode
+from avatar_nodes.nodes.marking_parameters import MARKING_PARAMETERS
 from avatar_nodes.nodes.memory import MemoryNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.reasoner import ReasonerNode
@@ -28,8 +29,8 @@ from avatar_nodes.profile.memory import MemorySection
 
 OF_THE_GRAPH = {"sample_rate", "chunk_samples", "checkpoint", "persona_phrases"}
 """What every node gets from the same place."""
-OF_THE_PROFILE = {"enabled"}
-"""Whether there is a node at all."""
+OF_THE_PROFILE = {"enabled", "label", "watermark"}
+"""Whether there is a node at all, and what is marked, which another node may have done."""
 
 
 def _range(section: type[BaseModel], key: str) -> tuple[Any, Any]:
@@ -49,7 +50,14 @@ def _range(section: type[BaseModel], key: str) -> tuple[Any, Any]:
         (ReasonerSection, ReasonerNode.PARAMETERS),
         (VoiceSection, VoiceNode.PARAMETERS),
         (MemorySection, MemoryNode.PARAMETERS),
-        (KioskSection, [p for p in KioskNode.PARAMETERS if p.name in KioskSection.model_fields]),
+        (
+            KioskSection,
+            [
+                p
+                for p in KioskNode.PARAMETERS
+                if p.name in KioskSection.model_fields and p not in MARKING_PARAMETERS
+            ],
+        ),
         (
             ConversationSection,
             [p for p in CONDUCTOR_PARAMETERS if p.name in ConversationSection.model_fields],

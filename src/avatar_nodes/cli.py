@@ -13,6 +13,8 @@ _COMMANDS = {
     "converse": ("avatar_nodes.commands.converse", "Let a scripted visitor talk with the avatar."),
     "say": ("avatar_nodes.commands.say", "Let a running avatar say something."),
     "perform": ("avatar_nodes.commands.perform", "Let a running avatar do something."),
+    "record": ("avatar_nodes.commands.record", "Start or stop recording a running avatar."),
+    "verify": ("avatar_nodes.commands.verify", "Say whether a file is marked as AI generated."),
     "check": ("avatar_nodes.commands.check", "Report what this machine has and lacks."),
     "profile": ("avatar_nodes.commands.profile", "Show or explain profiles."),
     "bench": ("avatar_nodes.commands.bench", "Measure speed."),

@@ -44,6 +44,10 @@ class GraphNodes:
         nodes += [self._conductor(stage_names(blocks)), *blocks]
         if self.mode == "converse":
             nodes.append(self._timeline())
+        if self.mode != "render" and self.profile.loudspeaker.enabled:
+            nodes.append(self._loudspeaker())
+        if self.mode != "render" and self.profile.archive.enabled:
+            nodes.append(self._archive())
         if self.profile.kiosk.enabled and self.mode != "render":
             nodes.append(self._kiosk(audio))
         return nodes
@@ -239,6 +243,7 @@ class GraphNodes:
             "readers": readers,
             "frame_id": video.frame_id,
             "jpeg_quality": video.jpeg_quality,
+            **self._marks(self.profile.marking.label, self.profile.marking.watermark),
         }
         return self._node("presenter", parameters)
 
@@ -246,8 +251,10 @@ class GraphNodes:
         """It hears browsers where the microphone takes its sound from a topic."""
         profile, converses = self.profile, self.mode == "converse"
         output = {k: v for k, v in self._output().items() if not k.startswith("qos_")}
+        section = profile.kiosk
         parameters: Parameters = {
-            **profile.kiosk.model_dump(exclude={"enabled"}),
+            **section.model_dump(exclude={"enabled"}),
+            **self._later_marks(section.label, section.watermark),
             **output,
             "mode": self.mode,
             "listens": audio["source"] == "topic",
@@ -260,8 +267,46 @@ class GraphNodes:
             parameters["title"] = self._persona.name if converses else "Avatar"
         return self._node("kiosk", parameters)
 
+    def _marks(self, label: bool, watermark: bool) -> Parameters:
+        """Marking parameters of a node."""
+        section = self.profile.marking
+        return {
+            "label": label,
+            "watermark": watermark,
+            "mark_text": section.text,
+            "mark_corner": section.corner,
+            "mark_number": section.number,
+        }
+
+    def _later_marks(self, label: bool, watermark: bool) -> Parameters:
+        """Those of a node that gets the topics' pictures, whose marks must not be put on twice."""
+        on_topics = self.profile.marking
+        return self._marks(label and not on_topics.label, watermark and not on_topics.watermark)
+
     def _recorder(self, out: Path) -> NodeSpec:
-        return self._node("recorder", {**self._output(), "out": str(out)})
+        section = self.profile.marking
+        marks = self._later_marks(section.file_label, section.file_watermark)
+        return self._node("recorder", {**self._output(), **marks, "out": str(out)})
+
+    def _loudspeaker(self) -> NodeSpec:
+        section = self.profile.loudspeaker
+        parameters: Parameters = {
+            "device": section.device,
+            "delay_s": section.delay_s,
+            "sample_rate": self.profile.audio.sample_rate,
+        }
+        return self._node("loudspeaker", parameters)
+
+    def _archive(self) -> NodeSpec:
+        section, output = self.profile.archive, self._output()
+        parameters: Parameters = {
+            **section.model_dump(exclude={"enabled"}),
+            **{name: output[name] for name in ("fps", "width", "height", "sample_rate")},
+            **self._later_marks(section.label, section.watermark),
+            "folder": str(Path(section.folder).expanduser().absolute()),
+            "mcap_exclude": section.mcap_exclude or ["image_raw"],
+        }
+        return self._node("archive", parameters)
 
 
 def stage_names(nodes: Sequence[NodeSpec]) -> tuple[str, ...]:

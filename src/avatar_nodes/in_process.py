@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from avatar_nodes.graph import Graph
+from avatar_nodes.marking.label import LabelError
+from avatar_nodes.marking.marker import Marker, MarkingChoice
 from avatar_nodes.model.checkpoint import CheckpointError
 from avatar_nodes.profile import Profile
 from avatar_nodes.recording.mp4_writer import Mp4Writer, RecordingError
@@ -33,6 +35,7 @@ _ERRORS = (
     AssemblyError,
     AudioFileError,
     CheckpointError,
+    LabelError,
     RecordingError,
     ReferencePictureError,
     ScheduleError,
@@ -133,13 +136,28 @@ def record_in_process(
     with in_process_errors():
         samples = read_audio_file(audio, sample_rate=rate)
         sound = np.pad(samples, (0, -len(samples) % (rate // fps)))  # every frame has its sound
+        marker = _file_marker(profile)
         size = {"width": profile.video.width, "height": profile.video.height}
         try:
             with Mp4Writer(out, **size, fps=fps, sample_rate=rate) as writer:
                 for number, frame in enumerate(render_in_process(graph, samples), start=1):
-                    writer.write_frame(frame)
+                    writer.write_frame(marker.mark(frame))
                     writer.write_sound(sound[(number - 1) * rate // fps : number * rate // fps])
                     on_progress(number / fps)
         except BaseException:  # Ctrl-C too: half a video is none
             out.unlink(missing_ok=True)
             raise
+
+
+def _file_marker(profile: Profile) -> Marker:
+    """The marks that presenter and recorder put on together."""
+    section = profile.marking
+    return Marker(
+        MarkingChoice(
+            label=section.label or section.file_label,
+            watermark=section.watermark or section.file_watermark,
+            text=section.text,
+            corner=section.corner,
+            number=section.number,
+        )
+    )

@@ -20,8 +20,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from avatar_msgs.msg import AudioChunk, AvatarState, RecordingState, ReplySegment, Utterance
 from avatar_msgs.srv import SetPrompt, SetReference
+from avatar_nodes.graph import Graph
 from avatar_nodes.nodes.kiosk import KioskNode
 from avatar_nodes.nodes.lifecycle_node import EXIT_MISCONFIGURED
+from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.image import image_to_msg
 from avatar_nodes.wire.qos import CONTROL, DIAGNOSTICS, LATCHED, SOUND, public_qos
@@ -137,6 +139,17 @@ def test_pictures_and_sound_of_one_stamp_are_shown_together(
     for number in range(5):
         sound = np.frombuffer(pieces[2 * number][12:], "<i2")
         assert np.array_equal(sound, flash_and_beep(number)[1])
+
+
+def test_the_page_s_pictures_are_marked_where_the_topics_are_not() -> None:
+    tiny = load_profile("tiny")
+    marks = {"label": True, "watermark": True}
+    for on_topics in ({}, {"watermark": True}, marks):
+        profile = with_values(tiny, {"marking": on_topics})
+        kiosk = Graph.from_profile(profile, kiosk=True).nodes[-1].parameters
+        assert {name: kiosk[name] for name in marks} == {
+            name: not on_topics.get(name, False) for name in marks
+        }
 
 
 def test_events_reach_the_page(avatar: Avatar, socket: Callable[[str], ClientConnection]) -> None:

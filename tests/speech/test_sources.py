@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from avatar_nodes.speech.device_source import DeviceSource
 from avatar_nodes.speech.ring_buffer import RingBuffer
-from avatar_nodes.speech.sources import BufferSource, DeviceSource, FileSource, SourceError
+from avatar_nodes.speech.sources import BufferSource, FileSource, SourceError
 
 
 def ramp(first: int, count: int) -> np.ndarray:

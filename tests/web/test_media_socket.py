@@ -14,6 +14,7 @@ from support.waiting import wait_until
 from support.web_show import RATE, SIDE, serving
 from websockets.sync.client import connect
 
+from avatar_nodes.web.media_hub import MediaSlot
 from avatar_nodes.web.server import WebServer
 
 
@@ -110,3 +111,18 @@ def test_motion_jpeg_counts_as_a_viewer() -> None:
 def test_sound_is_at_the_rate_that_the_page_is_told() -> None:
     with serving() as (server, _):
         assert ask(server.url, path="/api/about").json["sample_rate"] == RATE
+
+
+def test_what_is_shown_is_marked_once_and_only_if_somebody_looks() -> None:
+    marked: list[int] = []
+
+    def mark(frame: np.ndarray) -> np.ndarray:
+        marked.append(1)
+        return np.full_like(frame, 255)
+
+    slot = MediaSlot(0, np.zeros((16, 16, 3), np.uint8), np.zeros(640, np.int16), mark)
+    assert not marked
+    assert (slot.frame == 255).all()
+    assert cv2.imdecode(np.frombuffer(slot.jpeg, np.uint8), cv2.IMREAD_COLOR).min() > 250
+    assert slot.planes[:16].min() > 230
+    assert len(marked) == 1

@@ -19,6 +19,10 @@ command = LazyGroup(
             "avatar_nodes.commands.bench_turn",
             "How soon the avatar answers, and how soon it stops.",
         ),
+        "marking": (
+            "avatar_nodes.commands.bench_marking",
+            "What the watermark costs and survives.",
+        ),
     },
     help="Measure speed.",
 )

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from avatar_nodes.machine.finding import Finding
 
-_PYAUDIO_REMEDY = "apt-get install portaudio19-dev, then pip install pyaudio (only for microphones)"
+_PYAUDIO_REMEDY = "apt-get install portaudio19-dev, then pip install pyaudio (for sound devices)"
 
 
 def check_devices() -> Finding:
-    """The input devices that PyAudio sees."""
+    """The inputs and outputs that PyAudio sees, by number and name, as parameters take them."""
     try:
         pyaudio = importlib.import_module("pyaudio")
     except ImportError as error:
@@ -25,10 +26,15 @@ def check_devices() -> Finding:
             devices = [audio.get_device_info_by_index(i) for i in range(audio.get_device_count())]
         finally:
             audio.terminate()
-    inputs = [str(device["name"]) for device in devices if device["maxInputChannels"] > 0]
-    found = f"inputs: {', '.join(inputs)}" if inputs else "no input device"
+    inputs = _names(devices, "maxInputChannels")
+    outputs = _names(devices, "maxOutputChannels")
+    found = f"inputs: {inputs or 'none'}; outputs: {outputs or 'none'}"
     remedy = "" if inputs else "connect a microphone, or start PulseAudio or PipeWire"
     return Finding("PyAudio", bool(inputs), found, remedy, False)
+
+
+def _names(devices: Sequence[Mapping[str, Any]], channels: str) -> str:
+    return ", ".join(f"{each['index']} {each['name']}" for each in devices if each[channels] > 0)
 
 
 def check_pulseaudio() -> Finding:

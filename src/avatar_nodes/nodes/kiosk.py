@@ -21,6 +21,7 @@ from avatar_msgs.msg import (
 )
 from avatar_nodes.nodes.kiosk_desk import KioskDesk
 from avatar_nodes.nodes.lifecycle_node import EXIT_FAILED, AvatarNode
+from avatar_nodes.nodes.marking_parameters import MARKING_PARAMETERS, marker_of
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
@@ -64,7 +65,7 @@ class KioskNode(AvatarNode):
             "mode", "converse", "What visitors can do: ask, or watch.",
             choices=("converse", "puppet"),
         ),
-        NodeParameter("title", "Avatar", "What the page is called."),
+        NodeParameter("title", "", "What the page is called."),
         NodeParameter("listens", True, "The avatar hears browsers, on `topic`."),
         NodeParameter("topic", "audio_in", "AudioChunk topic of what browsers hear."),
         NodeParameter("max_viewers", 1, "Pages that are served at a time.", 1, 64),
@@ -81,13 +82,14 @@ class KioskNode(AvatarNode):
         NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
         NodeParameter("qos_image", "SENSOR_DATA", "QoS of the images.", choices=PUBLIC_NAMES),
         NodeParameter("qos_audio", "SENSOR_DATA", "QoS of the sound.", choices=PUBLIC_NAMES),
+        *MARKING_PARAMETERS,
     )  # fmt: skip
 
     def setup(self) -> None:
         self._pairing = StampPairing(fps=self.value("fps"), patience=_PATIENCE_PAIRS)
-        self._newest = 0
+        marker = marker_of(self, height=self.value("height"), width=self.value("width"))
         self._desk = KioskDesk(self, topic=self.value("topic"))
-        self._server = WebServer(self._options(), self._desk)
+        self._server = WebServer(self._options(), self._desk, marker.mark)
         self._server.start()
         self.get_logger().info(f"the page is at {self._server.url}")
 

@@ -105,10 +105,18 @@ class AvatarNode(LifecycleNode):
         return self.create_lifecycle_publisher(kind, topic, qos)
 
     def listen(
-        self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile
+        self,
+        kind: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile,
+        *,
+        raw: bool = False,
     ) -> Subscription:
-        """Subscribe until the node is deactivated; `callback` is guarded (see the class)."""
-        subscription = self.create_subscription(kind, topic, self._guarded(topic, callback), qos)
+        """Subscribe until the node is deactivated; `callback` is guarded (see the class). With
+        `raw` it gets the serialized bytes."""
+        guarded = self._guarded(topic, callback)
+        subscription = self.create_subscription(kind, topic, guarded, qos, raw=raw)
         self._heard.append(subscription)
         return subscription
 

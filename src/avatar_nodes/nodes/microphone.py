@@ -12,8 +12,9 @@ from avatar_msgs.msg import AudioChunk, AudioDemand
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.speech.device_source import DeviceSource
 from avatar_nodes.speech.sample_sender import SampleSender
-from avatar_nodes.speech.sources import AudioSource, BufferSource, DeviceSource, FileSource
+from avatar_nodes.speech.sources import AudioSource, BufferSource, FileSource
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.qos import LATCHED, SOUND
 from avatar_nodes.wire.stamp import stamp_of
@@ -58,6 +59,7 @@ class MicrophoneNode(AvatarNode):
 
     def setup(self) -> None:
         self._captured = self.value("output") == "user"
+        self._unplugged = False
         self._source: AudioSource = self._open_source()
         self._sender = SampleSender(
             self._source,
@@ -114,6 +116,7 @@ class MicrophoneNode(AvatarNode):
 
     def _send(self) -> None:
         now = time.monotonic()
+        self._tell_of_device()
         if self._captured and not self._capturing:
             if not (self._source.live or self._audio.get_subscription_count()):
                 return  # nothing of a file is lost
@@ -125,7 +128,9 @@ class MicrophoneNode(AvatarNode):
                 self._silent_since, self._stream = None, uuid.uuid4().hex
             over = run.end_of_stream and not self._captured
             self._publish(run.samples, run.first_sample, over)
-            self.heartbeat.say(detail="the stream has ended" if run.end_of_stream else "speaking")
+            if not self._unplugged:
+                doing = "the stream has ended" if run.end_of_stream else "speaking"
+                self.heartbeat.say(detail=doing)
             if run.end_of_stream and self._silent_since is None:
                 self._silent_since = (now, run.first_sample + len(run.samples))
         if self._captured and self._silent_since is not None:
@@ -133,6 +138,18 @@ class MicrophoneNode(AvatarNode):
         self.telemetry.gauge("position_s", self._sender.next_sample / self.value("sample_rate"))
         self.telemetry.gauge("resent", self._sender.resent)
         self.telemetry.gauge("skipped", self._sender.skipped)
+
+    def _tell_of_device(self) -> None:
+        """A device that was unplugged is told of, here and on /diagnostics."""
+        if not isinstance(self._source, DeviceSource):
+            return
+        problem = self._source.problem
+        if bool(problem) != self._unplugged:
+            self._unplugged = bool(problem)
+            self.get_logger().warning(problem or "the sound device is back")
+            detail = problem or "the sound device is back"
+            self.heartbeat.say(ready=not problem, detail=detail)
+        self.telemetry.gauge("reopened", self._source.reopened)
 
     def _be_silent(self, now: float) -> None:
         """After the last sound: who listens for its end must hear that nothing follows."""

@@ -16,6 +16,7 @@ from avatar_msgs.msg import (
     TurnControl,
 )
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.marking_parameters import MARKING_PARAMETERS, marker_of
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.streaming.media_clock import MediaClock
@@ -61,6 +62,7 @@ class PresenterNode(AvatarNode):
         NodeParameter("readers", 0, "Subscribers without which it is not ready.", 0, 64),
         NodeParameter("qos_image", "SYSTEM_DEFAULT", "QoS of the images.", choices=PUBLIC_NAMES),
         NodeParameter("qos_audio", "SYSTEM_DEFAULT", "QoS of the sound.", choices=PUBLIC_NAMES),
+        *MARKING_PARAMETERS,
     )
 
     def setup(self) -> None:
@@ -68,6 +70,7 @@ class PresenterNode(AvatarNode):
         self._realtime = self.value("pace") == "realtime"
         self._stream = uuid.uuid4().hex
         self._samples_per_frame = rate // fps
+        self._marker = marker_of(self, height=self.value("height"), width=self.value("width"))
         self._presentation: Presentation[BlockConditioning] = Presentation(
             samples_per_frame=self._samples_per_frame
         )
@@ -193,7 +196,9 @@ class PresenterNode(AvatarNode):
 
     def _present(self, slot: Slot, stamp_ns: int) -> None:
         stamp, frame_id = stamp_of(stamp_ns), self.value("frame_id")
-        image = image_to_msg(slot.frame, frame_id=frame_id)
+        # Marked here, and only here: once for both image topics, with nothing after it.
+        frame = self._marker.mark(slot.frame)
+        image = image_to_msg(frame, frame_id=frame_id)
         sound = audio_to_msg(
             slot.sound,
             stream=self._stream,
@@ -207,9 +212,7 @@ class PresenterNode(AvatarNode):
         self._audio.publish(sound)
         self._camera.publish(self._camera_info)
         if self._jpeg.get_subscription_count():
-            jpeg = image_to_jpeg_msg(
-                slot.frame, quality=self.value("jpeg_quality"), frame_id=frame_id
-            )
+            jpeg = image_to_jpeg_msg(frame, quality=self.value("jpeg_quality"), frame_id=frame_id)
             jpeg.header.stamp = stamp
             self._jpeg.publish(jpeg)
         self._measure()

@@ -10,6 +10,7 @@ from sensor_msgs.msg import Image
 
 from avatar_msgs.msg import AudioChunk, AvatarState, BlockCredit
 from avatar_nodes.nodes.lifecycle_node import EXIT_FAILED, AvatarNode
+from avatar_nodes.nodes.marking_parameters import MARKING_PARAMETERS, marker_of
 from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.recording.mp4_writer import Mp4Writer
@@ -45,11 +46,13 @@ class RecorderNode(AvatarNode):
         NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
         NodeParameter("qos_image", "SYSTEM_DEFAULT", "QoS of the images.", choices=PUBLIC_NAMES),
         NodeParameter("qos_audio", "SYSTEM_DEFAULT", "QoS of the sound.", choices=PUBLIC_NAMES),
+        *MARKING_PARAMETERS,
     )
 
     def setup(self) -> None:
         if not self.value("out"):
             raise ConfigurationError("parameter out: expected a video file, got nothing")
+        self._marker = marker_of(self, height=self.value("height"), width=self.value("width"))
         self._writer: Mp4Writer | None = Mp4Writer(
             self.value("out"),
             width=self.value("width"),
@@ -147,7 +150,7 @@ class RecorderNode(AvatarNode):
         """On the writer's thread."""
         try:
             with self.telemetry.timed("write_ms"):
-                writer.write_frame(pair.frame)
+                writer.write_frame(self._marker.mark(pair.frame))
                 writer.write_sound(pair.sound)
             self.telemetry.output()
         except Exception:

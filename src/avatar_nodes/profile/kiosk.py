@@ -42,6 +42,10 @@ class KioskSection(Section):
     max_upload_mb: int = Field(
         default=8, ge=1, le=64, description="Largest reference picture that is taken [MB]."
     )
+    label: bool = Field(
+        default=True, description="Visible label on the page's pictures (words: section `marking`)."
+    )
+    watermark: bool = Field(default=True, description="Invisible watermark in the page's pictures.")
     forget_on_leave: bool = Field(
         default=True, description="The dialogue is forgotten when the last visitor has left."
     )

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from avatar_nodes.profile.archive import ArchiveSection
 from avatar_nodes.profile.conversation import (
     ConversationSection,
     ListenerSection,
@@ -19,12 +20,14 @@ from avatar_nodes.profile.conversation import (
     VoiceSection,
 )
 from avatar_nodes.profile.kiosk import KioskSection
+from avatar_nodes.profile.loudspeaker import LoudspeakerSection
+from avatar_nodes.profile.marking import MarkingSection
 from avatar_nodes.profile.memory import MemorySection
 from avatar_nodes.profile.section import PositiveSeconds, Section
 
 NODE_KINDS = (
     "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "memory",
-    "presenter", "recorder", "timeline", "kiosk",
+    "presenter", "recorder", "loudspeaker", "archive", "timeline", "kiosk",
 )  # fmt: skip
 
 QosName = Literal["SYSTEM_DEFAULT", "DEFAULT", "RELIABLE", "SENSOR_DATA"]
@@ -214,8 +217,8 @@ class PlacementSection(Section):
     ] = Field(
         default_factory=dict,
         description="Processes that several nodes share: process name to node names (`microphone`,"
-        " `conductor`, `denoiser_1`, ..., `decoder`, `presenter`, `recorder`). A node not named"
-        " here has a process of its own.",
+        " `conductor`, `denoiser_1`, ..., `decoder`, `presenter`, `recorder`, `archive`). A node"
+        " not named here has a process of its own.",
     )
 
 
@@ -295,6 +298,18 @@ class Profile(Section):
     kiosk: KioskSection = Field(
         default_factory=KioskSection, description="The web page (docs/kiosk.md)."
     )
+    marking: MarkingSection = Field(
+        default_factory=MarkingSection,
+        description="Marks of what a machine made (docs/marking.md).",
+    )
+    loudspeaker: LoudspeakerSection = Field(
+        default_factory=LoudspeakerSection,
+        description="A loudspeaker of this machine (docs/sound.md).",
+    )
+    archive: ArchiveSection = Field(
+        default_factory=ArchiveSection,
+        description="Rolling recordings of a live avatar (docs/recording.md).",
+    )
     placement: PlacementSection = Field(description="Which node runs where.")
     restart: RestartSection = Field(
         default_factory=RestartSection, description="What happens when a process ends by itself."
@@ -317,5 +332,5 @@ class Profile(Section):
         denoisers = (f"denoiser_{k + 1}" for k in range(len(self.placement.denoisers)))
         return (
             "microphone", "listener", "reasoner", "voice", "conductor", *denoisers, "decoder",
-            "memory", "presenter", "recorder", "timeline", "kiosk",
+            "memory", "presenter", "recorder", "loudspeaker", "archive", "timeline", "kiosk",
         )  # fmt: skip

@@ -9,6 +9,8 @@ from types import TracebackType
 import av
 import numpy as np
 
+from avatar_nodes.marking.metadata import COMMENT, xmp_box
+
 _QUALITY_CRF = "18"
 _SOUND_BITS_PER_SECOND = 96_000
 
@@ -21,7 +23,7 @@ class Mp4Writer:
     """Writes equally spaced frames and continuous mono sound.
 
     The file grows as `NAME.partial` beside its place and takes its name when it is complete, so
-    what bears the name can be played.
+    what bears the name can be played. Its metadata say that it was made by a machine.
 
     Args:
         fps: frames per second.
@@ -46,6 +48,7 @@ class Mp4Writer:
         self.samples = 0
         try:
             self._container = av.open(str(self._partial), "w", format="mp4")
+            self._container.metadata["comment"] = COMMENT
             self._add_streams(width, height, fps)
             self._container.start_encoding()
         except (OSError, av.FFmpegError) as error:
@@ -92,6 +95,7 @@ class Mp4Writer:
             self._mux(self._sound.encode(None))
         self._container.close()
         if self.frames:
+            self._append(xmp_box())
             self._partial.replace(self._path)
         else:
             self._partial.unlink(missing_ok=True)
@@ -118,6 +122,13 @@ class Mp4Writer:
             "aac", rate=self._sample_rate, layout="mono", bit_rate=_SOUND_BITS_PER_SECOND
         )
         self._sound.time_base = Fraction(1, self._sample_rate)
+
+    def _append(self, box: bytes) -> None:
+        try:
+            with self._partial.open("ab") as file:
+                file.write(box)
+        except OSError as error:
+            raise RecordingError(f"{self._path}: {error.strerror}") from error
 
     def _mux(self, packets: list[av.Packet]) -> None:
         try:

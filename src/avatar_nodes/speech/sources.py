@@ -1,10 +1,10 @@
-"""Where speech comes from: a file, a sound device, or another program's samples."""
+"""Where speech comes from: a file, or another program's samples (a device: device_source.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import soxr
@@ -19,7 +19,6 @@ from avatar_nodes.speech.ring_buffer import RingBuffer
 
 _LIVE_BUFFER_S = 10
 _REWIND_S = 10
-_DEVICE_PERIOD_S = 0.02
 
 
 class SourceError(RuntimeError):
@@ -190,105 +189,3 @@ class BufferSource:
 
     def close(self) -> None:
         """Nothing to release."""
-
-
-class DeviceSource(BufferSource):
-    """A microphone or line input through PyAudio, captured by a callback into the ring buffer.
-
-    Args:
-        device: part of the device's name as PortAudio lists it, or its number; empty: the default
-            input.
-
-    Raises:
-        SourceError: PyAudio or PortAudio is missing, there is no such device, or it does not open.
-    """
-
-    def __init__(
-        self, device: str = "", *, sample_rate: int = GRAPH_RATE, seconds: float = _LIVE_BUFFER_S
-    ) -> None:
-        super().__init__(sample_rate=sample_rate, seconds=seconds)
-        pyaudio = _import_pyaudio()
-        self._audio = pyaudio.PyAudio()
-        try:
-            index, info = _find_device(self._audio, device)
-            self._stream = self._open(pyaudio, index, info)
-        except (OSError, ValueError) as error:
-            self._audio.terminate()
-            raise SourceError(f"sound device '{device or 'default'}': {error}") from error
-        except SourceError:
-            self._audio.terminate()
-            raise
-
-    def close(self) -> None:
-        """Stop capturing and release the device."""
-        self._stream.close()
-        self._audio.terminate()
-
-    def ended(self, next_sample: int) -> bool:
-        """True when the device has stopped by itself and all that it gave has been read."""
-        return not self._stream.is_active() and next_sample >= self._ring.end
-
-    def _open(self, pyaudio: Any, index: int, info: dict[str, Any]) -> Any:
-        """At the graph's rate where the device allows it, else at its own, resampled."""
-        own_rate = int(info["defaultSampleRate"])
-        channels = max(1, min(2, int(info["maxInputChannels"])))
-        last_error: Exception | None = None
-        for rate, count in ((self._rate, 1), (own_rate, 1), (own_rate, channels)):
-            try:
-                return self._audio.open(
-                    format=pyaudio.paInt16,
-                    channels=count,
-                    rate=rate,
-                    input=True,
-                    input_device_index=index,
-                    frames_per_buffer=round(rate * _DEVICE_PERIOD_S),
-                    stream_callback=self._callback(pyaudio.paContinue, rate, count),
-                )
-            except (OSError, ValueError) as error:
-                last_error = error
-        raise SourceError(f"sound device '{info['name']}' does not open: {last_error}")
-
-    def _callback(self, go_on: int, rate: int, channels: int) -> Callable[..., tuple[None, int]]:
-        def captured(data: bytes, frames: int, times: object, status: int) -> tuple[None, int]:
-            self.push(np.frombuffer(data, np.int16), sample_rate=rate, channels=channels)
-            return None, go_on
-
-        return captured
-
-
-def _import_pyaudio() -> Any:
-    try:
-        import pyaudio
-    except ImportError as error:
-        if "portaudio" in str(error).lower():
-            raise SourceError(
-                "the PortAudio library is missing: install the system package libportaudio2"
-                " (Debian, Ubuntu: apt install libportaudio2)"
-            ) from error
-        raise SourceError(
-            "PyAudio is missing: install the system package portaudio19-dev, then the Python"
-            " package PyAudio (pip install PyAudio)"
-        ) from error
-    return pyaudio
-
-
-def _find_device(audio: Any, name: str) -> tuple[int, dict[str, Any]]:
-    """The input device whose number is `name`, or whose name contains it (an equal name first)."""
-    if not name:
-        info = audio.get_default_input_device_info()
-        return int(info["index"]), info
-    inputs = [
-        info
-        for info in map(audio.get_device_info_by_index, range(audio.get_device_count()))
-        if info["maxInputChannels"] > 0
-    ]
-    for matches in (
-        lambda info: str(info["index"]) == name,
-        lambda info: info["name"] == name,
-        lambda info: name.lower() in info["name"].lower(),
-    ):
-        for info in inputs:
-            if matches(info):
-                return int(info["index"]), info
-    names = ", ".join(info["name"] for info in inputs) or "none"
-    raise SourceError(f"no sound input is named '{name}'; there is: {names}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from functools import cached_property
 
 import cv2
@@ -13,13 +14,28 @@ DEPTH = 25
 """Slots that wait for a viewer at most: a second."""
 
 
-class MediaSlot:
-    """One frame, uint8 RGB [H, W, 3], the sound that belongs to it, int16 [n], and their stamp."""
+Mark = Callable[[np.ndarray], np.ndarray]
+"""Puts marks on a frame, uint8 RGB [H, W, 3]; returns another one, or the same."""
 
-    def __init__(self, stamp_ns: int, frame: np.ndarray, sound: np.ndarray) -> None:
+
+class MediaSlot:
+    """One frame, uint8 RGB [H, W, 3], the sound that belongs to it, int16 [n], and their stamp.
+
+    mark: what is to be done to the frame before anybody sees it; done only if somebody does.
+    """
+
+    def __init__(
+        self, stamp_ns: int, frame: np.ndarray, sound: np.ndarray, mark: Mark | None = None
+    ) -> None:
         self.stamp_ns = stamp_ns
-        self.frame = frame
+        self._frame = frame
         self.sound = sound
+        self._mark = mark
+
+    @cached_property
+    def frame(self) -> np.ndarray:
+        """The frame as it is shown."""
+        return self._frame if self._mark is None else self._mark(self._frame)
 
     @cached_property
     def planes(self) -> np.ndarray:

@@ -20,7 +20,7 @@ from avatar_nodes.web.certificate import Certificate, own_certificate
 from avatar_nodes.web.desk import Desk
 from avatar_nodes.web.impatient_protocol import ImpatientProtocol
 from avatar_nodes.web.kiosk import Kiosk
-from avatar_nodes.web.media_hub import MediaSlot
+from avatar_nodes.web.media_hub import Mark, MediaSlot
 from avatar_nodes.web.options import WebOptions
 from avatar_nodes.web.web_error import ServerError
 
@@ -37,8 +37,10 @@ class WebServer:
     Raises ServerError: the options do not make a server (see AccessRules and Certificate).
     """
 
-    def __init__(self, options: WebOptions, desk: Desk) -> None:
+    def __init__(self, options: WebOptions, desk: Desk, mark: Mark | None = None) -> None:
+        """mark: put on every frame that is shown."""
         self._options = options
+        self._mark = mark
         self._desk = desk
         self._rules = AccessRules(
             options.host, options.visitor_token, options.operator_token, options.hosts
@@ -72,7 +74,7 @@ class WebServer:
     def show(self, stamp_ns: int, frame: np.ndarray, sound: np.ndarray) -> None:
         """A frame, uint8 RGB [H, W, 3], and its sound, int16 [n]."""
         if self._kiosk is not None:
-            self._on_loop(self._kiosk.media.put, MediaSlot(stamp_ns, frame, sound))
+            self._on_loop(self._kiosk.media.put, MediaSlot(stamp_ns, frame, sound, self._mark))
 
     def tell(self, event: Mapping[str, Any]) -> None:
         """Something that pages are to know of; it has a `type`."""

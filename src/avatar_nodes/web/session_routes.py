@@ -24,7 +24,7 @@ async def about(request: Request) -> Response:
     options = Kiosk.of(request).options
     return JSONResponse(
         {
-            "title": options.title, "mode": options.mode, "listens": options.listens,
+            "title": options.title or "Avatar", "mode": options.mode, "listens": options.listens,
             "width": options.width, "height": options.height, "fps": options.fps,
             "sample_rate": options.sample_rate, "ice_servers": list(options.ice_servers),
             "personas": list(options.personas), "max_upload_mb": options.max_upload_mb,

@@ -1,0 +1,1 @@
+"""Marking what the avatar shows as made by a machine, and reading such marks back."""

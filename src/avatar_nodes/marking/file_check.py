@@ -1,0 +1,46 @@
+"""Whether a file is marked as made by a machine: its metadata and its pictures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from avatar_nodes.marking.file_pictures import PictureFileError, pictures_of
+from avatar_nodes.marking.metadata import source_type
+from avatar_nodes.marking.reader import Verdict, WatermarkReader, WatermarkReading
+
+
+@dataclass(frozen=True)
+class FileMarks:
+    """What a file says of itself, and what its pictures say."""
+
+    file: str
+    source_type: str | None
+    """IPTC's digital source type, where the metadata claims that it was made by a machine."""
+    watermark: WatermarkReading
+
+    @property
+    def verdict(self) -> Verdict:
+        """Marked by either; metadata are easily removed, so that their absence says nothing."""
+        return "marked" if self.source_type else self.watermark.verdict
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {"verdict": self.verdict, **asdict(self)}
+
+
+def check_file(path: str | Path) -> FileMarks:
+    """Read the marks of an image or video file.
+
+    Raises:
+        PictureFileError: it cannot be read, or holds no picture.
+    """
+    path = Path(path)
+    reader = WatermarkReader()
+    try:
+        claimed = source_type(path)
+    except OSError as error:
+        raise PictureFileError(f"{path}: {error.strerror}") from None
+    for picture in pictures_of(path):
+        reader.add(picture)
+    return FileMarks(str(path), claimed, reader.read())

@@ -1,0 +1,212 @@
+"""Records what a live avatar shows and says into rolling files, as it is asked to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool
+
+from avatar_msgs.msg import AudioChunk, RecordingState
+from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.marking_parameters import MARKING_PARAMETERS, marker_of
+from avatar_nodes.nodes.node_parameter import NodeParameter
+from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.nodes.topic_tap import TopicTap
+from avatar_nodes.recording.live_recording import (
+    LiveRecording,
+    RecordingLimits,
+    RecordingStatus,
+    WireMessage,
+)
+from avatar_nodes.recording.mp4_writer import RecordingError
+from avatar_nodes.recording.rolling_folder import RollingFolder
+from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
+from avatar_nodes.recording.video_archive import VideoFormat
+from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.definition import definition_of
+from avatar_nodes.wire.image import image_from_msg, image_to_jpeg_msg
+from avatar_nodes.wire.qos import LATCHED, public_qos
+from avatar_nodes.wire.stamp import nanoseconds, stamp_of
+
+_TICK_S = 1.0
+_QUEUE_S = 2
+_JPEG_QUALITY = 85
+_MEGABYTE = 1_000_000
+_BACK_NS = 1_000_000_000
+_PICTURES = "image_raw/compressed"
+_ALWAYS_EXCLUDED = ("image_raw", "image_raw/*")
+
+
+class ArchiveNode(AvatarNode):
+    """`image_raw` and `audio` in, and for MCAP the graph's other topics; files, `recording`
+    (RecordingState, latched) out; service `recording/set`.
+
+    Nothing waits for it: it listens best effort, loses what it has no time for, and counts that.
+    """
+
+    KIND = "archive"
+    PARAMETERS = (
+        NodeParameter("folder", "recordings", "Where recordings go."),
+        NodeParameter("record", False, "Record from the start."),
+        NodeParameter("file_minutes", 10.0, "Length of a file [min].", 0.001, 1440.0),
+        NodeParameter("file_megabytes", 500, "Size of a file [MB].", 1, 1_000_000),
+        NodeParameter(
+            "keep_megabytes", 20_000, "Size of all files [MB]; 0: no limit.", 0, 1_000_000_000
+        ),
+        NodeParameter("keep_files", 0, "Number of files; 0: no limit.", 0, 1_000_000),
+        NodeParameter("free_megabytes", 200, "Left free on the disk [MB].", 0, 1_000_000),
+        NodeParameter("crf", 23, "Quality of H.264, 0 best.", 0, 51),
+        NodeParameter("mcap", False, "Write the graph's messages into an MCAP file as well."),
+        NodeParameter("mcap_exclude", ["image_raw"], "Topics not written to it; * for any text."),
+        NodeParameter("fps", 25, "Frames per second.", 1, 120),
+        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
+        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
+        NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
+        *MARKING_PARAMETERS,
+    )
+
+    def setup(self) -> None:
+        fps = self.value("fps")
+        video = VideoFormat(
+            width=self.value("width"), height=self.value("height"), fps=fps,
+            sample_rate=self.value("sample_rate"), crf=self.value("crf"),
+        )  # fmt: skip
+        folder = RollingFolder(
+            Path(self.value("folder")).expanduser(),
+            name=self.get_namespace(),
+            keep_bytes=self.value("keep_megabytes") * _MEGABYTE,
+            keep_files=self.value("keep_files"),
+        )
+        limits = RecordingLimits(
+            file_s=self.value("file_minutes") * 60.0,
+            file_bytes=self.value("file_megabytes") * _MEGABYTE,
+            free_bytes=self.value("free_megabytes") * _MEGABYTE,
+            queue_frames=_QUEUE_S * fps,
+        )
+        marker = marker_of(self, height=video.height, width=video.width)
+        self._recording = LiveRecording(
+            folder, video, limits, marker,
+            definition_of=definition_of if self.value("mcap") else None,
+            picture_message=self._picture_message,
+        )  # fmt: skip
+        self._tap = TopicTap(
+            self, [*self.value("mcap_exclude"), *_ALWAYS_EXCLUDED], self._recording.add_message
+        )
+        self._pairing = StampPairing(fps=fps)
+        self._newest_ns = 0
+        self._said: RecordingStatus | None = None
+        self._state = self.publisher(RecordingState, "recording", LATCHED)
+        self._service = self.create_service(SetBool, "recording/set", self._on_set)
+
+    def start(self) -> None:
+        best_effort = public_qos("SENSOR_DATA")
+        self.listen(Image, "image_raw", self._on_image, best_effort)
+        self.listen(AudioChunk, "audio", self._on_audio, best_effort)
+        self.every(_TICK_S, self._tick)
+        if self.value("record"):
+            self._begin()
+        self._tick()
+
+    def stop(self) -> None:
+        self._tap.forget()
+        self._end()
+
+    def teardown(self) -> None:
+        """The file is completed however the node ends."""
+        self.destroy_service(self._service)
+        self._recording.close()
+
+    def _on_set(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        if request.data:
+            problem = self._begin()
+            said = f"recording {self._recording.status.file}"
+        else:
+            was_active, problem = self._recording.active, self._end()
+            said = self._recording.status.file if was_active else "nothing was being recorded"
+        response.success, response.message = not problem, problem or said
+        self._tell()
+        return response
+
+    def _begin(self) -> str:
+        """Start recording; returns what is wrong, or nothing."""
+        try:
+            self._recording.start()
+        except (RecordingError, TimeoutError) as error:
+            return str(error) or "the disk does not answer"
+        return ""
+
+    def _end(self) -> str:
+        if self._recording.active:
+            for pair in self._pairing.flush():
+                self._recording.add(pair)
+        try:
+            self._recording.stop()
+        except (RecordingError, TimeoutError) as error:
+            return str(error) or "the disk does not answer"
+        return ""
+
+    def _on_image(self, msg: Image) -> None:
+        stamp = self._in_order(nanoseconds(msg.header.stamp))
+        self._record(self._pairing.add_frame(stamp, image_from_msg(msg)))
+
+    def _on_audio(self, msg: AudioChunk) -> None:
+        samples = audio_from_msg(msg, sample_rate=self.value("sample_rate"), channels=1)
+        stamp = self._in_order(nanoseconds(msg.header.stamp))
+        self._record(self._pairing.add_sound(stamp, samples, last=False))
+
+    def _in_order(self, stamp_ns: int) -> int:
+        """A clock that was set back begins a new order of stamps, and with it a new file."""
+        if stamp_ns < self._newest_ns - _BACK_NS:
+            self._pairing, self._newest_ns = StampPairing(fps=self.value("fps")), 0
+        self._newest_ns = max(self._newest_ns, stamp_ns)
+        return stamp_ns
+
+    def _record(self, pairs: list[Pair]) -> None:
+        for pair in pairs:
+            self._recording.add(pair)
+            self.telemetry.output()
+
+    def _picture_message(self, frame: np.ndarray, stamp_ns: int) -> WireMessage:
+        msg = image_to_jpeg_msg(frame, quality=_JPEG_QUALITY)
+        msg.header.stamp = stamp_of(stamp_ns)
+        topic = f"{self.get_namespace().rstrip('/')}/{_PICTURES}"
+        data = bytes(serialize_message(msg))
+        return WireMessage(topic, "sensor_msgs/msg/CompressedImage", data, stamp_ns)
+
+    def _tick(self) -> None:
+        self._recording.look_after()
+        if self.value("mcap"):
+            self._tap.look()
+        self._tell()
+
+    def _tell(self) -> None:
+        """RecordingState, at every change, and each second while recording."""
+        status = self._recording.status
+        if status.active or status != self._said:
+            self._said = status
+            msg = RecordingState(
+                active=status.active, file=status.file, seconds=status.seconds,
+                bytes=status.bytes, problem=status.problem,
+            )  # fmt: skip
+            msg.header.stamp = self.get_clock().now().to_msg()
+            self._state.publish(msg)
+        if status.problem and not status.active:
+            self.heartbeat.say(ready=False, detail=f"not recording: {status.problem}", failed=True)
+        else:
+            doing = f"recording {status.file}" if status.active else "waiting to record"
+            self.heartbeat.say(ready=True, detail=doing, failed=False)
+        self.telemetry.gauge("recorded_s", status.seconds)
+        self.telemetry.gauge("frames_lost", status.frames_lost)
+        self.telemetry.gauge("messages_lost", status.messages_lost)
+
+
+def main() -> None:
+    """Run the node as a process."""
+    main_of(ArchiveNode)
+
+
+if __name__ == "__main__":
+    main()

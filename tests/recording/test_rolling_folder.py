@@ -1,0 +1,55 @@
+"""Recordings bear the time, and the oldest make room; nothing else in the folder is touched."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from avatar_nodes.recording.mp4_writer import RecordingError
+from avatar_nodes.recording.rolling_folder import RollingFolder
+
+NOON = datetime(2026, 1, 31, 12, 0, 0, tzinfo=timezone.utc)
+
+
+def folder(path: Path, **limits: int) -> RollingFolder:
+    return RollingFolder(path, name="/booth/avatar", **{"keep_bytes": 0, "keep_files": 0, **limits})
+
+
+def put(path: Path, *names: str) -> None:
+    for name in names:
+        (path / name).write_bytes(bytes(100))
+
+
+def test_names(tmp_path: Path) -> None:
+    rolling = folder(tmp_path / "new" / "folder")
+    assert rolling.new_name(NOON) == "booth_avatar_20260131T120000Z"
+    put(rolling.path, "booth_avatar_20260131T120000Z.mp4")
+    assert rolling.new_name(NOON) == "booth_avatar_20260131T120000Z_2"
+    assert rolling.free_bytes() > 0
+
+
+def test_the_oldest_make_room(tmp_path: Path) -> None:
+    names = [f"booth_avatar_20260131T1200{second:02}Z.mp4" for second in range(5)]
+    others = ["holiday.mp4", "avatar_20260131T120000Z.mp4", "booth_avatar_20260131T120000Z.txt"]
+    put(tmp_path, *names, *others)
+    assert [p.name for p in folder(tmp_path, keep_files=3).prune()] == names[:2]
+    newest = tmp_path / names[4]
+    assert [p.name for p in folder(tmp_path, keep_bytes=250).prune([newest])] == names[2:3]
+    writing = tmp_path / names[3]
+    assert [p.name for p in folder(tmp_path, keep_files=1).prune([writing])] == names[4:]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([names[3], *others])
+
+
+def test_files_of_the_same_second_keep_their_order(tmp_path: Path) -> None:
+    stem = "booth_avatar_20260131T120000Z"
+    put(tmp_path, f"{stem}_10.mp4", f"{stem}_2.mp4", f"{stem}.mcap", f"{stem}.mp4")
+    found = [path.name for path in folder(tmp_path).recordings()]
+    assert found == [f"{stem}.mcap", f"{stem}.mp4", f"{stem}_2.mp4", f"{stem}_10.mp4"]
+
+
+def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+    put(tmp_path, "file")
+    with pytest.raises(RecordingError, match="file"):
+        folder(tmp_path / "file")
