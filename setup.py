@@ -62,6 +62,7 @@ setup(
     extras_require={
         "chat": ["llguidance>=1.0,<2", "openai>=2.0,<4"],
         "piper": ["piper-tts>=1.3,<2"],
+        "c2pa": ["c2pa-python>=0.38,<1"],
         "microphone": ["pyaudio>=0.2.14,<0.3"],
         "training": [
             "accelerate>=1.10,<2",

@@ -15,6 +15,7 @@ _COMMANDS = {
     "perform": ("avatar_nodes.commands.perform", "Let a running avatar do something."),
     "record": ("avatar_nodes.commands.record", "Start or stop recording a running avatar."),
     "verify": ("avatar_nodes.commands.verify", "Say whether a file is marked as AI generated."),
+    "sign": ("avatar_nodes.commands.sign", "Add C2PA content credentials to a video."),
     "check": ("avatar_nodes.commands.check", "Report what this machine has and lacks."),
     "profile": ("avatar_nodes.commands.profile", "Show or explain profiles."),
     "bench": ("avatar_nodes.commands.bench", "Measure speed."),

@@ -48,8 +48,18 @@ def _text(marks: FileMarks) -> str:
             f"{marks.file}: {marks.verdict}",
             f"  watermark  {reading.verdict}{sure}: {details}",
             f"  metadata   {marks.source_type or 'no digital source type of generated media'}",
+            *_credentials(marks),
         ]
     )
+
+
+def _credentials(marks: FileMarks) -> list[str]:
+    found = marks.credentials
+    if found is None:
+        return []
+    state = "unchanged since" if found.unchanged else f"CHANGED or damaged ({found.problems[0]}),"
+    signer = f"signed by {found.signer or 'nobody known'}"
+    return [f"  C2PA       {state} {signer}{'' if found.trusted else ', who is not trusted here'}"]
 
 
 def _percent(confidence: float) -> str:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from avatar_nodes.marking.file_pictures import PictureFileError, pictures_of
 from avatar_nodes.marking.metadata import source_type
+from avatar_nodes.marking.provenance import Credentials, ProvenanceError, credentials_of
 from avatar_nodes.marking.reader import Verdict, WatermarkReader, WatermarkReading
+
+_SIGNED = (".mp4", ".m4v", ".mov")
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,8 @@ class FileMarks:
     source_type: str | None
     """IPTC's digital source type, where the metadata claims that it was made by a machine."""
     watermark: WatermarkReading
+    credentials: Credentials | None
+    """C2PA content credentials, of an MP4 file; None: there are none, or c2pa-python is missing."""
 
     @property
     def verdict(self) -> Verdict:
@@ -41,6 +46,10 @@ def check_file(path: str | Path) -> FileMarks:
         claimed = source_type(path)
     except OSError as error:
         raise PictureFileError(f"{path}: {error.strerror}") from None
+    try:
+        credentials = credentials_of(path) if path.suffix.lower() in _SIGNED else None
+    except ProvenanceError as error:
+        credentials = Credentials(False, False, "", (str(error),))
     for picture in pictures_of(path):
         reader.add(picture)
-    return FileMarks(str(path), claimed, reader.read())
+    return FileMarks(str(path), claimed, reader.read(), credentials)

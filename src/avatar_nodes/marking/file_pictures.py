@@ -28,9 +28,12 @@ def pictures_of(path: Path) -> Iterator[np.ndarray]:
         with av.open(str(path)) as file:
             if not file.streams.video:
                 raise PictureFileError(f"{path}: no picture in it")
+            size: tuple[int, ...] | None = None
             for frame in _spread(file):
-                count += 1
-                yield frame
+                size = size or frame.shape
+                if frame.shape == size:  # a stream may change its size; the first one counts
+                    count += 1
+                    yield frame
     except (OSError, av.FFmpegError) as error:
         if not count:
             raise PictureFileError(f"{path}: {error.strerror or error}") from None

@@ -134,8 +134,8 @@ class ArchiveNode(AvatarNode):
         """Start recording; returns what is wrong, or nothing."""
         try:
             self._recording.start()
-        except (RecordingError, TimeoutError) as error:
-            return str(error) or "the disk does not answer"
+        except RecordingError as error:
+            return str(error)
         return ""
 
     def _end(self) -> str:
@@ -144,8 +144,8 @@ class ArchiveNode(AvatarNode):
                 self._recording.add(pair)
         try:
             self._recording.stop()
-        except (RecordingError, TimeoutError) as error:
-            return str(error) or "the disk does not answer"
+        except RecordingError as error:
+            return str(error)
         return ""
 
     def _on_image(self, msg: Image) -> None:

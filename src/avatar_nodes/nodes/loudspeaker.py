@@ -24,7 +24,7 @@ class LoudspeakerNode(AvatarNode):
     KIND = "loudspeaker"
     PARAMETERS = (
         NodeParameter("device", "", "Output device: part of its name, or number; empty: default."),
-        NodeParameter("delay_s", 0.1, "Sound is heard so long after its stamp [s].", 0.0, 1.0),
+        NodeParameter("delay_s", 0.12, "Sound is heard so long after its stamp [s].", 0.0, 1.0),
         NodeParameter("sample_rate", 16000, "Samples per second of the graph.", 8000, 192000),
     )
 

@@ -19,7 +19,7 @@ class LoudspeakerSection(Section):
         " the default output.",
     )
     delay_s: float = Field(
-        default=0.1,
+        default=0.12,
         ge=0.0,
         le=1.0,
         description="Sound is heard so long after the stamp that it shares with its picture [s];"

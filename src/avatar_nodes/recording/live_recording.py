@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -116,7 +117,7 @@ class LiveRecording:
         Raises:
             RecordingError: it cannot be written, or the disk is too full.
         """
-        self._writing.submit(self._start).result(_WAIT_S)
+        self._wait_for(self._start)
 
     def stop(self) -> None:
         """End the file; what was taken before is in it.
@@ -125,7 +126,7 @@ class LiveRecording:
             RecordingError: the disk is full; the file holds what was written before.
         """
         self._active = False
-        self._writing.submit(self._stop).result(_WAIT_S)
+        self._wait_for(self._stop)
 
     def close(self) -> None:
         """End the file and the thread; `status` then says if that went wrong."""
@@ -157,6 +158,12 @@ class LiveRecording:
         """To be called about once a second: minds the space left on the disk."""
         if self._active:
             self._writing.submit(self._guarded, self._mind_space)
+
+    def _wait_for(self, work: Callable[[], None]) -> None:
+        try:
+            self._writing.submit(work).result(_WAIT_S)
+        except FutureTimeoutError:
+            raise RecordingError(f"{self._folder.path}: the disk does not answer") from None
 
     def _start(self) -> None:
         if self._active:

@@ -10,8 +10,8 @@ import numpy as np
 _SECOND_NS = 1_000_000_000
 _LARGEST_ERROR_S = 0.08
 _TOLERATED_S = 0.004
-_SMOOTHING = 0.05
-"""Weight of a new reading of the error: at 20 ms each, a mean over 0.4 s."""
+_SMOOTHING = 0.02
+"""Weight of a new reading of the error: at 20 ms each, a mean over a second."""
 _QUIET = 200
 """Amplitude of int16 below which samples may be dropped or repeated unheard."""
 _SLOPE_S = 0.005
