@@ -46,8 +46,8 @@ class GraphNodes:
             nodes.append(self._timeline())
         if self.mode != "render" and self.profile.loudspeaker.enabled:
             nodes.append(self._loudspeaker())
-        if self.mode != "render" and self.profile.archive.enabled:
-            nodes.append(self._archive())
+        if self.mode != "render" and (self.profile.archive.enabled or self.profile.kiosk.enabled):
+            nodes.append(self._archive())  # which the page's operator may start
         if self.profile.kiosk.enabled and self.mode != "render":
             nodes.append(self._kiosk(audio))
         return nodes

@@ -47,10 +47,12 @@ class Presenter:
         self.shown = 0
 
     def wait(self) -> None:
-        """Until an archive listens."""
-        outputs = (self._image, self._audio)
-        wait_until(lambda: all(out.get_subscription_count() for out in outputs), what="an archive")
+        """Until an archive is there."""
         wait_until(self._client.service_is_ready, what="its service")
+
+    @property
+    def is_listened_to(self) -> bool:
+        return self._image.get_subscription_count() > 0
 
     def show(self, count: int) -> None:
         """At the pace of a stream: whoever listens best effort misses nothing then."""
@@ -114,6 +116,7 @@ def test_started_and_stopped_from_the_command_line(
     start(processes, tmp_path / "films")
     presenter.wait()
     presenter.show(5)
+    assert not presenter.is_listened_to, "nothing is taken that nobody wants"
     began = avatar("start")
     assert began.exit_code == 0, began.output
     assert began.output.startswith(f"recording {tmp_path}/films/avatar_20")
@@ -132,6 +135,7 @@ def test_started_and_stopped_from_the_command_line(
     assert presenter.states[-1].file == str(file)
     assert presenter.states[-1].bytes == file.stat().st_size
     assert avatar("stop").output == "nothing was being recorded\n"
+    wait_until(lambda: not presenter.is_listened_to, what="its ears closed")
 
 
 def test_interrupted_and_killed(spinner: Spinner, processes: ProcessGroup, tmp_path: Path) -> None:

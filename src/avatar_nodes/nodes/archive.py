@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from rclpy.serialization import serialize_message
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
@@ -35,7 +36,6 @@ _TICK_S = 1.0
 _QUEUE_S = 2
 _JPEG_QUALITY = 85
 _MEGABYTE = 1_000_000
-_BACK_NS = 1_000_000_000
 _PICTURES = "image_raw/compressed"
 _ALWAYS_EXCLUDED = ("image_raw", "image_raw/*")
 
@@ -96,21 +96,19 @@ class ArchiveNode(AvatarNode):
             self, [*self.value("mcap_exclude"), *_ALWAYS_EXCLUDED], self._recording.add_message
         )
         self._pairing = StampPairing(fps=fps)
-        self._newest_ns = 0
         self._said: RecordingStatus | None = None
         self._state = self.publisher(RecordingState, "recording", LATCHED)
         self._service = self.create_service(SetBool, "recording/set", self._on_set)
 
     def start(self) -> None:
-        best_effort = public_qos("SENSOR_DATA")
-        self.listen(Image, "image_raw", self._on_image, best_effort)
-        self.listen(AudioChunk, "audio", self._on_audio, best_effort)
+        self._streams: list[Subscription] = []
         self.every(_TICK_S, self._tick)
         if self.value("record"):
             self._begin()
         self._tick()
 
     def stop(self) -> None:
+        self._streams = []
         self._tap.forget()
         self._end()
 
@@ -136,7 +134,21 @@ class ArchiveNode(AvatarNode):
             self._recording.start()
         except RecordingError as error:
             return str(error)
+        self._follow(True)
         return ""
+
+    def _follow(self, on: bool) -> None:
+        """Listen to picture and sound, or no longer: 5 MB a second that nobody wants cost, too."""
+        if on and not self._streams:
+            best_effort = public_qos("SENSOR_DATA")
+            self._streams = [
+                self.listen(Image, "image_raw", self._on_image, best_effort),
+                self.listen(AudioChunk, "audio", self._on_audio, best_effort),
+            ]
+        elif not on:
+            for stream in self._streams:
+                self.ignore(stream)
+            self._streams = []
 
     def _end(self) -> str:
         if self._recording.active:
@@ -149,20 +161,13 @@ class ArchiveNode(AvatarNode):
         return ""
 
     def _on_image(self, msg: Image) -> None:
-        stamp = self._in_order(nanoseconds(msg.header.stamp))
+        stamp = nanoseconds(msg.header.stamp)
         self._record(self._pairing.add_frame(stamp, image_from_msg(msg)))
 
     def _on_audio(self, msg: AudioChunk) -> None:
         samples = audio_from_msg(msg, sample_rate=self.value("sample_rate"), channels=1)
-        stamp = self._in_order(nanoseconds(msg.header.stamp))
+        stamp = nanoseconds(msg.header.stamp)
         self._record(self._pairing.add_sound(stamp, samples, last=False))
-
-    def _in_order(self, stamp_ns: int) -> int:
-        """A clock that was set back begins a new order of stamps, and with it a new file."""
-        if stamp_ns < self._newest_ns - _BACK_NS:
-            self._pairing, self._newest_ns = StampPairing(fps=self.value("fps")), 0
-        self._newest_ns = max(self._newest_ns, stamp_ns)
-        return stamp_ns
 
     def _record(self, pairs: list[Pair]) -> None:
         for pair in pairs:
@@ -178,6 +183,8 @@ class ArchiveNode(AvatarNode):
 
     def _tick(self) -> None:
         self._recording.look_after()
+        if not self._recording.active:
+            self._follow(False)
         if self.value("mcap"):
             self._tap.look()
         self._tell()

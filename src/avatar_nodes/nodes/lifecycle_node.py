@@ -120,6 +120,11 @@ class AvatarNode(LifecycleNode):
         self._heard.append(subscription)
         return subscription
 
+    def ignore(self, subscription: Subscription) -> None:
+        """No longer listen to what `listen` gave."""
+        self._heard.remove(subscription)
+        self.destroy_subscription(subscription)
+
     def every(self, period_s: float, callback: Callable[[], None]) -> None:
         """Call `callback` periodically until the node is deactivated."""
         guarded = self._guarded("timer", lambda _: callback())

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_SET_BACK_NS = 5_000_000_000
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -26,6 +28,8 @@ class Pair:
 class StampPairing:
     """Joins two topics by stamp. A half whose other half never comes is given up when later pairs
     have waited for it too long.
+
+    A stamp far before the last one handed out means that a clock was set back: a new order begins.
 
     Args:
         fps: frames per second, to count what is missing.
@@ -47,19 +51,26 @@ class StampPairing:
 
     def add_frame(self, stamp_ns: int, frame: np.ndarray) -> list[Pair]:
         """Take a frame; returns the pairs now complete, in order."""
-        if stamp_ns > self._newest:
+        if self._is_new(stamp_ns):
             self._frames[stamp_ns] = frame
         return self._ready()
 
     def add_sound(self, stamp_ns: int, sound: np.ndarray, *, last: bool) -> list[Pair]:
         """Take a frame's sound; returns the pairs now complete, in order."""
-        if stamp_ns > self._newest:
+        if self._is_new(stamp_ns):
             self._sounds[stamp_ns] = (sound, last)
         return self._ready()
 
     def flush(self) -> list[Pair]:
         """Nothing more comes: the complete pairs that are left, in order."""
         return self._ready(patience=0)
+
+    def _is_new(self, stamp_ns: int) -> bool:
+        if stamp_ns < self._newest - _SET_BACK_NS:
+            self._frames.clear()
+            self._sounds.clear()
+            self._newest = -1
+        return stamp_ns > self._newest
 
     def _ready(self, patience: int | None = None) -> list[Pair]:
         patience = self._patience if patience is None else patience
