@@ -160,9 +160,7 @@ def vae(run: Path, config: Path | None, threads: int, resume: bool, start: Path 
     with _prepared(config, threads) as recipe:
         from avatar_nodes.training.vae import train_vae
 
-        train_vae(
-            recipe.vae, shards=run / "shards", folder=run / "vae", resume=resume, start=start
-        )
+        train_vae(recipe.vae, shards=run / "shards", folder=run / "vae", resume=resume, start=start)
 
 
 @command.command()

@@ -25,6 +25,7 @@ from avatar_nodes.model.causal import Seen, WindowRope
 from avatar_nodes.model.compressor import MemoryCompressor
 from avatar_nodes.model.dit_config import DiTConfig, MemoryConfig
 from avatar_nodes.model.frame_packer import FramePacker
+from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.kv import BlockKV, MemoryKV, SinkKV, TextKV
 from avatar_nodes.model.memory import MemoryLatents, MemoryRope
 from avatar_nodes.model.modulation import Head, TimeEmbedding, sinusoid
@@ -268,18 +269,10 @@ class WanS2V(nn.Module):
         or saving.
         """
         self.eval().requires_grad_(False)
-        heavy: list[Any] = []
         for block in self.layers:
             block.self_attn.pack(dtype)
-            heavy += [block.self_attn.o, block.ffn]
-        for attention in (
-            *(block.cross_attn for block in self.layers),
-            *cast("list[CrossAttention]", list(self.audio_injector.injector)),
-        ):
-            heavy += [attention.q, attention.k, attention.v, attention.o]
-        chosen = {id(parameter) for part in heavy for parameter in part.parameters()}
-        for parameter in self.parameters():
-            parameter.data = parameter.data.to(dtype if id(parameter) in chosen else torch.float32)
+        for name, parameter in self.named_parameters():
+            parameter.data = parameter.data.to(dtype if is_heavy(name) else torch.float32)
         return self
 
     def add_memory(self, config: MemoryConfig) -> WanS2V:

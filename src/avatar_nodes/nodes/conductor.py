@@ -59,15 +59,24 @@ class ConductorNode(AvatarNode):
         self._render = self.value("mode") == "render"
         if self._render and self._realtime:
             raise ConfigurationError("parameter pace: expected free in mode render, got realtime")
-        self._features = build_features(self.value("checkpoint"))
-        encoder = PromptEncoder(self.value("checkpoint"))
+        checkpoint = self.value("checkpoint")
+        self._features = build_features(
+            checkpoint,
+            context_s=self.value("audio_context_s"),
+            lookahead_s=self.value("audio_lookahead_s"),
+            device=self.value("audio_device"),
+        )
+        encoder = PromptEncoder(
+            checkpoint, dtype=self.value("dtype"), device=self.value("text_device")
+        )
         self._prompts = StreamPrompts(
             self, encoder.encode, next_block=lambda: self._window.next_block,
             on_set=self._on_prompt_set,
         )  # fmt: skip
         self._intake = SpeechIntake(
-            self, context_samples=self._features.context_samples, endless=not self._render
-        )
+            self, context_samples=self._features.context_samples,
+            lookahead_samples=self._features.lookahead_samples, endless=not self._render,
+        )  # fmt: skip
         self._conversation: Conversation | None = None
         self._requests: OperatorRequests | None = None
         if self.value("mode") == "converse":
@@ -329,7 +338,7 @@ class ConductorNode(AvatarNode):
         issued = IssuedBlock(
             block=block,
             prompt_id=self._prompts.current.id,
-            features=self._features.block(sound.window),
+            features=self._features.block(sound.window, block - self._position.stream_start),
             samples=sound.samples,
             stream=self._intake.stream,
             first_sample=sound.first_sample,

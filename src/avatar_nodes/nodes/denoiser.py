@@ -38,6 +38,10 @@ class DenoiserNode(AvatarNode):
     KIND = "denoiser"
     PARAMETERS = (
         NodeParameter("checkpoint", "", "Folder of the model."),
+        NodeParameter("lora", "", "LoRA file to merge into the weights; empty: none."),
+        NodeParameter("lora_scale", 0.5, "Its alpha / rank.", 0.0, 16.0),
+        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
+        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
         NodeParameter("dtype", "float32", "Number format of the model."),
         NodeParameter("sigmas", [1.0, 0.0], "Noise level before each step, and 0 at the end."),
         NodeParameter("steps", [0], "Steps that this node takes, 0 the noisiest."),
@@ -63,6 +67,9 @@ class DenoiserNode(AvatarNode):
             past_blocks=self.value("past_blocks"),
             rolling_rope=self.value("rolling_rope"),
             kv_cache=self.value("kv_cache"),
+            size=(self.value("width"), self.value("height")),
+            lora=self.value("lora"),
+            lora_scale=self.value("lora_scale"),
             dtype=self.value("dtype"),
             device=self.value("device"),
         )
