@@ -11,7 +11,7 @@ from support import golden
 from torch import Tensor
 from torch.testing import assert_close
 
-from avatar_nodes.model.checkpoint import check_checkpoint, load_checkpoint, load_served
+from avatar_nodes.model.checkpoint import load_checkpoint, load_served, transformer_without_weights
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.load_tensors import load_tensors
@@ -99,7 +99,7 @@ def test_an_adapter_that_does_not_fit(
 ) -> None:
     path = _written(tmp_path, **changes)
     with pytest.raises(CheckpointError) as caught:
-        check_checkpoint(DIT, lora=LoraFile(path, scale=0.5))
+        LoraFile(path, scale=0.5).check(transformer_without_weights(DIT))
     message = str(caught.value)
     assert words in message and str(path) in message and "\n" not in message
 

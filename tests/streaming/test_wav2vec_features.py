@@ -91,7 +91,7 @@ def test_every_frame_has_its_column(model: Wav2Vec, sound: np.ndarray, lookahead
     joined = torch.cat([c[..., 5:] for c in _stream(features, sound, 10)], dim=-1)
     assert joined.shape == whole.shape == (4, 32, 120)
     error = (joined - whole).norm(dim=(0, 1)) / whole.norm(dim=(0, 1))
-    assert error.mean() < 0.08 and error.max() < 0.25
+    assert error.mean() < 0.08 and error.max() < 0.3
 
 
 def test_a_block_heard_alone_loses_its_last_frame(model: Wav2Vec, sound: np.ndarray) -> None:

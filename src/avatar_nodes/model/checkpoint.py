@@ -28,7 +28,7 @@ def load_checkpoint(folder: Path | str, *, dtype: torch.dtype = torch.float32) -
 
     Raises CheckpointError naming every missing, unexpected and misshapen tensor.
     """
-    model = _without_weights(Path(folder))
+    model = transformer_without_weights(Path(folder))
     load_tensors(model, weight_files(Path(folder)), dtype=dtype)
     return model
 
@@ -44,7 +44,7 @@ def load_served(
 
     Raises CheckpointError as `load_checkpoint`, and if not every layer of `lora` was merged.
     """
-    model = _without_weights(Path(folder), **config)
+    model = transformer_without_weights(Path(folder), **config)
     if lora is not None:
         lora.check(model)
     load_tensors(
@@ -59,15 +59,13 @@ def load_served(
     return model.serving(dtype)
 
 
-def check_checkpoint(folder: Path | str, *, lora: LoraFile | None = None) -> WanS2V:
+def check_transformer(folder: Path | str) -> WanS2V:
     """The model on the meta device, if the files hold its tensors; none of them is read.
 
-    Raises CheckpointError as `load_served`.
+    Raises CheckpointError as `load_checkpoint`.
     """
-    model = _without_weights(Path(folder))
+    model = transformer_without_weights(Path(folder))
     check_tensors(model, weight_files(Path(folder)))
-    if lora is not None:
-        lora.check(model)
     return model
 
 
@@ -117,8 +115,11 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / str(name) for name in sorted(shards)]
 
 
-def _without_weights(folder: Path, **changes: Any) -> WanS2V:
-    """The model of a folder's `config.json`, on the meta device."""
+def transformer_without_weights(folder: Path, **changes: Any) -> WanS2V:
+    """The model of a folder's `config.json`, on the meta device. changes: of the configuration.
+
+    Raises CheckpointError.
+    """
     try:
         config = DiTConfig.read(folder / "config.json")
         config = replace(config, **changes) if changes else config

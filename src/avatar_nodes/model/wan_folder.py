@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 TEXT_ENCODER = "models_t5_umt5-xxl-enc-bf16.pth"
@@ -13,6 +14,11 @@ SPATIAL_STRIDE = 8
 
 
 def is_published_wan(folder: Path | str) -> bool:
-    """Whether the folder is of the published kind; our own has `vae/` and `text_encoder/`."""
-    published = (TEXT_ENCODER, VIDEO_VAE, AUDIO_MODEL)
-    return any((Path(folder) / name).exists() for name in published)
+    """Whether the folder is of the published kind: its `config.json` does not say for what pictures
+    the model is, as that of our own checkpoints does.
+    """
+    try:
+        values = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and "latent_shape" not in values
