@@ -48,6 +48,7 @@ setup(
         "silero-vad>=6.0,<7",
         "soundfile>=0.12,<0.15",
         "soxr>=0.5,<2",
+        "tokenizers>=0.22,<1",
         "torch>=2.9,<3",
         "transformers>=5.20,<6",
     ],

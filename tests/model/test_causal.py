@@ -170,3 +170,9 @@ def _masked_pass(model: WanS2V, clip: _Clip, text, blocks: int) -> Tensor:  # ty
             parts[n] = parts[n] if inject is None else inject(parts[n], sound[n])
     out = [model.head(p, h) for p, h in zip(parts, heads, strict=True)]
     return torch.stack([model._unpatchify(o, clip.x[:1, 0]) for o in out], dim=1)
+
+
+def test_compiled_layers_compute_the_same(small_model: WanS2V, clip: _Clip) -> None:
+    expected = _block_by_block(small_model, clip)
+    small_model.compile_serving(backend="aot_eager")  # captured as ever, but no C++
+    assert_close(_block_by_block(small_model, clip), expected, atol=1e-5, rtol=0)

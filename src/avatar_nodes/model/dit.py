@@ -73,6 +73,7 @@ class WanS2V(nn.Module):
             self.memory_compressor = MemoryCompressor(config)
         self._memory_ropes: dict[torch.device, MemoryRope] = {}
         self._window_ropes: dict[tuple[int, int, torch.device], WindowRope] = {}
+        self.block_layer, self.sink_layer = causal.block_layer, causal.sink_layer
         self.window_layer = causal.window_layer
         self.full_layer = bidirectional.full_layer
         self._initialise()
@@ -262,6 +263,14 @@ class WanS2V(nn.Module):
         options: dict[str, Any] = {"dynamic": False, "backend": backend, "fullgraph": True}
         self.window_layer = torch.compile(causal.window_layer, **options)
         self.full_layer = torch.compile(bidirectional.full_layer, **options)
+
+    def compile_serving(self, backend: str = "inductor") -> None:
+        """Compiles the layers of `forward_block` and `prefill_sink`, for shapes that do not change:
+        the first block of each length of past, and the first sink, wait for the compiler.
+        """
+        options: dict[str, Any] = {"dynamic": False, "backend": backend, "fullgraph": True}
+        self.block_layer = torch.compile(causal.block_layer, **options)
+        self.sink_layer = torch.compile(causal.sink_layer, **options)
 
     def serving(self, dtype: torch.dtype = torch.float32) -> WanS2V:
         """Makes this model ready to serve, in place: q, k, v fused, gradients off, the heavy layers

@@ -61,14 +61,11 @@ class ConductorNode(AvatarNode):
             raise ConfigurationError("parameter pace: expected free in mode render, got realtime")
         checkpoint = self.value("checkpoint")
         self._features = build_features(
-            checkpoint,
-            context_s=self.value("audio_context_s"),
-            lookahead_s=self.value("audio_lookahead_s"),
-            device=self.value("audio_device"),
-        )
-        encoder = PromptEncoder(
-            checkpoint, dtype=self.value("dtype"), device=self.value("text_device")
-        )
+            checkpoint, context_s=self.value("audio_context_s"),
+            lookahead_s=self.value("audio_lookahead_s"), device=self.value("audio_device"),
+        )  # fmt: skip
+        device = self.value("text_device")
+        encoder = PromptEncoder(checkpoint, dtype=self.value("dtype"), device=device)
         self._prompts = StreamPrompts(
             self, encoder.encode, next_block=lambda: self._window.next_block,
             on_set=self._on_prompt_set,
@@ -152,12 +149,9 @@ class ConductorNode(AvatarNode):
 
     def _on_status(self, msg: StageStatus) -> None:
         self._keeper.status(
-            msg.name,
-            instance=msg.instance,
-            ready=msg.ready,
-            epoch=msg.epoch,
+            msg.name, instance=msg.instance, ready=msg.ready, epoch=msg.epoch,
             now=time.monotonic(),
-        )
+        )  # fmt: skip
         self._advance()
 
     def _on_credit(self, msg: BlockCredit) -> None:
@@ -294,10 +288,7 @@ class ConductorNode(AvatarNode):
         if not self._window.open or (self._last_block is not None and block > self._last_block):
             return False
         sink_version = sink_for(
-            block,
-            start=self._start,
-            aas_from_block=self._aas_from_block,
-            known=self._sinks,
+            block, start=self._start, aas_from_block=self._aas_from_block, known=self._sinks
         )
         memory_version = self._memory.version_for(block)
         if sink_version is None or memory_version is None:

@@ -104,7 +104,7 @@ def build_stage(
         CheckpointError, AssemblyError, ScheduleError, StageError: what does not fit, in one line.
     """
     adapter = (str(lora), lora_scale) if lora else None
-    model = _model(Path(checkpoint).resolve(), dtype, _device(device), size, adapter)
+    model = _model(Path(checkpoint).resolve(), dtype, checked_device(device), size, adapter)
     return Stage(
         model, Schedule(sigmas), steps, past_blocks=past_blocks, rolling_rope=rolling_rope,
         kv_cache=kv_cache,
@@ -129,7 +129,9 @@ def build_decoder(
         from avatar_nodes.streaming.wan_decoder import WanStreamingDecoder
 
         path = Path(checkpoint) / VIDEO_VAE
-        return WanStreamingDecoder(load_wan_vae(path, dtype=_dtype(dtype), device=_device(device)))
+        return WanStreamingDecoder(
+            load_wan_vae(path, dtype=_dtype(dtype), device=checked_device(device))
+        )
     vae = load_vae(Path(checkpoint) / "vae")
     stride = vae.config.spatial_stride
     _, rows, columns = read_config(checkpoint).latent_shape
@@ -138,7 +140,7 @@ def build_decoder(
             f"{checkpoint}: makes {columns * stride}x{rows * stride} pictures,"
             f" the profile asks for {width}x{height}"
         )
-    return TinyStreamingDecoder(vae, device=_device(device), dtype=_dtype(dtype))
+    return TinyStreamingDecoder(vae, device=checked_device(device), dtype=_dtype(dtype))
 
 
 def build_memory(
@@ -154,7 +156,7 @@ def build_memory(
     assert config.memory is not None and config.memory_shape is not None
     features: FrameFeatures = PooledLatents()
     if settings.features != "latents":
-        features = Siglip2Features(settings.features, device=_device(device))
+        features = Siglip2Features(settings.features, device=checked_device(device))
     channels, height, width = config.latent_shape
     try:
         rules = KeyFrameRules(
@@ -165,7 +167,7 @@ def build_memory(
             seed=settings.seed,
         )
         return MemoryStage(
-            compressor.to(_device(device)),
+            compressor.to(checked_device(device)),
             features,
             rules=rules,
             short=config.memory.short if settings.short is None else settings.short,
@@ -197,7 +199,7 @@ def build_features(
         from avatar_nodes.model.wav2vec import load_wav2vec
         from avatar_nodes.streaming.wav2vec_features import Wav2VecFeatures
 
-        model = load_wav2vec(Path(checkpoint) / AUDIO_MODEL, device=_device(device))
+        model = load_wav2vec(Path(checkpoint) / AUDIO_MODEL, device=checked_device(device))
         features = Wav2VecFeatures(model, context_s=context_s, lookahead_s=lookahead_s)
         made = (model.layers, model.dim)
     if (config.num_audio_layers, config.audio_dim) != made:
@@ -252,7 +254,10 @@ class PromptEncoder:
             from avatar_nodes.model.wan_text import WanTextEncoder
 
             self._encoder = WanTextEncoder.load(
-                checkpoint, text_len=config.text_len, dtype=_dtype(dtype), device=_device(device)
+                checkpoint,
+                text_len=config.text_len,
+                dtype=_dtype(dtype),
+                device=checked_device(device),
             )
         else:
             from avatar_nodes.model.text import TextEncoder  # transformers: spared to other stages
@@ -310,7 +315,8 @@ def _dtype(name: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def _device(name: str) -> str:
+def checked_device(name: str) -> str:
+    """The same name. Raises AssemblyError: no such device on this machine."""
     try:
         kind, index = torch.device(name).type, torch.device(name).index or 0
     except RuntimeError:
