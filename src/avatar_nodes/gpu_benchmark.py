@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.model.float8 import use_float8
 from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.kv import BlockKV
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE
@@ -108,24 +109,26 @@ class GpuBenchmark:
         return SizeFigures(width, height, timings, memory / 2**30, _frames_per_s(timings))
 
     def _stage(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
-        model = self._model(width, height)
-        parts = _StageParts(model, self._device)
+        for float8 in (False, True):
+            yield from self._stage_of(self._model(width, height, float8), peak, float8)
+
+    def _stage_of(self, model: WanS2V, peak: Peak, float8: bool) -> Iterator[Timing]:
+        """The modes of one number format; the floor is that of 16 bits' arithmetic for both."""
+        parts, kind = _StageParts(model, self._device), ", e4m3" if float8 else ""
         weights = sum(t.nbytes for t in (*model.parameters(), *model.buffers()))
-        traffic = weights + parts.cached_bytes
-        stage = self._floor(parts.stage, traffic, peak)
-        yield self._timed("stage", "eager", parts.stage, stage)
-        yield self._timed(
-            "sink prefill", "eager", parts.sink, self._floor(parts.sink, weights, peak)
-        )
+        stage = self._floor(parts.stage, weights + parts.cached_bytes, peak)
+        sink = self._floor(parts.sink, weights, peak)
         switch = self._floor(parts.switch, 3 * weights, peak)
-        yield self._timed("cache switch", "eager", parts.switch, switch)
+        yield self._timed("stage", f"eager{kind}", parts.stage, stage)
+        yield self._timed("sink prefill", f"eager{kind}", parts.sink, sink)
+        yield self._timed("cache switch", f"eager{kind}", parts.switch, switch)
         if not self._cuda:
             return
-        yield self._graphed("stage", "CUDA graph", parts.stage, stage)
+        yield self._graphed("stage", f"CUDA graph{kind}", parts.stage, stage)
         model.compile_serving()
-        yield self._timed("stage", "compiled", parts.stage, stage)
-        yield self._timed("cache switch", "compiled", parts.switch, switch)
-        yield self._graphed("stage", "compiled, CUDA graph", parts.stage, stage)
+        yield self._timed("stage", f"compiled{kind}", parts.stage, stage)
+        yield self._timed("cache switch", f"compiled{kind}", parts.switch, switch)
+        yield self._graphed("stage", f"compiled, CUDA graph{kind}", parts.stage, stage)
 
     def _decoder(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
         from diffusers import AutoencoderKLWan
@@ -152,7 +155,7 @@ class GpuBenchmark:
             yield self._timed("decode", "channels last", decode, floor)
             yield self._graphed("decode", "channels last, CUDA graph", decode, floor)
 
-    def _model(self, width: int, height: int) -> WanS2V:
+    def _model(self, width: int, height: int, float8: bool) -> WanS2V:
         layers = _LAYERS[self._scale]
         values: dict[str, Any] = {}
         if self._scale == "small":
@@ -164,6 +167,8 @@ class GpuBenchmark:
         with torch.device("meta"):
             model = WanS2V(DiTConfig(latent_shape=shape, **values))
         _fill(model, lambda n: self._dtype if is_heavy(n) else torch.float32, self._device)
+        if float8:
+            use_float8(model, self._dtype)
         return model.serving(self._dtype)
 
     def _floor(self, call: Callable[[], object], traffic: int, peak: Peak) -> float:

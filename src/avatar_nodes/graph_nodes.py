@@ -185,6 +185,7 @@ class GraphNodes:
             "width": self.profile.video.width,
             "height": self.profile.video.height,
             "dtype": model.dtype,
+            "float8": model.float8,
             "sigmas": list(model.sigmas),
             "steps": steps,
             "past_blocks": model.past_blocks,

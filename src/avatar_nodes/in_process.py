@@ -73,6 +73,7 @@ def start_pipeline(graph: Graph) -> Pipeline:
                 lora=model.lora,
                 lora_scale=model.lora_scale,
                 dtype=model.dtype,
+                float8=model.float8,
                 device=node.device or "cpu",
             )
             for node in graph.nodes

@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from avatar_nodes.model.compressor import MemoryCompressor
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import ConfigError, DiTConfig
+from avatar_nodes.model.float8 import FLOAT8, quantised, use_float8
 from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.load_tensors import Spelling, check_tensors, load_tensors
 from avatar_nodes.model.lora import LoraFile
@@ -35,27 +37,38 @@ def load_checkpoint(folder: Path | str, *, dtype: torch.dtype = torch.float32) -
 
 def load_served(
     folder: Path | str, *, dtype: torch.dtype = torch.float32, device: str = "cpu",
-    lora: LoraFile | None = None, **config: Any,
+    lora: LoraFile | None = None, float8: bool = False, **config: Any,
 ) -> WanS2V:  # fmt: skip
     """The model ready to serve (see `WanS2V.serving`), each weight brought to `device` as it is
     read, and in its final dtype there: the host never holds more than one.
 
-    lora: merged in. config: fields of the configuration that are not the checkpoint's to say.
+    lora: merged in. float8: the heavy layers' weights in 8 bits. config: fields of the
+    configuration that are not the checkpoint's to say.
 
     Raises CheckpointError as `load_checkpoint`, and if not every layer of `lora` was merged.
     """
     model = transformer_without_weights(Path(folder), **config)
     if lora is not None:
         lora.check(model)
-    load_tensors(
-        model,
-        weight_files(Path(folder)),
-        dtype=lambda name: dtype if is_heavy(name) else torch.float32,
-        device=device,
-        change=None if lora is None else lora.merge,
-    )
+    scales: dict[str, Tensor] = {}
+
+    def change(name: str, tensor: Tensor) -> Tensor:
+        merged = tensor if lora is None else lora.merge(name, tensor)
+        if float8 and is_heavy(name) and merged.ndim == 2:
+            merged, scales[name] = quantised(merged)
+        return merged
+
+    def dtype_of(name: str) -> torch.dtype:
+        if name in scales:
+            return FLOAT8
+        return dtype if is_heavy(name) else torch.float32
+
+    files = weight_files(Path(folder))
+    load_tensors(model, files, dtype=dtype_of, device=device, change=change)
     if lora is not None:
         lora.require_all_merged()
+    if float8:
+        use_float8(model, dtype, scales)
     return model.serving(dtype)
 
 

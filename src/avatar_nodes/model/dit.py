@@ -278,10 +278,10 @@ class WanS2V(nn.Module):
         or saving.
         """
         self.eval().requires_grad_(False)
-        for block in self.layers:
-            block.self_attn.pack(dtype)
         for name, parameter in self.named_parameters():
             parameter.data = parameter.data.to(dtype if is_heavy(name) else torch.float32)
+        for block in self.layers:
+            block.self_attn.pack()
         return self
 
     def add_memory(self, config: MemoryConfig) -> WanS2V:

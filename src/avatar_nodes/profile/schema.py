@@ -50,6 +50,10 @@ class ModelSection(Section):
     dtype: Literal["bfloat16", "float16", "float32"] = Field(
         default="bfloat16", description="Number format the denoisers and the decoder compute in."
     )
+    float8: bool = Field(
+        default=False,
+        description="The denoisers' large matrices in 8 bits (e4m3): half the memory of bfloat16.",
+    )
     sigmas: list[Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
         min_length=2,
         max_length=101,

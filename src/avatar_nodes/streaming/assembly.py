@@ -93,18 +93,19 @@ def build_stage(
     lora: str | Path = "",
     lora_scale: float = 0.5,
     dtype: str = "float32",
+    float8: bool = False,
     device: str = "cpu",
 ) -> Stage:
     """A denoising stage; stages of one process on the same device share one model.
 
     size: width and height of the pictures, see `read_config`. lora: a file to merge into the
-    weights, beside them if the path is relative (empty: none).
+    weights, beside them if the path is relative (empty: none). float8: large matrices in 8 bits.
 
     Raises:
         CheckpointError, AssemblyError, ScheduleError, StageError: what does not fit, in one line.
     """
     adapter = (str(lora), lora_scale) if lora else None
-    model = _model(Path(checkpoint).resolve(), dtype, checked_device(device), size, adapter)
+    model = _model(Path(checkpoint).resolve(), dtype, checked_device(device), size, adapter, float8)
     return Stage(
         model, Schedule(sigmas), steps, past_blocks=past_blocks, rolling_rope=rolling_rope,
         kv_cache=kv_cache,
@@ -215,6 +216,7 @@ def build_pipeline(
     dtype: str = "float32", device: str = "cpu", aas_from_block: int | None = AAS_FROM_BLOCK,
     rolling_rope: bool = True, kv_cache: KVCacheKind = "same_noise", cache_switching: bool = False,
     memory: MemorySettings | None = None, lora: str | Path = "", lora_scale: float = 0.5,
+    float8: bool = False,
 ) -> Pipeline:  # fmt: skip
     """All steps of a checkpoint, its decoder and its features, as one loop in this process.
 
@@ -228,7 +230,7 @@ def build_pipeline(
     stage = build_stage(
         checkpoint, sigmas=sigmas, steps=range(len(sigmas) - 1), past_blocks=past_blocks,
         rolling_rope=rolling_rope, kv_cache=kv_cache, size=(width, height), lora=lora,
-        lora_scale=lora_scale, dtype=dtype, device=device,
+        lora_scale=lora_scale, dtype=dtype, float8=float8, device=device,
     )  # fmt: skip
     decoder = build_decoder(checkpoint, width=width, height=height, dtype=dtype, device=device)
     return Pipeline(
@@ -302,11 +304,13 @@ def _sized(checkpoint: str | Path, channels: int, size: tuple[int, int] | None) 
 @lru_cache(maxsize=4)
 def _model(
     checkpoint: Path, dtype: str, device: str, size: tuple[int, int] | None,
-    lora: tuple[str, float] | None,
+    lora: tuple[str, float] | None, float8: bool,
 ) -> WanS2V:  # fmt: skip
     shape = _sized(checkpoint, read_config(checkpoint).in_dim, size)
     adapter = None if lora is None else LoraFile(checkpoint / lora[0], scale=lora[1])
-    return load_served(checkpoint, dtype=_dtype(dtype), device=device, lora=adapter, **shape)
+    return load_served(
+        checkpoint, dtype=_dtype(dtype), device=device, lora=adapter, float8=float8, **shape
+    )
 
 
 def _dtype(name: str) -> torch.dtype:
