@@ -186,6 +186,7 @@ class GraphNodes:
             "height": self.profile.video.height,
             "dtype": model.dtype,
             "float8": model.float8,
+            "compile": model.compile,
             "sigmas": list(model.sigmas),
             "steps": steps,
             "past_blocks": model.past_blocks,

@@ -74,6 +74,7 @@ def start_pipeline(graph: Graph) -> Pipeline:
                 lora_scale=model.lora_scale,
                 dtype=model.dtype,
                 float8=model.float8,
+                compile_layers=model.compile,
                 device=node.device or "cpu",
             )
             for node in graph.nodes

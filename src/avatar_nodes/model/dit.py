@@ -268,6 +268,8 @@ class WanS2V(nn.Module):
         """Compiles the layers of `forward_block` and `prefill_sink`, for shapes that do not change:
         the first block of each length of past, and the first sink, wait for the compiler.
         """
+        # a layer's shapes: each length of past, with sound and without, with memory and without
+        torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
         options: dict[str, Any] = {"dynamic": False, "backend": backend, "fullgraph": True}
         self.block_layer = torch.compile(causal.block_layer, **options)
         self.sink_layer = torch.compile(causal.sink_layer, **options)

@@ -44,6 +44,7 @@ class DenoiserNode(AvatarNode):
         NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
         NodeParameter("dtype", "float32", "Number format of the model."),
         NodeParameter("float8", False, "Large matrices in 8 bits."),
+        NodeParameter("compile", False, "Compile the layers before the node is ready."),
         NodeParameter("sigmas", [1.0, 0.0], "Noise level before each step, and 0 at the end."),
         NodeParameter("steps", [0], "Steps that this node takes, 0 the noisiest."),
         NodeParameter("past_blocks", 2, "Past blocks that a block attends to.", 0, 64),
@@ -73,6 +74,7 @@ class DenoiserNode(AvatarNode):
             lora_scale=self.value("lora_scale"),
             dtype=self.value("dtype"),
             float8=self.value("float8"),
+            compile_layers=self.value("compile"),
             device=self.value("device"),
         )
         self._inbox = StageInbox(

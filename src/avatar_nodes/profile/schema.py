@@ -54,6 +54,11 @@ class ModelSection(Section):
         default=False,
         description="The denoisers' large matrices in 8 bits (e4m3): half the memory of bfloat16.",
     )
+    compile: bool = Field(
+        default=False,
+        description="Compile the denoisers' layers (torch.compile; needs a C++ compiler, on GPUs"
+        " Triton). They are then ready minutes later, and faster on a GPU.",
+    )
     sigmas: list[Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
         min_length=2,
         max_length=101,

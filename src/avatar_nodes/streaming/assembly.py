@@ -35,6 +35,7 @@ from avatar_nodes.streaming.memory_stage import MemoryStage
 from avatar_nodes.streaming.pipeline import AAS_FROM_BLOCK, Pipeline
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.stage import KVCacheKind, Stage
+from avatar_nodes.streaming.warm_up import warm_up
 
 if TYPE_CHECKING:
     from avatar_nodes.model.text import TextEncoder
@@ -94,22 +95,28 @@ def build_stage(
     lora_scale: float = 0.5,
     dtype: str = "float32",
     float8: bool = False,
+    compile_layers: bool = False,
     device: str = "cpu",
 ) -> Stage:
     """A denoising stage; stages of one process on the same device share one model.
 
     size: width and height of the pictures, see `read_config`. lora: a file to merge into the
     weights, beside them if the path is relative (empty: none). float8: large matrices in 8 bits.
+    compile_layers: with torch.compile, and warmed up: takes minutes.
 
     Raises:
         CheckpointError, AssemblyError, ScheduleError, StageError: what does not fit, in one line.
     """
     adapter = (str(lora), lora_scale) if lora else None
     model = _model(Path(checkpoint).resolve(), dtype, checked_device(device), size, adapter, float8)
-    return Stage(
+    stage = Stage(
         model, Schedule(sigmas), steps, past_blocks=past_blocks, rolling_rope=rolling_rope,
         kv_cache=kv_cache,
     )  # fmt: skip
+    if compile_layers:
+        model.compile_serving()
+        warm_up(stage, model.config, past_blocks)
+    return stage
 
 
 def build_decoder(
