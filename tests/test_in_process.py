@@ -121,12 +121,13 @@ def test_a_sound_that_is_none(profile: Profile, tmp_path: Path) -> None:
 
 def test_a_checkpoint_is_checked_tensor_by_tensor(tmp_path: Path) -> None:
     folder = build_tiny_checkpoint(tmp_path / "checkpoint")
-    assert check_checkpoint(folder).ok
+    assert [finding.ok for finding in check_checkpoint(folder)] == [True]
     (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"no tensors")
-    finding = check_checkpoint(folder)
+    (finding,) = check_checkpoint(folder)
     assert not finding.ok
     assert "vae/diffusion_pytorch_model.safetensors" in finding.found
-    assert not check_checkpoint(tmp_path / "nowhere").ok
+    (absent,) = check_checkpoint(tmp_path / "nowhere")
+    assert not absent.ok
 
 
 def test_a_file_that_is_no_video(tmp_path: Path) -> None:

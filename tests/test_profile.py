@@ -11,6 +11,7 @@ from avatar_nodes.mind.persona_file import PersonaError, load_persona
 from avatar_nodes.profile import ProfileError, load_profile, profile_names, with_values
 from avatar_nodes.profile.reference import reference_markdown
 from avatar_nodes.resources import share_directory
+from avatar_nodes.streaming.schedule import Schedule
 
 
 def _write(folder: Path, text: str, name: str = "mine") -> Path:
@@ -30,6 +31,34 @@ def test_every_shipped_profile_is_valid() -> None:
     assert {"tiny", "tiny_float32"} <= set(profile_names())
     for name in profile_names():
         load_profile(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "devices"),
+    [
+        ("wan_s2v_14b", ["0", "0", "0", "0"], ["0", "0", "cpu"]),
+        ("wan_s2v_14b_2gpu", ["0", "0", "0", "0"], ["1", "1", "1"]),
+        ("wan_s2v_14b_4gpu", ["0", "1", "2", "3"], ["3", "3", "3"]),
+        ("wan_s2v_14b_5gpu", ["0", "1", "2", "3"], ["4", "4", "4"]),
+    ],
+)
+def test_placements_of_the_large_model(name: str, steps: list[str], devices: list[str]) -> None:
+    profile = load_profile(name)
+    place = profile.placement
+    found = [d.device.removeprefix("cuda:") for d in place.denoisers for _ in d.steps]
+    others = (place.decoder.device, place.conductor.audio_device, place.conductor.text_device)
+    assert found == steps
+    assert [device.removeprefix("cuda:") for device in others] == devices
+    assert profile.model.sigmas == pytest.approx(Schedule.flow_match(4).sigmas, abs=1e-6)
+    assert (profile.video.width, profile.video.height, profile.video.fps) == (704, 384, 25)
+    assert profile.model.lora == "liveavatar.safetensors" and profile.model.lora_scale == 0.5
+
+
+def test_a_lora_is_beside_the_profile_or_in_the_checkpoint(tmp_path: Path) -> None:
+    file = _write(tmp_path, "extends: tiny\nmodel: {lora: mine.safetensors}\n")
+    assert load_profile(file).model.lora == "mine.safetensors"
+    (tmp_path / "mine.safetensors").touch()
+    assert load_profile(file).model.lora == str(tmp_path / "mine.safetensors")
 
 
 def test_extends_takes_the_base_and_lays_its_own_values_over_it() -> None:

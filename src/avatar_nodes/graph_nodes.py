@@ -130,10 +130,15 @@ class GraphNodes:
 
     def _conductor(self, stages: Sequence[str]) -> NodeSpec:
         profile, stream = self.profile, self.profile.stream
+        place = profile.placement.conductor
         parameters: Parameters = {
             "mode": self.mode,
             "checkpoint": profile.model.checkpoint,
             "dtype": profile.model.dtype,
+            "audio_device": place.audio_device,
+            "text_device": place.text_device,
+            "audio_context_s": profile.audio.context_s,
+            "audio_lookahead_s": profile.audio.lookahead_s,
             "stages": list(stages),
             "prompt": stream.prompt,
             "seed": stream.seed,
@@ -153,7 +158,7 @@ class GraphNodes:
         }
         if self.mode == "converse":
             parameters |= self._conversation()
-        return self._node("conductor", parameters)
+        return self._node("conductor", parameters, threads=place.threads)
 
     def _denoisers(self) -> list[NodeSpec]:
         places = [
@@ -181,7 +186,13 @@ class GraphNodes:
             remappings["latent_in"] = f"blocks/latent_{number - 1}"
         parameters: Parameters = {
             "checkpoint": model.checkpoint,
+            "lora": model.lora,
+            "lora_scale": model.lora_scale,
+            "width": self.profile.video.width,
+            "height": self.profile.video.height,
             "dtype": model.dtype,
+            "float8": model.float8,
+            "compile": model.compile,
             "sigmas": list(model.sigmas),
             "steps": steps,
             "past_blocks": model.past_blocks,

@@ -25,7 +25,6 @@ from avatar_nodes.streaming.assembly import (
     build_memory,
     build_stage,
 )
-from avatar_nodes.streaming.audio_window import split_blocks
 from avatar_nodes.streaming.pipeline import Pipeline
 from avatar_nodes.streaming.reference_picture import ReferencePictureError, load_reference
 from avatar_nodes.streaming.schedule import ScheduleError
@@ -63,7 +62,7 @@ def start_pipeline(graph: Graph) -> Pipeline:
         InProcessError: the checkpoint, the reference or a value does not fit; one line.
     """
     profile = graph.profile
-    model, stream = profile.model, profile.stream
+    model, stream, place = profile.model, profile.stream, profile.placement.conductor
     with in_process_errors():
         stages = [
             build_stage(
@@ -73,7 +72,12 @@ def start_pipeline(graph: Graph) -> Pipeline:
                 past_blocks=model.past_blocks,
                 rolling_rope=model.rolling_rope,
                 kv_cache=model.kv_cache,
+                size=(profile.video.width, profile.video.height),
+                lora=model.lora,
+                lora_scale=model.lora_scale,
                 dtype=model.dtype,
+                float8=model.float8,
+                compile_layers=model.compile,
                 device=node.device or "cpu",
             )
             for node in graph.nodes
@@ -93,13 +97,19 @@ def start_pipeline(graph: Graph) -> Pipeline:
         pipeline = Pipeline(
             stages,
             decoder,
-            build_features(model.checkpoint),
+            build_features(
+                model.checkpoint,
+                context_s=profile.audio.context_s,
+                lookahead_s=profile.audio.lookahead_s,
+                device=place.audio_device,
+            ),
             past_blocks=model.past_blocks,
             aas_from_block=model.aas_from_block if model.adaptive_sink else None,
             cache_switching=profile.conversation.cache_switch,
             memory=memory,
         )
-        prompt = PromptEncoder(model.checkpoint).encode(stream.prompt)
+        encoder = PromptEncoder(model.checkpoint, dtype=model.dtype, device=place.text_device)
+        prompt = encoder.encode(stream.prompt)
         picture = load_reference(
             stream.reference, width=profile.video.width, height=profile.video.height
         )
@@ -116,8 +126,8 @@ def render_in_process(graph: Graph, samples: np.ndarray) -> Iterator[np.ndarray]
     per_frame = graph.profile.audio.sample_rate // graph.profile.video.fps
     left = -(-len(samples) // per_frame)
     pipeline = start_pipeline(graph)
-    for block in split_blocks(samples):
-        for frame in pipeline.render_block(block)[:left]:
+    for frames in pipeline.render(samples):
+        for frame in frames[:left]:
             yield frame
             left -= 1
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.kv import BlockKV
 from avatar_nodes.model.rope import grid_positions, rope_table, rotate
 
@@ -18,19 +19,19 @@ BLOCKS, FRAME_TOKENS = 5, 16
 class _Clip:
     """Random inputs of two streams of five blocks, three prompts among them."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: DiTConfig) -> None:
         torch.manual_seed(3)
-        self.x = torch.randn(2, BLOCKS, 4, 3, 8, 8)
+        self.x = torch.randn(2, BLOCKS, config.in_dim, 3, 8, 8)
         self.t = torch.rand(2, BLOCKS) * 1000
-        self.audio = torch.randn(2, BLOCKS, 1, 6, 17)
-        self.prompts = torch.randn(3, 5, 16)
+        self.audio = torch.randn(2, BLOCKS, config.num_audio_layers, config.audio_dim, 17)
+        self.prompts = torch.randn(3, 5, config.text_dim)
         self.index = torch.tensor([[0, 0, 1, 1, 2], [2, 1, 1, 0, 0]])
-        self.sink = torch.randn(2, 4, 1, 8, 8)
+        self.sink = torch.randn(2, config.in_dim, 1, 8, 8)
 
 
 @pytest.fixture
-def clip() -> _Clip:
-    return _Clip()
+def clip(small_model: WanS2V) -> _Clip:
+    return _Clip(small_model.config)
 
 
 @torch.no_grad()
@@ -114,10 +115,14 @@ def test_what_a_block_does_not_see_does_not_matter(small_model: WanS2V, clip: _C
     assert not torch.equal(_block_by_block(small_model, clip)[:, 3], before)
 
 
+@pytest.mark.parametrize("weights", ["small_model", "reference_model"])
 @torch.no_grad()
-def test_equals_a_masked_pass_over_the_whole_sequence(small_model: WanS2V, clip: _Clip) -> None:
+def test_equals_a_masked_pass_over_the_whole_sequence(
+    weights: str, request: pytest.FixtureRequest
+) -> None:
     """Three blocks with the whole past in the window: positions may as well be absolute."""
-    model, blocks = small_model, 3
+    model, blocks = request.getfixturevalue(weights), 3
+    clip = _Clip(model.config)
     expected = _block_by_block(model, clip)[:1, :blocks]
     text = model.encode_text(clip.prompts[clip.index[0, :blocks]])
     velocity = _masked_pass(model, clip, text, blocks)
@@ -165,3 +170,9 @@ def _masked_pass(model: WanS2V, clip: _Clip, text, blocks: int) -> Tensor:  # ty
             parts[n] = parts[n] if inject is None else inject(parts[n], sound[n])
     out = [model.head(p, h) for p, h in zip(parts, heads, strict=True)]
     return torch.stack([model._unpatchify(o, clip.x[:1, 0]) for o in out], dim=1)
+
+
+def test_compiled_layers_compute_the_same(small_model: WanS2V, clip: _Clip) -> None:
+    expected = _block_by_block(small_model, clip)
+    small_model.compile_serving(backend="aot_eager")  # captured as ever, but no C++
+    assert_close(_block_by_block(small_model, clip), expected, atol=1e-5, rtol=0)

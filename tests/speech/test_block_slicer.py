@@ -142,3 +142,71 @@ def test_a_stream_is_not_adopted_by_a_chunk_that_is_refused() -> None:
         push(cutter, BLOCK, BLOCK, stream="a")
     push(cutter, 0, BLOCK, stream="b")
     assert cutter.stream == "b"
+
+
+LOOKAHEAD = 4
+
+
+def hearing_ahead(**options: bool) -> BlockSlicer:
+    return BlockSlicer(
+        block_samples=BLOCK, context_samples=CONTEXT, capacity=36, lookahead_samples=LOOKAHEAD,
+        **options,
+    )  # fmt: skip
+
+
+def test_a_block_waits_for_the_sound_after_it() -> None:
+    cut = hearing_ahead()
+    push(cut, 0, 15)
+    assert not cut.block_ready
+    push(cut, 15, 1)
+    block = cut.take()
+    assert np.array_equal(block.samples, ramp(0, 12))
+    assert np.array_equal(block.window[CONTEXT:] * 32768, ramp(0, 16))
+    push(cut, 16, 12)
+    assert np.array_equal(cut.take().window * 32768, ramp(12 - CONTEXT, CONTEXT + 16))
+
+
+@pytest.mark.parametrize("length", [24, 26, 31])
+def test_at_the_end_silence_is_heard_ahead(length: int) -> None:
+    cut = hearing_ahead()
+    push(cut, 0, length, end=True)
+    blocks = []
+    while not blocks or not blocks[-1].last:
+        blocks.append(cut.take())
+    whole = np.concatenate([np.zeros(CONTEXT), ramp(0, length), np.zeros(BLOCK + LOOKAHEAD)])
+    assert np.array_equal(np.concatenate([b.samples for b in blocks]), ramp(0, length))
+    for number, block in enumerate(blocks):
+        expected = whole[number * BLOCK :][: CONTEXT + BLOCK + LOOKAHEAD]
+        assert np.array_equal(block.window * 32768, expected)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_sound_that_comes_live_keeps_its_look_ahead(at_once: bool) -> None:
+    """A block of silence takes the sound that there is, but for what is heard ahead; so every block
+    after it is ready when a block's worth of sound has come."""
+    cut = hearing_ahead(endless=True)
+    push(cut, 0, 7)
+    first = cut.take_idle(at_once=at_once)
+    sound = first.samples[:3] if at_once else first.samples[-3:]
+    assert np.array_equal(sound, ramp(0, 3)) and np.count_nonzero(first.samples) == 3
+    assert np.array_equal(first.window[-LOOKAHEAD:] * 32768, ramp(3, LOOKAHEAD))
+    push(cut, 7, 12)
+    assert cut.block_ready
+    assert np.array_equal(cut.take().samples, ramp(3, 12))
+    push(cut, 19, 2, end=True)
+    rest = cut.take()
+    assert np.array_equal(rest.samples[:6], ramp(15, 6)) and not rest.samples[6:].any()
+
+
+def test_less_than_the_look_ahead_waits() -> None:
+    cut = hearing_ahead(endless=True)
+    push(cut, 0, 3)
+    silent = cut.take_idle()
+    assert silent.idle and not silent.samples.any() and cut.available == 3
+    assert np.array_equal(silent.window[-LOOKAHEAD:] * 32768, [1, 2, 3, 0])
+    assert not cut.take_silence().window[-LOOKAHEAD:].any()
+
+
+def test_capacity_for_the_look_ahead() -> None:
+    with pytest.raises(ValueError, match=r"a block and its look-ahead \(16\)"):
+        BlockSlicer(block_samples=12, context_samples=0, capacity=15, lookahead_samples=4)

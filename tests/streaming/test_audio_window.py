@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avatar_nodes.streaming.audio_window import AudioWindow, split_blocks
+from avatar_nodes.streaming.audio_window import AudioWindow, blocks_and_what_follows, split_blocks
 
 
 @pytest.mark.parametrize("context", [0, 240, 3440, 9000])
@@ -31,3 +31,14 @@ def test_blocks_of_another_size_or_type() -> None:
     for block in (np.zeros(100, np.int16), np.zeros(7680, np.float32)):
         with pytest.raises(ValueError, match="a block is int16"):
             AudioWindow(240).push(block)
+
+
+def test_windows_with_what_follows() -> None:
+    samples = np.random.default_rng(0).integers(-32768, 32767, 4 * 7680 - 100).astype(np.int16)
+    whole = np.concatenate([np.zeros(240, np.int16), samples, np.zeros(9000, np.int16)])
+    window = AudioWindow(240, 2560)
+    for n, (block, ahead) in enumerate(blocks_and_what_follows(samples)):
+        found = window.push(block, ahead)
+        assert np.array_equal(found * 32768, whole[7680 * n : 7680 * (n + 1) + 240 + 2560])
+    assert n == 3
+    assert not AudioWindow(0, 2560).push(np.ones(7680, np.int16))[-2560:].any()

@@ -7,6 +7,10 @@ from avatar_nodes.cli import LazyGroup
 command = LazyGroup(
     name="bench",
     lazy={
+        "gpu": (
+            "avatar_nodes.commands.bench_gpu",
+            "The parts of the 14B model on a GPU, with random weights.",
+        ),
         "graph": (
             "avatar_nodes.commands.bench_graph",
             "The graph against the loop in one process.",

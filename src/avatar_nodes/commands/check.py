@@ -24,16 +24,24 @@ if TYPE_CHECKING:
     metavar="NAME|FILE",
     help="Profile whose devices and checkpoint are looked at.",
 )
-def command(profile_name: str) -> None:
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Checkpoint folder to look at instead of the profile's.",
+)
+def command(profile_name: str, weights: Path | None) -> None:
     """Report what this machine has and lacks.
 
     `missing` is what the avatar cannot do without; the exit code is then 1. `absent` is what only
     some uses need.
     """
-    from avatar_nodes.profile import load_profile
+    from avatar_nodes.profile import load_profile, with_values
 
     with plain_errors():
         profile = load_profile(profile_name)
+        if weights is not None:
+            profile = with_values(profile, {"model": {"checkpoint": str(weights.absolute())}})
     missing = 0
     for finding in _findings(profile):
         missing += finding.required and not finding.ok
@@ -58,22 +66,31 @@ def _findings(profile: Profile) -> Iterator[Finding]:
     yield sound.check_devices()
     yield sound.check_pulseaudio()
     yield video_files.check_encoders()
-    yield _checkpoint(profile)
+    yield from _checkpoint(profile)
 
 
-def _checkpoint(profile: Profile) -> Finding:
+def _checkpoint(profile: Profile) -> Iterator[Finding]:
     from avatar_nodes.machine.finding import Finding
 
     try:
         from avatar_nodes.machine.checkpoint import check_checkpoint
     except ImportError as error:
-        return Finding("checkpoint", False, f"cannot be read: {error}", "run `make setup`")
-    return check_checkpoint(Path(profile.model.checkpoint))
+        yield Finding("checkpoint", False, f"cannot be read: {error}", "run `make setup`")
+        return
+    model = profile.model
+    yield from check_checkpoint(
+        Path(model.checkpoint),
+        lora=model.lora,
+        lora_scale=model.lora_scale,
+        reference=profile.stream.reference,
+    )
 
 
 def _devices(profile: Profile) -> set[str]:
     placement = profile.placement
-    return {placement.decoder.device, *(denoiser.device for denoiser in placement.denoisers)}
+    conductor = placement.conductor
+    others = {placement.decoder.device, conductor.audio_device, conductor.text_device}
+    return {*others, *(denoiser.device for denoiser in placement.denoisers)}
 
 
 def _line(finding: Finding) -> str:

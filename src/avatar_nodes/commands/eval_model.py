@@ -135,6 +135,7 @@ class ModelUnderTest:
             rolling_rope=model.rolling_rope, kv_cache=model.kv_cache,
             cache_switching=cache_switching,
             memory=MemorySettings.of(remembered) if remembered["enabled"] else None,
+            lora=model.lora, lora_scale=model.lora_scale, float8=model.float8,
         )  # fmt: skip
         steps = len(model.sigmas) - 1 + (model.kv_cache == "clean")  # which needs a pass more
         return StreamPerformer(pipeline, PromptEncoder(folder), name=name, evaluations=steps)

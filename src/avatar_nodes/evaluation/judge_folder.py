@@ -13,7 +13,8 @@ from torch import nn
 from avatar_nodes.evaluation.action_net import ActionJudge, ActionNet
 from avatar_nodes.evaluation.identity_net import IdentityNet, TinyIdentityJudge
 from avatar_nodes.evaluation.syncnet import SyncNet, TinySyncJudge
-from avatar_nodes.model.checkpoint import CheckpointError, load_tensors
+from avatar_nodes.model.load_tensors import load_tensors
+from avatar_nodes.model.tensor_files import CheckpointError
 
 NAMES = ("syncnet", "identity", "actions")
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from avatar_nodes.evaluation.footage import Footage, mouth_centre
 from avatar_nodes.evaluation.judge_folder import JudgeError
 from avatar_nodes.evaluation.mfcc import mfcc
-from avatar_nodes.model.checkpoint import compare_tensors
+from avatar_nodes.model.load_tensors import compare_tensors
 
 DIM = 1024
 SIDE = 224

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avatar_nodes.model.float8 import Float8Linear
 from avatar_nodes.model.rope import half_split
 
 
@@ -37,9 +38,14 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return F.rms_norm(x.float(), x.shape[-1:], weight.float(), eps)
 
 
-def project(layer: nn.Linear, x: Tensor) -> Tensor:
+def project(layer: nn.Module, x: Tensor) -> Tensor:
     """The linear layer in its own dtype: x is float32 while weights may be bfloat16."""
-    return layer(x.to(layer.weight.dtype))
+    return layer(x.to(input_dtype(layer)))
+
+
+def input_dtype(layer: nn.Module) -> torch.dtype:
+    """What a linear layer takes."""
+    return layer.dtype if isinstance(layer, Float8Linear) else cast(Tensor, layer.weight).dtype
 
 
 def whole_weight(layer: nn.Linear) -> Tensor:
@@ -89,45 +95,60 @@ class _Projections(nn.Module):
         return x.unflatten(-1, (self.num_heads, self.head_dim))
 
 
-_FUSED = ("fused_weight", "fused_bias", "fused_norm_q", "fused_norm_k")
-
-
 class SelfAttention(_Projections):
     """Self-attention whose caller decides what is seen: it gives q, k, v; `o` comes after."""
+
+    fused: nn.Module
+    """q, k and v of a packed layer."""
+    fused_norms: Tensor
+    """Weights of `norm_q` and `norm_k` of a packed layer, float32 [2, dim]."""
 
     def __init__(self, dim: int, num_heads: int, eps: float) -> None:
         super().__init__(dim, num_heads, eps)
         self._is_packed = False
 
-    def pack(self, dtype: torch.dtype) -> None:
-        """Fuses q, k, v once and for all, in `dtype`, and frees the parts: for serving only."""
+    def pack(self) -> None:
+        """Fuses q, k, v once and for all and frees the parts: for serving only."""
         with torch.no_grad():
-            weight, bias, norm_q, norm_k = self._pack()
-        fused = (weight.to(dtype), bias.to(dtype), norm_q.float(), norm_k.float())
-        for name, tensor in zip(_FUSED, fused, strict=True):
-            self.register_buffer(name, tensor, persistent=False)
+            weight, bias = self._turned("weight"), self._turned("bias")
+            if isinstance(self.q, Float8Linear):
+                self.fused = Float8Linear(weight, self._turned("scale"), bias, self.q.dtype)
+            else:
+                out_features, in_features = weight.shape
+                self.fused = nn.Linear(in_features, out_features, device="meta")
+                self.fused.weight = nn.Parameter(weight, requires_grad=False)
+                self.fused.bias = nn.Parameter(bias, requires_grad=False)
+            norms = torch.stack(self._turned_norms()).float()
+        self.register_buffer("fused_norms", norms, persistent=False)
         del self.q, self.k, self.v, self.norm_q, self.norm_k
         self._is_packed = True
 
-    def _pack(self) -> tuple[Tensor, ...]:
+    def _turned(self, name: str) -> Tensor:
+        """A tensor of q, k and v one after another, q and k in half-split order."""
+        q, k, v = (cast(Tensor, getattr(layer, name)) for layer in (self.q, self.k, self.v))
+        return torch.cat([half_split(q, self.num_heads), half_split(k, self.num_heads), v])
+
+    def _turned_norms(self) -> tuple[Tensor, Tensor]:
+        norms = (self.norm_q.weight, self.norm_k.weight)
+        q, k = (half_split(weight, self.num_heads) for weight in norms)
+        return q, k
+
+    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """q, k, v side by side, and the weights of both norms."""
         if self._is_packed:
-            return tuple(getattr(self, name) for name in _FUSED)
-
-        def turned(x: Tensor) -> Tensor:
-            return half_split(x, self.num_heads)
-
+            return project(self.fused, x), self.fused_norms[0], self.fused_norms[1]
         q, k, v = (whole_weight(layer) for layer in (self.q, self.k, self.v))
-        weight = torch.cat([turned(q), turned(k), v])
-        bias = torch.cat([turned(self.q.bias), turned(self.k.bias), self.v.bias])
-        return weight, bias, turned(self.norm_q.weight), turned(self.norm_k.weight)
+        turned = half_split(q, self.num_heads), half_split(k, self.num_heads), v
+        weight = torch.cat(turned)
+        return F.linear(x.to(weight.dtype), weight, self._turned("bias")), *self._turned_norms()
 
     def qkv(self, x: Tensor) -> tuple[Tensor, LayerKV]:
         """x [B, S, dim] -> q and k, v, each [B, S, heads, head_dim].
 
         q, k are un-rotated, in half-split order.
         """
-        weight, bias, norm_q, norm_k = self._pack()
-        q, k, v = F.linear(x.to(weight.dtype), weight, bias).chunk(3, dim=-1)
+        together, norm_q, norm_k = self._projected(x)
+        q, k, v = together.chunk(3, dim=-1)
         q, k = rms_norm(q, norm_q, self.eps), rms_norm(k, norm_k, self.eps).to(v.dtype)
         return self.heads(q), LayerKV(self.heads(k), self.heads(v))
 

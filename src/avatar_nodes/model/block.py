@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avatar_nodes.model import modulation as rows
-from avatar_nodes.model.attention import CrossAttention, LayerKV, SelfAttention, project
+from avatar_nodes.model.attention import (
+    CrossAttention,
+    LayerKV,
+    SelfAttention,
+    input_dtype,
+    project,
+)
 from avatar_nodes.model.modulation import Modulation
 
 Result = TypeVar("Result")
@@ -42,7 +48,7 @@ class WanBlock(nn.Module):
 
     @property
     def ffn_dtype(self) -> torch.dtype:
-        return cast(nn.Linear, self.ffn[0]).weight.dtype
+        return input_dtype(self.ffn[0])
 
     def modulated(self, time_rows: Tensor) -> Modulation:
         """This layer's modulation from the shared rows [B, 6, dim] of the timestep."""

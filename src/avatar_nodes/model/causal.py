@@ -82,12 +82,12 @@ def prefill_sink(
     layers: list[LayerKV] = []
     for index, block in enumerate(model.layers):
         last = index + 1 == len(model.layers)
-        x, kv = block(_sink_layer, x, time.rows, rope, None if last else text.layers[index])
+        x, kv = block(model.sink_layer, x, time.rows, rope, None if last else text.layers[index])
         layers.append(kv)
     return tuple(layers)
 
 
-def _sink_layer(
+def sink_layer(
     block: WanBlock, x: Tensor, time_rows: Tensor, rope: WindowRope, text: LayerKV | None
 ) -> tuple[Tensor, LayerKV]:
     """One layer of `prefill_sink`; nothing reads what the last one (no text) does to the sink."""
@@ -125,7 +125,7 @@ def denoise_block(
     layers: list[LayerKV] = []
     for index, block in enumerate(model.layers):
         inject = model.audio_injector.at(index)
-        x, kv = block(_block_layer, inject, x, time.rows, sound, ropes, *seen.layer(index))
+        x, kv = block(model.block_layer, inject, x, time.rows, sound, ropes, *seen.layer(index))
         layers.append(kv)
     return model.head(x, time.embedding), BlockKV(tuple(layers))
 
@@ -142,7 +142,7 @@ def block_keys_values(
     *first, last = model.layers
     for index, block in enumerate(first):
         inject = model.audio_injector.at(index)
-        x, kv = block(_block_layer, inject, x, time.rows, sound, ropes, *seen.layer(index))
+        x, kv = block(model.block_layer, inject, x, time.rows, sound, ropes, *seen.layer(index))
         layers.append(kv)
     layers.append(last(_layer_keys_values, x, time.rows))
     return BlockKV(tuple(layers))
@@ -152,7 +152,7 @@ def _layer_keys_values(block: WanBlock, x: Tensor, time_rows: Tensor) -> LayerKV
     return block.qkv(x, block.modulated(time_rows))[1]
 
 
-def _block_layer(
+def block_layer(
     block: WanBlock, inject: LayerInjection | None, x: Tensor, time_rows: Tensor,
     sound: AudioTokens, ropes: tuple[RopeTable, RopeTable], text: LayerKV, seen: list[LayerKV],
     memory: LayerKV | None,

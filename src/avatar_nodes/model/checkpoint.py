@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from avatar_nodes.model.compressor import MemoryCompressor
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import ConfigError, DiTConfig
+from avatar_nodes.model.float8 import FLOAT8, quantised, use_float8
+from avatar_nodes.model.heavy_layers import is_heavy
+from avatar_nodes.model.load_tensors import Spelling, check_tensors, load_tensors
+from avatar_nodes.model.lora import LoraFile
+from avatar_nodes.model.tensor_files import CheckpointError
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 INDEX = "diffusion_pytorch_model.safetensors.index.json"
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be used; the one-line message says which file and what is wrong."""
 
 
 def load_checkpoint(folder: Path | str, *, dtype: torch.dtype = torch.float32) -> WanS2V:
@@ -29,14 +30,55 @@ def load_checkpoint(folder: Path | str, *, dtype: torch.dtype = torch.float32) -
 
     Raises CheckpointError naming every missing, unexpected and misshapen tensor.
     """
-    folder = Path(folder)
-    try:
-        config = DiTConfig.read(folder / "config.json")
-    except ConfigError as error:
-        raise CheckpointError(str(error)) from error
-    with torch.device("meta"):
-        model = WanS2V(config)
-    load_tensors(model, weight_files(folder), dtype=dtype)
+    model = transformer_without_weights(Path(folder))
+    load_tensors(model, weight_files(Path(folder)), dtype=dtype)
+    return model
+
+
+def load_served(
+    folder: Path | str, *, dtype: torch.dtype = torch.float32, device: str = "cpu",
+    lora: LoraFile | None = None, float8: bool = False, **config: Any,
+) -> WanS2V:  # fmt: skip
+    """The model ready to serve (see `WanS2V.serving`), each weight brought to `device` as it is
+    read, and in its final dtype there: the host never holds more than one.
+
+    lora: merged in. float8: the heavy layers' weights in 8 bits. config: fields of the
+    configuration that are not the checkpoint's to say.
+
+    Raises CheckpointError as `load_checkpoint`, and if not every layer of `lora` was merged.
+    """
+    model = transformer_without_weights(Path(folder), **config)
+    if lora is not None:
+        lora.check(model)
+    scales: dict[str, Tensor] = {}
+
+    def change(name: str, tensor: Tensor) -> Tensor:
+        merged = tensor if lora is None else lora.merge(name, tensor)
+        if float8 and is_heavy(name) and merged.ndim == 2:
+            merged, scales[name] = quantised(merged)
+        return merged
+
+    def dtype_of(name: str) -> torch.dtype:
+        if name in scales:
+            return FLOAT8
+        return dtype if is_heavy(name) else torch.float32
+
+    files = weight_files(Path(folder))
+    load_tensors(model, files, dtype=dtype_of, device=device, change=change)
+    if lora is not None:
+        lora.require_all_merged()
+    if float8:
+        use_float8(model, dtype, scales)
+    return model.serving(dtype)
+
+
+def check_transformer(folder: Path | str) -> WanS2V:
+    """The model on the meta device, if the files hold its tensors; none of them is read.
+
+    Raises CheckpointError as `load_checkpoint`.
+    """
+    model = transformer_without_weights(Path(folder))
+    check_tensors(model, weight_files(Path(folder)))
     return model
 
 
@@ -55,7 +97,8 @@ def load_compressor(folder: Path | str) -> MemoryCompressor:
         raise CheckpointError(
             message if message.startswith(str(folder)) else f"{folder}: {message}"
         ) from error
-    load_tensors(compressor, weight_files(folder), dtype=torch.float32, within="memory_compressor.")
+    spelling = Spelling(within="memory_compressor.")
+    load_tensors(compressor, weight_files(folder), dtype=torch.float32, spelling=spelling)
     return compressor.eval().requires_grad_(False)
 
 
@@ -85,48 +128,18 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / str(name) for name in sorted(shards)]
 
 
-def load_tensors(
-    module: nn.Module, files: Iterable[Path], *, dtype: torch.dtype,
-    tied: Mapping[str, str] | None = None, within: str = "",
-) -> None:  # fmt: skip
-    """Fills every parameter of `module` from safetensors files. Raises CheckpointError (see above).
+def transformer_without_weights(folder: Path, **changes: Any) -> WanS2V:
+    """The model of a folder's `config.json`, on the meta device. changes: of the configuration.
 
-    tied: names that files leave out because they are another tensor, and that tensor's name.
-    within: `module` is what bears this prefix in the files; others are left alone.
+    Raises CheckpointError.
     """
-    found: dict[str, Tensor] = {}
-    files = list(files)
-    for path in files:
-        try:
-            with safe_open(path, framework="pt") as handle:
-                for name in handle.keys():  # noqa: SIM118 - not a mapping
-                    if not name.startswith(within):
-                        continue
-                    tensor = handle.get_tensor(name)
-                    found[name.removeprefix(within)] = (
-                        tensor.to(dtype) if tensor.is_floating_point() else tensor
-                    )
-        except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{path}: is no safetensors file: {error}") from error
-    for name, other in (tied or {}).items():
-        if other in found:
-            found.setdefault(name, found[other])
-    problems = compare_tensors(dict(module.state_dict()), found)
-    if problems:
-        raise CheckpointError(f"{files[0].parent}: {'; '.join(problems)}")
-    module.load_state_dict(found, strict=True, assign=True)
-
-
-def compare_tensors(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[str]:
-    """What is wrong with the `found` tensors, a phrase for each kind of fault; empty when all is
-    well.
-    """
-    missing = sorted(expected.keys() - found.keys())
-    extra = sorted(found.keys() - expected.keys())
-    misshapen = [
-        f"{name} is {list(found[name].shape)}, expected {list(expected[name].shape)}"
-        for name in sorted(expected.keys() & found.keys())
-        if found[name].shape != expected[name].shape
-    ]
-    kinds = (("missing", missing), ("unexpected", extra), ("wrong shape", misshapen))
-    return [f"{kind}: {', '.join(names)}" for kind, names in kinds if names]
+    try:
+        config = DiTConfig.read(folder / "config.json")
+        config = replace(config, **changes) if changes else config
+    except ConfigError as error:
+        message = str(error)
+        raise CheckpointError(
+            message if message.startswith(str(folder)) else f"{folder}: {message}"
+        ) from error
+    with torch.device("meta"):
+        return WanS2V(config)

@@ -25,6 +25,7 @@ from avatar_nodes.model.causal import Seen, WindowRope
 from avatar_nodes.model.compressor import MemoryCompressor
 from avatar_nodes.model.dit_config import DiTConfig, MemoryConfig
 from avatar_nodes.model.frame_packer import FramePacker
+from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.kv import BlockKV, MemoryKV, SinkKV, TextKV
 from avatar_nodes.model.memory import MemoryLatents, MemoryRope
 from avatar_nodes.model.modulation import Head, TimeEmbedding, sinusoid
@@ -72,6 +73,7 @@ class WanS2V(nn.Module):
             self.memory_compressor = MemoryCompressor(config)
         self._memory_ropes: dict[torch.device, MemoryRope] = {}
         self._window_ropes: dict[tuple[int, int, torch.device], WindowRope] = {}
+        self.block_layer, self.sink_layer = causal.block_layer, causal.sink_layer
         self.window_layer = causal.window_layer
         self.full_layer = bidirectional.full_layer
         self._initialise()
@@ -262,24 +264,26 @@ class WanS2V(nn.Module):
         self.window_layer = torch.compile(causal.window_layer, **options)
         self.full_layer = torch.compile(bidirectional.full_layer, **options)
 
+    def compile_serving(self, backend: str = "inductor") -> None:
+        """Compiles the layers of `forward_block` and `prefill_sink`, for shapes that do not change:
+        the first block of each length of past, and the first sink, wait for the compiler.
+        """
+        # a layer's shapes: each length of past, with sound and without, with memory and without
+        torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
+        options: dict[str, Any] = {"dynamic": False, "backend": backend, "fullgraph": True}
+        self.block_layer = torch.compile(causal.block_layer, **options)
+        self.sink_layer = torch.compile(causal.sink_layer, **options)
+
     def serving(self, dtype: torch.dtype = torch.float32) -> WanS2V:
         """Makes this model ready to serve, in place: q, k, v fused, gradients off, the heavy layers
         in `dtype` (time, audio encoder, norms, modulation and head stay float32). Not for training
         or saving.
         """
         self.eval().requires_grad_(False)
-        heavy: list[Any] = []
+        for name, parameter in self.named_parameters():
+            parameter.data = parameter.data.to(dtype if is_heavy(name) else torch.float32)
         for block in self.layers:
-            block.self_attn.pack(dtype)
-            heavy += [block.self_attn.o, block.ffn]
-        for attention in (
-            *(block.cross_attn for block in self.layers),
-            *cast("list[CrossAttention]", list(self.audio_injector.injector)),
-        ):
-            heavy += [attention.q, attention.k, attention.v, attention.o]
-        chosen = {id(parameter) for part in heavy for parameter in part.parameters()}
-        for parameter in self.parameters():
-            parameter.data = parameter.data.to(dtype if id(parameter) in chosen else torch.float32)
+            block.self_attn.pack()
         return self
 
     def add_memory(self, config: MemoryConfig) -> WanS2V:

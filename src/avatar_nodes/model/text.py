@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import ByT5Tokenizer, UMT5Config, UMT5EncoderModel
 
-from avatar_nodes.model.checkpoint import CheckpointError, load_tensors
+from avatar_nodes.model.load_tensors import Spelling, load_tensors
+from avatar_nodes.model.tensor_files import CheckpointError
 
 _log = logging.getLogger(__name__)
 _WEIGHTS = "model.safetensors"
@@ -53,8 +54,9 @@ class TextEncoder(nn.Module):
                 f"{folder / 'config.json'}: is no umT5 config: {reason}"
             ) from error
         text = cls(encoder, text_len=text_len)
-        load_tensors(encoder, [folder / _WEIGHTS], dtype=torch.float32, tied=_TIED)
-        encoder.encoder.embed_tokens.weight = encoder.shared.weight
+        load_tensors(
+            encoder, [folder / _WEIGHTS], dtype=torch.float32, spelling=Spelling(tied=_TIED)
+        )
         return text.eval()
 
     def save(self, folder: Path | str) -> None:

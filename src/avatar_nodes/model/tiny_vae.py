@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from avatar_nodes.model.checkpoint import CheckpointError, load_tensors
+from avatar_nodes.model.load_tensors import load_tensors
+from avatar_nodes.model.tensor_files import CheckpointError
 
 FRAMES_PER_LATENT = 4
 

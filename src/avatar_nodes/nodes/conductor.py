@@ -59,15 +59,21 @@ class ConductorNode(AvatarNode):
         self._render = self.value("mode") == "render"
         if self._render and self._realtime:
             raise ConfigurationError("parameter pace: expected free in mode render, got realtime")
-        self._features = build_features(self.value("checkpoint"))
-        encoder = PromptEncoder(self.value("checkpoint"))
+        checkpoint = self.value("checkpoint")
+        self._features = build_features(
+            checkpoint, context_s=self.value("audio_context_s"),
+            lookahead_s=self.value("audio_lookahead_s"), device=self.value("audio_device"),
+        )  # fmt: skip
+        device = self.value("text_device")
+        encoder = PromptEncoder(checkpoint, dtype=self.value("dtype"), device=device)
         self._prompts = StreamPrompts(
             self, encoder.encode, next_block=lambda: self._window.next_block,
             on_set=self._on_prompt_set,
         )  # fmt: skip
         self._intake = SpeechIntake(
-            self, context_samples=self._features.context_samples, endless=not self._render
-        )
+            self, context_samples=self._features.context_samples,
+            lookahead_samples=self._features.lookahead_samples, endless=not self._render,
+        )  # fmt: skip
         self._conversation: Conversation | None = None
         self._requests: OperatorRequests | None = None
         if self.value("mode") == "converse":
@@ -143,12 +149,9 @@ class ConductorNode(AvatarNode):
 
     def _on_status(self, msg: StageStatus) -> None:
         self._keeper.status(
-            msg.name,
-            instance=msg.instance,
-            ready=msg.ready,
-            epoch=msg.epoch,
+            msg.name, instance=msg.instance, ready=msg.ready, epoch=msg.epoch,
             now=time.monotonic(),
-        )
+        )  # fmt: skip
         self._advance()
 
     def _on_credit(self, msg: BlockCredit) -> None:
@@ -285,10 +288,7 @@ class ConductorNode(AvatarNode):
         if not self._window.open or (self._last_block is not None and block > self._last_block):
             return False
         sink_version = sink_for(
-            block,
-            start=self._start,
-            aas_from_block=self._aas_from_block,
-            known=self._sinks,
+            block, start=self._start, aas_from_block=self._aas_from_block, known=self._sinks
         )
         memory_version = self._memory.version_for(block)
         if sink_version is None or memory_version is None:
@@ -329,7 +329,7 @@ class ConductorNode(AvatarNode):
         issued = IssuedBlock(
             block=block,
             prompt_id=self._prompts.current.id,
-            features=self._features.block(sound.window),
+            features=self._features.block(sound.window, block - self._position.stream_start),
             samples=sound.samples,
             stream=self._intake.stream,
             first_sample=sound.first_sample,

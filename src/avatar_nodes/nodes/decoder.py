@@ -44,7 +44,8 @@ class DecoderNode(AvatarNode):
             checkpoint, dtype=self.value("dtype"), device=self.value("device"), **size
         )
         reference = load_reference(self.value("reference"), **size)
-        channels, height, width = read_config(checkpoint).latent_shape
+        config = read_config(checkpoint, size=(size["width"], size["height"]))
+        channels, height, width = config.latent_shape
         self._decoder = decoder
         self._reference = Sink(0, decoder.encode_reference(reference))
         self._stage = DecoderStage(

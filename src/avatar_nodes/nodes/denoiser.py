@@ -38,7 +38,13 @@ class DenoiserNode(AvatarNode):
     KIND = "denoiser"
     PARAMETERS = (
         NodeParameter("checkpoint", "", "Folder of the model."),
+        NodeParameter("lora", "", "LoRA file to merge into the weights; empty: none."),
+        NodeParameter("lora_scale", 0.5, "Its alpha / rank.", 0.0, 16.0),
+        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
+        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
         NodeParameter("dtype", "float32", "Number format of the model."),
+        NodeParameter("float8", False, "Large matrices in 8 bits."),
+        NodeParameter("compile", False, "Compile the layers before the node is ready."),
         NodeParameter("sigmas", [1.0, 0.0], "Noise level before each step, and 0 at the end."),
         NodeParameter("steps", [0], "Steps that this node takes, 0 the noisiest."),
         NodeParameter("past_blocks", 2, "Past blocks that a block attends to.", 0, 64),
@@ -63,7 +69,12 @@ class DenoiserNode(AvatarNode):
             past_blocks=self.value("past_blocks"),
             rolling_rope=self.value("rolling_rope"),
             kv_cache=self.value("kv_cache"),
+            size=(self.value("width"), self.value("height")),
+            lora=self.value("lora"),
+            lora_scale=self.value("lora_scale"),
             dtype=self.value("dtype"),
+            float8=self.value("float8"),
+            compile_layers=self.value("compile"),
             device=self.value("device"),
         )
         self._inbox = StageInbox(

@@ -27,7 +27,9 @@ class SpeechIntake:
     Reads the conductor's parameters `pace`, `idle`, `sample_rate`, `fps`.
     """
 
-    def __init__(self, node: AvatarNode, *, context_samples: int, endless: bool) -> None:
+    def __init__(
+        self, node: AvatarNode, *, context_samples: int, lookahead_samples: int, endless: bool
+    ) -> None:
         self.sample_rate: int = node.value("sample_rate")
         self._realtime = node.value("pace") == "realtime"
         self._keeps_alive = node.value("idle") == "keep_alive"
@@ -36,7 +38,8 @@ class SpeechIntake:
         self._slicer = BlockSlicer(
             block_samples=block_samples,
             context_samples=context_samples,
-            capacity=_BUFFERED_BLOCKS[node.value("pace")] * block_samples,
+            lookahead_samples=lookahead_samples,
+            capacity=_BUFFERED_BLOCKS[node.value("pace")] * block_samples + lookahead_samples,
             endless=endless,
         )
         self._out = node.publisher(AudioDemand, "speech/demand", LATCHED)

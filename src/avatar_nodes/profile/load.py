@@ -18,6 +18,8 @@ from avatar_nodes.resources import share_directory
 
 # Values that are paths, resolved when the profile is read.
 _PATHS = (("model", "checkpoint"), ("stream", "reference"), ("reasoner", "persona"))
+# Values that are paths in the checkpoint, unless they are found beside the profile.
+_IN_CHECKPOINT = (("model", "lora"),)
 # Where a bare word is the name of something that is shipped.
 _NAMES = (("reasoner", "persona"),)
 _YAML = (".yaml", ".yml")
@@ -35,7 +37,7 @@ def load_profile(name: str | Path) -> Profile:
         known = ", ".join(profile_names())
         raise ProfileError([Problem((), f"a profile file or one of {known}", str(name))])
     source = read_source(file, _locate)
-    for section, key in _PATHS:
+    for section, key in (*_PATHS, *_IN_CHECKPOINT):
         _resolve_path(source, section, key)
     return _validate(source)
 
@@ -77,6 +79,8 @@ def _resolve_path(source: Source, section: str, key: str) -> None:
     if (section, key) in _NAMES and _is_name(path):
         return
     beside = place.file.parent / path if place else path
+    if (section, key) in _IN_CHECKPOINT and not beside.exists():
+        return
     values[key] = str(beside.absolute() if beside.exists() else share_directory() / path)
 
 

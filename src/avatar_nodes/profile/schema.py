@@ -43,8 +43,25 @@ class ModelSection(Section):
         description="Checkpoint folder. A relative path is looked up beside the profile, then in"
         " the package's own data folder.",
     )
+    lora: str = Field(
+        default="",
+        description="LoRA file (safetensors) merged into the denoisers' weights. A relative path is"
+        " looked up beside the profile, or else in `checkpoint`.",
+    )
+    lora_scale: float = Field(
+        default=0.5, ge=0.0, le=16.0, description="What the LoRA adds is scaled by: alpha / rank."
+    )
     dtype: Literal["bfloat16", "float16", "float32"] = Field(
         default="bfloat16", description="Number format the denoisers and the decoder compute in."
+    )
+    float8: bool = Field(
+        default=False,
+        description="The denoisers' large matrices in 8 bits (e4m3): half the memory of bfloat16.",
+    )
+    compile: bool = Field(
+        default=False,
+        description="Compile the denoisers' layers (torch.compile; needs a C++ compiler, on GPUs"
+        " Triton). They are then ready minutes later, and faster on a GPU.",
     )
     sigmas: list[Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
         min_length=2,
@@ -121,6 +138,19 @@ class AudioSection(Section):
         le=192000,
         description="Samples per second inside the graph; every source is resampled to it. A frame"
         " must last a whole number of samples.",
+    )
+    context_s: float = Field(
+        default=4.0,
+        ge=0.24,
+        le=60.0,
+        description="Sound before a block that its features hear [s] (wav2vec).",
+    )
+    lookahead_s: float = Field(
+        default=0.16,
+        ge=0.04,
+        le=1.4,
+        description="Sound after a block that its features hear [s] (wav2vec); live, that much"
+        " latency.",
     )
 
 
@@ -202,6 +232,22 @@ class DecoderPlacement(Section):
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads for its arithmetic.")
 
 
+class ConductorPlacement(Section):
+    """Where the conductor's models run: those that hear the sound and read the prompts."""
+
+    audio_device: str = Field(
+        default="cpu",
+        pattern=r"^(cpu|cuda(:\d+)?)$",
+        description="Device of the audio features (wav2vec): `cpu`, `cuda` or `cuda:N`.",
+    )
+    text_device: str = Field(
+        default="cpu",
+        pattern=r"^(cpu|cuda(:\d+)?)$",
+        description="Device of the text encoder (umT5): `cpu`, `cuda` or `cuda:N`.",
+    )
+    threads: int = Field(default=1, ge=1, le=256, description="CPU threads for their arithmetic.")
+
+
 class PlacementSection(Section):
     """Which node runs where."""
 
@@ -210,6 +256,10 @@ class PlacementSection(Section):
     )
     decoder: DecoderPlacement = Field(
         default_factory=DecoderPlacement, description="Device and threads of the decoder."
+    )
+    conductor: ConductorPlacement = Field(
+        default_factory=ConductorPlacement,
+        description="Devices and threads of the conductor's models.",
     )
     processes: dict[
         Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")],

@@ -30,7 +30,8 @@ class BlockSound:
     """int16 [n], what is to be heard; n < block_samples only in the last block of a stream that
     ends."""
     window: np.ndarray
-    """float32 [context_samples + block_samples] in -1..1, what the audio features are made of."""
+    """float32 [context_samples + block_samples + lookahead_samples] in -1..1, what the audio
+    features are made of; zeros for sound that is not there."""
     last: bool
     """True: the stream ended inside this block or at its end."""
     idle: bool
@@ -46,15 +47,22 @@ class BlockSlicer:
     Args:
         block_samples: samples of a block (7680 for 0.48 s at 16 kHz).
         context_samples: samples before a block that its features need.
+        lookahead_samples: samples after it that they need; a block waits for them, but for those of
+            a stream that has ended.
         capacity: samples accepted beyond the block in the making.
         endless: the stream of blocks goes on when the source's has ended; no block is the last.
     """
 
     def __init__(
-        self, *, block_samples: int, context_samples: int, capacity: int, endless: bool = False
-    ) -> None:
-        if capacity < block_samples:
-            raise ValueError(f"capacity {capacity}: expected at least a block ({block_samples})")
+        self, *, block_samples: int, context_samples: int, capacity: int,
+        lookahead_samples: int = 0, endless: bool = False,
+    ) -> None:  # fmt: skip
+        if capacity < block_samples + lookahead_samples:
+            raise ValueError(
+                f"capacity {capacity}: expected at least a block and its look-ahead"
+                f" ({block_samples + lookahead_samples})"
+            )
+        self._lookahead_samples = lookahead_samples
         self._block_samples = block_samples
         self._context_samples = context_samples
         self._capacity = capacity
@@ -87,9 +95,10 @@ class BlockSlicer:
 
     @property
     def block_ready(self) -> bool:
-        """True when the next block can be filled with sound, or the stream's end is in it."""
+        """True when the next block can be filled with sound, and its look-ahead, or the stream's
+        end is in them."""
         ending = self._ended and (self.available > 0 or not self._endless)
-        return self.available >= self._block_samples or ending
+        return self.available >= self._block_samples + self._lookahead_samples or ending
 
     @property
     def ended(self) -> bool:
@@ -153,17 +162,17 @@ class BlockSlicer:
     def take_idle(self, *, at_once: bool = False) -> BlockSound:
         """A block of silence, with what little sound there is at its end (speech begins) or,
         `at_once`, at its beginning (speech broke off), so that sound already heard goes on without
-        a hole before it."""
-        sound = self._pending[: self._block_samples]
+        a hole before it. What the sound's own look-ahead needs goes on waiting."""
+        heard = len(self._pending) - (0 if self._ended else self._lookahead_samples)
+        sound = self._pending[: min(self._block_samples, max(0, heard))]
         silence = np.zeros(self._block_samples - len(sound), np.int16)
         parts = [sound, silence] if at_once else [silence, sound]
         return self._hand_out(sound, np.concatenate(parts), last=False)
 
     def take_silence(self) -> BlockSound:
         """A block of silence; the sound that waits goes on waiting."""
-        return self._hand_out(
-            self._pending[:0], np.zeros(self._block_samples, np.int16), last=False
-        )
+        silence = np.zeros(self._block_samples, np.int16)
+        return self._hand_out(self._pending[:0], silence, last=False, goes_on=False)
 
     def drop(self) -> None:
         """Forget the sound that waits, and the stream it is of: any other may follow."""
@@ -176,11 +185,17 @@ class BlockSlicer:
         self._pending = np.zeros(0, np.int16)
         self._stream, self._next, self._ended = stream, next_sample, False
 
-    def _hand_out(self, sound: np.ndarray, block: np.ndarray, *, last: bool) -> BlockSound:
+    def _hand_out(
+        self, sound: np.ndarray, block: np.ndarray, *, last: bool, goes_on: bool = True
+    ) -> BlockSound:
         first = self._next - len(self._pending)
         self._pending = self._pending[len(sound) :]
-        whole = np.concatenate([self._past, block])
-        self._past = whole[len(whole) - self._context_samples :]
+        heard = np.concatenate([self._past, block])
+        self._past = heard[len(heard) - self._context_samples :]
+        ahead = np.zeros(self._lookahead_samples, np.int16)
+        follows = self._pending[: len(ahead) if goes_on else 0]
+        ahead[: len(follows)] = follows
+        whole = np.concatenate([heard, ahead])
         return BlockSound(
             first_sample=first,
             next_sample=first + len(sound),

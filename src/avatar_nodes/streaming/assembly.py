@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from avatar_nodes.model.checkpoint import CheckpointError, load_checkpoint, load_compressor
+from avatar_nodes.model.checkpoint import CheckpointError, load_compressor, load_served
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import ConfigError, DiTConfig
+from avatar_nodes.model.lora import LoraFile
 from avatar_nodes.model.tiny_vae import load_vae
+from avatar_nodes.model.wan_folder import (
+    AUDIO_MODEL,
+    SPATIAL_STRIDE,
+    VIDEO_VAE,
+    is_published_wan,
+)
 from avatar_nodes.streaming.block import LATENTS_PER_BLOCK, Prompt
 from avatar_nodes.streaming.decoder import StreamingDecoder, TinyStreamingDecoder
 from avatar_nodes.streaming.frame_features import FrameFeatures, PooledLatents, Siglip2Features
@@ -28,8 +35,11 @@ from avatar_nodes.streaming.memory_stage import MemoryStage
 from avatar_nodes.streaming.pipeline import AAS_FROM_BLOCK, Pipeline
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.stage import KVCacheKind, Stage
+from avatar_nodes.streaming.warm_up import warm_up
 
 if TYPE_CHECKING:
+    from avatar_nodes.model.text import TextEncoder
+    from avatar_nodes.model.wan_text import WanTextEncoder
     from avatar_nodes.streaming.audio_features import AudioFeatures
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
@@ -80,19 +90,33 @@ def build_stage(
     past_blocks: int,
     rolling_rope: bool = True,
     kv_cache: KVCacheKind = "same_noise",
+    size: tuple[int, int] | None = None,
+    lora: str | Path = "",
+    lora_scale: float = 0.5,
     dtype: str = "float32",
+    float8: bool = False,
+    compile_layers: bool = False,
     device: str = "cpu",
 ) -> Stage:
     """A denoising stage; stages of one process on the same device share one model.
 
+    size: width and height of the pictures, see `read_config`. lora: a file to merge into the
+    weights, beside them if the path is relative (empty: none). float8: large matrices in 8 bits.
+    compile_layers: with torch.compile, and warmed up: takes minutes.
+
     Raises:
         CheckpointError, AssemblyError, ScheduleError, StageError: what does not fit, in one line.
     """
-    model = _model(Path(checkpoint).resolve(), dtype, _device(device))
-    return Stage(
+    adapter = (str(lora), lora_scale) if lora else None
+    model = _model(Path(checkpoint).resolve(), dtype, checked_device(device), size, adapter, float8)
+    stage = Stage(
         model, Schedule(sigmas), steps, past_blocks=past_blocks, rolling_rope=rolling_rope,
         kv_cache=kv_cache,
     )  # fmt: skip
+    if compile_layers:
+        model.compile_serving()
+        warm_up(stage, model.config, past_blocks)
+    return stage
 
 
 def build_decoder(
@@ -108,6 +132,14 @@ def build_decoder(
     Raises:
         CheckpointError, AssemblyError: what does not fit, in one line.
     """
+    if is_published_wan(checkpoint):
+        from avatar_nodes.model.wan_vae import load_wan_vae  # diffusers: seconds
+        from avatar_nodes.streaming.wan_decoder import WanStreamingDecoder
+
+        path = Path(checkpoint) / VIDEO_VAE
+        return WanStreamingDecoder(
+            load_wan_vae(path, dtype=_dtype(dtype), device=checked_device(device))
+        )
     vae = load_vae(Path(checkpoint) / "vae")
     stride = vae.config.spatial_stride
     _, rows, columns = read_config(checkpoint).latent_shape
@@ -116,7 +148,7 @@ def build_decoder(
             f"{checkpoint}: makes {columns * stride}x{rows * stride} pictures,"
             f" the profile asks for {width}x{height}"
         )
-    return TinyStreamingDecoder(vae, device=_device(device), dtype=_dtype(dtype))
+    return TinyStreamingDecoder(vae, device=checked_device(device), dtype=_dtype(dtype))
 
 
 def build_memory(
@@ -132,7 +164,7 @@ def build_memory(
     assert config.memory is not None and config.memory_shape is not None
     features: FrameFeatures = PooledLatents()
     if settings.features != "latents":
-        features = Siglip2Features(settings.features, device=_device(device))
+        features = Siglip2Features(settings.features, device=checked_device(device))
     channels, height, width = config.latent_shape
     try:
         rules = KeyFrameRules(
@@ -143,7 +175,7 @@ def build_memory(
             seed=settings.seed,
         )
         return MemoryStage(
-            compressor.to(_device(device)),
+            compressor.to(checked_device(device)),
             features,
             rules=rules,
             short=config.memory.short if settings.short is None else settings.short,
@@ -155,8 +187,13 @@ def build_memory(
         raise AssemblyError(f"memory: {error}") from None
 
 
-def build_features(checkpoint: str | Path) -> AudioFeatures:
-    """The audio features that a checkpoint was trained on.
+def build_features(
+    checkpoint: str | Path, *, context_s: float = 4.0, lookahead_s: float = 0.16,
+    device: str = "cpu",
+) -> AudioFeatures:  # fmt: skip
+    """The audio features that a checkpoint was trained on, always computed in float32.
+
+    context_s, lookahead_s: sound that a large audio model hears around a block [s].
 
     Raises:
         CheckpointError, AssemblyError: as above.
@@ -164,11 +201,19 @@ def build_features(checkpoint: str | Path) -> AudioFeatures:
     from avatar_nodes.streaming.audio_features import MelFeatures
 
     config = read_config(checkpoint)
-    features = MelFeatures()
-    if (config.num_audio_layers, config.audio_dim) != (1, features.dim):
+    features: AudioFeatures = MelFeatures()
+    made = (1, MelFeatures().dim)
+    if is_published_wan(checkpoint):
+        from avatar_nodes.model.wav2vec import load_wav2vec
+        from avatar_nodes.streaming.wav2vec_features import Wav2VecFeatures
+
+        model = load_wav2vec(Path(checkpoint) / AUDIO_MODEL, device=checked_device(device))
+        features = Wav2VecFeatures(model, context_s=context_s, lookahead_s=lookahead_s)
+        made = (model.layers, model.dim)
+    if (config.num_audio_layers, config.audio_dim) != made:
         raise AssemblyError(
             f"{checkpoint}: needs audio features of {config.num_audio_layers} x {config.audio_dim},"
-            f" there are those of 1 x {features.dim}"
+            f" there are those of {made[0]} x {made[1]}"
         )
     return features
 
@@ -177,7 +222,8 @@ def build_pipeline(
     checkpoint: str | Path, *, sigmas: Sequence[float], past_blocks: int, width: int, height: int,
     dtype: str = "float32", device: str = "cpu", aas_from_block: int | None = AAS_FROM_BLOCK,
     rolling_rope: bool = True, kv_cache: KVCacheKind = "same_noise", cache_switching: bool = False,
-    memory: MemorySettings | None = None,
+    memory: MemorySettings | None = None, lora: str | Path = "", lora_scale: float = 0.5,
+    float8: bool = False,
 ) -> Pipeline:  # fmt: skip
     """All steps of a checkpoint, its decoder and its features, as one loop in this process.
 
@@ -190,11 +236,12 @@ def build_pipeline(
     """
     stage = build_stage(
         checkpoint, sigmas=sigmas, steps=range(len(sigmas) - 1), past_blocks=past_blocks,
-        rolling_rope=rolling_rope, kv_cache=kv_cache, dtype=dtype, device=device,
+        rolling_rope=rolling_rope, kv_cache=kv_cache, size=(width, height), lora=lora,
+        lora_scale=lora_scale, dtype=dtype, float8=float8, device=device,
     )  # fmt: skip
     decoder = build_decoder(checkpoint, width=width, height=height, dtype=dtype, device=device)
     return Pipeline(
-        [stage], decoder, build_features(checkpoint), past_blocks=past_blocks,
+        [stage], decoder, build_features(checkpoint, device=device), past_blocks=past_blocks,
         aas_from_block=aas_from_block, cache_switching=cache_switching,
         memory=None if memory is None else build_memory(checkpoint, memory, device=device),
     )  # fmt: skip
@@ -203,12 +250,34 @@ def build_pipeline(
 class PromptEncoder:
     """Turns a text into the prompt that travels: an id, and the states that stages attend to."""
 
-    def __init__(self, checkpoint: str | Path) -> None:
-        """Raises CheckpointError."""
-        from avatar_nodes.model.text import TextEncoder  # transformers: spared to other stages
+    def __init__(
+        self, checkpoint: str | Path, *, dtype: str = "float32", device: str = "cpu"
+    ) -> None:
+        """dtype, device: of a large encoder; a small one is always float32, on the CPU.
 
-        text_len = read_config(checkpoint).text_len
-        self._encoder = TextEncoder.load(Path(checkpoint) / "text_encoder", text_len=text_len)
+        Raises CheckpointError, AssemblyError.
+        """
+        config = read_config(checkpoint)
+        self._encoder: TextEncoder | WanTextEncoder
+        if is_published_wan(checkpoint):
+            from avatar_nodes.model.wan_text import WanTextEncoder
+
+            self._encoder = WanTextEncoder.load(
+                checkpoint,
+                text_len=config.text_len,
+                dtype=_dtype(dtype),
+                device=checked_device(device),
+            )
+        else:
+            from avatar_nodes.model.text import TextEncoder  # transformers: spared to other stages
+
+            folder = Path(checkpoint) / "text_encoder"
+            self._encoder = TextEncoder.load(folder, text_len=config.text_len)
+        if self._encoder.text_dim != config.text_dim:
+            raise AssemblyError(
+                f"{checkpoint}: needs text states of {config.text_dim}, there are those of"
+                f" {self._encoder.text_dim}"
+            )
 
     def encode(self, text: str) -> Prompt:
         """The same text always gives the same id and states."""
@@ -216,21 +285,39 @@ class PromptEncoder:
         return Prompt(id=digest, text=text, states=self._encoder.encode(text).float().cpu())
 
 
-def read_config(checkpoint: str | Path) -> DiTConfig:
+def read_config(checkpoint: str | Path, *, size: tuple[int, int] | None = None) -> DiTConfig:
     """The transformer's configuration: latent shape, window, widths.
+
+    size: width and height that a published Wan model, which is of no one size, is to make.
 
     Raises:
         CheckpointError: there is none, or none that can be built.
     """
     try:
-        return DiTConfig.read(Path(checkpoint) / "config.json")
+        config = DiTConfig.read(Path(checkpoint) / "config.json")
+        return replace(config, **_sized(checkpoint, config.in_dim, size))
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
 
 
+def _sized(checkpoint: str | Path, channels: int, size: tuple[int, int] | None) -> dict[str, Any]:
+    """The field of the configuration that follows from the size of the pictures."""
+    if size is None or not is_published_wan(checkpoint):
+        return {}
+    width, height = size
+    return {"latent_shape": (channels, height // SPATIAL_STRIDE, width // SPATIAL_STRIDE)}
+
+
 @lru_cache(maxsize=4)
-def _model(checkpoint: Path, dtype: str, device: str) -> WanS2V:
-    return load_checkpoint(checkpoint).serving(_dtype(dtype)).to(device)
+def _model(
+    checkpoint: Path, dtype: str, device: str, size: tuple[int, int] | None,
+    lora: tuple[str, float] | None, float8: bool,
+) -> WanS2V:  # fmt: skip
+    shape = _sized(checkpoint, read_config(checkpoint).in_dim, size)
+    adapter = None if lora is None else LoraFile(checkpoint / lora[0], scale=lora[1])
+    return load_served(
+        checkpoint, dtype=_dtype(dtype), device=device, lora=adapter, float8=float8, **shape
+    )
 
 
 def _dtype(name: str) -> torch.dtype:
@@ -239,7 +326,8 @@ def _dtype(name: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def _device(name: str) -> str:
+def checked_device(name: str) -> str:
+    """The same name. Raises AssemblyError: no such device on this machine."""
     try:
         kind, index = torch.device(name).type, torch.device(name).index or 0
     except RuntimeError:

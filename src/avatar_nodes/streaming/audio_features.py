@@ -20,9 +20,13 @@ class AudioFeatures(Protocol):
 
     context_samples: int
     """Samples needed before the block's first one (zeros before the stream's start)."""
+    lookahead_samples: int
+    """Samples needed after the block's last one (zeros after the stream's end)."""
 
-    def block(self, samples: np.ndarray) -> Tensor:
-        """float32 [context_samples + n * 640] in -1..1 -> [layers, D, 5 + n] for n video frames."""
+    def block(self, samples: np.ndarray, number: int = 0) -> Tensor:
+        """float32 [context_samples + n * 640 + lookahead_samples] in -1..1 -> [layers, D, 5 + n]
+        for n video frames. number: the block's, counted from the stream's start.
+        """
         ...
 
 
@@ -37,6 +41,7 @@ class MelFeatures:
     hop = SAMPLES_PER_FRAME // hops_per_frame
     window = 400
     fft = 512
+    lookahead_samples = 0
 
     def __init__(self, *, mels: int = 40) -> None:
         from transformers.audio_utils import mel_filter_bank  # a second, spared to other stages
@@ -73,8 +78,8 @@ class MelFeatures:
         level = (torch.log10(energy.clamp_min(1e-9)) + 6.0) / 3.0
         return level.reshape(count, self.dim).T.unsqueeze(0).contiguous()
 
-    def block(self, samples: np.ndarray) -> Tensor:
-        """See `AudioFeatures.block`.
+    def block(self, samples: np.ndarray, number: int = 0) -> Tensor:
+        """See `AudioFeatures.block`; the same for any number.
 
         Raises:
             ValueError: the length is not context_samples + n * 640 with n >= 1.

@@ -15,6 +15,10 @@ from avatar_nodes.streaming.block import EpochStart
 class StreamingDecoder(Protocol):
     """Decodes a stream of latents block by block, and encodes reference pictures."""
 
+    needs_sink: bool
+    """Whether a stream has to begin with a sink, whose frame is not shown: the first latent of all
+    makes less than four frames."""
+
     def reset(self) -> None:
         """Forget the stream; the next latent is decoded as a first one."""
         ...
@@ -48,6 +52,8 @@ class TinyStreamingDecoder:
     and takes a fraction of the time.
     """
 
+    needs_sink = False
+
     def __init__(
         self, vae: TinyVAE, *, device: str = "cpu", dtype: torch.dtype = torch.float32
     ) -> None:
@@ -76,8 +82,7 @@ class TinyStreamingDecoder:
     def _decode(self, latent: Tensor) -> np.ndarray:
         z = latent.to(self._device, self._dtype).transpose(0, 1).unsqueeze(0)
         frames, self._state = self._vae.decode(z, self._state)
-        pixels = frames[0].float().add_(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
-        return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return pixels_of(frames[0])
 
     @torch.inference_mode()
     def encode_reference(self, image: np.ndarray) -> Tensor:
@@ -86,9 +91,23 @@ class TinyStreamingDecoder:
         Raises:
             ValueError: the image is not uint8 RGB, or a side is no multiple of the stride.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"reference {image.dtype} {image.shape}: expected uint8 [H, W, 3]")
-        frame = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
-        frame = frame.to(self._device, self._dtype).div(127.5).sub(1.0)
+        frame = frame_of(image).to(self._device, self._dtype).div(127.5).sub(1.0)
         still = frame.expand(1, FRAMES_PER_LATENT, -1, -1, -1)
         return self._vae.encode(still)[0].transpose(0, 1).float().cpu().contiguous()
+
+
+def pixels_of(frames: Tensor) -> np.ndarray:
+    """Frames [n, 3, H, W] in about -1..1 -> uint8 RGB [n, H, W, 3]."""
+    pixels = frames.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def frame_of(image: np.ndarray) -> Tensor:
+    """uint8 RGB [H, W, 3] -> uint8 [3, H, W].
+
+    Raises:
+        ValueError: the image is not uint8 RGB.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"reference {image.dtype} {image.shape}: expected uint8 [H, W, 3]")
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)

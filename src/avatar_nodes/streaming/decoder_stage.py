@@ -52,10 +52,13 @@ class DecoderStage:
         """Rebuild the decoder's state from the sink and the context's latents.
 
         Raises:
-            DecoderStageError: `stale` (not a newer epoch), `shape`.
+            DecoderStageError: `stale` (not a newer epoch), `sink` (none, and the decoder needs
+                one), `shape`.
         """
         if start.epoch <= self.epoch:
             raise DecoderStageError("stale", f"epoch {start.epoch} after {self.epoch}")
+        if start.sink is None and self._decoder.needs_sink:
+            raise DecoderStageError("sink", f"epoch {start.epoch}: this decoder begins with a sink")
         for past in start.context:
             self._check(past.latent, past.block)
         start_decoding(self._decoder, start)

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from avatar_nodes.streaming.audio_features import AudioFeatures
-from avatar_nodes.streaming.audio_window import AudioWindow, split_blocks
+from avatar_nodes.streaming.audio_window import AudioWindow, blocks_and_what_follows
 from avatar_nodes.streaming.block import (
     BlockConditioning,
     BlockContext,
@@ -59,7 +59,7 @@ class Pipeline:
         self._cache_switching = cache_switching
         self._memory = memory
         self._versions = MemoryVersions(lag=memory.lag if memory else 0)
-        self._window = AudioWindow(features.context_samples)
+        self._window = AudioWindow(features.context_samples, features.lookahead_samples)
         self._context: deque[BlockContext] = deque(maxlen=past_blocks)
         self._start: EpochStart | None = None
         self._prompts: dict[str, Prompt] = {}
@@ -107,29 +107,29 @@ class Pipeline:
 
     def render(self, samples: np.ndarray) -> Iterator[np.ndarray]:
         """int16 [n] at 16 kHz mono -> frames uint8 [12, H, W, 3], block by block."""
-        for block in split_blocks(samples):
-            yield self.render_block(block)
+        for block, ahead in blocks_and_what_follows(samples):
+            yield self.render_block(block, ahead)
 
-    def render_block(self, samples: np.ndarray) -> np.ndarray:
-        """The next block: int16 [7680] -> frames uint8 [12, H, W, 3]."""
-        latent = self._denoise(samples)
+    def render_block(self, samples: np.ndarray, ahead: np.ndarray | None = None) -> np.ndarray:
+        """The next block: int16 [7680], and what follows it -> frames uint8 [12, H, W, 3]."""
+        latent = self._denoise(samples, ahead)
         frames = self._decoder.decode(latent)
         self._remember(latent, frames)
         return frames
 
-    def denoise_block(self, samples: np.ndarray) -> Tensor:
+    def denoise_block(self, samples: np.ndarray, ahead: np.ndarray | None = None) -> Tensor:
         """The next block's clean latent [C, 3, H, W], without decoding it. Not for a memory that
         needs frames.
         """
-        latent = self._denoise(samples)
+        latent = self._denoise(samples, ahead)
         self._remember(latent, None)
         return latent
 
-    def _denoise(self, samples: np.ndarray) -> Tensor:
+    def _denoise(self, samples: np.ndarray, ahead: np.ndarray | None) -> Tensor:
         if self._start is None:
             raise RuntimeError("the stream was not started")
-        audio = self._features.block(self._window.push(samples))
         relative = self._block - self._start.stream_start
+        audio = self._features.block(self._window.push(samples, ahead), relative)
         switch = self._switches_caches()
         conditioning = BlockConditioning(
             epoch=self._start.epoch, block=self._block, audio=audio, prompt_id=self._prompt_id,

@@ -118,6 +118,13 @@ class Stage:
         """Block `block` will probably switch the caches to this prompt: see `prepare`."""
         self._expected = (prompt_id, block)
 
+    def forget(self) -> None:
+        """As it was before the first epoch, but for what its caches have reserved."""
+        self._epoch = self._expected = self._ahead = None
+        self._past.clear()
+        self._prompts = PromptStore(self._model, self._device)
+        self._sinks = SinkStore(self._model, self._prompts, self._device)
+
     @torch.inference_mode()
     def prepare(self) -> bool:
         """Rebuilds the caches in advance if the next block is expected to switch them; call it when

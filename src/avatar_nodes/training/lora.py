@@ -1,7 +1,6 @@
 """Low-rank adapters on the transformer's heavy matrices, through peft (Live Avatar, section 5.1).
 
-The matrices are those of the published Live Avatar adapter: q, k, v, o and both feed-forward
-layers of every block, and q, k, v, o of every audio injection (448 of them at 14B).
+The matrices are those of the published Live Avatar adapter (`heavy_layers`).
 """
 
 from __future__ import annotations
@@ -14,11 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.model.heavy_layers import HEAVY_LAYERS
 
-TARGETS = (
-    r"(blocks\.\d+\.(self_attn|cross_attn)\.[qkvo]|blocks\.\d+\.ffn\.[02]"
-    r"|audio_injector\.injector\.\d+\.[qkvo])"
-)
 _ADAPTER = "default"
 
 
@@ -39,7 +35,7 @@ def add_adapters(dit: WanS2V, options: LowRank) -> int:
     from peft import LoraConfig, inject_adapter_in_model  # a second, spared to who needs none
 
     dit.requires_grad_(False)
-    config = LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules=TARGETS)
+    config = LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules=HEAVY_LAYERS)
     inject_adapter_in_model(config, dit, adapter_name=_ADAPTER)
     return sum(1 for _ in _adapted(dit))
 

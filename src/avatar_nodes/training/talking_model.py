@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from avatar_nodes.model.checkpoint import CheckpointError, compare_tensors, load_checkpoint
+from avatar_nodes.model.checkpoint import CheckpointError, load_checkpoint
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.model.load_tensors import compare_tensors
 from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.training.distributed import Workers, whole
 from avatar_nodes.training.encoded import WindowBatch

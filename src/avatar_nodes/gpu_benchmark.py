@@ -1,0 +1,283 @@
+"""Speed of the large model's parts on one device, with random weights of the real size.
+
+Speed does not depend on what the weights are, so nothing has to be downloaded.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
+from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.model.float8 import use_float8
+from avatar_nodes.model.heavy_layers import is_heavy
+from avatar_nodes.model.kv import BlockKV
+from avatar_nodes.model.wan_folder import SPATIAL_STRIDE
+from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+
+Scale = Literal["wan_s2v_14b", "small"]
+STEPS = 4
+_LAYERS = {"wan_s2v_14b": 40, "small": 2}
+_VAE_WIDTH = {"wan_s2v_14b": 96, "small": 8}
+_T = 602.15
+
+
+@dataclass(frozen=True)
+class Peak:
+    """What the device does at best, measured on itself: the floor is made of it."""
+
+    flops: float
+    """Of a large matrix product in the model's number format, per second."""
+    bytes: float
+    """Read or written by a large copy, per second."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one part takes. floor_ms: what its arithmetic and its memory traffic cannot beat
+    (None: not counted); error: why there is no time."""
+
+    part: str
+    mode: str
+    ms: float | None = None
+    floor_ms: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class SizeFigures:
+    """The figures of one size of picture. frames_per_s is derived from the fastest modes: by number
+    of GPUs, 1: everything on one; 2: the decoder apart; 5: a step each, and the decoder."""
+
+    width: int
+    height: int
+    timings: list[Timing]
+    memory_gib: float
+    frames_per_s: dict[int, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+class GpuBenchmark:
+    """Measures stage, sink, cache switch and video decoder.
+
+    Args:
+        device: `cuda:0`, or `cpu` to try it.
+        scale: the real model, or a small one.
+        repeats: runs that the median is taken of.
+    """
+
+    def __init__(
+        self, device: str, *, scale: Scale = "wan_s2v_14b", dtype: torch.dtype = torch.bfloat16,
+        repeats: int = 10,
+    ) -> None:  # fmt: skip
+        self._device = torch.device(device)
+        self._scale = scale
+        self._dtype = dtype
+        self._repeats = repeats
+        self._cuda = self._device.type == "cuda"
+
+    @torch.inference_mode()
+    def peak(self) -> Peak:
+        """Matrix product and copy, measured."""
+        side = 8192 if self._cuda else 512
+        a, b = (torch.randn(side, side, device=self._device, dtype=self._dtype) for _ in range(2))
+        flops = 2 * side**3 / self._seconds(lambda: a @ b)
+        source = torch.empty((1 << 30) if self._cuda else (1 << 24), device=self._device).byte()
+        target = torch.empty_like(source)
+        return Peak(flops, 2 * source.nbytes / self._seconds(lambda: target.copy_(source)))
+
+    @torch.inference_mode()
+    def measure(self, width: int, height: int, peak: Peak) -> SizeFigures:
+        """All parts at one size of picture, a multiple of 16."""
+        if self._cuda:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self._device)
+        timings = [*self._stage(width, height, peak), *self._decoder(width, height, peak)]
+        memory = torch.cuda.max_memory_allocated(self._device) if self._cuda else 0
+        return SizeFigures(width, height, timings, memory / 2**30, _frames_per_s(timings))
+
+    def _stage(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
+        for float8 in (False, True):
+            yield from self._stage_of(self._model(width, height, float8), peak, float8)
+
+    def _stage_of(self, model: WanS2V, peak: Peak, float8: bool) -> Iterator[Timing]:
+        """The modes of one number format; the floor is that of 16 bits' arithmetic for both."""
+        parts, kind = _StageParts(model, self._device), ", e4m3" if float8 else ""
+        weights = sum(t.nbytes for t in (*model.parameters(), *model.buffers()))
+        stage = self._floor(parts.stage, weights + parts.cached_bytes, peak)
+        sink = self._floor(parts.sink, weights, peak)
+        switch = self._floor(parts.switch, 3 * weights, peak)
+        yield self._timed("stage", f"eager{kind}", parts.stage, stage)
+        yield self._timed("sink prefill", f"eager{kind}", parts.sink, sink)
+        yield self._timed("cache switch", f"eager{kind}", parts.switch, switch)
+        if not self._cuda:
+            return
+        yield self._graphed("stage", f"CUDA graph{kind}", parts.stage, stage)
+        model.compile_serving()
+        yield self._timed("stage", f"compiled{kind}", parts.stage, stage)
+        yield self._timed("cache switch", f"compiled{kind}", parts.switch, switch)
+        yield self._graphed("stage", f"compiled, CUDA graph{kind}", parts.stage, stage)
+
+    def _decoder(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
+        from diffusers import AutoencoderKLWan
+
+        from avatar_nodes.model.wan_vae import WanState, WanVAE
+
+        with torch.device("meta"):
+            network = cast(nn.Module, AutoencoderKLWan(base_dim=_VAE_WIDTH[self._scale]))
+        _fill(network, lambda _: self._dtype, self._device)
+        vae = WanVAE(network.eval().requires_grad_(False))
+        rows, columns = height // SPATIAL_STRIDE, width // SPATIAL_STRIDE
+        shape = (1, LATENTS_PER_BLOCK, vae.latent_channels, rows, columns)
+        latent = torch.randn(shape, device=self._device)
+        state: WanState | None = None
+        _, state = vae.decode(latent)  # in the middle of a stream
+
+        def decode() -> None:
+            vae.decode(latent, state)
+
+        floor = self._floor(decode, 0, peak)
+        yield self._timed("decode", "eager", decode, floor)
+        if self._cuda:
+            network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            yield self._timed("decode", "channels last", decode, floor)
+            yield self._graphed("decode", "channels last, CUDA graph", decode, floor)
+
+    def _model(self, width: int, height: int, float8: bool) -> WanS2V:
+        layers = _LAYERS[self._scale]
+        values: dict[str, Any] = {}
+        if self._scale == "small":
+            values = {
+                "dim": 64, "num_heads": 2, "ffn_dim": 128, "num_layers": layers, "text_dim": 32,
+                "text_len": 16, "audio_dim": 16, "audio_inject_layers": (0,),
+            }  # fmt: skip
+        shape = (16, height // SPATIAL_STRIDE, width // SPATIAL_STRIDE)
+        with torch.device("meta"):
+            model = WanS2V(DiTConfig(latent_shape=shape, **values))
+        _fill(model, lambda n: self._dtype if is_heavy(n) else torch.float32, self._device)
+        if float8:
+            use_float8(model, self._dtype)
+        return model.serving(self._dtype)
+
+    def _floor(self, call: Callable[[], object], traffic: int, peak: Peak) -> float:
+        """The longer of arithmetic and memory traffic at the device's own best [ms]."""
+        with FlopCounterMode(display=False) as counter:
+            call()
+        return 1000 * max(counter.get_total_flops() / peak.flops, traffic / peak.bytes)
+
+    def _timed(self, part: str, mode: str, call: Callable[[], object], floor_ms: float) -> Timing:
+        try:
+            return Timing(part, mode, 1000 * self._seconds(call), floor_ms)
+        except Exception as error:  # a mode that this machine lacks leaves the others to measure
+            return Timing(part, mode, None, floor_ms, str(error).splitlines()[0][:200])
+
+    def _graphed(self, part: str, mode: str, call: Callable[[], object], floor_ms: float) -> Timing:
+        """`call` recorded once as a CUDA graph and replayed."""
+        try:
+            side = torch.cuda.Stream(self._device)
+            side.wait_stream(torch.cuda.current_stream(self._device))
+            with torch.cuda.stream(side):
+                for _ in range(3):
+                    call()
+            torch.cuda.current_stream(self._device).wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                call()
+        except Exception as error:
+            return Timing(part, mode, None, floor_ms, str(error).splitlines()[0][:200])
+        return self._timed(part, mode, graph.replay, floor_ms)
+
+    def _seconds(self, call: Callable[[], object]) -> float:
+        """Median of `repeats` runs after two that warm up."""
+        times = []
+        for run in range(self._repeats + 2):
+            self._wait()
+            begin = time.perf_counter()
+            call()
+            self._wait()
+            if run >= 2:
+                times.append(time.perf_counter() - begin)
+        return statistics.median(times)
+
+    def _wait(self) -> None:
+        if self._cuda:
+            torch.cuda.synchronize(self._device)
+
+
+class _StageParts:
+    """A model in the middle of a stream: its caches are full."""
+
+    def __init__(self, model: WanS2V, device: torch.device) -> None:
+        config = model.config
+        channels, rows, columns = config.latent_shape
+        self._model = model
+        self._x = torch.randn(1, channels, LATENTS_PER_BLOCK, rows, columns, device=device)
+        self._t = torch.tensor([_T], device=device)
+        width = CONTEXT_COLUMNS + FRAMES_PER_BLOCK
+        audio = torch.randn(1, config.num_audio_layers, config.audio_dim, width, device=device)
+        self._sound = model.encode_audio(audio)
+        states = torch.randn(1, config.text_len, config.text_dim, device=device)
+        self._text = model.encode_text(states)
+        self._still = self._x[:, :, :1].contiguous()
+        self._sink = model.prefill_sink(self._still, self._text)
+        self._past: list[BlockKV] = []
+        for _ in range(config.past_blocks):
+            self._past.append(self._keys_values())
+
+    @property
+    def cached_bytes(self) -> int:
+        """What a stage reads of its caches."""
+        kept = [self._text.layers, self._sink.layers, *(block.layers for block in self._past)]
+        return sum(kv.k.nbytes + kv.v.nbytes for layers in kept for kv in layers)
+
+    def stage(self) -> Tensor:
+        return self._model.forward_block(
+            self._x, self._t, self._sound, self._text, self._sink, self._past
+        )[0]
+
+    def sink(self) -> object:
+        return self._model.prefill_sink(self._still, self._text)
+
+    def switch(self) -> None:
+        """The caches of one step, rebuilt under another prompt."""
+        for seen in range(len(self._past)):
+            self._keys_values(seen)
+
+    def _keys_values(self, seen: int | None = None) -> BlockKV:
+        past = self._past if seen is None else self._past[:seen]
+        return self._model.block_keys_values(
+            self._x, self._t, self._sound, self._text, self._sink, past
+        )
+
+
+def _fill(module: nn.Module, dtype_of: Callable[[str], torch.dtype], device: torch.device) -> None:
+    """Random weights on `device`, of a module on the meta device."""
+    for name, parameter in list(module.named_parameters()):
+        owner = module.get_submodule(name.rpartition(".")[0])
+        values = torch.empty(parameter.shape, dtype=dtype_of(name), device=device)
+        values.normal_(std=0.02)
+        leaf = name.rpartition(".")[2]
+        setattr(owner, leaf, nn.Parameter(values, requires_grad=False))
+
+
+def _frames_per_s(timings: list[Timing]) -> dict[int, float]:
+    """What follows for 1, 2 and 5 GPUs from the fastest stage and decoder."""
+
+    def fastest(part: str) -> float:
+        return min(t.ms for t in timings if t.part == part and t.ms is not None)
+
+    stage, decode = fastest("stage"), fastest("decode")
+    block_ms = {1: STEPS * stage + decode, 2: max(STEPS * stage, decode), 5: max(stage, decode)}
+    return {gpus: 1000 * FRAMES_PER_BLOCK / ms for gpus, ms in block_ms.items()}

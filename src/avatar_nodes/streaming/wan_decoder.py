@@ -1,0 +1,56 @@
+"""Streaming video decoding with Wan's autoencoder (see `model.wan_vae`)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.model.wan_vae import WanState, WanVAE
+from avatar_nodes.streaming.decoder import frame_of, pixels_of
+
+
+class WanStreamingDecoder:
+    """`StreamingDecoder` over a `WanVAE`.
+
+    As in the public pipeline, a stream begins with the reference's latent: the autoencoder makes
+    one frame of a first latent and four of each other, so the blocks after it have all theirs.
+    """
+
+    needs_sink = True
+
+    def __init__(self, vae: WanVAE) -> None:
+        self._vae = vae
+        self._state: WanState | None = None
+
+    def reset(self) -> None:
+        """Forget the stream; the next latent is decoded as a first one."""
+        self._state = None
+
+    @torch.inference_mode()
+    def decode(self, latent: Tensor) -> np.ndarray:
+        """Normalised latent [C, F, h, w] -> uint8 RGB frames [F * 4, H, W, 3]; the first latent
+        after `reset` is one frame.
+
+        Raises:
+            ValueError: the channel count is not the autoencoder's.
+        """
+        channels = self._vae.latent_channels
+        if latent.ndim != 4 or latent.shape[0] != channels:
+            raise ValueError(f"latent {tuple(latent.shape)}: expected [{channels}, F, h, w]")
+        parts = [self._decode(one) for one in latent.split(1, dim=1)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _decode(self, latent: Tensor) -> np.ndarray:
+        frames, self._state = self._vae.decode(latent.transpose(0, 1)[None], self._state)
+        return pixels_of(frames[0])
+
+    @torch.inference_mode()
+    def encode_reference(self, image: np.ndarray) -> Tensor:
+        """uint8 RGB [H, W, 3] -> normalised latent float32 [C, 1, h, w] of the picture alone.
+
+        Raises:
+            ValueError: the image is not uint8 RGB, or a side is no multiple of 8.
+        """
+        frame = frame_of(image).float().div(127.5).sub(1.0)
+        return self._vae.encode(frame[None, None])[0].transpose(0, 1).cpu().contiguous()

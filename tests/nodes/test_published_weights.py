@@ -1,0 +1,115 @@
+"""Weights as Wan2.2-S2V is published, small: the real graph plays them, as the loop does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.graph_under_test import GraphUnderTest, Listener
+from support.process_group import ProcessGroup
+from support.spinner import Spinner, wait_until
+
+pytest.importorskip("diffusers", reason="needs the packages of requirements/large.txt")
+
+from wan_checkpoint import LORA, build_wan_checkpoint, write_wan_profile
+
+from avatar_nodes.graph import Graph
+from avatar_nodes.in_process import render_in_process
+from avatar_nodes.model.wan_folder import AUDIO_MODEL, TEXT_ENCODER, VIDEO_VAE
+from avatar_nodes.profile import load_profile, with_values
+from avatar_nodes.speech.audio_file import read_audio_file
+from avatar_nodes.streaming.assembly import (
+    PromptEncoder,
+    build_decoder,
+    build_features,
+    build_stage,
+)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wan_checkpoint(tmp_path_factory.mktemp("wan") / "weights")
+
+
+@pytest.fixture(scope="module")
+def oracle(weights: Path, speech: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    """All frames [n, H, W, 3] of the loop in one process."""
+    folder = tmp_path_factory.mktemp("oracle")
+    graph = _graph(write_wan_profile(folder, weights), speech)
+    return np.stack(list(render_in_process(graph, read_audio_file(speech))))
+
+
+def _graph(profile: Path, speech: Path) -> Graph:
+    return Graph.from_profile(load_profile(profile), mode="render", audio=speech)
+
+
+@pytest.mark.parametrize(
+    ("denoisers", "shared"),
+    [
+        pytest.param([[0], [1], [2], [3]], "", id="all separate"),
+        pytest.param([[0, 1, 2, 3]], "all: [denoiser_1, decoder]", id="one GPU's"),
+    ],
+)
+def test_same_frames(
+    oracle: np.ndarray,
+    weights: Path,
+    speech: Path,
+    tmp_path: Path,
+    processes: ProcessGroup,
+    spinner: Spinner,
+    denoisers: list[list[int]],
+    shared: str,
+) -> None:
+    profile = write_wan_profile(tmp_path, weights, denoisers=denoisers, processes=shared)
+    graph = _graph(profile, speech)
+    listener = Listener(spinner, graph.namespace)
+    running = GraphUnderTest(graph, tmp_path, processes)
+    running.start()
+    wait_until(lambda: listener.finished, what="the stream's end")
+    assert oracle.shape == (53, 64, 96, 3)
+    assert np.array_equal(np.stack(listener.frames), oracle), running.logs()
+    assert oracle.std(axis=0).mean() > 0.5  # it moves
+
+
+def test_lora_sound_and_prompt_matter(oracle: np.ndarray, weights: Path, speech: Path) -> None:
+    """What is loaded is used: without each the frames are others."""
+    profile = load_profile(write_wan_profile(speech.parent, weights))
+    samples = read_audio_file(speech)[: 2 * 7680]
+    for values in (
+        {"model": {"lora": ""}},
+        {"model": {"lora_scale": 0.25}},
+        {"stream": {"prompt": "quite another person"}},
+        {"audio": {"lookahead_s": 0.48}},
+    ):
+        graph = Graph.from_profile(with_values(profile, values), mode="render", audio=speech)
+        frames = np.stack(list(render_in_process(graph, samples)))
+        assert not np.array_equal(frames, oracle[: len(frames)]), values
+    graph = Graph.from_profile(profile, mode="render", audio=speech)
+    silent = np.stack(list(render_in_process(graph, np.zeros_like(samples))))
+    assert not np.array_equal(silent, oracle[:24])
+
+
+_SIZE = (96, 64)
+_BUILDS: dict[str, tuple[set[str], Callable[[Path], object]]] = {
+    "denoiser": (
+        {"diffusion_pytorch_model*", LORA},
+        lambda folder: build_stage(
+            folder, sigmas=[1.0, 0.0], steps=[0], past_blocks=3, size=_SIZE, lora=LORA
+        ),
+    ),
+    "decoder": ({VIDEO_VAE}, lambda folder: build_decoder(folder, width=96, height=64)),
+    "audio features": ({AUDIO_MODEL}, build_features),
+    "prompts": ({TEXT_ENCODER, "google"}, PromptEncoder),
+}
+
+
+@pytest.mark.parametrize("part", _BUILDS)
+def test_each_node_reads_its_own_files(weights: Path, tmp_path: Path, part: str) -> None:
+    """A denoiser needs no text encoder, no audio model and no video decoder; and so on."""
+    needed, build = _BUILDS[part]
+    for pattern in {"config.json", *needed}:
+        for file in weights.glob(pattern):
+            (tmp_path / file.name).symlink_to(file)
+    build(tmp_path)
