@@ -32,7 +32,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Size of the pictures, in multiples of 16; may be given several times.",
 )
-@click.option("--repeats", type=click.IntRange(1, 1000), default=10, show_default=True)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="Runs that are timed, after two that are not.",
+)
 @click.option(
     "--json",
     "json_file",
