@@ -24,6 +24,8 @@ PROCESSES = (
     "ears: [microphone, listener], mind: [reasoner, voice, timeline],"
     " body: [conductor, denoiser_1, denoiser_2, decoder, presenter]"
 )
+UNLABELLED = "archive: {label: false}\n"
+"""The pictures of tests are too small for a label."""
 LONG = "I have a great deal to tell you about this booth. " * 12
 
 
@@ -46,7 +48,7 @@ def url(
         port = free.getsockname()[1]
     profile = write_tiny_profile(tmp_path, checkpoint, processes=PROCESSES)
     with profile.open("a") as file:
-        file.write(f"kiosk: {{port: {port}}}\n")
+        file.write(f"kiosk: {{port: {port}, label: false}}\n{UNLABELLED}")
     command = [
         sys.executable, "-m", "avatar_nodes.cli", "up", "--profile", profile, "--mode", "converse",
         "--kiosk", "--namespace", f"/test_{os.getpid()}",

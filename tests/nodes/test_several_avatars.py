@@ -26,7 +26,8 @@ def test_side_by_side_by_namespace_and_port(
             port = free.getsockname()[1]
         profile = write_tiny_profile(folder, checkpoint, processes=PROCESSES)
         with profile.open("a") as file:
-            file.write(f"kiosk: {{enabled: true, port: {port}, title: {name}}}\n")
+            file.write(f"kiosk: {{enabled: true, port: {port}, title: {name}, label: false}}\n")
+            file.write("archive: {label: false}\n")
         up = [sys.executable, "-m", "avatar_nodes.cli", "up", "--profile", profile]
         processes.start([*up, "--namespace", f"/{name}"], name=name)
         urls.append(f"http://127.0.0.1:{port}")
@@ -47,7 +48,8 @@ def test_a_page_whose_port_is_taken_says_so(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with profile.open("a") as file:
-            file.write(f"kiosk: {{enabled: true, port: {port}}}\n")
+            file.write(f"kiosk: {{enabled: true, port: {port}, label: false}}\n")
+            file.write("archive: {label: false}\n")
         up = [sys.executable, "-m", "avatar_nodes.cli", "up", "--profile", profile]
         avatar = processes.start(up, name="avatar")
         wait_until(lambda: avatar.poll() is not None, what="the end")
