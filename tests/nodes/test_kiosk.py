@@ -37,6 +37,7 @@ class Avatar:
 
     def __init__(self, spinner: Spinner) -> None:
         self.node = node = spinner.create_node("avatar", namespace=NAMESPACE)
+        self.neighbour = spinner.create_node("avatar", namespace=f"{NAMESPACE}2")
         public = public_qos("RELIABLE")
         self._image = node.create_publisher(Image, "image_raw", public)
         self._audio = node.create_publisher(AudioChunk, "audio", public)
@@ -169,6 +170,7 @@ def test_events_reach_the_page(avatar: Avatar, socket: Callable[[str], ClientCon
     while figures["node"] == "kiosk":  # its own come, too
         figures = told(panel, "figures")
     assert (figures["node"], figures["values"]) == ("presenter", {"a": "1"})
+    avatar.neighbour.get_logger().warning("not of this avatar")
     avatar.node.get_logger().warning("something is odd")
     assert told(panel, "log")["text"] == "something is odd"
 

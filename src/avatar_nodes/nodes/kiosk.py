@@ -193,10 +193,10 @@ class KioskNode(AvatarNode):
                 )  # fmt: skip
 
     def _on_log(self, msg: Log) -> None:
-        inside = self.get_namespace().strip("/").replace("/", ".")
-        if msg.name.startswith(inside):
+        inside = self.get_namespace().strip("/").replace("/", ".") + "."
+        if msg.name.startswith(inside):  # and not of /avatar2
             level = _LOG_LEVELS.get(msg.level, "info")
-            name = msg.name.removeprefix(inside).lstrip(".")
+            name = msg.name.removeprefix(inside)
             line = {"type": "log", "level": level, "node": name, "text": msg.msg[:500]}
             self._server.tell({**line, "time": time.time()})
 
