@@ -72,6 +72,12 @@ class MediaReader:
             await self._arrived.wait()
         return self._slots.popleft()
 
+    def waiting(self) -> list[MediaSlot]:
+        """All slots that wait, oldest first; none of them waits any more."""
+        slots = list(self._slots)
+        self._slots.clear()
+        return slots
+
     def close(self) -> None:
         """No more slots."""
         self._hub.leave(self)

@@ -11,6 +11,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, VideoFrame
 
 from avatar_nodes.web.media_hub import MediaHub, MediaSlot
+from avatar_nodes.web.sending_pace import SendingPace
 
 _VIDEO_RATE = 90_000
 _PACKET_S = 0.02
@@ -59,8 +60,8 @@ class VideoTrack(MediaStreamTrack):
 
 
 class SoundTrack(MediaStreamTrack):
-    """Packets of 20 ms without a gap: where sound is missing, silence takes its place, so that what
-    follows is heard with its picture."""
+    """Packets of 20 ms without a gap, each when it is due: where sound is missing, silence takes
+    its place, so that what follows is heard with its picture."""
 
     kind = "audio"
 
@@ -71,6 +72,7 @@ class SoundTrack(MediaStreamTrack):
         self._rate = sample_rate
         self._count = round(_PACKET_S * sample_rate)
         self._buffer = np.zeros(0, np.int16)
+        self._pace = SendingPace()
         self._sent = 0
         self._origin: int | None = None
         self._starving = False
@@ -86,6 +88,7 @@ class SoundTrack(MediaStreamTrack):
                 if self._origin is not None:
                     self._starving = True
                     self._append(np.zeros(self._count, np.int16))
+        await asyncio.sleep(self._due_in_s())
         if self.readyState != "live":
             raise MediaStreamError
         samples, self._buffer = self._buffer[: self._count], self._buffer[self._count :]
@@ -94,6 +97,13 @@ class SoundTrack(MediaStreamTrack):
         frame.time_base = fractions.Fraction(1, self._rate)
         self._sent += self._count
         return frame
+
+    def _due_in_s(self) -> float:
+        for slot in self._reader.waiting():
+            self._take(slot)
+        behind_s = (len(self._buffer) - self._count) / self._rate
+        now_s = asyncio.get_running_loop().time()
+        return self._pace.wait_s(self._sent / self._rate, now_s, behind_s=behind_s)
 
     def _take(self, slot: MediaSlot) -> None:
         """Put a slot's sound where its stamp says, counted from the first one's."""
