@@ -18,6 +18,7 @@ from avatar_nodes.graph import Graph
 from avatar_nodes.graph_runner import GraphRunner
 from avatar_nodes.kiosk_figures import KioskFigures, Look
 from avatar_nodes.machine.process_usage import resident_mib
+from avatar_nodes.playout_offset import PlayoutOffset
 from avatar_nodes.profile import Profile, with_values
 from avatar_nodes.speech.audio_file import GRAPH_RATE, read_audio_file
 
@@ -44,6 +45,22 @@ const wait = setInterval(() => {
     if (e.who === 'avatar') seen.answered.add(e.turn);
   });
 }, 1);
+globalThis.playout = [];
+setInterval(async () => {
+  const peer = globalThis.avatarConnection?.peer;
+  if (!peer) return;
+  const found = { life: globalThis.seen.lives }, times = {};
+  for (const receiver of peer.getReceivers()) {
+    const [source] = receiver.getSynchronizationSources();
+    if (!source) return;
+    found[`${receiver.track.kind}_rtp`] = source.rtpTimestamp;
+    found[`${receiver.track.kind}_ms`] = source.timestamp;
+  }
+  for (const s of (await peer.getStats()).values())
+    if (s.type === 'inbound-rtp') times[s.kind] = s.estimatedPlayoutTimestamp;
+  found.estimate = times.video && times.audio ? times.video - times.audio : null;
+  globalThis.playout.push(found);
+}, 500);
 """
 
 _FIRST_FRAME = """() => new Promise((done) => document.querySelector('video')
@@ -56,6 +73,7 @@ _LOOK = """async () => {
   const found = { lives: seen.lives, asked: seen.asked.size, answered: seen.answered.size };
   const stats = connection.peer ? [...(await connection.peer.getStats()).values()] : [];
   for (const s of stats.filter((s) => s.type === 'inbound-rtp')) found[s.kind] = s;
+  found.playout = globalThis.playout.splice(0).filter((p) => p.life === seen.lives);
   return found;
 }"""
 
@@ -93,6 +111,7 @@ class KioskBenchmark:
         )
         self._thread = threading.Thread(target=self._visit, name="visit", daemon=True)
         self._problem = ""
+        self._life, self._offset = 0, PlayoutOffset()
         self.figures = KioskFigures()
 
     def run(self) -> KioskFigures:
@@ -148,7 +167,10 @@ class KioskBenchmark:
     def _look(self, page: Any, elapsed_s: float) -> None:
         supervisor = self._runner.supervisor
         memory = resident_mib(supervisor.pids if supervisor is not None else {})
-        look = Look.from_page(elapsed_s, page.evaluate(_LOOK), memory)
+        found = page.evaluate(_LOOK)
+        if found["lives"] != self._life:
+            self._life, self._offset = found["lives"], PlayoutOffset()
+        look = Look.from_page(elapsed_s, found, memory, self._offset)
         self.figures.looks.append(look)
         self._on_look(look)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from avatar_nodes.playout_offset import Playout, PlayoutOffset
+
 
 @dataclass(frozen=True)
 class Look:
@@ -25,7 +27,10 @@ class Look:
     freezes: int
     lost_packets: int
     av_offset_ms: float | None
-    """Sound after picture, as the browser plays them out; None: it does not say."""
+    """Sound after picture, as the browser estimates it (median since the look before); None: it
+    does not say."""
+    av_moved_ms: float | None
+    """How far that has moved since the first look of this connection, from what was played."""
     concealed: float
     """Share of the sound that the browser made up itself since it connected; silence not
     counted."""
@@ -33,11 +38,12 @@ class Look:
 
     @classmethod
     def from_page(
-        cls, elapsed_s: float, found: Mapping[str, Any], memory_mib: Mapping[str, float]
-    ) -> Look:
+        cls, elapsed_s: float, found: Mapping[str, Any], memory_mib: Mapping[str, float],
+        offset: PlayoutOffset,
+    ) -> Look:  # fmt: skip
         """From what the page's statistics (RTCInboundRtpStreamStats) say."""
         video, audio = found.get("video", {}), found.get("audio", {})
-        times = [stats.get("estimatedPlayoutTimestamp") for stats in (video, audio)]
+        samples = [Playout.from_page(sample) for sample in found.get("playout", [])]
         made_up = audio.get("concealedSamples", 0) - audio.get("silentConcealedSamples", 0)
         return cls(
             elapsed_s=elapsed_s,
@@ -47,7 +53,8 @@ class Look:
             frames=video.get("framesDecoded", 0),
             freezes=video.get("freezeCount", 0),
             lost_packets=video.get("packetsLost", 0) + audio.get("packetsLost", 0),
-            av_offset_ms=times[0] - times[1] if all(times) else None,
+            av_offset_ms=offset.estimate_ms(samples),
+            av_moved_ms=offset.moved_ms(samples),
             concealed=made_up / max(1, audio.get("totalSamplesReceived", 0)),
             memory_mib=dict(memory_mib),
         )
@@ -76,6 +83,7 @@ class KioskFigures:
     def as_dict(self) -> dict[str, Any]:
         """For JSON; null where nothing was measured."""
         offsets = [abs(look.av_offset_ms) for look in self.looks if look.av_offset_ms is not None]
+        moved = [look.av_moved_ms for look in self.looks if look.av_moved_ms is not None]
         first, last = self.looks[0], self.looks[-1]
         rates = self.rates
         return {
@@ -88,6 +96,9 @@ class KioskFigures:
             "frames_per_s_min": round(min(rates), 2) if rates else None,
             "av_offset_ms_p50": round(float(np.median(offsets)), 1) if offsets else None,
             "av_offset_ms_max": round(max(offsets), 1) if offsets else None,
+            "av_moved_ms_min": round(min(moved), 1) if moved else None,
+            "av_moved_ms_max": round(max(moved), 1) if moved else None,
+            "av_moved_ms_last": round(moved[-1], 1) if moved else None,
             "freezes": last.freezes,
             "lost_packets": last.lost_packets,
             "concealed_percent": round(100.0 * last.concealed, 3),

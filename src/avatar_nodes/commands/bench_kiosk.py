@@ -60,9 +60,13 @@ def command(
     from avatar_nodes.speech.audio_file import AudioFileError
 
     def tell(look: Look) -> None:
-        offset = "-" if look.av_offset_ms is None else f"{look.av_offset_ms:.0f} ms"
+        offset, moved = (
+            "-" if value is None else f"{value:.0f} ms"
+            for value in (look.av_offset_ms, look.av_moved_ms)
+        )
         click.echo(
             f"{look.elapsed_s:6.0f} s  {look.frames} frames  sound after picture {offset}"
+            f" (moved {moved})"
             f"  freezes {look.freezes}  asked {look.asked}  answered {look.answered}"
             f"  reconnects {look.lives - 1}  {sum(look.memory_mib.values()):.0f} MiB",
             err=True,
