@@ -32,7 +32,7 @@ def test_a_look_is_read_from_the_browser_s_statistics() -> None:
     stamps = {"video_rtp": 90_000, "video_ms": 5000.0, "audio_rtp": 7, "audio_ms": 5000.0}
     page["playout"] = [{"estimate": estimate, **stamps} for estimate in (40.0, 20.0, None, 90.0)]
     look = Look.from_page(20.0, page, {}, offset)
-    assert (look.av_offset_ms, look.av_moved_ms) == (40.0, 0.0)
+    assert (look.av_offset_ms, look.av_moved_ms) == (40.0, None)
     bare = Look.from_page(1.0, {"lives": 2, "asked": 0, "answered": 0}, {}, offset)
     assert (bare.frames, bare.av_offset_ms, bare.concealed) == (0, None, 0.0)
 

@@ -23,22 +23,23 @@ def samples(start_s: float, *, late_s: float = 0.0, count: int = 20) -> list[Pla
 
 def test_an_even_stream_has_not_moved() -> None:
     offset = PlayoutOffset()
-    assert offset.moved_ms(samples(0.0)) == 0.0
-    assert offset.moved_ms(samples(15.0)) == pytest.approx(0.0, abs=0.1)
+    assert offset.moved_ms(samples(0.0)) is None, "not settled"
+    assert offset.moved_ms(samples(15.0)) == 0.0
+    assert offset.moved_ms(samples(25.0)) == pytest.approx(0.0, abs=0.1)
     assert offset.moved_ms(samples(3600.0)) == pytest.approx(0.0, abs=0.1)
 
 
 @pytest.mark.parametrize("late_s", [0.03, -0.05])
 def test_sound_that_becomes_later_or_earlier(late_s: float) -> None:
     offset = PlayoutOffset()
-    offset.moved_ms(samples(0.0))
+    offset.moved_ms(samples(0.0, count=60))
     assert offset.moved_ms(samples(60.0, late_s=late_s)) == pytest.approx(1000 * late_s, abs=0.1)
 
 
 def test_one_odd_sample_does_not_count() -> None:
     offset = PlayoutOffset()
-    offset.moved_ms(samples(0.0))
-    odd = [*samples(10.0, count=9), *samples(15.0, late_s=0.4, count=1)]
+    offset.moved_ms(samples(0.0, count=60))
+    odd = [*samples(30.0, count=9), *samples(35.0, late_s=0.4, count=1)]
     assert offset.moved_ms(odd) == pytest.approx(0.0, abs=0.1)
 
 

@@ -30,7 +30,7 @@ class Look:
     """Sound after picture, as the browser estimates it (median since the look before); None: it
     does not say."""
     av_moved_ms: float | None
-    """How far that has moved since the first look of this connection, from what was played."""
+    """How far that has moved since this connection had settled, from what was played."""
     concealed: float
     """Share of the sound that the browser made up itself since it connected; silence not
     counted."""

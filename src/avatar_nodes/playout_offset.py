@@ -9,6 +9,8 @@ import numpy as np
 
 VIDEO_RATE, AUDIO_RATE = 90_000, 48_000
 _WRAP = 2**32
+_SETTLED_MS = 20_000.0
+"""How long a browser takes to bring the two together after it has connected."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ class PlayoutOffset:
         return float(np.median(found)) if found else None
 
     def moved_ms(self, samples: Sequence[Playout]) -> float | None:
-        """How much later the sound is, against the picture, than with the samples of the first
-        call; medians."""
-        if not samples:
-            return None
-        if self._origin is None:
+        """How much later the sound is, against the picture, than it was when the browser had
+        settled, 20 s after the first sample; medians. None: it has not yet, or there are none."""
+        if samples and self._origin is None:
             self._origin = samples[0]
+        if self._origin is None or not samples:
+            return None
+        if samples[-1].audio_ms - self._origin.audio_ms < _SETTLED_MS:
+            return None
         median = float(np.median([self._late_ms(sample, self._origin) for sample in samples]))
         if self._base_ms is None:
             self._base_ms = median

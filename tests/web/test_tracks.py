@@ -32,6 +32,7 @@ def test_slots_become_packets() -> None:
     async def run() -> None:
         hub = MediaHub()
         track = SoundTrack(hub, MediaClock(), sample_rate=RATE)
+        track.begin()
         for number in range(5):
             hub.put(slot(number))
         sound = await sound_of(track, 10)
@@ -44,6 +45,7 @@ def test_a_lost_slot_is_silence() -> None:
     async def run() -> None:
         hub = MediaHub()
         track = SoundTrack(hub, MediaClock(), sample_rate=RATE)
+        track.begin()
         for number in (0, 1, 3, 4):
             hub.put(slot(number))
         sound = await sound_of(track, 10)
@@ -58,6 +60,7 @@ def test_starving_is_silence_that_is_made_up_for() -> None:
     async def run() -> None:
         hub = MediaHub()
         track = SoundTrack(hub, MediaClock(), sample_rate=RATE)
+        track.begin()
         hub.put(slot(0))
         sound = [await sound_of(track, 2)]
         for _ in range(5):  # nothing comes: 100 ms of silence, each packet after its time
@@ -75,6 +78,7 @@ def test_a_jump_of_the_clock_is_no_hour_of_silence() -> None:
     async def run() -> None:
         hub = MediaHub()
         track = SoundTrack(hub, MediaClock(), sample_rate=RATE)
+        track.begin()
         hub.put(slot(0))
         hub.put(slot(1, late_s=3600.0))
         hub.put(slot(2, late_s=3600.0))
@@ -88,6 +92,8 @@ def test_both_tracks_count_from_the_same_stamp() -> None:
     async def run() -> None:
         hub, clock = MediaHub(), MediaClock()
         video, sound = VideoTrack(hub, clock), SoundTrack(hub, clock, sample_rate=RATE)
+        video.begin()
+        sound.begin()
         hub.put(slot(0))
         hub.put(slot(1))
         frames = [await video.recv() for _ in range(2)]
@@ -109,5 +115,21 @@ def test_a_slow_viewer_loses_the_oldest_and_holds_nobody_back() -> None:
         assert (slow.dropped, quick.dropped) == (10, 0)
         assert (await slow.next()).stamp_ns == slot(10).stamp_ns
         assert (await quick.next()).stamp_ns == slot(0).stamp_ns
+
+    asyncio.run(run())
+
+
+def test_what_was_shown_before_the_connection_stood_is_not_sent() -> None:
+    async def run() -> None:
+        hub, clock = MediaHub(), MediaClock()
+        video, sound = VideoTrack(hub, clock), SoundTrack(hub, clock, sample_rate=RATE)
+        hub.put(slot(0))
+        asked = [asyncio.create_task(track.recv()) for track in (video, sound)]
+        await asyncio.sleep(0)
+        hub.put(slot(7))
+        _, heard = await asyncio.gather(*asked)
+        assert (heard.to_ndarray() == 8).all()
+        video.stop()
+        sound.stop()
 
     asyncio.run(run())

@@ -10,7 +10,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, VideoFrame
 
-from avatar_nodes.web.media_hub import MediaHub, MediaSlot
+from avatar_nodes.web.media_hub import MediaHub, MediaReader, MediaSlot
 from avatar_nodes.web.sending_pace import SendingPace
 
 _VIDEO_RATE = 90_000
@@ -20,10 +20,12 @@ _LONGEST_GAP_S = 1.0
 
 
 class MediaClock:
-    """Where both tracks of a viewer begin: the first stamp that one of them meets."""
+    """Where both tracks of a viewer begin: the first stamp that one of them meets; and when what
+    follows is to leave."""
 
     def __init__(self) -> None:
         self._origin_ns: int | None = None
+        self.pace = SendingPace()
 
     def since_start(self, stamp_ns: int, rate: int) -> int:
         """A stamp in ticks of `rate` from the beginning; not below 0."""
@@ -32,63 +34,84 @@ class MediaClock:
         return max(0, round((stamp_ns - self._origin_ns) * rate / 1_000_000_000))
 
 
-class VideoTrack(MediaStreamTrack):
-    """Frames as they come."""
-
-    kind = "video"
+class HubTrack(MediaStreamTrack):
+    """Slots of the hub, from when somebody asks for the first one: what was shown before a
+    connection stands is not sent after it."""
 
     def __init__(self, hub: MediaHub, clock: MediaClock) -> None:
         super().__init__()
-        self._reader = hub.join()
+        self._hub = hub
+        self._reader: MediaReader | None = None
         self._clock = clock
-        self._newest = -1
 
-    async def recv(self) -> VideoFrame:
-        """The next frame, YUV 4:2:0."""
-        slot = await self._reader.next()
+    def begin(self) -> MediaReader:
+        """From now on slots wait; the first `recv` does this, too.
+
+        Raises MediaStreamError: the track has ended.
+        """
         if self.readyState != "live":
             raise MediaStreamError
-        frame = VideoFrame.from_ndarray(slot.planes, format="yuv420p")
-        self._newest = max(self._newest + 1, self._clock.since_start(slot.stamp_ns, _VIDEO_RATE))
-        frame.pts, frame.time_base = self._newest, fractions.Fraction(1, _VIDEO_RATE)
-        return frame
+        if self._reader is None:
+            self._reader = self._hub.join()
+        return self._reader
 
     def stop(self) -> None:
         """End it; no slot waits for it any more."""
         super().stop()
-        self._reader.close()
+        if self._reader is not None:
+            self._reader.close()
 
 
-class SoundTrack(MediaStreamTrack):
+class VideoTrack(HubTrack):
+    """Frames, each when it is due."""
+
+    kind = "video"
+
+    def __init__(self, hub: MediaHub, clock: MediaClock) -> None:
+        super().__init__(hub, clock)
+        self._newest = -1
+
+    async def recv(self) -> VideoFrame:
+        """The next frame, YUV 4:2:0."""
+        slot = await self.begin().next()
+        if self.readyState != "live":
+            raise MediaStreamError
+        frame = VideoFrame.from_ndarray(slot.planes, format="yuv420p")
+        at = self._clock.since_start(slot.stamp_ns, _VIDEO_RATE)
+        await asyncio.sleep(self._clock.pace.picture_waits_s(at / _VIDEO_RATE, _now_s()))
+        self._newest = max(self._newest + 1, at)
+        frame.pts, frame.time_base = self._newest, fractions.Fraction(1, _VIDEO_RATE)
+        return frame
+
+
+class SoundTrack(HubTrack):
     """Packets of 20 ms without a gap, each when it is due: where sound is missing, silence takes
     its place, so that what follows is heard with its picture."""
 
     kind = "audio"
 
     def __init__(self, hub: MediaHub, clock: MediaClock, *, sample_rate: int) -> None:
-        super().__init__()
-        self._reader = hub.join()
-        self._clock = clock
+        super().__init__(hub, clock)
         self._rate = sample_rate
         self._count = round(_PACKET_S * sample_rate)
         self._buffer = np.zeros(0, np.int16)
-        self._pace = SendingPace()
         self._sent = 0
         self._origin: int | None = None
         self._starving = False
 
     async def recv(self) -> AudioFrame:
         """The next packet, int16 mono."""
+        reader = self.begin()
         while len(self._buffer) < self._count:
             patience = _PACKET_S if self._starving else _STARVING_S
             try:
-                self._take(await asyncio.wait_for(self._reader.next(), patience))
+                self._take(await asyncio.wait_for(reader.next(), patience))
                 self._starving = False
             except asyncio.TimeoutError:
                 if self._origin is not None:
                     self._starving = True
                     self._append(np.zeros(self._count, np.int16))
-        await asyncio.sleep(self._due_in_s())
+        await asyncio.sleep(self._due_in_s(reader))
         if self.readyState != "live":
             raise MediaStreamError
         samples, self._buffer = self._buffer[: self._count], self._buffer[self._count :]
@@ -98,12 +121,12 @@ class SoundTrack(MediaStreamTrack):
         self._sent += self._count
         return frame
 
-    def _due_in_s(self) -> float:
-        for slot in self._reader.waiting():
+    def _due_in_s(self, reader: MediaReader) -> float:
+        for slot in reader.waiting():
             self._take(slot)
         behind_s = (len(self._buffer) - self._count) / self._rate
-        now_s = asyncio.get_running_loop().time()
-        return self._pace.wait_s(self._sent / self._rate, now_s, behind_s=behind_s)
+        position_s = ((self._origin or 0) + self._sent) / self._rate
+        return self._clock.pace.sound_waits_s(position_s, _now_s(), behind_s=behind_s)
 
     def _take(self, slot: MediaSlot) -> None:
         """Put a slot's sound where its stamp says, counted from the first one's."""
@@ -123,7 +146,6 @@ class SoundTrack(MediaStreamTrack):
     def _append(self, samples: np.ndarray) -> None:
         self._buffer = np.concatenate([self._buffer, samples])
 
-    def stop(self) -> None:
-        """End it; no slot waits for it any more."""
-        super().stop()
-        self._reader.close()
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
