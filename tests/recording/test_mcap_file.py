@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,30 @@ def test_written_and_read_back(tmp_path: Path) -> None:
     assert bytes(shown.data) == b"\xff\xd8123"
     assert turn.turn == 5
     assert summary is not None and summary.statistics.message_count == 4
+
+
+def test_a_reader_of_ros2_bags_takes_it(tmp_path: Path) -> None:
+    """Another implementation of rosbag2, which knows nothing but what the file says."""
+    highlevel = pytest.importorskip("rosbags.highlevel", reason="no rosbags here")
+    path = tmp_path / "a.mcap"
+    file = McapFile(path, definition_of)
+    kinds: dict[str, Any] = {
+        "/avatar/state": AvatarState(state=AvatarState.SPEAKING, prompt="a person waves"),
+        "/avatar/image_raw/compressed": CompressedImage(format="jpeg", data=b"\xff\xd8123"),
+    }
+    for number, (topic, message) in enumerate(kinds.items()):
+        package, _, _ = type(message).__module__.partition(".")
+        kind = f"{package}/msg/{type(message).__name__}"
+        file.write(topic, kind, bytes(serialize_message(message)), time_ns=1000 + number)
+    file.close()
+    with highlevel.AnyReader([path]) as reader:
+        read = {
+            connection.topic: (time_ns, reader.deserialize(data, connection.msgtype))
+            for connection, time_ns, data in reader.messages()
+        }
+    said_at, said = read["/avatar/state"]
+    assert (said_at, said.state, said.prompt) == (1000, AvatarState.SPEAKING, "a person waves")
+    assert read["/avatar/image_raw/compressed"][1].data.tobytes() == b"\xff\xd8123"
 
 
 def test_definitions_hold_all_parts() -> None:
