@@ -30,9 +30,11 @@ class Playout:
         estimate = sample["estimate"]
         return cls(
             None if estimate is None else float(estimate),
-            *(int(sample[key] or 0) if key.endswith("rtp") else float(sample[key] or 0)
-              for key in ("video_rtp", "video_ms", "audio_rtp", "audio_ms")),
-        )  # fmt: skip
+            video_rtp=int(sample["video_rtp"] or 0),
+            video_ms=float(sample["video_ms"] or 0),
+            audio_rtp=int(sample["audio_rtp"] or 0),
+            audio_ms=float(sample["audio_ms"] or 0),
+        )
 
 
 @dataclass

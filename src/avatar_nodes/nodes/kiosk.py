@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image
 from avatar_msgs.msg import (
     AudioChunk,
     AvatarState,
+    BlockCredit,
     Persona,
     RecordingState,
     ReplySegment,
@@ -25,8 +26,10 @@ from avatar_nodes.nodes.marking_parameters import MARKING_PARAMETERS, marker_of
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.web.options import WebOptions
 from avatar_nodes.web.server import WebServer
+from avatar_nodes.web.state_timing import StateTiming
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
 from avatar_nodes.wire.qos import (
@@ -49,9 +52,9 @@ _VISITOR_TOKEN, _OPERATOR_TOKEN = "AVATAR_KIOSK_TOKEN", "AVATAR_OPERATOR_TOKEN"
 
 
 class KioskNode(AvatarNode):
-    """`image_raw`, `audio`, `state`, `user/utterance`, `reply`, `persona`, `turn_timeline`,
-    `recording`, `/diagnostics` and `/rosout` in; what browsers hear on `audio_in`, what visitors
-    write on `user/utterance` out. Operators' orders become service calls and actions.
+    """`image_raw`, `audio`, `state`, `blocks/credit`, `user/utterance`, `reply`, `persona`,
+    `turn_timeline`, `recording`, `/diagnostics` and `/rosout` in; what browsers hear on `audio_in`,
+    what visitors write on `user/utterance` out. Operators' orders become service calls and actions.
 
     The tokens of visitors and operators come from the environment (AVATAR_KIOSK_TOKEN,
     AVATAR_OPERATOR_TOKEN), since everybody in the ROS network reads parameters.
@@ -88,6 +91,7 @@ class KioskNode(AvatarNode):
     def setup(self) -> None:
         self._pairing = StampPairing(fps=self.value("fps"), patience=_PATIENCE_PAIRS)
         marker = marker_of(self, height=self.value("height"), width=self.value("width"))
+        self._timing = StateTiming(block_s=FRAMES_PER_BLOCK / self.value("fps"))
         self._desk = KioskDesk(self, topic=self.value("topic"))
         self._server = WebServer(self._options(), self._desk, marker.mark)
         self._server.start()
@@ -98,6 +102,7 @@ class KioskNode(AvatarNode):
         self.listen(Image, "image_raw", self._on_image, image)
         self.listen(AudioChunk, "audio", self._on_audio, audio)
         self.listen(AvatarState, "state", self._on_state, LATCHED)
+        self.listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
         self.listen(Utterance, "user/utterance", self._on_utterance, SOUND)
         self.listen(ReplySegment, "reply", self._on_reply, CONTROL)
         self.listen(Persona, "persona", self._on_persona, LATCHED)
@@ -144,10 +149,15 @@ class KioskNode(AvatarNode):
 
     def _on_state(self, msg: AvatarState) -> None:
         name = _STATES[msg.state] if msg.state < len(_STATES) else ""
-        self._server.tell(
+        now_s = self.get_clock().now().nanoseconds / 1e9
+        self._server.tell_state(
             {"type": "state", "state": name, "prompt": msg.prompt, "block": msg.block,
-             "turn": msg.turn, "epoch": msg.epoch, "reason": msg.reason}
+             "turn": msg.turn, "epoch": msg.epoch, "reason": msg.reason},
+            in_s=self._timing.in_s(name, block=msg.block, now_s=now_s),
         )  # fmt: skip
+
+    def _on_credit(self, msg: BlockCredit) -> None:
+        self._timing.note(block=msg.playable_block + 1, due_s=nanoseconds(msg.next_due) / 1e9)
 
     def _on_utterance(self, msg: Utterance) -> None:
         if not self._desk.wrote(msg.turn):  # the page has shown it already

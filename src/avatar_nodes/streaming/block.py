@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from avatar_nodes.model.causal import BLOCK_FRAMES as LATENTS_PER_BLOCK
+from avatar_nodes.model.causal import BLOCK_FRAMES
+from avatar_nodes.streaming.block_size import FRAME_RATE as FRAME_RATE
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK as FRAMES_PER_BLOCK
+from avatar_nodes.streaming.block_size import SAMPLE_RATE as SAMPLE_RATE
+from avatar_nodes.streaming.block_size import SAMPLES_PER_BLOCK as SAMPLES_PER_BLOCK
 
-SAMPLE_RATE = 16_000
-FRAME_RATE = 25
-FRAMES_PER_BLOCK = 4 * LATENTS_PER_BLOCK
-SAMPLES_PER_BLOCK = SAMPLE_RATE * FRAMES_PER_BLOCK // FRAME_RATE
-"""7680 samples, 0.48 s."""
+LATENTS_PER_BLOCK = BLOCK_FRAMES
 
 
 @dataclass(frozen=True, eq=False)

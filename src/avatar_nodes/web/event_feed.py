@@ -47,6 +47,7 @@ class EventFeed:
     def __init__(self) -> None:
         self._readers: set[EventReader] = set()
         self._standing: dict[str, Event] = {}
+        self._coming: tuple[Event, asyncio.TimerHandle] | None = None
 
     def put(self, event: Event) -> None:
         """An event for everybody who wants it."""
@@ -54,6 +55,25 @@ class EventFeed:
             self._standing[event["type"]] = event
         for reader in self._readers:
             reader.put(event)
+
+    def put_state(self, event: Event, in_s: float) -> None:
+        """The avatar's state, in a while: unless another one comes before that time."""
+        if self._coming is not None:
+            coming, timer = self._coming
+            if in_s and coming["state"] == event["state"]:
+                return  # on its way; this one says only how far it has come
+            timer.cancel()
+            self._coming = None
+        if in_s:
+            timer = asyncio.get_running_loop().call_later(in_s, self._state_came)
+            self._coming = event, timer
+        else:
+            self.put(event)
+
+    def _state_came(self) -> None:
+        if self._coming is not None:
+            event, self._coming = self._coming[0], None
+            self.put(event)
 
     def join(self, wants: Callable[[Event], bool]) -> EventReader:
         """A reader of all events from now on that it `wants`."""

@@ -81,6 +81,11 @@ class WebServer:
         if self._kiosk is not None:
             self._on_loop(self._kiosk.events.put, event)
 
+    def tell_state(self, event: Mapping[str, Any], *, in_s: float) -> None:
+        """The avatar's state, in a while: unless another one comes first."""
+        if self._kiosk is not None:
+            self._on_loop(self._kiosk.events.put_state, event, in_s)
+
     @property
     def alive(self) -> bool:
         """It serves; false also after something went wrong in its thread."""
