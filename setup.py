@@ -29,7 +29,7 @@ setup(
     # Bounds; requirements/*.txt pins what the pip way installs, package.xml names the rosdep keys.
     # The headless OpenCV is the same library without a window system, which servers lack.
     install_requires=[
-        "aiortc>=1.14,<2",
+        "aiortc>=1.16,<2",
         "anyio>=4.4,<5",
         "av>=17.1,<20",
         "circus>=0.19,<0.20",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fractions
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -46,8 +47,19 @@ class Tone(MediaStreamTrack):
         return frame
 
 
-async def call(server: WebServer, microphone: MediaStreamTrack | None = None) -> RTCPeerConnection:
-    """A connected peer; its session is named by `session`."""
+def hidden(sdp: str) -> str:
+    """As browsers hide their addresses: a name that is known to nobody in this network."""
+    return re.sub(
+        r"^(a=candidate:(?:\S+ ){4})\S+", r"\g<1>0c3f-no-one.local", sdp, flags=re.MULTILINE
+    )
+
+
+async def call(
+    server: WebServer,
+    microphone: MediaStreamTrack | None = None,
+    sent: Callable[[str], str] = str,
+) -> RTCPeerConnection:
+    """A connected peer. sent: what the server gets of its offer."""
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     peer.addTransceiver("video", direction="recvonly")
     peer.addTransceiver(microphone or "audio", direction="sendrecv")
@@ -55,7 +67,7 @@ async def call(server: WebServer, microphone: MediaStreamTrack | None = None) ->
     session = (await asyncio.to_thread(ask, server.url, "POST", "/api/sessions")).json["id"]
     path = f"/api/sessions/{session}/offer"
     answer = await asyncio.to_thread(
-        ask, server.url, "POST", path, body=peer.localDescription.sdp, headers=SDP
+        ask, server.url, "POST", path, body=sent(peer.localDescription.sdp), headers=SDP
     )
     assert answer.status == 201, answer.body
     sdp = answer.body.decode()
@@ -124,6 +136,20 @@ def test_flash_and_beep_have_one_time() -> None:
 
     with serving() as (server, _):
         asyncio.run(watch(server))
+
+
+def test_a_browser_that_hides_its_addresses_is_reached() -> None:
+    """The names cannot be resolved where multicast does not pass; its checks tell where it is."""
+
+    async def watch(server: WebServer) -> None:
+        peer = await call(server, sent=hidden)
+        try:
+            assert await flashes(peer, 1)
+        finally:
+            await peer.close()
+
+    with serving() as (server, _):
+        asyncio.run(asyncio.wait_for(watch(server), 60))
 
 
 def test_the_microphone_reaches_the_avatar_only_with_the_floor() -> None:

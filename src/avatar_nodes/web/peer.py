@@ -24,6 +24,7 @@ LONGEST_OFFER = 64 * 1024
 _CONNECT_S = 20.0
 _H264 = "video/H264"
 _MEDIA = re.compile(r"^m=(\w+)", re.MULTILINE)
+_HIDDEN = re.compile(r"^a=(?:candidate:.*\.local .*|end-of-candidates)\r?\n", re.MULTILINE)
 _STREAM = re.compile(r"^(a=(?:msid:|ssrc:\d+ msid:))\S+", re.MULTILINE)
 
 
@@ -60,7 +61,8 @@ class Peer:
             connection.addTrack(self._video)
             connection.addTrack(self._sound)
             self._prefer_h264()  # which counts from the offer on
-            await connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+            described = RTCSessionDescription(sdp=_without_hidden(offer), type="offer")
+            await connection.setRemoteDescription(described)
             await connection.setLocalDescription(await connection.createAnswer())
         except Exception as error:  # aiortc raises whatever its parser stumbles over
             raise WebError(400, f"the offer cannot be answered: {error!r:.200}") from None
@@ -103,6 +105,12 @@ class Peer:
             await asyncio.wait_for(self._connected.wait(), _CONNECT_S)
         except asyncio.TimeoutError:
             self.over.set()
+
+
+def _without_hidden(sdp: str) -> str:
+    """Without the names (mDNS) by which browsers hide their addresses, and open for more: multicast
+    often does not reach the server, and where the browser's own checks come from is known then."""
+    return _HIDDEN.sub("", sdp)
 
 
 def _one_stream(sdp: str) -> str:
