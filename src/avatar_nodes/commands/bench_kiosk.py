@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -35,7 +36,7 @@ from avatar_nodes.commands.graph_options import plain_errors, require_ros
 )  # fmt: skip
 @click.option(
     "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write the figures to this file.",
+    help="Also write the figures and all looks to this file.",
 )  # fmt: skip
 def command(
     profile_name: str,
@@ -85,6 +86,10 @@ def command(
     for name, value in found.items():
         words = ", ".join(f"{k} {v}" for k, v in value.items()) if name[:6] == "memory" else value
         click.echo(f"| {name} | {'-' if words is None else words} |")
-    found |= {"profile": profile_name, "machine": machine}
+    found |= {
+        "profile": profile_name,
+        "machine": machine,
+        "looks": list(map(asdict, figures.looks)),
+    }
     if json_path is not None:
         json_path.write_text(json.dumps(found, indent=1) + "\n")
