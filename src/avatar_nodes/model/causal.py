@@ -83,7 +83,7 @@ def prefill_sink(
     for index, block in enumerate(model.layers):
         last = index + 1 == len(model.layers)
         x, kv = block(model.sink_layer, x, time.rows, rope, None if last else text.layers[index])
-        layers.append(kv)
+        layers.append(LayerKV(kv.k, kv.v.contiguous()))  # a part of q, k and v, which are let go
     return tuple(layers)
 
 
@@ -116,9 +116,13 @@ class Seen(NamedTuple):
 
 def denoise_block(
     model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, seen: Seen,
-    sink_position: int,
+    sink_position: int, room: BlockKV | None = None,
 ) -> tuple[Tensor, BlockKV]:  # fmt: skip
-    """One block's tokens [B, S, dim] at t [B] -> head output [B, S, patch], keys and values."""
+    """One block's tokens [B, S, dim] at t [B] -> head output [B, S, patch], keys and values.
+
+    room: buffers that these are put into, a layer's when it has read the past: so they may be those
+    of a past block.
+    """
     time = model.time(t)
     ropes = (rope.at_distance[0], rope.keys_with_sink_at(sink_position, len(seen.past)))
     x = tokens
@@ -126,13 +130,13 @@ def denoise_block(
     for index, block in enumerate(model.layers):
         inject = model.audio_injector.at(index)
         x, kv = block(model.block_layer, inject, x, time.rows, sound, ropes, *seen.layer(index))
-        layers.append(kv)
-    return model.head(x, time.embedding), BlockKV(tuple(layers))
+        layers.append(_put(room, index, kv))
+    return model.head(x, time.embedding), room or BlockKV(tuple(layers))
 
 
 def block_keys_values(
     model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, seen: Seen,
-    sink_position: int,
+    sink_position: int, room: BlockKV | None = None,
 ) -> BlockKV:  # fmt: skip
     """The keys and values that `denoise_block` gives; what only its velocity needs is left out."""
     time = model.time(t)
@@ -143,9 +147,14 @@ def block_keys_values(
     for index, block in enumerate(first):
         inject = model.audio_injector.at(index)
         x, kv = block(model.block_layer, inject, x, time.rows, sound, ropes, *seen.layer(index))
-        layers.append(kv)
-    layers.append(last(_layer_keys_values, x, time.rows))
-    return BlockKV(tuple(layers))
+        layers.append(_put(room, index, kv))
+    layers.append(_put(room, len(layers), last(_layer_keys_values, x, time.rows)))
+    return room or BlockKV(tuple(layers))
+
+
+def _put(room: BlockKV | None, layer: int, kv: LayerKV) -> LayerKV:
+    """A layer's keys and values in their place, if they have one."""
+    return kv if room is None else room.layers[layer].copy_(kv)
 
 
 def _layer_keys_values(block: WanBlock, x: Tensor, time_rows: Tensor) -> LayerKV:

@@ -15,7 +15,7 @@ from torch import Tensor
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.causal import fixed_sink_position
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.kv import BlockKV, MemoryKV
+from avatar_nodes.model.kv import MemoryKV
 from avatar_nodes.streaming.block import (
     FRAMES_PER_BLOCK,
     LATENTS_PER_BLOCK,
@@ -90,10 +90,11 @@ class Stage:
         self._clean = kv_cache == "clean"
         levels = [0.0] if self._clean else [schedule.timestep(step) for step in steps]
         self._past = PastWindow(model, levels, past_blocks)
+        self._spare: PastWindow | None = None
         self._epoch: EpochStart | None = None
         self._next_block = 0
         self._expected: tuple[str, int] | None = None
-        self._ahead: tuple[str, PastWindow] | None = None
+        self._ahead: str | None = None
         channels, height, width = model.config.latent_shape
         self.latent_shape = (channels, LATENTS_PER_BLOCK, height, width)
         columns = CONTEXT_COLUMNS + FRAMES_PER_BLOCK
@@ -121,7 +122,9 @@ class Stage:
     def forget(self) -> None:
         """As it was before the first epoch, but for what its caches have reserved."""
         self._epoch = self._expected = self._ahead = None
-        self._past.clear()
+        for window in (self._past, self._spare):
+            if window is not None:
+                window.clear()
         self._prompts = PromptStore(self._model, self._device)
         self._sinks = SinkStore(self._model, self._prompts, self._device)
 
@@ -131,15 +134,18 @@ class Stage:
         there is nothing else to do. True: it was done.
 
         The block finds the bits that it would have computed itself. The present caches stay until
-        then, so both are in memory.
+        then, so from the first time on there is memory for both.
         """
         if self._expected is None or self._epoch is None or not len(self._past):
             return False
         prompt_id, block = self._expected
         if block != self._next_block or prompt_id not in self._prompts:
             return False
-        self._expected = None
-        self._ahead = (prompt_id, self._past.switched(self._prompts.kv(prompt_id)))
+        self._expected = self._ahead = None
+        if self._spare is None:
+            self._spare = self._past.empty()
+        self._spare.become_switched(self._past, self._prompts.kv(prompt_id))
+        self._ahead = prompt_id
         return True
 
     @torch.inference_mode()
@@ -202,35 +208,45 @@ class Stage:
             conditioning.memory_version, number,
         )  # fmt: skip
         ahead, self._ahead = self._ahead, None
-        if conditioning.cache_switch and ahead is not None and ahead[0] == conditioning.prompt_id:
-            self._past = ahead[1]
+        if conditioning.cache_switch and self._spare and ahead == conditioning.prompt_id:
+            self._past, self._spare = self._spare, self._past
+            self._spare.clear()
         elif conditioning.cache_switch:
             self._past.switch(conditions.text)
-        x = self._denoise(x, conditions)
+        x = self._denoise(x.to(self._device), conditions)
         self._epoch, self._next_block = epoch, self._next_block + 1
-        return x
+        return x.cpu()
 
     def _denoise(self, x: Tensor, conditions: Conditions) -> Tensor:
         """The block [C, 3, H, W] after the stage's steps; it joins the past."""
         inputs: list[Tensor] = []
-        kvs: list[BlockKV] = []
         for index, step in enumerate(self.steps):
-            velocity, kv = self._model.forward_block(
-                x[None].to(self._device),
-                torch.tensor([self._schedule.timestep(step)], device=self._device),
-                *conditions[:3],
-                self._past.seen_from(0 if self._clean else index),
-                sink_position=conditions.sink_position,
-                memory=conditions.memory,
-            )
+            velocity = self._velocity(index, x, conditions)
             inputs.append(x)
-            kvs.append(kv)
-            x = self._schedule.advance(step, x, velocity[0].cpu())
+            x = self._schedule.advance(step, x, velocity)
         if self._clean:  # the extra pass over the finished block
             self._past.take(conditions, [x])
         else:
-            self._past.append(conditions, inputs, kvs)
+            self._past.join(conditions, inputs)
         return x
+
+    def _velocity(self, index: int, x: Tensor, conditions: Conditions) -> Tensor:
+        """The block's velocity [C, 3, H, W] at the step with this index among the stage's; its keys
+        and values are put into the past, unless that is to hold those of the finished block.
+        """
+        level = 0 if self._clean else index
+        velocity, kv = self._model.forward_block(
+            x[None],
+            torch.tensor([self._schedule.timestep(self.steps[index])], device=self._device),
+            *conditions[:3],
+            self._past.seen_from(level),
+            sink_position=conditions.sink_position,
+            memory=conditions.memory,
+            room=None if self._clean else self._past.room(level),
+        )
+        if not self._clean:
+            self._past.put(level, kv)
+        return velocity[0]
 
     def _check_turn(self, conditioning: BlockConditioning) -> None:
         epoch, block = conditioning.epoch, conditioning.block
