@@ -25,11 +25,6 @@ class RollingKVCache:
         return self._count
 
     @property
-    def first(self) -> int:
-        """Index of the slot that the oldest block has."""
-        return self._first
-
-    @property
     def blocks(self) -> tuple[BlockKV, ...]:
         ring = range(self._first, self._first + self._count)
         return tuple(self._slots[place % self._capacity] for place in ring)

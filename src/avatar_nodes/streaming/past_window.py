@@ -32,7 +32,7 @@ class Conditions(NamedTuple):
 class _PastBlock(NamedTuple):
     conditions: Conditions
     inputs: tuple[Tensor, ...]
-    """For each level what the model saw of the block, float32 [C, 3, H, W] on the model's device."""
+    """For each level what the model saw of the block, float32 [C, 3, H, W] on its device."""
 
 
 class PastWindow:
@@ -67,12 +67,6 @@ class PastWindow:
     def is_full(self) -> bool:
         """Whether the next block takes the place of the oldest."""
         return len(self._blocks) == self._capacity
-
-    def phase(self, level: int) -> int:
-        """Which slot the oldest block has at this level, 0 .. capacity - 1. A full window's slots
-        lie in memory as they did a whole round ago.
-        """
-        return self._caches[level].first
 
     def seen_from(self, level: int) -> tuple[BlockKV, ...]:
         """Keys and values at the level with this index, oldest block first."""
@@ -113,7 +107,7 @@ class PastWindow:
         self._take_under(text, blocks)
 
     def become_switched(self, other: PastWindow, text: TextKV) -> None:
-        """Forgets its own blocks and is what `other` would be after `switch`; that stays as it is."""
+        """Is what `other` would be after `switch`, and no longer what it was; `other` stays."""
         self.clear()
         self._take_under(text, other._blocks)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.causal import fixed_sink_position
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.kv import MemoryKV
+from avatar_nodes.model.kv import BlockKV, MemoryKV
 from avatar_nodes.streaming.block import (
     FRAMES_PER_BLOCK,
     LATENTS_PER_BLOCK,
@@ -25,10 +25,13 @@ from avatar_nodes.streaming.block import (
     Prompt,
     Sink,
 )
+from avatar_nodes.streaming.host_copies import HostCopies
 from avatar_nodes.streaming.memory_store import MemoryStore
 from avatar_nodes.streaming.noise import block_noise
 from avatar_nodes.streaming.past_window import Conditions, PastWindow
 from avatar_nodes.streaming.prompts import PromptStore
+from avatar_nodes.streaming.recorded_steps import RecordedSteps
+from avatar_nodes.streaming.recorder import Recorder
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.sink import SinkStore
 
@@ -46,7 +49,8 @@ class Stage:
 
     model: as `WanS2V.serving` left it. past_blocks: length of the caches (default: the model's).
     rolling_rope: False leaves the sink behind at its fixed position. kv_cache: `clean` only for
-    the stage that takes every step, for it needs the finished block.
+    the stage that takes every step, for it needs the finished block. recorder: what records the
+    forward passes of a full window (None: nothing does; without rolling_rope they are never alike).
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Stage:
         past_blocks: int | None = None,
         rolling_rope: bool = True,
         kv_cache: KVCacheKind = "same_noise",
+        recorder: Recorder | None = None,
     ) -> None:
         steps = tuple(steps)
         first = steps[0] if steps else -1
@@ -88,7 +93,12 @@ class Stage:
         if model.config.memory is not None:
             self._memories = MemoryStore(model, self._device)
         self._clean = kv_cache == "clean"
-        levels = [0.0] if self._clean else [schedule.timestep(step) for step in steps]
+        timesteps = [schedule.timestep(step) for step in steps]
+        levels = [0.0] if self._clean else timesteps
+        self._recorded: RecordedSteps | None = None
+        if recorder is not None and rolling_rope:
+            self._recorded = RecordedSteps(model, timesteps, recorder)
+        self._copies = HostCopies(self._device)
         self._past = PastWindow(model, levels, past_blocks)
         self._spare: PastWindow | None = None
         self._epoch: EpochStart | None = None
@@ -105,6 +115,11 @@ class Stage:
     def makes_noise(self) -> bool:
         """True for the stage that begins with the first step: it takes no latent."""
         return self.steps[0] == 0
+
+    @property
+    def records(self) -> bool:
+        """True if the passes over a full window are recorded."""
+        return self._recorded is not None
 
     def set_prompt(self, prompt: Prompt) -> None:
         """Makes a prompt known; its keys and values are computed when a block first uses it."""
@@ -127,6 +142,8 @@ class Stage:
                 window.clear()
         self._prompts = PromptStore(self._model, self._device)
         self._sinks = SinkStore(self._model, self._prompts, self._device)
+        if self._recorded is not None:
+            self._recorded.release()
 
     @torch.inference_mode()
     def prepare(self) -> bool:
@@ -213,9 +230,9 @@ class Stage:
             self._spare.clear()
         elif conditioning.cache_switch:
             self._past.switch(conditions.text)
-        x = self._denoise(x.to(self._device), conditions)
+        x = self._denoise(self._copies.to_device(x), conditions)
         self._epoch, self._next_block = epoch, self._next_block + 1
-        return x.cpu()
+        return self._copies.to_host(x)
 
     def _denoise(self, x: Tensor, conditions: Conditions) -> Tensor:
         """The block [C, 3, H, W] after the stage's steps; it joins the past."""
@@ -235,18 +252,20 @@ class Stage:
         and values are put into the past, unless that is to hold those of the finished block.
         """
         level = 0 if self._clean else index
-        velocity, kv = self._model.forward_block(
-            x[None],
-            torch.tensor([self._schedule.timestep(self.steps[index])], device=self._device),
-            *conditions[:3],
-            self._past.seen_from(level),
-            sink_position=conditions.sink_position,
-            memory=conditions.memory,
-            room=None if self._clean else self._past.room(level),
-        )
-        if not self._clean:
+        past, room = self._past.seen_from(level), None if self._clean else self._past.room(level)
+        kv: BlockKV | None
+        if self._recorded is not None and self._past.is_full:
+            velocity, kv = self._recorded.velocity(index, x, conditions, past, room), room
+        else:
+            t = torch.tensor([self._schedule.timestep(self.steps[index])], device=self._device)
+            batch, kv = self._model.forward_block(
+                x[None], t, *conditions[:3], past, sink_position=conditions.sink_position,
+                memory=conditions.memory, room=room,
+            )  # fmt: skip
+            velocity = batch[0]
+        if kv is not None and not self._clean:
             self._past.put(level, kv)
-        return velocity[0]
+        return velocity
 
     def _check_turn(self, conditioning: BlockConditioning) -> None:
         epoch, block = conditioning.epoch, conditioning.block
@@ -287,7 +306,7 @@ class Stage:
             sink = self._sinks.kv(sink_version, prompt_id)
         except KeyError as error:
             raise StageError(f"prompt or sink {error} is not known") from error
-        sound = self._model.encode_audio(audio[None].to(self._device))
+        sound = self._model.encode_audio(self._copies.to_device(audio)[None])
         where = self._model.config.sink_position
         memory: MemoryKV | None = None
         if memory_version and self._memories is not None:
