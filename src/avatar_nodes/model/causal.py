@@ -170,11 +170,12 @@ def block_layer(
     modulation = block.modulated(time_rows)
     q, kv = block.qkv(x, modulation)
     window = [*seen, kv]
-    keys = rotate(torch.cat([part.k for part in window], dim=1), ropes[1])
     values = torch.cat([part.v for part in window], dim=1)
+    keys = rotate(torch.cat([part.k for part in window], dim=1), ropes[1], values.dtype)
     if memory is not None:
         keys, values = _after_the_sink(seen[0].k.shape[1], keys, values, memory)
-    x = block.finish(x, attend(rotate(q, ropes[0]), keys, values), modulation, text)
+    attended = attend(rotate(q, ropes[0], values.dtype), keys, values)
+    x = block.finish(x, attended, modulation, text)
     return (x if inject is None else inject(x, sound)), kv
 
 
@@ -182,7 +183,7 @@ def _after_the_sink(
     sink: int, keys: Tensor, values: Tensor, memory: LayerKV
 ) -> tuple[Tensor, Tensor]:
     """Memory, put into a window behind its `sink` tokens."""
-    before, after = keys.to(values.dtype).tensor_split([sink], dim=1)
+    before, after = keys.tensor_split([sink], dim=1)
     first, later = values.tensor_split([sink], dim=1)
     return torch.cat([before, memory.k, after], dim=1), torch.cat([first, memory.v, later], dim=1)
 

@@ -48,6 +48,8 @@ class RecordedSteps:
         self._inputs: StepInputs | None = None
         self._calls: dict[_Key, Call] = {}
         self._replays: dict[_Key, Call] = {}
+        self.failure = ""
+        """Why passes are no longer recorded; empty: they are."""
 
     def __len__(self) -> int:
         """How many passes are recorded."""
@@ -112,8 +114,7 @@ class RecordedSteps:
         except RuntimeError as error:  # torch's for whatever CUDA refuses, and for lack of memory
             self._record = None
             self._replays.clear()
-            _LOG.warning(
-                "cuda_graphs: recording failed, going on without: %s", str(error).split("\n")[0]
-            )
+            self.failure = str(error).split("\n")[0]
+            _LOG.warning("cuda_graphs: recording failed, going on without: %s", self.failure)
             return call
         return self._replays[key]
