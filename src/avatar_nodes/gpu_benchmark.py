@@ -149,7 +149,9 @@ class GpuBenchmark:
     def _copies(self, parts: _StageParts, peak: Peak) -> Iterator[Timing]:
         """What a replay copies into its buffers, and what goes to the host and comes from there."""
         inputs, everything = parts.inputs(), parts.inputs(anew=True)
-        block, prompt = (2000 * size / peak.bytes for size in (parts.bytes, parts.condition_bytes))
+        block, prompt = (
+            2000 * size / peak.bytes for size in (parts.block_bytes, parts.condition_bytes)
+        )
         yield self._timed("input copies", "latent and sound", inputs, block)
         yield self._timed("input copies", "new prompt and sink", everything, block + prompt)
         copies, rows = HostCopies(self._device), parts.pictures()
@@ -274,7 +276,7 @@ class _StageParts:
         return self._x[0]
 
     @property
-    def bytes(self) -> int:
+    def block_bytes(self) -> int:
         """Latent and sound of a block."""
         return self._x.nbytes + sum(part.nbytes for part in self._sound)
 

@@ -18,11 +18,11 @@ class OwnStream:
     """
 
     def __init__(self, device: torch.device) -> None:
-        """What is on the device now may be used in it."""
+        """What was asked of the device before, in this thread, is done when this returns."""
         self._stream: torch.cuda.Stream | None = None
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device, priority=_FIRST)
-            torch.cuda.synchronize(device)
+            torch.cuda.current_stream(device).synchronize()
 
     def work(self) -> AbstractContextManager[object]:
         """What is asked of the device within this context goes into the stream."""

@@ -6,6 +6,7 @@ values, they are copied there.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import torch
@@ -31,6 +32,9 @@ class CudaGraphRecorder:
     before the next is replayed: replay them on one stream.
     """
 
+    _one_at_a_time = threading.Lock()
+    """A recording begins by waiting for the device, which must not be while another one is made."""
+
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = torch.cuda.Stream(device)
@@ -40,6 +44,7 @@ class CudaGraphRecorder:
         """Raises RuntimeError: the call does what a graph cannot hold, or memory is short."""
         graph = torch.cuda.CUDAGraph()
         with (
+            self._one_at_a_time,
             torch.cuda.device(self._device),
             # other threads may use the device meanwhile: the decoder's, for one
             torch.cuda.graph(
