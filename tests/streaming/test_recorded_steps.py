@@ -197,6 +197,23 @@ def test_a_warm_stage_has_recorded_all(served_model: WanS2V) -> None:
     assert tape.recorded == 2 * WINDOW * len(STEPS)
 
 
+def test_switches_ahead_take_turns_with_two_sets_of_caches(served_model: WanS2V) -> None:
+    """However many there are, nothing new is allocated, so nothing new is recorded."""
+    tape = Tape()
+    stages = [_stage(served_model, t) for t in (tape, None)]
+    for stage in stages:
+        stage.start_epoch(epoch_start())
+        stage.set_prompt(prompt("wave"))
+    for n in range(36):
+        name = "wave" if n // 7 % 2 else "talk"
+        block = conditioning(n, prompt_id=name, cache_switch=n % 7 == 0)
+        if n and block.cache_switch:
+            stages[0].expect_switch(name, n)
+            assert stages[0].prepare()
+        assert torch.equal(*(stage.process(block) for stage in stages))
+    assert tape.recorded == 2 * WINDOW * len(STEPS)
+
+
 def test_without_switches_ahead_there_is_one_set_of_caches(served_model: WanS2V) -> None:
     tape = Tape()
     warm_up(_stage(served_model, tape), served_model.config, WINDOW)

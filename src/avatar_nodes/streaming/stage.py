@@ -227,9 +227,10 @@ class Stage:
         ahead, self._ahead = self._ahead, None
         if conditioning.cache_switch and self._spare and ahead == conditioning.prompt_id:
             self._past, self._spare = self._spare, self._past
-            self._spare.clear()
         elif conditioning.cache_switch:
             self._past.switch(conditions.text)
+        if self._spare:
+            self._spare.clear()
         x = self._denoise(self._copies.to_device(x), conditions)
         self._epoch, self._next_block = epoch, self._next_block + 1
         return self._copies.to_host(x)
