@@ -305,7 +305,7 @@ class _StageParts:
         """`stage` as a denoiser with `cuda_graphs` makes it, with all its recordings. Raises
         RuntimeError: it cannot be recorded.
         """
-        steps = RecordedSteps(self._model, [_T], recorder)
+        steps = RecordedSteps(self._model, [self._t], recorder)
 
         def step() -> None:
             past, room = self._window.seen_from(0), self._window.room(0)

@@ -194,7 +194,7 @@ class GraphNodes:
             "float8": model.float8,
             "compile": model.compile,
             "cuda_graphs": model.cuda_graphs,
-            "switches": self.mode == "converse" and self.profile.conversation.cache_switch,
+            "cache_switch": self.mode == "converse" and self.profile.conversation.cache_switch,
             "sigmas": list(model.sigmas),
             "steps": steps,
             "past_blocks": model.past_blocks,

@@ -226,7 +226,7 @@ class _Passes:
     def __init__(self, model: WanS2V, record: Tape | None) -> None:
         self._model = model
         self._t = torch.tensor([700.0])
-        self._steps = None if record is None else RecordedSteps(model, [700.0], record)
+        self._steps = None if record is None else RecordedSteps(model, [self._t], record)
         self._window = PastWindow(model, [700.0], WINDOW)
         text = model.encode_text(prompt("talk").states[None])
         store = _memory(model, 1, 2, 4)

@@ -51,9 +51,9 @@ class DenoiserNode(AvatarNode):
             "Record the passes over a full window as CUDA graphs before the node is ready.",
         ),
         NodeParameter(
-            "switches",
+            "cache_switch",
             False,
-            "The caches are going to be switched ahead: record those passes, too.",
+            "The caches are going to be switched ahead: record the passes with those, too.",
         ),
         NodeParameter("sigmas", [1.0, 0.0], "Noise level before each step, and 0 at the end."),
         NodeParameter("steps", [0], "Steps that this node takes, 0 the noisiest."),
@@ -86,7 +86,7 @@ class DenoiserNode(AvatarNode):
             float8=self.value("float8"),
             compile_layers=self.value("compile"),
             cuda_graphs=self.value("cuda_graphs"),
-            switches=self.value("switches"),
+            cache_switch=self.value("cache_switch"),
             device=self.value("device"),
         )
         self._inbox = StageInbox(

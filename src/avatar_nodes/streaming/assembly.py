@@ -98,7 +98,7 @@ def build_stage(
     float8: bool = False,
     compile_layers: bool = False,
     cuda_graphs: bool = False,
-    switches: bool = False,
+    cache_switch: bool = False,
     device: str = "cpu",
 ) -> Stage:
     """A denoising stage; stages of one process on the same device share one model.
@@ -107,7 +107,7 @@ def build_stage(
     weights, beside them if the path is relative (empty: none). float8: large matrices in 8 bits.
     compile_layers: with torch.compile, and warmed up: takes minutes. cuda_graphs: the passes over a
     full window are recorded, before this returns (on a CPU: made again from the same buffers).
-    switches: caches are going to be switched ahead (`Stage.prepare`); theirs are recorded, too.
+    cache_switch: caches are going to be switched ahead (`Stage.prepare`): with those as well.
 
     Raises:
         CheckpointError, AssemblyError, ScheduleError, StageError: what does not fit, in one line.
@@ -121,7 +121,7 @@ def build_stage(
     if compile_layers:
         model.compile_serving()
     if compile_layers or cuda_graphs:
-        warm_up(stage, model.config, past_blocks, switches=switches)
+        warm_up(stage, model.config, past_blocks, switches=cache_switch)
     return stage
 
 

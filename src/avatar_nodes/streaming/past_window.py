@@ -47,6 +47,7 @@ class PastWindow:
         self._device = next(model.parameters()).device
         self._levels = tuple(levels)
         self._capacity = capacity
+        self._timesteps = [torch.tensor([level], device=self._device) for level in self._levels]
         self._caches = [RollingKVCache(capacity) for _ in self._levels]
         self._blocks: deque[_PastBlock] = deque(maxlen=capacity)
 
@@ -118,7 +119,7 @@ class PastWindow:
     def _keys_values(self, level: int, x: Tensor, conditions: Conditions) -> BlockKV:
         return self._model.block_keys_values(
             x[None],
-            torch.tensor([self._levels[level]], device=self._device),
+            self._timesteps[level],
             conditions.sound,
             conditions.text,
             conditions.sink,

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from avatar_nodes.model.dit import WanS2V
@@ -39,21 +38,16 @@ class RecordedSteps:
     fails, there is one warning, and all passes are made plainly.
     """
 
-    def __init__(self, model: WanS2V, timesteps: Sequence[float], record: Recorder) -> None:
-        """timesteps: of the stage's steps, 0..1000. record: see `recorder`."""
+    def __init__(self, model: WanS2V, timesteps: Sequence[Tensor], record: Recorder) -> None:
+        """timesteps: of the stage's steps, [1] each, 0..1000. record: see `recorder`."""
         self._model = model
-        device = next(model.parameters()).device
-        self._t = [torch.tensor([t], device=device) for t in timesteps]
+        self._timesteps = tuple(timesteps)
         self._record: Recorder | None = record
         self._inputs: StepInputs | None = None
         self._calls: dict[_Key, Call] = {}
         self._replays: dict[_Key, Call] = {}
         self.failure = ""
         """Why passes are no longer recorded; empty: they are."""
-
-    def __len__(self) -> int:
-        """How many passes are recorded."""
-        return len(self._replays)
 
     def velocity(
         self, step: int, x: Tensor, conditions: Conditions, past: tuple[BlockKV, ...],
@@ -94,7 +88,7 @@ class RecordedSteps:
     def _call(
         self, inputs: StepInputs, key: _Key, past: tuple[BlockKV, ...], room: BlockKV | None
     ) -> Call:
-        t, memory = self._t[key.step], inputs.memory if key.memory else None
+        t, memory = self._timesteps[key.step], inputs.memory if key.memory else None
 
         def forward() -> None:
             velocity, _ = self._model.forward_block(

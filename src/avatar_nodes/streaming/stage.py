@@ -95,9 +95,10 @@ class Stage:
         self._clean = kv_cache == "clean"
         timesteps = [schedule.timestep(step) for step in steps]
         levels = [0.0] if self._clean else timesteps
+        self._timesteps = [torch.tensor([t], device=self._device) for t in timesteps]
         self._recorded: RecordedSteps | None = None
         if recorder is not None and rolling_rope:
-            self._recorded = RecordedSteps(model, timesteps, recorder)
+            self._recorded = RecordedSteps(model, self._timesteps, recorder)
         self._copies = HostCopies(self._device)
         self._past = PastWindow(model, levels, past_blocks)
         self._spare: PastWindow | None = None
@@ -258,10 +259,9 @@ class Stage:
         if self._recorded is not None and self._past.is_full:
             velocity, kv = self._recorded.velocity(index, x, conditions, past, room), room
         else:
-            t = torch.tensor([self._schedule.timestep(self.steps[index])], device=self._device)
             batch, kv = self._model.forward_block(
-                x[None], t, *conditions[:3], past, sink_position=conditions.sink_position,
-                memory=conditions.memory, room=room,
+                x[None], self._timesteps[index], *conditions[:3], past,
+                sink_position=conditions.sink_position, memory=conditions.memory, room=room,
             )  # fmt: skip
             velocity = batch[0]
         if kv is not None and not self._clean:
