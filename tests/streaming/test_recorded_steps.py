@@ -11,6 +11,7 @@ import pytest
 import torch
 from support.streams import AUDIO, LATENT, SEED, conditioning, epoch_start, prompt, random_tensor
 from torch import Tensor
+from torch._dynamo.utils import counters
 
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.streaming.block import BlockContext, Memory, Sink
@@ -195,6 +196,24 @@ def test_a_warm_stage_has_recorded_all(served_model: WanS2V) -> None:
     assert tape.recorded == 2 * WINDOW * len(STEPS)
     assert _assert_same(_eventful_stream, stage, _stage(served_model, None), served_model) == 38
     assert tape.recorded == 2 * WINDOW * len(STEPS)
+
+
+def test_what_is_compiled_is_compiled_before_it_is_recorded(served_model: WanS2V) -> None:
+    """A compiler cannot work within a recording, so a warm stage has nothing left to compile."""
+    tape = Tape()
+    stages = [_stage(served_model, t) for t in (tape, None)]
+    layers = served_model.block_layer, served_model.sink_layer
+    try:
+        served_model.compile_serving(backend="aot_eager")  # captured as ever, but no C++
+        warm_up(stages[0], served_model.config, WINDOW, switches=True)
+        compiled = counters["stats"]["unique_graphs"]
+        assert compiled and tape.recorded == 2 * WINDOW * len(STEPS)
+        for _ in _eventful_stream(stages[0], served_model):
+            assert counters["stats"]["unique_graphs"] == compiled
+        assert tape.recorded == 2 * WINDOW * len(STEPS)
+        assert _assert_same(_eventful_stream, *stages, served_model) == 38
+    finally:
+        served_model.block_layer, served_model.sink_layer = layers
 
 
 def test_switches_ahead_take_turns_with_two_sets_of_caches(served_model: WanS2V) -> None:
