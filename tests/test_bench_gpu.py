@@ -14,6 +14,14 @@ pytest.importorskip("diffusers", reason="needs the packages of requirements/larg
 from avatar_nodes.cli import main
 
 PARTS = {"stage", "sink prefill", "cache switch", "decode"}
+COPIES = {
+    ("input copies", "latent and sound"),
+    ("input copies", "new prompt and sink"),
+    ("to the device", "latent"),
+    ("to the host", "latent"),
+    ("to the host", "4 pictures"),
+    ("to the host", "4 pictures, pageable"),
+}
 
 
 def _run(*options: str) -> Result:
@@ -29,10 +37,16 @@ def test_a_small_model_on_the_cpu(tmp_path: Path) -> None:
     assert result["peak_tflops"] > 0 and result["peak_gb_per_s"] > 0
     assert [(size["width"], size["height"]) for size in result["sizes"]] == [(64, 64), (96, 64)]
     for size in result["sizes"]:
-        assert {timing["part"] for timing in size["timings"]} == PARTS
+        assert {timing["part"] for timing in size["timings"]} == PARTS | {p for p, _ in COPIES}
         assert all(timing["ms"] > 0 and not timing["error"] for timing in size["timings"])
-        assert all(timing["floor_ms"] > 0 for timing in size["timings"])
-        assert {t["mode"] for t in size["timings"]} == {"eager", "eager, e4m3"}
+        to_host = ("to the host", "to the device")
+        assert all((t["floor_ms"] or 0) > 0 or t["part"] in to_host for t in size["timings"])
+        copies = [(t["part"], t["mode"]) for t in size["timings"] if t["part"] not in PARTS]
+        assert len(copies) == len(COPIES) and set(copies) == COPIES
+        stage = {t["mode"] for t in size["timings"] if t["part"] == "stage"}
+        assert stage == {"eager", "recorded", "eager, e4m3", "recorded, e4m3"}
+        others = PARTS - {"stage"}
+        assert {t["mode"] for t in size["timings"] if t["part"] in others} <= stage
         ms = {part: min(t["ms"] for t in size["timings"] if t["part"] == part) for part in PARTS}
         rates = size["frames_per_s"]
         assert rates["1"] == pytest.approx(12_000 / (4 * ms["stage"] + ms["decode"]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
@@ -15,14 +15,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
+from avatar_nodes.model.attention import LayerKV
+from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS, AudioTokens
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.float8 import use_float8
 from avatar_nodes.model.heavy_layers import is_heavy
-from avatar_nodes.model.kv import BlockKV
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+from avatar_nodes.streaming.host_copies import HostCopies
+from avatar_nodes.streaming.past_window import Conditions, PastWindow
+from avatar_nodes.streaming.recorded_steps import RecordedSteps
+from avatar_nodes.streaming.recorder import Recorder, recorder_for
+from avatar_nodes.streaming.step_inputs import StepInputs
 
 Scale = Literal["wan_s2v_14b", "small"]
 STEPS = 4
@@ -119,16 +124,42 @@ class GpuBenchmark:
         stage = self._floor(parts.stage, weights + parts.cached_bytes, peak)
         sink = self._floor(parts.sink, weights, peak)
         switch = self._floor(parts.switch, 3 * weights, peak)
+        graph = ("CUDA graph" if self._cuda else "recorded") + kind
         yield self._timed("stage", f"eager{kind}", parts.stage, stage)
         yield self._timed("sink prefill", f"eager{kind}", parts.sink, sink)
         yield self._timed("cache switch", f"eager{kind}", parts.switch, switch)
+        yield self._recorded(graph, parts, stage)
+        if not float8:  # what goes in and out is the same
+            yield from self._copies(parts, peak)
         if not self._cuda:
             return
-        yield self._graphed("stage", f"CUDA graph{kind}", parts.stage, stage)
         model.compile_serving()
         yield self._timed("stage", f"compiled{kind}", parts.stage, stage)
         yield self._timed("cache switch", f"compiled{kind}", parts.switch, switch)
-        yield self._graphed("stage", f"compiled, CUDA graph{kind}", parts.stage, stage)
+        yield self._recorded(f"compiled, {graph}", parts, stage)
+
+    def _recorded(self, mode: str, parts: _StageParts, floor_ms: float) -> Timing:
+        """A stage through what the nodes replay; the block's latent is copied in."""
+        try:
+            step = parts.recorded(recorder_for(self._device))
+        except RuntimeError as error:
+            return Timing("stage", mode, None, floor_ms, str(error)[:200])
+        return self._timed("stage", mode, step, floor_ms)
+
+    def _copies(self, parts: _StageParts, peak: Peak) -> Iterator[Timing]:
+        """What a replay copies into its buffers, and what goes to the host and comes from there."""
+        inputs, everything = parts.inputs(), parts.inputs(anew=True)
+        block, prompt = (
+            2000 * size / peak.bytes for size in (parts.block_bytes, parts.condition_bytes)
+        )
+        yield self._timed("input copies", "latent and sound", inputs, block)
+        yield self._timed("input copies", "new prompt and sink", everything, block + prompt)
+        copies, rows = HostCopies(self._device), parts.pictures()
+        host = parts.latent.cpu()
+        yield self._timed("to the device", "latent", lambda: copies.to_device(host))
+        yield self._timed("to the host", "latent", lambda: copies.to_host(parts.latent))
+        yield self._timed("to the host", "4 pictures", lambda: copies.to_host(rows))
+        yield self._timed("to the host", "4 pictures, pageable", rows.cpu)
 
     def _decoder(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
         from diffusers import AutoencoderKLWan
@@ -177,7 +208,9 @@ class GpuBenchmark:
             call()
         return 1000 * max(counter.get_total_flops() / peak.flops, traffic / peak.bytes)
 
-    def _timed(self, part: str, mode: str, call: Callable[[], object], floor_ms: float) -> Timing:
+    def _timed(
+        self, part: str, mode: str, call: Callable[[], object], floor_ms: float | None = None
+    ) -> Timing:
         try:
             return Timing(part, mode, 1000 * self._seconds(call), floor_ms)
         except Exception as error:  # a mode that this machine lacks leaves the others to measure
@@ -231,35 +264,85 @@ class _StageParts:
         states = torch.randn(1, config.text_len, config.text_dim, device=device)
         self._text = model.encode_text(states)
         self._still = self._x[:, :, :1].contiguous()
-        self._sink = model.prefill_sink(self._still, self._text)
-        self._past: list[BlockKV] = []
+        sink = model.prefill_sink(self._still, self._text)
+        self._conditions = Conditions(self._sound, self._text, sink, None, config.sink_position)
+        self._window = PastWindow(model, [_T], config.past_blocks)
         for _ in range(config.past_blocks):
-            self._past.append(self._keys_values())
+            self._window.take(self._conditions, [self.latent])
+
+    @property
+    def latent(self) -> Tensor:
+        """A block's, float32 [C, 3, H, W]."""
+        return self._x[0]
+
+    @property
+    def block_bytes(self) -> int:
+        """Latent and sound of a block."""
+        return self._x.nbytes + sum(part.nbytes for part in self._sound)
+
+    @property
+    def condition_bytes(self) -> int:
+        """Keys and values of prompt and sink."""
+        return _bytes([self._text.layers, self._conditions.sink.layers])
 
     @property
     def cached_bytes(self) -> int:
         """What a stage reads of its caches."""
-        kept = [self._text.layers, self._sink.layers, *(block.layers for block in self._past)]
-        return sum(kv.k.nbytes + kv.v.nbytes for layers in kept for kv in layers)
+        past = [block.layers for block in self._window.seen_from(0)]
+        return self.condition_bytes + _bytes(past)
 
-    def stage(self) -> Tensor:
-        return self._model.forward_block(
-            self._x, self._t, self._sound, self._text, self._sink, self._past
-        )[0]
+    def pictures(self) -> Tensor:
+        """Those that one latent frame makes, uint8 [4, H, W, 3]."""
+        rows, columns = (SPATIAL_STRIDE * side for side in self._x.shape[-2:])
+        return torch.zeros(4, rows, columns, 3, dtype=torch.uint8, device=self._x.device)
+
+    def stage(self) -> None:
+        past, room = self._window.seen_from(0), self._window.room(0)
+        _, kv = self._model.forward_block(self._x, self._t, *self._conditions[:3], past, room=room)
+        self._window.put(0, kv)
+
+    def recorded(self, recorder: Recorder) -> Callable[[], None]:
+        """`stage` as a denoiser with `cuda_graphs` makes it, with all its recordings. Raises
+        RuntimeError: it cannot be recorded.
+        """
+        steps = RecordedSteps(self._model, [self._t], recorder)
+
+        def step() -> None:
+            past, room = self._window.seen_from(0), self._window.room(0)
+            assert room is not None
+            steps.velocity(0, self.latent, self._conditions, past, room)
+            self._window.put(0, room)
+
+        for _ in range(2 * self._model.config.past_blocks):
+            step()
+        if steps.failure:
+            raise RuntimeError(steps.failure)
+        return step
+
+    def inputs(self, *, anew: bool = False) -> Callable[[], None]:
+        """Copies a block's latent and sound into the buffers of a recording; anew: prompt and sink,
+        too.
+        """
+        inputs = StepInputs(self.latent, self._conditions)
+
+        def load() -> None:
+            if anew:
+                inputs.release()
+            sound = AudioTokens(*self._sound)  # of another block
+            inputs.load(self.latent, self._conditions._replace(sound=sound))
+
+        return load
 
     def sink(self) -> object:
         return self._model.prefill_sink(self._still, self._text)
 
     def switch(self) -> None:
         """The caches of one step, rebuilt under another prompt."""
-        for seen in range(len(self._past)):
-            self._keys_values(seen)
+        self._window.switch(self._text)
 
-    def _keys_values(self, seen: int | None = None) -> BlockKV:
-        past = self._past if seen is None else self._past[:seen]
-        return self._model.block_keys_values(
-            self._x, self._t, self._sound, self._text, self._sink, past
-        )
+
+def _bytes(layers: Iterable[Sequence[LayerKV]]) -> int:
+    return sum(part.nbytes for kvs in layers for kv in kvs for part in kv)
 
 
 def _fill(module: nn.Module, dtype_of: Callable[[str], torch.dtype], device: torch.device) -> None:

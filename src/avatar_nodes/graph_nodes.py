@@ -193,6 +193,8 @@ class GraphNodes:
             "dtype": model.dtype,
             "float8": model.float8,
             "compile": model.compile,
+            "cuda_graphs": model.cuda_graphs,
+            "cache_switch": self.mode == "converse" and self.profile.conversation.cache_switch,
             "sigmas": list(model.sigmas),
             "steps": steps,
             "past_blocks": model.past_blocks,

@@ -78,6 +78,7 @@ def start_pipeline(graph: Graph) -> Pipeline:
                 dtype=model.dtype,
                 float8=model.float8,
                 compile_layers=model.compile,
+                cuda_graphs=model.cuda_graphs,
                 device=node.device or "cpu",
             )
             for node in graph.nodes

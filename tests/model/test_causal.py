@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.testing import assert_close
 
+from avatar_nodes.model.attention import LayerKV
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.kv import BlockKV
@@ -72,6 +73,46 @@ def test_keys_and_values_alone_are_the_same_bits(small_model: WanS2V, clip: _Cli
         for mine, other in zip(kv.layers, expected.layers, strict=True):
             assert torch.equal(mine.k, other.k) and torch.equal(mine.v, other.v)
         past.append(kv)
+
+
+@torch.no_grad()
+def test_keys_and_values_may_replace_those_of_the_oldest_block(
+    small_model: WanS2V, clip: _Clip
+) -> None:
+    """It is read before it is overwritten, layer by layer."""
+    model = small_model.serving()
+    text = model.encode_text(clip.prompts[:1])
+    sink = model.prefill_sink(clip.sink[:1], text)
+    past: list[BlockKV] = []
+    for n in range(BLOCKS):
+        arguments = clip.x[:1, n], clip.t[:1, n], model.encode_audio(clip.audio[:1, n]), text, sink
+        expected, kv = model.forward_block(*arguments, past)
+        alone = model.block_keys_values(*arguments, _copied(past), room=None)
+        if len(past) == 2:
+            for method in (model.forward_block, model.block_keys_values):
+                taken = _copied(past)
+                made = method(*arguments, taken, room=taken[0])
+                if isinstance(made, tuple):
+                    assert torch.equal(made[0], expected)
+                    made = made[1]
+                assert made is taken[0]
+                for mine, other in zip(made.layers, alone.layers, strict=True):
+                    assert torch.equal(mine.k, other.k) and torch.equal(mine.v, other.v)
+        past = [*past, kv][-2:]
+
+
+def _copied(past: list[BlockKV]) -> list[BlockKV]:
+    return [
+        BlockKV(tuple(LayerKV(kv.k.clone(), kv.v.clone()) for kv in block.layers)) for block in past
+    ]
+
+
+@torch.no_grad()
+def test_a_sink_keeps_no_more_than_its_keys_and_values(small_model: WanS2V, clip: _Clip) -> None:
+    model = small_model.serving()
+    sink = model.prefill_sink(clip.sink[:1], model.encode_text(clip.prompts[:1]))
+    for kv in sink.layers:
+        assert all(part.untyped_storage().nbytes() == part.nbytes for part in kv)
 
 
 def test_states_of_each_block_equal_a_prompt_table(small_model: WanS2V, clip: _Clip) -> None:

@@ -24,6 +24,17 @@ def test_against_the_reference(case: str) -> None:
     assert_close(turned, _half_split_channels(data[f"{case}.out"]), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("given", [torch.float32, torch.bfloat16])
+def test_rounded_afterwards(given: torch.dtype) -> None:
+    """In another dtype it is the float32 result, rounded."""
+    torch.manual_seed(0)
+    x = torch.randn(2, 5, 3, 64).to(given)
+    table = rope_table(torch.randint(-50, 50, (5, 3)), 64)
+    turned = rotate(x, table)
+    assert turned.dtype == torch.float32
+    assert torch.equal(rotate(x, table, torch.bfloat16), turned.to(torch.bfloat16))
+
+
 def test_pairs_of_the_public_model() -> None:
     assert axis_pairs(128) == (22, 21, 21)
     assert axis_pairs(32) == (6, 5, 5)

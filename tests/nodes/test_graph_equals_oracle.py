@@ -93,6 +93,23 @@ def test_same_frames_without_parts_of_the_method(
     assert np.array_equal(np.stack(listener.frames), expected), running.logs()
 
 
+def test_same_frames_from_recorded_passes(
+    oracle: np.ndarray,
+    checkpoint: Path,
+    speech: Path,
+    tmp_path: Path,
+    processes: ProcessGroup,
+    spinner: Spinner,
+) -> None:
+    """A CPU replays a recording by making the same calls on the same buffers."""
+    shared = "all: [microphone, conductor, denoiser_1, denoiser_2, decoder, presenter]"
+    file = write_tiny_profile(tmp_path, checkpoint, denoisers=[[0], [1, 2, 3]], processes=shared)
+    profile = with_values(load_profile(str(file)), {"model": {"cuda_graphs": True}})
+    graph = Graph.from_profile(profile, mode="render", audio=speech)
+    running, listener = _played(graph, tmp_path, processes, spinner)
+    assert np.array_equal(np.stack(listener.frames), oracle), running.logs()
+
+
 def _played(
     graph: Graph, folder: Path, processes: ProcessGroup, spinner: Spinner
 ) -> tuple[GraphUnderTest, Listener]:

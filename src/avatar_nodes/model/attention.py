@@ -20,6 +20,12 @@ class LayerKV(NamedTuple):
     k: Tensor
     v: Tensor
 
+    def copy_(self, other: LayerKV) -> LayerKV:
+        """Overwrites both with those of `other`."""
+        self.k.copy_(other.k)
+        self.v.copy_(other.v)
+        return self
+
 
 class RMSNorm(nn.Module):
     """Root-mean-square norm over the last axis, with a learned weight."""

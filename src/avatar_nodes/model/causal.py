@@ -83,7 +83,7 @@ def prefill_sink(
     for index, block in enumerate(model.layers):
         last = index + 1 == len(model.layers)
         x, kv = block(model.sink_layer, x, time.rows, rope, None if last else text.layers[index])
-        layers.append(kv)
+        layers.append(LayerKV(kv.k, kv.v.contiguous()))  # a part of q, k and v, which are let go
     return tuple(layers)
 
 
@@ -116,9 +116,13 @@ class Seen(NamedTuple):
 
 def denoise_block(
     model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, seen: Seen,
-    sink_position: int,
+    sink_position: int, room: BlockKV | None = None,
 ) -> tuple[Tensor, BlockKV]:  # fmt: skip
-    """One block's tokens [B, S, dim] at t [B] -> head output [B, S, patch], keys and values."""
+    """One block's tokens [B, S, dim] at t [B] -> head output [B, S, patch], keys and values.
+
+    room: buffers that these are put into, a layer's when it has read the past: so they may be those
+    of a past block.
+    """
     time = model.time(t)
     ropes = (rope.at_distance[0], rope.keys_with_sink_at(sink_position, len(seen.past)))
     x = tokens
@@ -126,13 +130,13 @@ def denoise_block(
     for index, block in enumerate(model.layers):
         inject = model.audio_injector.at(index)
         x, kv = block(model.block_layer, inject, x, time.rows, sound, ropes, *seen.layer(index))
-        layers.append(kv)
-    return model.head(x, time.embedding), BlockKV(tuple(layers))
+        layers.append(_put(room, index, kv))
+    return model.head(x, time.embedding), room or BlockKV(tuple(layers))
 
 
 def block_keys_values(
     model: WanS2V, tokens: Tensor, t: Tensor, sound: AudioTokens, rope: WindowRope, seen: Seen,
-    sink_position: int,
+    sink_position: int, room: BlockKV | None = None,
 ) -> BlockKV:  # fmt: skip
     """The keys and values that `denoise_block` gives; what only its velocity needs is left out."""
     time = model.time(t)
@@ -143,9 +147,14 @@ def block_keys_values(
     for index, block in enumerate(first):
         inject = model.audio_injector.at(index)
         x, kv = block(model.block_layer, inject, x, time.rows, sound, ropes, *seen.layer(index))
-        layers.append(kv)
-    layers.append(last(_layer_keys_values, x, time.rows))
-    return BlockKV(tuple(layers))
+        layers.append(_put(room, index, kv))
+    layers.append(_put(room, len(layers), last(_layer_keys_values, x, time.rows)))
+    return room or BlockKV(tuple(layers))
+
+
+def _put(room: BlockKV | None, layer: int, kv: LayerKV) -> LayerKV:
+    """A layer's keys and values in their place, if they have one."""
+    return kv if room is None else room.layers[layer].copy_(kv)
 
 
 def _layer_keys_values(block: WanBlock, x: Tensor, time_rows: Tensor) -> LayerKV:
@@ -161,11 +170,12 @@ def block_layer(
     modulation = block.modulated(time_rows)
     q, kv = block.qkv(x, modulation)
     window = [*seen, kv]
-    keys = rotate(torch.cat([part.k for part in window], dim=1), ropes[1])
     values = torch.cat([part.v for part in window], dim=1)
+    keys = rotate(torch.cat([part.k for part in window], dim=1), ropes[1], values.dtype)
     if memory is not None:
         keys, values = _after_the_sink(seen[0].k.shape[1], keys, values, memory)
-    x = block.finish(x, attend(rotate(q, ropes[0]), keys, values), modulation, text)
+    attended = attend(rotate(q, ropes[0], values.dtype), keys, values)
+    x = block.finish(x, attended, modulation, text)
     return (x if inject is None else inject(x, sound)), kv
 
 
@@ -173,7 +183,7 @@ def _after_the_sink(
     sink: int, keys: Tensor, values: Tensor, memory: LayerKV
 ) -> tuple[Tensor, Tensor]:
     """Memory, put into a window behind its `sink` tokens."""
-    before, after = keys.to(values.dtype).tensor_split([sink], dim=1)
+    before, after = keys.tensor_split([sink], dim=1)
     first, later = values.tensor_split([sink], dim=1)
     return torch.cat([before, memory.k, after], dim=1), torch.cat([first, memory.v, later], dim=1)
 

@@ -102,32 +102,34 @@ class WanS2V(nn.Module):
     def forward_block(
         self, x: Tensor, t: Tensor, audio: Tensor | AudioTokens, text: TextKV, sink: SinkKV,
         past: Sequence[BlockKV] = (), *, sink_position: int | None = None,
-        memory: MemoryKV | None = None,
+        memory: MemoryKV | None = None, room: BlockKV | None = None,
     ) -> tuple[Tensor, BlockKV]:  # fmt: skip
         """Velocity of one block and its keys and values.
 
         x [B, C, 3, H, W] at t [B]; audio [B, layers, D, 17], 5 columns of context and 12 of its
         own, or what `encode_audio` made of them; past: at most `past_blocks` blocks at the same
         noise level, oldest first; sink_position: where the sink is, seen from the block, in latent
-        frames (default: where the configuration has it, as in training); memory: what it remembers.
+        frames (default: where the configuration has it, as in training); memory: what it remembers;
+        room: buffers that the keys and values are put into, and that are given back; they may be
+        those of a block of `past`.
         """
         tokens, rope = self._noisy_tokens(x), self._window_rope(x)
         where = self.config.sink_position if sink_position is None else sink_position
         sound = audio if isinstance(audio, AudioTokens) else self.encode_audio(audio)
         seen = Seen(text, sink, past, memory)
-        out, kv = causal.denoise_block(self, tokens, t, sound, rope, seen, where)
+        out, kv = causal.denoise_block(self, tokens, t, sound, rope, seen, where, room)
         return self._velocity(out, x, t, sink.latent), kv
 
     def block_keys_values(
         self, x: Tensor, t: Tensor, audio: AudioTokens, text: TextKV, sink: SinkKV,
         past: Sequence[BlockKV] = (), *, sink_position: int | None = None,
-        memory: MemoryKV | None = None,
+        memory: MemoryKV | None = None, room: BlockKV | None = None,
     ) -> BlockKV:  # fmt: skip
         """The keys and values of `forward_block`, bit for bit, in less time: without a velocity."""
         where = self.config.sink_position if sink_position is None else sink_position
         tokens, rope = self._noisy_tokens(x), self._window_rope(x)
         seen = Seen(text, sink, past, memory)
-        return causal.block_keys_values(self, tokens, t, audio, rope, seen, where)
+        return causal.block_keys_values(self, tokens, t, audio, rope, seen, where, room)
 
     def prefill_memory_frame(self, tokens: Tensor) -> tuple[LayerKV, ...]:
         """Un-rotated keys and values of remembered frames [B, tokens, dim] in every layer."""

@@ -72,12 +72,14 @@ def coarse_positions(times: Sequence[int], rows: int, columns: int, cells: int) 
     return positions
 
 
-def rotate(x: Tensor, table: RopeTable) -> Tensor:
-    """Rotates x [..., tokens, heads, head_dim], channels in half-split order; float32."""
+def rotate(x: Tensor, table: RopeTable, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Rotates x [..., tokens, heads, head_dim], channels in half-split order: in float32, but the
+    result is rounded to `dtype`, each half by itself, which moves fewer bytes than both at once.
+    """
     first, second = x.float().chunk(2, dim=-1)
     cos, sin = table
     turned = (
         torch.addcmul(first * cos, second, sin, value=-1),
         torch.addcmul(first * sin, second, cos),
     )
-    return torch.cat(turned, dim=-1)
+    return torch.cat([half.to(dtype) for half in turned], dim=-1)

@@ -50,7 +50,7 @@ class WanVAE:
             for values in (self.network.config.latents_mean, self.network.config.latents_std)
         )
         self._mean, self._std = mean, std
-        self._dtype, self._device = like.dtype, like.device
+        self._dtype, self.device = like.dtype, like.device
         layers = [type(layer).__name__ for layer in self.network.decoder.modules()]
         self._memories = layers.count("WanCausalConv3d")
 
@@ -70,7 +70,7 @@ class WanVAE:
                 f"frames {tuple(frames.shape)}: need 1 + 4k frames and sides that are multiples of"
                 f" {SPATIAL_STRIDE}"
             )
-        video = frames.transpose(1, 2).to(self._device, self._dtype)
+        video = frames.transpose(1, 2).to(self.device, self._dtype)
         z = self.network.encode(video).latent_dist.mode().float()
         return ((z - self._mean) / self._std).transpose(1, 2)
 
@@ -78,7 +78,7 @@ class WanVAE:
         """Frames [B, 4F, 3, 8h, 8w] of the latents [B, F, C, h, w] that come after `state`, and the
         new state. None begins a stream: its first latent is one frame, so there are 4F - 3.
         """
-        z = z.transpose(1, 2).to(self._device, torch.float32) * self._std + self._mean
+        z = z.transpose(1, 2).to(self.device, torch.float32) * self._std + self._mean
         z = self.network.post_quant_conv(z.to(self._dtype))
         kept: WanState = [None] * self._memories if state is None else list(state)
         frames = []

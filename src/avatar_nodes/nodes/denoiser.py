@@ -45,6 +45,16 @@ class DenoiserNode(AvatarNode):
         NodeParameter("dtype", "float32", "Number format of the model."),
         NodeParameter("float8", False, "Large matrices in 8 bits."),
         NodeParameter("compile", False, "Compile the layers before the node is ready."),
+        NodeParameter(
+            "cuda_graphs",
+            False,
+            "Record the passes over a full window as CUDA graphs before the node is ready.",
+        ),
+        NodeParameter(
+            "cache_switch",
+            False,
+            "The caches are going to be switched ahead: record the passes with those, too.",
+        ),
         NodeParameter("sigmas", [1.0, 0.0], "Noise level before each step, and 0 at the end."),
         NodeParameter("steps", [0], "Steps that this node takes, 0 the noisiest."),
         NodeParameter("past_blocks", 2, "Past blocks that a block attends to.", 0, 64),
@@ -75,6 +85,8 @@ class DenoiserNode(AvatarNode):
             dtype=self.value("dtype"),
             float8=self.value("float8"),
             compile_layers=self.value("compile"),
+            cuda_graphs=self.value("cuda_graphs"),
+            cache_switch=self.value("cache_switch"),
             device=self.value("device"),
         )
         self._inbox = StageInbox(

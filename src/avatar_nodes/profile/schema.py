@@ -63,6 +63,12 @@ class ModelSection(Section):
         description="Compile the denoisers' layers (torch.compile; needs a C++ compiler, on GPUs"
         " Triton). They are then ready minutes later, and faster on a GPU.",
     )
+    cuda_graphs: bool = Field(
+        default=False,
+        description="Record the denoisers' passes over a full window as CUDA graphs, before they"
+        " are ready, and replay them: one call each. Without `rolling_rope` there is nothing to"
+        " record; a CPU makes the same calls again.",
+    )
     sigmas: list[Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
         min_length=2,
         max_length=101,

@@ -33,6 +33,7 @@ from avatar_nodes.streaming.frame_features import FrameFeatures, PooledLatents, 
 from avatar_nodes.streaming.key_frames import KeyFrameRules, Policy
 from avatar_nodes.streaming.memory_stage import MemoryStage
 from avatar_nodes.streaming.pipeline import AAS_FROM_BLOCK, Pipeline
+from avatar_nodes.streaming.recorder import recorder_for
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.stage import KVCacheKind, Stage
 from avatar_nodes.streaming.warm_up import warm_up
@@ -96,13 +97,17 @@ def build_stage(
     dtype: str = "float32",
     float8: bool = False,
     compile_layers: bool = False,
+    cuda_graphs: bool = False,
+    cache_switch: bool = False,
     device: str = "cpu",
 ) -> Stage:
     """A denoising stage; stages of one process on the same device share one model.
 
     size: width and height of the pictures, see `read_config`. lora: a file to merge into the
     weights, beside them if the path is relative (empty: none). float8: large matrices in 8 bits.
-    compile_layers: with torch.compile, and warmed up: takes minutes.
+    compile_layers: with torch.compile, and warmed up: takes minutes. cuda_graphs: the passes over a
+    full window are recorded, before this returns (on a CPU: made again from the same buffers).
+    cache_switch: caches are going to be switched ahead (`Stage.prepare`): with those as well.
 
     Raises:
         CheckpointError, AssemblyError, ScheduleError, StageError: what does not fit, in one line.
@@ -111,11 +116,12 @@ def build_stage(
     model = _model(Path(checkpoint).resolve(), dtype, checked_device(device), size, adapter, float8)
     stage = Stage(
         model, Schedule(sigmas), steps, past_blocks=past_blocks, rolling_rope=rolling_rope,
-        kv_cache=kv_cache,
+        kv_cache=kv_cache, recorder=recorder_for(torch.device(device)) if cuda_graphs else None,
     )  # fmt: skip
     if compile_layers:
         model.compile_serving()
-        warm_up(stage, model.config, past_blocks)
+    if compile_layers or cuda_graphs:
+        warm_up(stage, model.config, past_blocks, switches=cache_switch)
     return stage
 
 

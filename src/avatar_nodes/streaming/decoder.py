@@ -10,6 +10,8 @@ from torch import Tensor
 
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, DecoderState, TinyVAE, channels_last
 from avatar_nodes.streaming.block import EpochStart
+from avatar_nodes.streaming.host_copies import HostCopies
+from avatar_nodes.streaming.own_stream import OwnStream
 
 
 class StreamingDecoder(Protocol):
@@ -61,6 +63,8 @@ class TinyStreamingDecoder:
         self._device = torch.device(device)
         self._dtype = dtype
         self._state: DecoderState | None = None
+        self._copies = HostCopies(self._device)
+        self._stream = OwnStream(self._device)
 
     def reset(self) -> None:
         """Forget the stream; the next latent is decoded as a first one."""
@@ -76,13 +80,14 @@ class TinyStreamingDecoder:
         channels = self._vae.config.latent_channels
         if latent.ndim != 4 or latent.shape[0] != channels:
             raise ValueError(f"latent {tuple(latent.shape)}: expected [{channels}, F, h, w]")
-        parts = [self._decode(one) for one in latent.split(1, dim=1)]
+        with self._stream.work():
+            parts = [self._decode(one) for one in latent.split(1, dim=1)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _decode(self, latent: Tensor) -> np.ndarray:
-        z = latent.to(self._device, self._dtype).transpose(0, 1).unsqueeze(0)
+        z = self._copies.to_device(latent).to(self._dtype).transpose(0, 1).unsqueeze(0)
         frames, self._state = self._vae.decode(z, self._state)
-        return pixels_of(frames[0])
+        return pixels_of(frames[0], self._copies)
 
     @torch.inference_mode()
     def encode_reference(self, image: np.ndarray) -> Tensor:
@@ -96,10 +101,13 @@ class TinyStreamingDecoder:
         return self._vae.encode(still)[0].transpose(0, 1).float().cpu().contiguous()
 
 
-def pixels_of(frames: Tensor) -> np.ndarray:
-    """Frames [n, 3, H, W] in about -1..1 -> uint8 RGB [n, H, W, 3]."""
+def pixels_of(frames: Tensor, copies: HostCopies | None = None) -> np.ndarray:
+    """Frames [n, 3, H, W] in about -1..1 -> uint8 RGB [n, H, W, 3]; copies: how they leave the
+    device.
+    """
     pixels = frames.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    rows = pixels.permute(0, 2, 3, 1).contiguous()
+    return (rows.cpu() if copies is None else copies.to_host(rows)).numpy()
 
 
 def frame_of(image: np.ndarray) -> Tensor:

@@ -32,22 +32,31 @@ class Conditions(NamedTuple):
 class _PastBlock(NamedTuple):
     conditions: Conditions
     inputs: tuple[Tensor, ...]
-    """For each level what the model saw of the block, float32 [C, 3, H, W] on the CPU."""
+    """For each level what the model saw of the block, float32 [C, 3, H, W] on its device."""
 
 
 class PastWindow:
-    """The last `capacity` blocks at each of `levels` (timesteps, 0..1000), a cache for each."""
+    """The last `capacity` blocks at each of `levels` (timesteps, 0..1000), a cache for each.
+
+    A block joins in two steps: `put` at every level, then `join`. One that is given up between the
+    two leaves a window that is good for `clear` only.
+    """
 
     def __init__(self, model: WanS2V, levels: Sequence[float], capacity: int) -> None:
         self._model = model
         self._device = next(model.parameters()).device
         self._levels = tuple(levels)
         self._capacity = capacity
+        self._timesteps = [torch.tensor([level], device=self._device) for level in self._levels]
         self._caches = [RollingKVCache(capacity) for _ in self._levels]
         self._blocks: deque[_PastBlock] = deque(maxlen=capacity)
 
     def __len__(self) -> int:
         return len(self._blocks)
+
+    def empty(self) -> PastWindow:
+        """Another one of the same kind, without a block."""
+        return PastWindow(self._model, self._levels, self._capacity)
 
     def clear(self) -> None:
         """Forgets every block."""
@@ -55,27 +64,37 @@ class PastWindow:
         for cache in self._caches:
             cache.clear()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next block takes the place of the oldest."""
+        return len(self._blocks) == self._capacity
+
     def seen_from(self, level: int) -> tuple[BlockKV, ...]:
         """Keys and values at the level with this index, oldest block first."""
         return self._caches[level].blocks
 
-    def append(
-        self, conditions: Conditions, inputs: Sequence[Tensor], kvs: Sequence[BlockKV]
-    ) -> None:
-        """A block joins whose keys and values of every level are known."""
-        for cache, kv in zip(self._caches, kvs, strict=True):
-            cache.append(kv)
+    def room(self, level: int) -> BlockKV | None:
+        """Buffers for the next block's keys and values at this level, which `put` then does not
+        have to copy: see `RollingKVCache.room`.
+        """
+        return self._caches[level].room
+
+    def put(self, level: int, kv: BlockKV) -> None:
+        """The next block's keys and values at one level."""
+        self._caches[level].append(kv)
+
+    def join(self, conditions: Conditions, inputs: Sequence[Tensor]) -> None:
+        """The block that was `put` at every level is part of the past."""
         self._blocks.append(_PastBlock(conditions, tuple(inputs)))
 
     def take(self, conditions: Conditions, inputs: Sequence[Tensor]) -> None:
         """A block joins; its keys and values are computed from its inputs (one for each level), the
         sink and the blocks that are here.
         """
-        kvs = [
-            self._keys_values(level, x, conditions)
-            for level, x in zip(range(len(self._levels)), inputs, strict=True)
-        ]
-        self.append(conditions, inputs, kvs)
+        inputs = [x.to(self._device) for x in inputs]
+        for level, x in zip(range(len(self._levels)), inputs, strict=True):
+            self.put(level, self._keys_values(level, x, conditions))
+        self.join(conditions, inputs)
 
     def switch(self, text: TextKV) -> None:
         """Every block anew as if it had been under the prompt `text`, oldest first.
@@ -88,11 +107,10 @@ class PastWindow:
         self.clear()
         self._take_under(text, blocks)
 
-    def switched(self, text: TextKV) -> PastWindow:
-        """Another window, as this one would be after `switch`; this one stays as it is."""
-        other = PastWindow(self._model, self._levels, self._capacity)
-        other._take_under(text, self._blocks)
-        return other
+    def become_switched(self, other: PastWindow, text: TextKV) -> None:
+        """Is what `other` would be after `switch`, and no longer what it was; `other` stays."""
+        self.clear()
+        self._take_under(text, other._blocks)
 
     def _take_under(self, text: TextKV, blocks: Iterable[_PastBlock]) -> None:
         for block in blocks:
@@ -100,12 +118,13 @@ class PastWindow:
 
     def _keys_values(self, level: int, x: Tensor, conditions: Conditions) -> BlockKV:
         return self._model.block_keys_values(
-            x[None].to(self._device),
-            torch.tensor([self._levels[level]], device=self._device),
+            x[None],
+            self._timesteps[level],
             conditions.sound,
             conditions.text,
             conditions.sink,
             self.seen_from(level),
             sink_position=conditions.sink_position,
             memory=conditions.memory,
+            room=self.room(level),
         )

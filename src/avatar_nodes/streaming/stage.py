@@ -25,10 +25,13 @@ from avatar_nodes.streaming.block import (
     Prompt,
     Sink,
 )
+from avatar_nodes.streaming.host_copies import HostCopies
 from avatar_nodes.streaming.memory_store import MemoryStore
 from avatar_nodes.streaming.noise import block_noise
 from avatar_nodes.streaming.past_window import Conditions, PastWindow
 from avatar_nodes.streaming.prompts import PromptStore
+from avatar_nodes.streaming.recorded_steps import RecordedSteps
+from avatar_nodes.streaming.recorder import Recorder
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.sink import SinkStore
 
@@ -46,7 +49,8 @@ class Stage:
 
     model: as `WanS2V.serving` left it. past_blocks: length of the caches (default: the model's).
     rolling_rope: False leaves the sink behind at its fixed position. kv_cache: `clean` only for
-    the stage that takes every step, for it needs the finished block.
+    the stage that takes every step, for it needs the finished block. recorder: what records the
+    forward passes of a full window (None: nothing does; without rolling_rope they are never alike).
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Stage:
         past_blocks: int | None = None,
         rolling_rope: bool = True,
         kv_cache: KVCacheKind = "same_noise",
+        recorder: Recorder | None = None,
     ) -> None:
         steps = tuple(steps)
         first = steps[0] if steps else -1
@@ -88,12 +93,19 @@ class Stage:
         if model.config.memory is not None:
             self._memories = MemoryStore(model, self._device)
         self._clean = kv_cache == "clean"
-        levels = [0.0] if self._clean else [schedule.timestep(step) for step in steps]
+        timesteps = [schedule.timestep(step) for step in steps]
+        levels = [0.0] if self._clean else timesteps
+        self._timesteps = [torch.tensor([t], device=self._device) for t in timesteps]
+        self._recorded: RecordedSteps | None = None
+        if recorder is not None and rolling_rope:
+            self._recorded = RecordedSteps(model, self._timesteps, recorder)
+        self._copies = HostCopies(self._device)
         self._past = PastWindow(model, levels, past_blocks)
+        self._spare: PastWindow | None = None
         self._epoch: EpochStart | None = None
         self._next_block = 0
         self._expected: tuple[str, int] | None = None
-        self._ahead: tuple[str, PastWindow] | None = None
+        self._ahead: str | None = None
         channels, height, width = model.config.latent_shape
         self.latent_shape = (channels, LATENTS_PER_BLOCK, height, width)
         columns = CONTEXT_COLUMNS + FRAMES_PER_BLOCK
@@ -104,6 +116,11 @@ class Stage:
     def makes_noise(self) -> bool:
         """True for the stage that begins with the first step: it takes no latent."""
         return self.steps[0] == 0
+
+    @property
+    def records(self) -> bool:
+        """True if the passes over a full window are recorded."""
+        return self._recorded is not None
 
     def set_prompt(self, prompt: Prompt) -> None:
         """Makes a prompt known; its keys and values are computed when a block first uses it."""
@@ -121,9 +138,13 @@ class Stage:
     def forget(self) -> None:
         """As it was before the first epoch, but for what its caches have reserved."""
         self._epoch = self._expected = self._ahead = None
-        self._past.clear()
+        for window in (self._past, self._spare):
+            if window is not None:
+                window.clear()
         self._prompts = PromptStore(self._model, self._device)
         self._sinks = SinkStore(self._model, self._prompts, self._device)
+        if self._recorded is not None:
+            self._recorded.release()
 
     @torch.inference_mode()
     def prepare(self) -> bool:
@@ -131,15 +152,18 @@ class Stage:
         there is nothing else to do. True: it was done.
 
         The block finds the bits that it would have computed itself. The present caches stay until
-        then, so both are in memory.
+        then, so from the first time on there is memory for both.
         """
         if self._expected is None or self._epoch is None or not len(self._past):
             return False
         prompt_id, block = self._expected
         if block != self._next_block or prompt_id not in self._prompts:
             return False
-        self._expected = None
-        self._ahead = (prompt_id, self._past.switched(self._prompts.kv(prompt_id)))
+        self._expected = self._ahead = None
+        if self._spare is None:
+            self._spare = self._past.empty()
+        self._spare.become_switched(self._past, self._prompts.kv(prompt_id))
+        self._ahead = prompt_id
         return True
 
     @torch.inference_mode()
@@ -202,35 +226,47 @@ class Stage:
             conditioning.memory_version, number,
         )  # fmt: skip
         ahead, self._ahead = self._ahead, None
-        if conditioning.cache_switch and ahead is not None and ahead[0] == conditioning.prompt_id:
-            self._past = ahead[1]
+        if conditioning.cache_switch and self._spare and ahead == conditioning.prompt_id:
+            self._past, self._spare = self._spare, self._past
         elif conditioning.cache_switch:
             self._past.switch(conditions.text)
-        x = self._denoise(x, conditions)
+        if self._spare:
+            self._spare.clear()
+        x = self._denoise(self._copies.to_device(x), conditions)
         self._epoch, self._next_block = epoch, self._next_block + 1
-        return x
+        return self._copies.to_host(x)
 
     def _denoise(self, x: Tensor, conditions: Conditions) -> Tensor:
         """The block [C, 3, H, W] after the stage's steps; it joins the past."""
         inputs: list[Tensor] = []
-        kvs: list[BlockKV] = []
         for index, step in enumerate(self.steps):
-            velocity, kv = self._model.forward_block(
-                x[None].to(self._device),
-                torch.tensor([self._schedule.timestep(step)], device=self._device),
-                *conditions[:3],
-                self._past.seen_from(0 if self._clean else index),
-                sink_position=conditions.sink_position,
-                memory=conditions.memory,
-            )
+            velocity = self._velocity(index, x, conditions)
             inputs.append(x)
-            kvs.append(kv)
-            x = self._schedule.advance(step, x, velocity[0].cpu())
+            x = self._schedule.advance(step, x, velocity)
         if self._clean:  # the extra pass over the finished block
             self._past.take(conditions, [x])
         else:
-            self._past.append(conditions, inputs, kvs)
+            self._past.join(conditions, inputs)
         return x
+
+    def _velocity(self, index: int, x: Tensor, conditions: Conditions) -> Tensor:
+        """The block's velocity [C, 3, H, W] at the step with this index among the stage's; its keys
+        and values are put into the past, unless that is to hold those of the finished block.
+        """
+        level = 0 if self._clean else index
+        past, room = self._past.seen_from(level), None if self._clean else self._past.room(level)
+        kv: BlockKV | None
+        if self._recorded is not None and self._past.is_full:
+            velocity, kv = self._recorded.velocity(index, x, conditions, past, room), room
+        else:
+            batch, kv = self._model.forward_block(
+                x[None], self._timesteps[index], *conditions[:3], past,
+                sink_position=conditions.sink_position, memory=conditions.memory, room=room,
+            )  # fmt: skip
+            velocity = batch[0]
+        if kv is not None and not self._clean:
+            self._past.put(level, kv)
+        return velocity
 
     def _check_turn(self, conditioning: BlockConditioning) -> None:
         epoch, block = conditioning.epoch, conditioning.block
@@ -271,7 +307,7 @@ class Stage:
             sink = self._sinks.kv(sink_version, prompt_id)
         except KeyError as error:
             raise StageError(f"prompt or sink {error} is not known") from error
-        sound = self._model.encode_audio(audio[None].to(self._device))
+        sound = self._model.encode_audio(self._copies.to_device(audio)[None])
         where = self._model.config.sink_position
         memory: MemoryKV | None = None
         if memory_version and self._memories is not None:

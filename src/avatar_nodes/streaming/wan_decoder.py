@@ -8,6 +8,8 @@ from torch import Tensor
 
 from avatar_nodes.model.wan_vae import WanState, WanVAE
 from avatar_nodes.streaming.decoder import frame_of, pixels_of
+from avatar_nodes.streaming.host_copies import HostCopies
+from avatar_nodes.streaming.own_stream import OwnStream
 
 
 class WanStreamingDecoder:
@@ -22,6 +24,8 @@ class WanStreamingDecoder:
     def __init__(self, vae: WanVAE) -> None:
         self._vae = vae
         self._state: WanState | None = None
+        self._copies = HostCopies(vae.device)
+        self._stream = OwnStream(vae.device)
 
     def reset(self) -> None:
         """Forget the stream; the next latent is decoded as a first one."""
@@ -38,12 +42,14 @@ class WanStreamingDecoder:
         channels = self._vae.latent_channels
         if latent.ndim != 4 or latent.shape[0] != channels:
             raise ValueError(f"latent {tuple(latent.shape)}: expected [{channels}, F, h, w]")
-        parts = [self._decode(one) for one in latent.split(1, dim=1)]
+        with self._stream.work():
+            parts = [self._decode(one) for one in latent.split(1, dim=1)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _decode(self, latent: Tensor) -> np.ndarray:
-        frames, self._state = self._vae.decode(latent.transpose(0, 1)[None], self._state)
-        return pixels_of(frames[0])
+        z = self._copies.to_device(latent).transpose(0, 1)[None]
+        frames, self._state = self._vae.decode(z, self._state)
+        return pixels_of(frames[0], self._copies)
 
     @torch.inference_mode()
     def encode_reference(self, image: np.ndarray) -> Tensor:
