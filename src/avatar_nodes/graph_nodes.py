@@ -192,6 +192,7 @@ class GraphNodes:
             "height": self.profile.video.height,
             "dtype": model.dtype,
             "float8": model.float8,
+            "offload_layers": model.offload_layers,
             "compile": model.compile,
             "sigmas": list(model.sigmas),
             "steps": steps,
@@ -214,6 +215,7 @@ class GraphNodes:
         profile, place = self.profile, self.profile.placement.decoder
         parameters: Parameters = {
             "checkpoint": profile.model.checkpoint,
+            "light_decoder": profile.model.light_decoder,
             "dtype": profile.model.dtype,
             "device": place.device,
             "threads": place.threads,

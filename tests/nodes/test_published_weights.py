@@ -13,7 +13,7 @@ from support.spinner import Spinner, wait_until
 
 pytest.importorskip("diffusers", reason="needs the packages of requirements/large.txt")
 
-from wan_checkpoint import LORA, build_wan_checkpoint, write_wan_profile
+from wan_checkpoint import LIGHT_DECODER, LORA, build_wan_checkpoint, write_wan_profile
 
 from avatar_nodes.graph import Graph
 from avatar_nodes.in_process import render_in_process
@@ -73,6 +73,31 @@ def test_same_frames(
     assert oracle.std(axis=0).mean() > 0.5  # it moves
 
 
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param(f"light_decoder: {LIGHT_DECODER}", id="light decoder")],
+)
+def test_same_frames_as_the_loop(
+    oracle: np.ndarray,
+    weights: Path,
+    speech: Path,
+    tmp_path: Path,
+    processes: ProcessGroup,
+    spinner: Spinner,
+    model: str,
+) -> None:
+    """Whatever else the section `model` asks for, graph and loop follow it alike."""
+    graph = _graph(write_wan_profile(tmp_path, weights, model=model), speech)
+    listener = Listener(spinner, graph.namespace)
+    running = GraphUnderTest(graph, tmp_path, processes)
+    running.start()
+    expected = np.stack(list(render_in_process(graph, read_audio_file(speech))))
+    wait_until(lambda: listener.finished, what="the stream's end")
+    assert expected.shape == oracle.shape and not np.array_equal(expected, oracle)
+    assert np.array_equal(np.stack(listener.frames), expected), running.logs()
+    assert expected.std(axis=0).mean() > 0.5  # it moves
+
+
 def test_lora_sound_and_prompt_matter(oracle: np.ndarray, weights: Path, speech: Path) -> None:
     """What is loaded is used: without each the frames are others."""
     profile = load_profile(write_wan_profile(speech.parent, weights))
@@ -100,6 +125,10 @@ _BUILDS: dict[str, tuple[set[str], Callable[[Path], object]]] = {
         ),
     ),
     "decoder": ({VIDEO_VAE}, lambda folder: build_decoder(folder, width=96, height=64)),
+    "light decoder": (
+        {VIDEO_VAE, LIGHT_DECODER},
+        lambda folder: build_decoder(folder, width=96, height=64, light=LIGHT_DECODER),
+    ),
     "audio features": ({AUDIO_MODEL}, build_features),
     "prompts": ({TEXT_ENCODER, "google"}, PromptEncoder),
 }

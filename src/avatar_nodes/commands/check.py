@@ -82,6 +82,7 @@ def _checkpoint(profile: Profile) -> Iterator[Finding]:
         Path(model.checkpoint),
         lora=model.lora,
         lora_scale=model.lora_scale,
+        light_decoder=model.light_decoder,
         reference=profile.stream.reference,
     )
 

@@ -1,17 +1,31 @@
-"""Streaming video decoding with Wan's autoencoder (see `model.wan_vae`)."""
+"""Streaming video decoding of Wan's latents: with its own autoencoder, or with a light decoder."""
 
 from __future__ import annotations
+
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.model.wan_vae import WanState, WanVAE
+from avatar_nodes.model.wan_vae import WanVAE
 from avatar_nodes.streaming.decoder import frame_of, pixels_of
 
 
+class LatentDecoder(Protocol):
+    """What makes the frames: a `WanVAE` or a `LightDecoder`."""
+
+    @property
+    def latent_channels(self) -> int: ...
+
+    def decode(self, z: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Frames [B, 4F, 3, 8h, 8w] of the latents [B, F, C, h, w] after `state`, and the new
+        state; None begins a stream, whose first latent is one frame."""
+        ...
+
+
 class WanStreamingDecoder:
-    """`StreamingDecoder` over a `WanVAE`.
+    """`StreamingDecoder` over a `WanVAE`, which encodes, and what decodes (default: the same).
 
     As in the public pipeline, a stream begins with the reference's latent: the autoencoder makes
     one frame of a first latent and four of each other, so the blocks after it have all theirs.
@@ -19,9 +33,10 @@ class WanStreamingDecoder:
 
     needs_sink = True
 
-    def __init__(self, vae: WanVAE) -> None:
+    def __init__(self, vae: WanVAE, decoder: LatentDecoder | None = None) -> None:
         self._vae = vae
-        self._state: WanState | None = None
+        self._decoder = decoder or vae
+        self._state: Any = None
 
     def reset(self) -> None:
         """Forget the stream; the next latent is decoded as a first one."""
@@ -33,16 +48,16 @@ class WanStreamingDecoder:
         after `reset` is one frame.
 
         Raises:
-            ValueError: the channel count is not the autoencoder's.
+            ValueError: the channel count is not the decoder's.
         """
-        channels = self._vae.latent_channels
+        channels = self._decoder.latent_channels
         if latent.ndim != 4 or latent.shape[0] != channels:
             raise ValueError(f"latent {tuple(latent.shape)}: expected [{channels}, F, h, w]")
         parts = [self._decode(one) for one in latent.split(1, dim=1)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _decode(self, latent: Tensor) -> np.ndarray:
-        frames, self._state = self._vae.decode(latent.transpose(0, 1)[None], self._state)
+        frames, self._state = self._decoder.decode(latent.transpose(0, 1)[None], self._state)
         return pixels_of(frames[0])
 
     @torch.inference_mode()
