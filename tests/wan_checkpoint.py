@@ -31,7 +31,8 @@ from avatar_nodes.model.wan_folder import AUDIO_MODEL, TEXT_ENCODER, TOKENIZER, 
 
 LORA = "liveavatar.safetensors"
 LIGHT_DECODER = "taew2_1.pth"
-LORA_LAYERS = 10 * 2 + 4
+LAYERS = 4
+LORA_LAYERS = 10 * LAYERS + 4
 SHARDS = ("00001-of-00002", "00002-of-00002")
 AUDIO_LAYERS = 24
 # Fields that the reference does not write, and those that are ours.
@@ -46,7 +47,7 @@ def build_wan_checkpoint(folder: Path) -> Path:
     folder.mkdir(parents=True)
     torch.manual_seed(0)
     config = DiTConfig(
-        dim=64, num_heads=2, num_layers=2, ffn_dim=128, freq_dim=32, text_len=32, audio_dim=32,
+        dim=64, num_heads=2, num_layers=LAYERS, ffn_dim=128, freq_dim=32, text_len=32, audio_dim=32,
         audio_inject_layers=(0,),
     )  # fmt: skip
     model = _woken(WanS2V(config))
