@@ -47,6 +47,11 @@ def tensors_of(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from layer.named_buffers()
 
 
+def padded_bytes(layer: nn.Module) -> int:
+    """What a layer takes in a buffer, where each tensor begins at an even address."""
+    return sum(_padded(tensor.nbytes) for _, tensor in tensors_of(layer))
+
+
 @dataclass
 class _Buffer:
     """Memory of one layer on the device."""
@@ -136,7 +141,7 @@ class LayerOffload:
     def _buffer(self) -> _Buffer:
         """Room for a layer, and its tensors in it."""
         places = _places(self._layers[0])
-        size = sum(_padded(tensor.nbytes) for _, tensor in tensors_of(self._layers[0]))
+        size = padded_bytes(self._layers[0])
         room = torch.empty(size, dtype=torch.uint8, device=self._device)
         tensors: dict[str, Tensor] = {}
         for name, tensor in tensors_of(self._layers[0]):

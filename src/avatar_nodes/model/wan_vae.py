@@ -121,19 +121,26 @@ def check_wan_vae(path: Path) -> nn.Module:
     return network
 
 
+def video_autoencoder(width: int) -> nn.Module:
+    """diffusers' network, `width` channels at the pictures' size (published: 96), on the meta
+    device. Raises CheckpointError: no diffusers.
+    """
+    try:
+        from diffusers import AutoencoderKLWan
+    except ImportError as error:
+        raise CheckpointError(
+            f"Wan's video autoencoder needs diffusers ({error}): `pip install avatar_nodes[large]`"
+        ) from error
+    with torch.device("meta"):
+        return cast(nn.Module, AutoencoderKLWan(base_dim=width))
+
+
 def _without_weights(path: Path) -> nn.Module:
     shapes = tensor_shapes(path)
     width = shapes.get(_WIDTH, ())
     if len(width) != 5:
         raise CheckpointError(f"{path}: is no video autoencoder of Wan 2.1: has no {_WIDTH}")
-    try:
-        from diffusers import AutoencoderKLWan
-    except ImportError as error:
-        raise CheckpointError(
-            f"{path}: needs diffusers ({error}): `pip install avatar_nodes[large]`"
-        ) from error
-    with torch.device("meta"):
-        return cast(nn.Module, AutoencoderKLWan(base_dim=width[0]))
+    return video_autoencoder(width[0])
 
 
 def _published(name: str) -> str:
