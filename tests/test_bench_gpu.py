@@ -13,7 +13,7 @@ pytest.importorskip("diffusers", reason="needs the packages of requirements/larg
 
 from avatar_nodes.cli import main
 
-PARTS = {"stage", "sink prefill", "cache switch", "decode"}
+PARTS = {"stage", "sink prefill", "cache switch", "decode", "light decode", "layer copy"}
 
 
 def _run(*options: str) -> Result:
@@ -32,11 +32,14 @@ def test_a_small_model_on_the_cpu(tmp_path: Path) -> None:
         assert {timing["part"] for timing in size["timings"]} == PARTS
         assert all(timing["ms"] > 0 and not timing["error"] for timing in size["timings"])
         assert all(timing["floor_ms"] > 0 for timing in size["timings"])
-        assert {t["mode"] for t in size["timings"]} == {"eager", "eager, e4m3"}
+        modes = {"eager", "eager, e4m3", "channels last", "bfloat16", "e4m3"}
+        assert {t["mode"] for t in size["timings"]} == modes
         ms = {part: min(t["ms"] for t in size["timings"] if t["part"] == part) for part in PARTS}
         rates = size["frames_per_s"]
         assert rates["1"] == pytest.approx(12_000 / (4 * ms["stage"] + ms["decode"]))
         assert rates["5"] == pytest.approx(12_000 / max(ms["stage"], ms["decode"]))
+        light = size["light_frames_per_s"]
+        assert light["2"] == pytest.approx(12_000 / max(4 * ms["stage"], ms["light decode"]))
     assert "(derived)" in done.output and "96x64" in done.output
 
 

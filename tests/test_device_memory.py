@@ -88,7 +88,7 @@ def test_weights_are_those_of_the_loaded_modules(
     parts = memory_parts(profile)
     dtype = getattr(torch, profile.model.dtype)
     lora = LoraFile(weights / LORA, scale=0.5)
-    served = load_served(weights, dtype=dtype, lora=lora, latent_shape=(16, 8, 12), **options)  # type: ignore[arg-type]
+    served = load_served(weights, dtype=dtype, lora=lora, latent_shape=(16, 8, 12), **options)
     held = _held([*served.parameters(), *served.buffers()])
     assert _part(parts, "denoiser_1", "weights") == held
     on_host = [part.bytes for part in parts if part.device == HOST]

@@ -18,7 +18,7 @@ from avatar_nodes.model.checkpoint import CheckpointError
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.float8 import use_float8
-from avatar_nodes.model.light_decoder import LightDecoder
+from avatar_nodes.model.light_decoder import PUBLISHED_WIDTHS, LightDecoder
 from avatar_nodes.model.offload import BUFFERS, OffloadError, offloaded_layers, padded_bytes
 from avatar_nodes.model.wan_folder import (
     AUDIO_MODEL,
@@ -35,7 +35,6 @@ HOST = "host, pinned"
 SINKS, PROMPTS = 2, 4
 """Of which a stage holds keys and values: the reference and the stream's own start; the last few
 prompts."""
-_LIGHT_WIDTHS = (256, 128, 64, 64)
 _VAE_WIDTH = 96
 _TEXT: dict[str, Any] = {
     "vocab_size": 256384, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24,
@@ -112,14 +111,12 @@ def _denoisers(profile: Profile) -> Iterator[MemoryPart]:
         else:
             shared.add(home)
         steps, past = len(place.steps), model.past_blocks
-        yield MemoryPart(
-            device, node, f"past: {past} blocks in {steps} steps", steps * past * block
-        )
+        caches = steps * past * block
+        yield MemoryPart(device, node, f"past: {past} blocks in {steps} steps", caches)
         # a block's keys, and its values, which are a part of what q, k and v were computed as one
         yield MemoryPart(device, node, f"the block being made in {steps} steps", steps * 2 * block)
         if profile.conversation.cache_switch:
-            what = "rebuilt ahead (mode converse)"
-            yield MemoryPart(device, node, what, steps * past * block)
+            yield MemoryPart(device, node, "rebuilt ahead (mode converse)", caches)
         sink = SINKS * _keys_values(config, profile, 1)
         yield MemoryPart(device, node, f"{SINKS} sinks", sink)
         text = PROMPTS * _bytes_of_tokens(config, profile, config.text_len)
@@ -157,7 +154,7 @@ def _light_decoder(profile: Profile) -> LightDecoder:
     if path.is_file():
         return check_light_decoder(path)
     with torch.device("meta"):
-        return LightDecoder(_LIGHT_WIDTHS)
+        return LightDecoder(PUBLISHED_WIDTHS)
 
 
 def _conductor(profile: Profile) -> Iterator[MemoryPart]:

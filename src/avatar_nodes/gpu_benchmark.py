@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal, cast
 
 import torch
@@ -21,6 +22,8 @@ from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.float8 import use_float8
 from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.kv import BlockKV
+from avatar_nodes.model.light_decoder import PUBLISHED_WIDTHS, LightDecoder
+from avatar_nodes.model.offload import padded_bytes
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 
@@ -28,6 +31,8 @@ Scale = Literal["wan_s2v_14b", "small"]
 STEPS = 4
 _LAYERS = {"wan_s2v_14b": 40, "small": 2}
 _VAE_WIDTH = {"wan_s2v_14b": 96, "small": 8}
+_LIGHT_WIDTHS = {"wan_s2v_14b": PUBLISHED_WIDTHS, "small": (16, 8, 8, 8)}
+LIGHT = "light decode"
 _T = 602.15
 
 
@@ -63,6 +68,8 @@ class SizeFigures:
     timings: list[Timing]
     memory_gib: float
     frames_per_s: dict[int, float]
+    light_frames_per_s: dict[int, float]
+    """The same with the light decoder."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -105,8 +112,10 @@ class GpuBenchmark:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self._device)
         timings = [*self._stage(width, height, peak), *self._decoder(width, height, peak)]
+        timings += [*self._light_decoder(width, height, peak), *self._layer_copies(peak)]
         memory = torch.cuda.max_memory_allocated(self._device) if self._cuda else 0
-        return SizeFigures(width, height, timings, memory / 2**30, _frames_per_s(timings))
+        rates = (_frames_per_s(timings, decoder) for decoder in ("decode", LIGHT))
+        return SizeFigures(width, height, timings, memory / 2**30, *rates)
 
     def _stage(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
         for float8 in (False, True):
@@ -139,9 +148,7 @@ class GpuBenchmark:
             network = cast(nn.Module, AutoencoderKLWan(base_dim=_VAE_WIDTH[self._scale]))
         _fill(network, lambda _: self._dtype, self._device)
         vae = WanVAE(network.eval().requires_grad_(False))
-        rows, columns = height // SPATIAL_STRIDE, width // SPATIAL_STRIDE
-        shape = (1, LATENTS_PER_BLOCK, vae.latent_channels, rows, columns)
-        latent = torch.randn(shape, device=self._device)
+        latent = self._latent(width, height, vae.latent_channels)
         state: WanState | None = None
         _, state = vae.decode(latent)  # in the middle of a stream
 
@@ -155,17 +162,54 @@ class GpuBenchmark:
             yield self._timed("decode", "channels last", decode, floor)
             yield self._graphed("decode", "channels last, CUDA graph", decode, floor)
 
+    def _light_decoder(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
+        with torch.device("meta"):
+            decoder = LightDecoder(_LIGHT_WIDTHS[self._scale])
+        _fill(decoder, lambda _: self._dtype, self._device)
+        decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        latent = self._latent(width, height, decoder.latent_channels)
+        _, state = decoder.decode(latent)
+
+        def decode() -> None:
+            decoder.decode(latent, state)
+
+        floor = self._floor(decode, 0, peak)
+        yield self._timed(LIGHT, "channels last", decode, floor)
+        if self._cuda:
+            yield self._graphed(LIGHT, "channels last, CUDA graph", decode, floor)
+
+    def _layer_copies(self, peak: Peak) -> Iterator[Timing]:
+        """A layer's weights from the host, as `model.offload_layers` brings them."""
+        for float8 in (False, True):
+            with torch.device("meta"):
+                model = WanS2V(DiTConfig(**self._sizes()))
+            if float8:
+                use_float8(model, self._dtype)
+            size = padded_bytes(model.serving(self._dtype).layers[0])
+            host = torch.empty(size, dtype=torch.uint8, pin_memory=self._cuda)
+            room = torch.empty(size, dtype=torch.uint8, device=self._device)
+            mode = "e4m3" if float8 else str(self._dtype).removeprefix("torch.")
+            floor = 1000 * size / peak.bytes
+            yield self._timed("layer copy", mode, partial(room.copy_, host, True), floor)
+
+    def _latent(self, width: int, height: int, channels: int) -> Tensor:
+        """A block's, [1, F, C, h, w]."""
+        rows, columns = height // SPATIAL_STRIDE, width // SPATIAL_STRIDE
+        return torch.randn(1, LATENTS_PER_BLOCK, channels, rows, columns, device=self._device)
+
+    def _sizes(self) -> dict[str, Any]:
+        """Of the transformer, where it is not the published one."""
+        if self._scale != "small":
+            return {}
+        return {
+            "dim": 64, "num_heads": 2, "ffn_dim": 128, "num_layers": _LAYERS[self._scale],
+            "text_dim": 32, "text_len": 16, "audio_dim": 16, "audio_inject_layers": (0,),
+        }  # fmt: skip
+
     def _model(self, width: int, height: int, float8: bool) -> WanS2V:
-        layers = _LAYERS[self._scale]
-        values: dict[str, Any] = {}
-        if self._scale == "small":
-            values = {
-                "dim": 64, "num_heads": 2, "ffn_dim": 128, "num_layers": layers, "text_dim": 32,
-                "text_len": 16, "audio_dim": 16, "audio_inject_layers": (0,),
-            }  # fmt: skip
         shape = (16, height // SPATIAL_STRIDE, width // SPATIAL_STRIDE)
         with torch.device("meta"):
-            model = WanS2V(DiTConfig(latent_shape=shape, **values))
+            model = WanS2V(DiTConfig(latent_shape=shape, **self._sizes()))
         _fill(model, lambda n: self._dtype if is_heavy(n) else torch.float32, self._device)
         if float8:
             use_float8(model, self._dtype)
@@ -272,12 +316,12 @@ def _fill(module: nn.Module, dtype_of: Callable[[str], torch.dtype], device: tor
         setattr(owner, leaf, nn.Parameter(values, requires_grad=False))
 
 
-def _frames_per_s(timings: list[Timing]) -> dict[int, float]:
-    """What follows for 1, 2 and 5 GPUs from the fastest stage and decoder."""
+def _frames_per_s(timings: list[Timing], decoder: str) -> dict[int, float]:
+    """What follows for 1, 2 and 5 GPUs from the fastest stage and that decoder at its fastest."""
 
     def fastest(part: str) -> float:
         return min(t.ms for t in timings if t.part == part and t.ms is not None)
 
-    stage, decode = fastest("stage"), fastest("decode")
+    stage, decode = fastest("stage"), fastest(decoder)
     block_ms = {1: STEPS * stage + decode, 2: max(STEPS * stage, decode), 5: max(stage, decode)}
     return {gpus: 1000 * FRAMES_PER_BLOCK / ms for gpus, ms in block_ms.items()}

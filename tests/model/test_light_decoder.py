@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from avatar_nodes.model.light_decoder import (
+    PUBLISHED_WIDTHS,
     LightDecoder,
     check_light_decoder,
     load_light_decoder,
@@ -86,7 +87,7 @@ def test_streams_of_a_batch_do_not_mix(decoder: LightDecoder, data: dict[str, Te
 def test_the_published_size() -> None:
     """The file's own shapes: 64 tensors of a decoder of 256, 128, 64, 64 channels."""
     with torch.device("meta"):
-        decoder = LightDecoder((256, 128, 64, 64))
+        decoder = LightDecoder(PUBLISHED_WIDTHS)
     assert len(decoder.state_dict()) == 64
     assert decoder.levels[0].grow.weight.shape == (256, 256, 1, 1)
     assert decoder.levels[1].grow.weight.shape == (256, 128, 1, 1)

@@ -21,6 +21,7 @@ from avatar_nodes.model.load_tensors import Spelling, check_tensors, load_tensor
 from avatar_nodes.model.tensor_files import CheckpointError, tensor_shapes
 
 LATENT_CHANNELS = 16
+PUBLISHED_WIDTHS = (256, 128, 64, 64)
 LightState = list[Tensor]
 """What each memory block keeps: its input of the last frame, [B, C, h', w']."""
 

@@ -59,16 +59,11 @@ class ModelSection(Section):
         description="The denoisers' large matrices in 8 bits (e4m3): half the memory of bfloat16.",
     )
     offload_layers: int = Field(
-        default=0,
-        ge=0,
-        le=1000,
-        description="Layers of each denoiser whose weights stay in the host's memory and are"
-        " brought to the device when their turn comes: two of them are there at a time.",
+        default=0, ge=0, le=1000, description="Denoisers' layers that stay in the host's memory."
     )
     light_decoder: str = Field(
         default="",
-        description="File of a light decoder of Wan's latents (TAEHV's `taew2_1.pth`): faster than"
-        " the checkpoint's own, and less exact. A relative path is looked up as for `lora`.",
+        description="File of a light decoder, `taew2_1.pth`; looked up as `lora` is. Empty: none.",
     )
     compile: bool = Field(
         default=False,
