@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from support import golden
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from avatar_nodes.model.light_decoder import (
@@ -94,11 +94,24 @@ def test_the_published_size() -> None:
     assert decoder.levels[2].grow.weight.shape == (128, 64, 1, 1)
 
 
-def test_weights_are_laid_out_for_fast_convolutions(decoder: LightDecoder) -> None:
-    weights = [p for p in decoder.parameters() if p.ndim == 4 and p.shape[2] > 1]
-    assert weights and all(
-        weight.is_contiguous(memory_format=torch.channels_last) for weight in weights
-    )
+@torch.inference_mode()
+def test_every_convolution_finds_channels_last(
+    decoder: LightDecoder, data: dict[str, Tensor]
+) -> None:
+    """Weights and pictures, so that no layer has to lay out its input anew."""
+    seen = 0
+
+    def look(layer: nn.Module, inputs: tuple[Tensor]) -> None:
+        nonlocal seen
+        seen += 1
+        assert inputs[0].is_contiguous(memory_format=torch.channels_last)
+        assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+
+    for layer in decoder.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_pre_hook(look)
+    decoder.decode(data["latent"])
+    assert seen == 4 * (1 + 3 * (3 * 3 + 2) + 1)
 
 
 def test_every_faulty_tensor_is_named_as_the_file_spells_it(tmp_path: Path) -> None:

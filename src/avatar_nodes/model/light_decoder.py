@@ -43,16 +43,15 @@ class MemoryBlock(nn.Module):
         self.conv3 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, before: Tensor | None, batch: int) -> tuple[Tensor, Tensor]:
-        """x [B * frames, C, H, W] after `before` [B, C, H, W] (None: nothing) -> the output, and
+        """x [frames * B, C, H, W] after `before` [B, C, H, W] (None: nothing) -> the output, and
         what is to be kept of it.
         """
-        frames = x.unflatten(0, (batch, -1))
         if before is None:
-            before = torch.zeros_like(frames[:, 0])
-        past = torch.cat([before[:, None], frames[:, :-1]], dim=1).flatten(0, 1)
+            before = torch.zeros_like(x[:batch])
+        past = before if len(x) == batch else torch.cat([before, x[:-batch]])
         hidden = F.relu(self.conv1(torch.cat([x, past], dim=1)))
         hidden = self.conv3(F.relu(self.conv2(hidden)))
-        return F.relu(hidden + x), frames[:, -1]
+        return F.relu(hidden + x), x[-batch:]
 
 
 class Level(nn.Module):
@@ -65,12 +64,12 @@ class Level(nn.Module):
         self.grow = nn.Conv2d(channels, times * channels, 1, bias=False)
         self.conv = nn.Conv2d(channels, after, 3, padding=1, bias=False)
 
-    def enlarged(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] -> [N * times, after, 2H, 2W]."""
+    def enlarged(self, x: Tensor, batch: int) -> Tensor:
+        """[frames * B, C, H, W] -> [frames * times * B, after, 2H, 2W]."""
         x = self.grow(x)  # before the pixels are copied, which costs a quarter of after
         if self.times > 1:
-            x = x.unflatten(1, (self.times, -1)).flatten(0, 1)
-            x = x.contiguous(memory_format=torch.channels_last)
+            frames = x.split(batch)
+            x = torch.cat([part for frame in frames for part in frame.chunk(self.times, dim=1)])
         return cast(Tensor, self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest")))
 
 
@@ -114,9 +113,10 @@ class LightDecoder(nn.Module):
             for block in level.memory:
                 x, last = block(x, None if state is None else state[len(kept)], batch)
                 kept.append(last)
-            x = level.enlarged(x)
+            x = level.enlarged(x, batch)
         pixels = self.conv_out(F.relu(x)).float().clamp(0, 1)
-        return pixels.mul(2).sub(1).unflatten(0, (batch, _FRAMES_PER_LATENT)), kept
+        pixels = pixels.mul(2).sub(1).unflatten(0, (_FRAMES_PER_LATENT, batch))
+        return pixels.transpose(0, 1), kept
 
 
 def load_light_decoder(
