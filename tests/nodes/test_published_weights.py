@@ -17,15 +17,18 @@ from wan_checkpoint import LIGHT_DECODER, LORA, build_wan_checkpoint, write_wan_
 
 from avatar_nodes.graph import Graph
 from avatar_nodes.in_process import render_in_process
+from avatar_nodes.model.tensor_files import CheckpointError
 from avatar_nodes.model.wan_folder import AUDIO_MODEL, TEXT_ENCODER, VIDEO_VAE
 from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.speech.audio_file import read_audio_file
 from avatar_nodes.streaming.assembly import (
+    AssemblyError,
     PromptEncoder,
     build_decoder,
     build_features,
     build_stage,
 )
+from avatar_nodes.streaming.stage import Stage
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +126,31 @@ def test_lora_sound_and_prompt_matter(oracle: np.ndarray, weights: Path, speech:
 
 
 _SIZE = (96, 64)
+
+
+def test_what_does_not_fit_is_said_in_one_line(weights: Path, tmp_path: Path) -> None:
+    size = {"width": 96, "height": 64}
+    with pytest.raises(CheckpointError, match=r"absent\.pth"):
+        build_decoder(weights, light="absent.pth", **size)
+    tiny = load_profile("tiny").model.checkpoint
+    with pytest.raises(AssemblyError, match=r"a light decoder .* is for Wan's latents only"):
+        build_decoder(tiny, light=LIGHT_DECODER, **size)
+    with pytest.raises(AssemblyError, match=r"offload_layers: expected 0, or 3 to 4 .* got 5"):
+        _offloading_stage(weights, 5)
+
+
+def test_a_stage_has_its_offloaded_layers_for_itself(weights: Path) -> None:
+    """Two threads that shared the buffers would find each other's layers in them."""
+    assert _offloading_stage(weights, 3)._model is not _offloading_stage(weights, 3)._model
+    assert _offloading_stage(weights, 0)._model is _offloading_stage(weights, 0)._model
+
+
+def _offloading_stage(weights: Path, count: int) -> Stage:
+    return build_stage(
+        weights, sigmas=[1.0, 0.0], steps=[0], past_blocks=3, size=_SIZE, offload_layers=count
+    )
+
+
 _BUILDS: dict[str, tuple[set[str], Callable[[Path], object]]] = {
     "denoiser": (
         {"diffusion_pytorch_model*", LORA},

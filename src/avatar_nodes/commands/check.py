@@ -90,13 +90,15 @@ def _checkpoint(profile: Profile) -> Iterator[Finding]:
 
 def _memory(profile: Profile) -> Iterator[Finding]:
     from avatar_nodes.device_memory import memory_by_device, memory_parts
+    from avatar_nodes.machine.finding import Finding
     from avatar_nodes.machine.memory import check_memory
     from avatar_nodes.model.tensor_files import CheckpointError
 
     try:
         needed = memory_by_device(memory_parts(profile))
-    except CheckpointError:
-        return  # what is broken is said with the checkpoint
+    except CheckpointError as error:
+        yield Finding("memory", False, f"cannot be computed: {error}", "", False)
+        return
     yield from check_memory(needed)
 
 
