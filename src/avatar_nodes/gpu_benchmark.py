@@ -10,28 +10,20 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.dit_config import DiTConfig
-from avatar_nodes.model.float8 import use_float8
-from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.kv import BlockKV
-from avatar_nodes.model.light_decoder import PUBLISHED_WIDTHS, LightDecoder
-from avatar_nodes.model.offload import padded_bytes
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE
+from avatar_nodes.random_parts import RandomParts, Scale
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 
-Scale = Literal["wan_s2v_14b", "small"]
 STEPS = 4
-_LAYERS = {"wan_s2v_14b": 40, "small": 2}
-_VAE_WIDTH = {"wan_s2v_14b": 96, "small": 8}
-_LIGHT_WIDTHS = {"wan_s2v_14b": PUBLISHED_WIDTHS, "small": (16, 8, 8, 8)}
 LIGHT = "light decode"
 _T = 602.15
 
@@ -90,7 +82,7 @@ class GpuBenchmark:
         repeats: int = 10,
     ) -> None:  # fmt: skip
         self._device = torch.device(device)
-        self._scale = scale
+        self._parts = RandomParts(scale, dtype, self._device)
         self._dtype = dtype
         self._repeats = repeats
         self._cuda = self._device.type == "cuda"
@@ -118,8 +110,10 @@ class GpuBenchmark:
         return SizeFigures(width, height, timings, memory / 2**30, *rates)
 
     def _stage(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
+        shape = (16, height // SPATIAL_STRIDE, width // SPATIAL_STRIDE)
         for float8 in (False, True):
-            yield from self._stage_of(self._model(width, height, float8), peak, float8)
+            model = self._parts.transformer(shape, float8=float8)
+            yield from self._stage_of(model, peak, float8)
 
     def _stage_of(self, model: WanS2V, peak: Peak, float8: bool) -> Iterator[Timing]:
         """The modes of one number format; the floor is that of 16 bits' arithmetic for both."""
@@ -140,16 +134,8 @@ class GpuBenchmark:
         yield self._graphed("stage", f"compiled, CUDA graph{kind}", parts.stage, stage)
 
     def _decoder(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
-        from diffusers import AutoencoderKLWan
-
-        from avatar_nodes.model.wan_vae import WanState, WanVAE
-
-        with torch.device("meta"):
-            network = cast(nn.Module, AutoencoderKLWan(base_dim=_VAE_WIDTH[self._scale]))
-        _fill(network, lambda _: self._dtype, self._device)
-        vae = WanVAE(network.eval().requires_grad_(False))
+        vae = self._parts.autoencoder()
         latent = self._latent(width, height, vae.latent_channels)
-        state: WanState | None = None
         _, state = vae.decode(latent)  # in the middle of a stream
 
         def decode() -> None:
@@ -158,15 +144,12 @@ class GpuBenchmark:
         floor = self._floor(decode, 0, peak)
         yield self._timed("decode", "eager", decode, floor)
         if self._cuda:
-            network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            vae.network.to(memory_format=torch.channels_last_3d)
             yield self._timed("decode", "channels last", decode, floor)
             yield self._graphed("decode", "channels last, CUDA graph", decode, floor)
 
     def _light_decoder(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
-        with torch.device("meta"):
-            decoder = LightDecoder(_LIGHT_WIDTHS[self._scale])
-        _fill(decoder, lambda _: self._dtype, self._device)
-        decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        decoder = self._parts.light_decoder()
         latent = self._latent(width, height, decoder.latent_channels)
         _, state = decoder.decode(latent)
 
@@ -181,11 +164,7 @@ class GpuBenchmark:
     def _layer_copies(self, peak: Peak) -> Iterator[Timing]:
         """A layer's weights from the host, as `model.offload_layers` brings them."""
         for float8 in (False, True):
-            with torch.device("meta"):
-                model = WanS2V(DiTConfig(**self._sizes()))
-            if float8:
-                use_float8(model, self._dtype)
-            size = padded_bytes(model.serving(self._dtype).layers[0])
+            size = self._parts.layer_bytes(float8=float8)
             host = torch.empty(size, dtype=torch.uint8, pin_memory=self._cuda)
             room = torch.empty(size, dtype=torch.uint8, device=self._device)
             mode = "e4m3" if float8 else str(self._dtype).removeprefix("torch.")
@@ -196,24 +175,6 @@ class GpuBenchmark:
         """A block's, [1, F, C, h, w]."""
         rows, columns = height // SPATIAL_STRIDE, width // SPATIAL_STRIDE
         return torch.randn(1, LATENTS_PER_BLOCK, channels, rows, columns, device=self._device)
-
-    def _sizes(self) -> dict[str, Any]:
-        """Of the transformer, where it is not the published one."""
-        if self._scale != "small":
-            return {}
-        return {
-            "dim": 64, "num_heads": 2, "ffn_dim": 128, "num_layers": _LAYERS[self._scale],
-            "text_dim": 32, "text_len": 16, "audio_dim": 16, "audio_inject_layers": (0,),
-        }  # fmt: skip
-
-    def _model(self, width: int, height: int, float8: bool) -> WanS2V:
-        shape = (16, height // SPATIAL_STRIDE, width // SPATIAL_STRIDE)
-        with torch.device("meta"):
-            model = WanS2V(DiTConfig(latent_shape=shape, **self._sizes()))
-        _fill(model, lambda n: self._dtype if is_heavy(n) else torch.float32, self._device)
-        if float8:
-            use_float8(model, self._dtype)
-        return model.serving(self._dtype)
 
     def _floor(self, call: Callable[[], object], traffic: int, peak: Peak) -> float:
         """The longer of arithmetic and memory traffic at the device's own best [ms]."""
@@ -304,16 +265,6 @@ class _StageParts:
         return self._model.block_keys_values(
             self._x, self._t, self._sound, self._text, self._sink, past
         )
-
-
-def _fill(module: nn.Module, dtype_of: Callable[[str], torch.dtype], device: torch.device) -> None:
-    """Random weights on `device`, of a module on the meta device."""
-    for name, parameter in list(module.named_parameters()):
-        owner = module.get_submodule(name.rpartition(".")[0])
-        values = torch.empty(parameter.shape, dtype=dtype_of(name), device=device)
-        values.normal_(std=0.02)
-        leaf = name.rpartition(".")[2]
-        setattr(owner, leaf, nn.Parameter(values, requires_grad=False))
 
 
 def _frames_per_s(timings: list[Timing], decoder: str) -> dict[int, float]:
