@@ -13,7 +13,7 @@ pytest.importorskip("diffusers", reason="needs the packages of requirements/larg
 
 from avatar_nodes.cli import main
 
-PARTS = {"stage", "sink prefill", "cache switch", "decode"}
+PARTS = {"stage", "sink prefill", "cache switch", "decode", "light decode", "layer copy"}
 COPIES = {
     ("input copies", "latent and sound"),
     ("input copies", "new prompt and sink"),
@@ -46,11 +46,14 @@ def test_a_small_model_on_the_cpu(tmp_path: Path) -> None:
         stage = {t["mode"] for t in size["timings"] if t["part"] == "stage"}
         assert stage == {"eager", "recorded", "eager, e4m3", "recorded, e4m3"}
         others = PARTS - {"stage"}
-        assert {t["mode"] for t in size["timings"] if t["part"] in others} <= stage
+        modes = {"eager", "eager, e4m3", "channels last", "bfloat16", "e4m3"}
+        assert {t["mode"] for t in size["timings"] if t["part"] in others} == modes
         ms = {part: min(t["ms"] for t in size["timings"] if t["part"] == part) for part in PARTS}
         rates = size["frames_per_s"]
         assert rates["1"] == pytest.approx(12_000 / (4 * ms["stage"] + ms["decode"]))
         assert rates["5"] == pytest.approx(12_000 / max(ms["stage"], ms["decode"]))
+        light = size["light_frames_per_s"]
+        assert light["2"] == pytest.approx(12_000 / max(4 * ms["stage"], ms["light decode"]))
     assert "(derived)" in done.output and "96x64" in done.output
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 pytest.importorskip("diffusers", reason="needs the packages of requirements/large.txt")
 
-from wan_checkpoint import LORA, LORA_LAYERS, build_wan_checkpoint
+from wan_checkpoint import LIGHT_DECODER, LORA, LORA_LAYERS, build_wan_checkpoint
 
 from avatar_nodes.cli import main
 from avatar_nodes.model.wan_folder import AUDIO_MODEL, TEXT_ENCODER, TOKENIZER, VIDEO_VAE
@@ -103,6 +103,24 @@ def test_what_is_wrong_is_said_where_it_is(
     assert lines[part].startswith("missing") and words in lines[part], lines[part]
     for other in set(PARTS) - {part}:
         assert lines[other].startswith("ok"), lines[other]
+
+
+def _light_line(folder: Path) -> str:
+    profile = folder.parent / "light.yaml"
+    profile.write_text(f"extends: wan_s2v_14b\nmodel: {{light_decoder: {LIGHT_DECODER}}}\n")
+    options = ["check", "--profile", str(profile), "--weights", str(folder)]
+    lines = CliRunner().invoke(main, options).output.splitlines()
+    return next(line for line in lines if line[8:].startswith("light decoder"))
+
+
+def test_a_light_decoder_is_looked_at_where_the_profile_names_one(folder: Path) -> None:
+    line = _light_line(folder)
+    assert line.startswith("ok") and "64 tensors" in line
+    tensors = torch.load(folder / LIGHT_DECODER, weights_only=True)
+    tensors["decoder.7.conv.weight"] = tensors["decoder.7.conv.weight"][:8]
+    torch.save(tensors, folder / LIGHT_DECODER)
+    line = _light_line(folder)
+    assert line.startswith("missing") and "decoder.7.conv.weight is [8, 16, 1, 1]" in line
 
 
 def test_config_of_the_reference_is_enough(whole: Path) -> None:

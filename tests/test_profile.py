@@ -40,6 +40,10 @@ def test_every_shipped_profile_is_valid() -> None:
         ("wan_s2v_14b_2gpu", ["0", "0", "0", "0"], ["1", "1", "1"]),
         ("wan_s2v_14b_4gpu", ["0", "1", "2", "3"], ["3", "3", "3"]),
         ("wan_s2v_14b_5gpu", ["0", "1", "2", "3"], ["4", "4", "4"]),
+        ("wan_s2v_14b_48gb", ["0", "1", "2", "3"], ["3", "3", "cpu"]),
+        ("wan_s2v_14b_3step", ["0", "0", "0"], ["0", "0", "cpu"]),
+        ("wan_s2v_14b_3step_4gpu", ["0", "1", "2"], ["3", "3", "3"]),
+        ("wan_s2v_14b_24gb", ["0", "0", "0"], ["0", "0", "cpu"]),
     ],
 )
 def test_placements_of_the_large_model(name: str, steps: list[str], devices: list[str]) -> None:
@@ -49,8 +53,11 @@ def test_placements_of_the_large_model(name: str, steps: list[str], devices: lis
     others = (place.decoder.device, place.conductor.audio_device, place.conductor.text_device)
     assert found == steps
     assert [device.removeprefix("cuda:") for device in others] == devices
-    assert profile.model.sigmas == pytest.approx(Schedule.flow_match(4).sigmas, abs=1e-6)
-    assert (profile.video.width, profile.video.height, profile.video.fps) == (704, 384, 25)
+    table = Schedule.flow_match(4).sigmas  # three steps leave out the last, from 0.009 to 0
+    expected = table if len(steps) == 4 else (*table[:3], 0.0)
+    assert profile.model.sigmas == pytest.approx(expected, abs=1e-6)
+    size = (384, 256) if name == "wan_s2v_14b_24gb" else (704, 384)
+    assert (profile.video.width, profile.video.height, profile.video.fps) == (*size, 25)
     assert profile.model.lora == "liveavatar.safetensors" and profile.model.lora_scale == 0.5
 
 
@@ -59,6 +66,30 @@ def test_a_lora_is_beside_the_profile_or_in_the_checkpoint(tmp_path: Path) -> No
     assert load_profile(file).model.lora == "mine.safetensors"
     (tmp_path / "mine.safetensors").touch()
     assert load_profile(file).model.lora == str(tmp_path / "mine.safetensors")
+
+
+def test_a_light_decoder_is_looked_for_as_a_lora_is(tmp_path: Path) -> None:
+    file = _write(tmp_path, "extends: tiny\nmodel: {light_decoder: taew2_1.pth}\n")
+    assert load_profile(file).model.light_decoder == "taew2_1.pth"
+    (tmp_path / "taew2_1.pth").touch()
+    assert load_profile(file).model.light_decoder == str(tmp_path / "taew2_1.pth")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_offloading_that_saves_nothing_is_refused(tmp_path: Path, count: int) -> None:
+    errors = _errors(tmp_path, f"extends: tiny\nmodel: {{offload_layers: {count}}}\n")
+    assert errors == [
+        "mine.yaml:2: model.offload_layers: expected 0, or more than the 2 layers that are on the"
+        f" device at a time, got {count}"
+    ]
+
+
+def test_recorded_passes_cannot_bring_weights_from_the_host(tmp_path: Path) -> None:
+    errors = _errors(tmp_path, "extends: tiny\nmodel: {offload_layers: 4, cuda_graphs: true}\n")
+    assert errors == [
+        "mine.yaml:2: model.cuda_graphs: expected false where offload_layers brings weights anew in"
+        " every pass: a recording would not, got True"
+    ]
 
 
 def test_extends_takes_the_base_and_lays_its_own_values_over_it() -> None:

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from support import golden
 from support.wan_audio import write_wav2vec
 from support.wan_tokenizer import write_tokenizer
 from torch import Tensor, nn
@@ -29,7 +30,9 @@ from avatar_nodes.model.heavy_layers import HEAVY_LAYERS
 from avatar_nodes.model.wan_folder import AUDIO_MODEL, TEXT_ENCODER, TOKENIZER, VIDEO_VAE
 
 LORA = "liveavatar.safetensors"
-LORA_LAYERS = 10 * 2 + 4
+LIGHT_DECODER = "taew2_1.pth"
+LAYERS = 4
+LORA_LAYERS = 10 * LAYERS + 4
 SHARDS = ("00001-of-00002", "00002-of-00002")
 AUDIO_LAYERS = 24
 # Fields that the reference does not write, and those that are ours.
@@ -44,7 +47,7 @@ def build_wan_checkpoint(folder: Path) -> Path:
     folder.mkdir(parents=True)
     torch.manual_seed(0)
     config = DiTConfig(
-        dim=64, num_heads=2, num_layers=2, ffn_dim=128, freq_dim=32, text_len=32, audio_dim=32,
+        dim=64, num_heads=2, num_layers=LAYERS, ffn_dim=128, freq_dim=32, text_len=32, audio_dim=32,
         audio_inject_layers=(0,),
     )  # fmt: skip
     model = _woken(WanS2V(config))
@@ -62,6 +65,8 @@ def build_wan_checkpoint(folder: Path) -> Path:
     write_tokenizer(folder / TOKENIZER)
     vae = _woken(AutoencoderKLWan(base_dim=8))
     _save_pth(vae, wan_vae._SPELLING.published, folder / VIDEO_VAE, torch.float32)
+    small = load_file(golden.FOLDER.parent / "taehv" / "model.safetensors")
+    torch.save(small, folder / LIGHT_DECODER)
     write_wav2vec(folder / AUDIO_MODEL, layers=AUDIO_LAYERS)
     pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / "reference.png")
@@ -74,14 +79,18 @@ def write_wan_profile(
     *,
     denoisers: Sequence[Sequence[int]] = ((0, 1, 2, 3),),
     processes: str = "",
+    model: str = "",
 ) -> Path:
-    """Write a float32 profile of 96x64 pictures on the CPU, with the LoRA, and return its path."""
+    """Write a float32 profile of 96x64 pictures on the CPU, with the LoRA, and return its path.
+
+    model: more of the profile's section of that name.
+    """
     placements = [{"steps": list(steps), "device": "cpu"} for steps in denoisers]
     devices = "{audio_device: cpu, text_device: cpu}"
     profile = folder / "profile.yaml"
     profile.write_text(
         "extends: wan_s2v_14b\n"
-        f"model: {{checkpoint: {checkpoint}, dtype: float32}}\n"
+        f"model: {{checkpoint: {checkpoint}, dtype: float32, {model}}}\n"
         "video: {width: 96, height: 64}\n"
         f"placement: {{denoisers: {json.dumps(placements)}, decoder: {{device: cpu}},"
         f" conductor: {devices}, processes: {{{processes}}}}}\n"

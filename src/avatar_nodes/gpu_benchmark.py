@@ -9,19 +9,18 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from avatar_nodes.model.attention import LayerKV
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS, AudioTokens
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.dit_config import DiTConfig
-from avatar_nodes.model.float8 import use_float8
-from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE
+from avatar_nodes.random_parts import RandomParts, Scale
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 from avatar_nodes.streaming.host_copies import HostCopies
 from avatar_nodes.streaming.past_window import Conditions, PastWindow
@@ -29,10 +28,8 @@ from avatar_nodes.streaming.recorded_steps import RecordedSteps
 from avatar_nodes.streaming.recorder import Recorder, recorder_for
 from avatar_nodes.streaming.step_inputs import StepInputs
 
-Scale = Literal["wan_s2v_14b", "small"]
 STEPS = 4
-_LAYERS = {"wan_s2v_14b": 40, "small": 2}
-_VAE_WIDTH = {"wan_s2v_14b": 96, "small": 8}
+LIGHT = "light decode"
 _T = 602.15
 
 
@@ -68,6 +65,8 @@ class SizeFigures:
     timings: list[Timing]
     memory_gib: float
     frames_per_s: dict[int, float]
+    light_frames_per_s: dict[int, float]
+    """The same with the light decoder."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -88,7 +87,7 @@ class GpuBenchmark:
         repeats: int = 10,
     ) -> None:  # fmt: skip
         self._device = torch.device(device)
-        self._scale = scale
+        self._parts = RandomParts(scale, dtype, self._device)
         self._dtype = dtype
         self._repeats = repeats
         self._cuda = self._device.type == "cuda"
@@ -110,12 +109,16 @@ class GpuBenchmark:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self._device)
         timings = [*self._stage(width, height, peak), *self._decoder(width, height, peak)]
+        timings += [*self._light_decoder(width, height, peak), *self._layer_copies(peak)]
         memory = torch.cuda.max_memory_allocated(self._device) if self._cuda else 0
-        return SizeFigures(width, height, timings, memory / 2**30, _frames_per_s(timings))
+        rates = (_frames_per_s(timings, decoder) for decoder in ("decode", LIGHT))
+        return SizeFigures(width, height, timings, memory / 2**30, *rates)
 
     def _stage(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
+        shape = (16, height // SPATIAL_STRIDE, width // SPATIAL_STRIDE)
         for float8 in (False, True):
-            yield from self._stage_of(self._model(width, height, float8), peak, float8)
+            model = self._parts.transformer(shape, float8=float8)
+            yield from self._stage_of(model, peak, float8)
 
     def _stage_of(self, model: WanS2V, peak: Peak, float8: bool) -> Iterator[Timing]:
         """The modes of one number format; the floor is that of 16 bits' arithmetic for both."""
@@ -162,18 +165,8 @@ class GpuBenchmark:
         yield self._timed("to the host", "4 pictures, pageable", rows.cpu)
 
     def _decoder(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
-        from diffusers import AutoencoderKLWan
-
-        from avatar_nodes.model.wan_vae import WanState, WanVAE
-
-        with torch.device("meta"):
-            network = cast(nn.Module, AutoencoderKLWan(base_dim=_VAE_WIDTH[self._scale]))
-        _fill(network, lambda _: self._dtype, self._device)
-        vae = WanVAE(network.eval().requires_grad_(False))
-        rows, columns = height // SPATIAL_STRIDE, width // SPATIAL_STRIDE
-        shape = (1, LATENTS_PER_BLOCK, vae.latent_channels, rows, columns)
-        latent = torch.randn(shape, device=self._device)
-        state: WanState | None = None
+        vae = self._parts.autoencoder()
+        latent = self._latent(width, height, vae.latent_channels)
         _, state = vae.decode(latent)  # in the middle of a stream
 
         def decode() -> None:
@@ -182,25 +175,37 @@ class GpuBenchmark:
         floor = self._floor(decode, 0, peak)
         yield self._timed("decode", "eager", decode, floor)
         if self._cuda:
-            network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            vae.network.to(memory_format=torch.channels_last_3d)
             yield self._timed("decode", "channels last", decode, floor)
             yield self._graphed("decode", "channels last, CUDA graph", decode, floor)
 
-    def _model(self, width: int, height: int, float8: bool) -> WanS2V:
-        layers = _LAYERS[self._scale]
-        values: dict[str, Any] = {}
-        if self._scale == "small":
-            values = {
-                "dim": 64, "num_heads": 2, "ffn_dim": 128, "num_layers": layers, "text_dim": 32,
-                "text_len": 16, "audio_dim": 16, "audio_inject_layers": (0,),
-            }  # fmt: skip
-        shape = (16, height // SPATIAL_STRIDE, width // SPATIAL_STRIDE)
-        with torch.device("meta"):
-            model = WanS2V(DiTConfig(latent_shape=shape, **values))
-        _fill(model, lambda n: self._dtype if is_heavy(n) else torch.float32, self._device)
-        if float8:
-            use_float8(model, self._dtype)
-        return model.serving(self._dtype)
+    def _light_decoder(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
+        decoder = self._parts.light_decoder()
+        latent = self._latent(width, height, decoder.latent_channels)
+        _, state = decoder.decode(latent)
+
+        def decode() -> None:
+            decoder.decode(latent, state)
+
+        floor = self._floor(decode, 0, peak)
+        yield self._timed(LIGHT, "channels last", decode, floor)
+        if self._cuda:
+            yield self._graphed(LIGHT, "channels last, CUDA graph", decode, floor)
+
+    def _layer_copies(self, peak: Peak) -> Iterator[Timing]:
+        """A layer's weights from the host, as `model.offload_layers` brings them."""
+        for float8 in (False, True):
+            size = self._parts.layer_bytes(float8=float8)
+            host = torch.empty(size, dtype=torch.uint8, pin_memory=self._cuda)
+            room = torch.empty(size, dtype=torch.uint8, device=self._device)
+            mode = "e4m3" if float8 else str(self._dtype).removeprefix("torch.")
+            floor = 1000 * size / peak.bytes
+            yield self._timed("layer copy", mode, partial(room.copy_, host, True), floor)
+
+    def _latent(self, width: int, height: int, channels: int) -> Tensor:
+        """A block's, [1, F, C, h, w]."""
+        rows, columns = height // SPATIAL_STRIDE, width // SPATIAL_STRIDE
+        return torch.randn(1, LATENTS_PER_BLOCK, channels, rows, columns, device=self._device)
 
     def _floor(self, call: Callable[[], object], traffic: int, peak: Peak) -> float:
         """The longer of arithmetic and memory traffic at the device's own best [ms]."""
@@ -345,22 +350,12 @@ def _bytes(layers: Iterable[Sequence[LayerKV]]) -> int:
     return sum(part.nbytes for kvs in layers for kv in kvs for part in kv)
 
 
-def _fill(module: nn.Module, dtype_of: Callable[[str], torch.dtype], device: torch.device) -> None:
-    """Random weights on `device`, of a module on the meta device."""
-    for name, parameter in list(module.named_parameters()):
-        owner = module.get_submodule(name.rpartition(".")[0])
-        values = torch.empty(parameter.shape, dtype=dtype_of(name), device=device)
-        values.normal_(std=0.02)
-        leaf = name.rpartition(".")[2]
-        setattr(owner, leaf, nn.Parameter(values, requires_grad=False))
-
-
-def _frames_per_s(timings: list[Timing]) -> dict[int, float]:
-    """What follows for 1, 2 and 5 GPUs from the fastest stage and decoder."""
+def _frames_per_s(timings: list[Timing], decoder: str) -> dict[int, float]:
+    """What follows for 1, 2 and 5 GPUs from the fastest stage and that decoder at its fastest."""
 
     def fastest(part: str) -> float:
         return min(t.ms for t in timings if t.part == part and t.ms is not None)
 
-    stage, decode = fastest("stage"), fastest("decode")
+    stage, decode = fastest("stage"), fastest(decoder)
     block_ms = {1: STEPS * stage + decode, 2: max(STEPS * stage, decode), 5: max(stage, decode)}
     return {gpus: 1000 * FRAMES_PER_BLOCK / ms for gpus, ms in block_ms.items()}

@@ -192,6 +192,7 @@ class GraphNodes:
             "height": self.profile.video.height,
             "dtype": model.dtype,
             "float8": model.float8,
+            "offload_layers": model.offload_layers,
             "compile": model.compile,
             "cuda_graphs": model.cuda_graphs,
             "cache_switch": self.mode == "converse" and self.profile.conversation.cache_switch,
@@ -216,6 +217,7 @@ class GraphNodes:
         profile, place = self.profile, self.profile.placement.decoder
         parameters: Parameters = {
             "checkpoint": profile.model.checkpoint,
+            "light_decoder": profile.model.light_decoder,
             "dtype": profile.model.dtype,
             "device": place.device,
             "threads": place.threads,

@@ -77,6 +77,7 @@ def start_pipeline(graph: Graph) -> Pipeline:
                 lora_scale=model.lora_scale,
                 dtype=model.dtype,
                 float8=model.float8,
+                offload_layers=model.offload_layers,
                 compile_layers=model.compile,
                 cuda_graphs=model.cuda_graphs,
                 device=node.device or "cpu",
@@ -88,6 +89,7 @@ def start_pipeline(graph: Graph) -> Pipeline:
             model.checkpoint,
             width=profile.video.width,
             height=profile.video.height,
+            light=model.light_decoder,
             dtype=model.dtype,
             device=profile.placement.decoder.device,
         )

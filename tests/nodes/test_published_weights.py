@@ -13,19 +13,22 @@ from support.spinner import Spinner, wait_until
 
 pytest.importorskip("diffusers", reason="needs the packages of requirements/large.txt")
 
-from wan_checkpoint import LORA, build_wan_checkpoint, write_wan_profile
+from wan_checkpoint import LIGHT_DECODER, LORA, build_wan_checkpoint, write_wan_profile
 
 from avatar_nodes.graph import Graph
 from avatar_nodes.in_process import render_in_process
+from avatar_nodes.model.tensor_files import CheckpointError
 from avatar_nodes.model.wan_folder import AUDIO_MODEL, TEXT_ENCODER, VIDEO_VAE
 from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.speech.audio_file import read_audio_file
 from avatar_nodes.streaming.assembly import (
+    AssemblyError,
     PromptEncoder,
     build_decoder,
     build_features,
     build_stage,
 )
+from avatar_nodes.streaming.stage import Stage
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,37 @@ def test_same_frames(
     assert oracle.std(axis=0).mean() > 0.5  # it moves
 
 
+@pytest.mark.parametrize(
+    ("model", "same"),
+    [
+        pytest.param(f"light_decoder: {LIGHT_DECODER}", False, id="light decoder"),
+        pytest.param("offload_layers: 3", True, id="offloaded layers"),
+    ],
+)
+def test_same_frames_as_the_loop(
+    oracle: np.ndarray,
+    weights: Path,
+    speech: Path,
+    tmp_path: Path,
+    processes: ProcessGroup,
+    spinner: Spinner,
+    model: str,
+    same: bool,
+) -> None:
+    """Whatever else the section `model` asks for, graph and loop follow it alike; where the layers'
+    weights are changes nothing.
+    """
+    graph = _graph(write_wan_profile(tmp_path, weights, model=model), speech)
+    listener = Listener(spinner, graph.namespace)
+    running = GraphUnderTest(graph, tmp_path, processes)
+    running.start()
+    expected = np.stack(list(render_in_process(graph, read_audio_file(speech))))
+    wait_until(lambda: listener.finished, what="the stream's end")
+    assert expected.shape == oracle.shape and np.array_equal(expected, oracle) == same
+    assert np.array_equal(np.stack(listener.frames), expected), running.logs()
+    assert expected.std(axis=0).mean() > 0.5  # it moves
+
+
 def test_lora_sound_and_prompt_matter(oracle: np.ndarray, weights: Path, speech: Path) -> None:
     """What is loaded is used: without each the frames are others."""
     profile = load_profile(write_wan_profile(speech.parent, weights))
@@ -92,6 +126,31 @@ def test_lora_sound_and_prompt_matter(oracle: np.ndarray, weights: Path, speech:
 
 
 _SIZE = (96, 64)
+
+
+def test_what_does_not_fit_is_said_in_one_line(weights: Path, tmp_path: Path) -> None:
+    size = {"width": 96, "height": 64}
+    with pytest.raises(CheckpointError, match=r"absent\.pth"):
+        build_decoder(weights, light="absent.pth", **size)
+    tiny = load_profile("tiny").model.checkpoint
+    with pytest.raises(AssemblyError, match=r"a light decoder .* is for Wan's latents only"):
+        build_decoder(tiny, light=LIGHT_DECODER, **size)
+    with pytest.raises(AssemblyError, match=r"offload_layers: expected 0, or 3 to 4 .* got 5"):
+        _offloading_stage(weights, 5)
+
+
+def test_a_stage_has_its_offloaded_layers_for_itself(weights: Path) -> None:
+    """Two threads that shared the buffers would find each other's layers in them."""
+    assert _offloading_stage(weights, 3)._model is not _offloading_stage(weights, 3)._model
+    assert _offloading_stage(weights, 0)._model is _offloading_stage(weights, 0)._model
+
+
+def _offloading_stage(weights: Path, count: int) -> Stage:
+    return build_stage(
+        weights, sigmas=[1.0, 0.0], steps=[0], past_blocks=3, size=_SIZE, offload_layers=count
+    )
+
+
 _BUILDS: dict[str, tuple[set[str], Callable[[Path], object]]] = {
     "denoiser": (
         {"diffusion_pytorch_model*", LORA},
@@ -100,6 +159,10 @@ _BUILDS: dict[str, tuple[set[str], Callable[[Path], object]]] = {
         ),
     ),
     "decoder": ({VIDEO_VAE}, lambda folder: build_decoder(folder, width=96, height=64)),
+    "light decoder": (
+        {VIDEO_VAE, LIGHT_DECODER},
+        lambda folder: build_decoder(folder, width=96, height=64, light=LIGHT_DECODER),
+    ),
     "audio features": ({AUDIO_MODEL}, build_features),
     "prompts": ({TEXT_ENCODER, "google"}, PromptEncoder),
 }

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from support import golden
 
 pytest.importorskip("diffusers", reason="needs the packages of requirements/large.txt")
 
+from avatar_nodes.model.light_decoder import load_light_decoder
 from avatar_nodes.model.wan_vae import WanVAE, load_wan_vae
 from avatar_nodes.streaming.block import BlockContext, BlockLatent, EpochStart, Sink
 from avatar_nodes.streaming.decoder_stage import DecoderStage, DecoderStageError
@@ -93,6 +95,39 @@ def test_half_precision_shows_the_same(vae: WanVAE, latents: torch.Tensor, tmp_p
     whole = WanStreamingDecoder(vae)
     frames = whole.decode(latents).astype(int)
     assert np.abs(half.decode(latents).astype(int) - frames).mean() < 4
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> WanStreamingDecoder:
+    """A light decoder beside what is left of the autoencoder."""
+    folder = tmp_path_factory.mktemp("light")
+    torch.save(golden.load("vae/model"), folder / "Wan2.1_VAE.pth")
+    encoder = load_wan_vae(folder / "Wan2.1_VAE.pth", decodes=False)
+    names = [name for name, _ in encoder.network.named_parameters()]
+    assert names and not [n for n in names if n.startswith(("decoder", "post_quant_conv"))]
+    file = golden.FOLDER.parent / "taehv/model.safetensors"
+    return WanStreamingDecoder(encoder, load_light_decoder(file))
+
+
+def test_a_light_decoder_shows_what_it_makes_of_the_whole(light: WanStreamingDecoder) -> None:
+    data = load_file(golden.FOLDER.parent / "taehv/io.safetensors")
+    latents = data["latent"][0].transpose(0, 1)  # the reference's, and a block
+    stage = DecoderStage(light, latent_shape=SHAPE)
+    stage.start_epoch(_start(latents))
+    frames = _decoded(stage, latents, 0)
+    expected = (data["frames"][0, 1:] * 255).round().permute(0, 2, 3, 1).numpy()
+    assert frames.shape == (12, 32, 48, 3)
+    assert np.abs(frames - expected).max() <= 1 and (frames == expected).mean() > 0.999
+    stage.start_epoch(_start(latents, epoch=2))
+    assert np.array_equal(_decoded(stage, latents, 0, epoch=2), frames)
+
+
+def test_the_autoencoder_encodes_for_a_light_decoder(
+    light: WanStreamingDecoder, vae: WanVAE
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    expected = WanStreamingDecoder(vae).encode_reference(pixels)
+    assert torch.equal(light.encode_reference(pixels), expected)
 
 
 def test_latents_of_another_kind_are_refused(vae: WanVAE) -> None:

@@ -130,5 +130,10 @@ def _print(figures: SizeFigures) -> None:
         floor = f"{timing.floor_ms:11.2f}" if timing.floor_ms is not None else f"{'-':>11}"
         why = f"  {timing.error}" if timing.error else ""
         click.echo(f"{timing.part:<14}{timing.mode:<28}{ms}{floor}{why}")
-    for gpus, rate in figures.frames_per_s.items():
-        click.echo(f"{rate:8.1f} frames/s on {gpus} such GPU{'s' if gpus > 1 else ''} (derived)")
+    for rates, decoder in (
+        (figures.frames_per_s, ""),
+        (figures.light_frames_per_s, " and the light decoder"),
+    ):
+        for gpus, rate in rates.items():
+            number = f"{gpus} such GPU{'s' if gpus > 1 else ''}"
+            click.echo(f"{rate:8.1f} frames/s on {number}{decoder} (derived)")

@@ -78,12 +78,28 @@ def _checkpoint(profile: Profile) -> Iterator[Finding]:
         yield Finding("checkpoint", False, f"cannot be read: {error}", "run `make setup`")
         return
     model = profile.model
+    yield from _memory(profile)
     yield from check_checkpoint(
         Path(model.checkpoint),
         lora=model.lora,
         lora_scale=model.lora_scale,
+        light_decoder=model.light_decoder,
         reference=profile.stream.reference,
     )
+
+
+def _memory(profile: Profile) -> Iterator[Finding]:
+    from avatar_nodes.device_memory import memory_by_device, memory_parts
+    from avatar_nodes.machine.finding import Finding
+    from avatar_nodes.machine.memory import check_memory
+    from avatar_nodes.model.tensor_files import CheckpointError
+
+    try:
+        needed = memory_by_device(memory_parts(profile))
+    except CheckpointError as error:
+        yield Finding("memory", False, f"cannot be computed: {error}", "", False)
+        return
+    yield from check_memory(needed)
 
 
 def _devices(profile: Profile) -> set[str]:

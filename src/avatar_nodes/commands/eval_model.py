@@ -136,6 +136,7 @@ class ModelUnderTest:
             cache_switching=cache_switching,
             memory=MemorySettings.of(remembered) if remembered["enabled"] else None,
             lora=model.lora, lora_scale=model.lora_scale, float8=model.float8,
+            offload_layers=model.offload_layers, light_decoder=model.light_decoder,
         )  # fmt: skip
         steps = len(model.sigmas) - 1 + (model.kv_cache == "clean")  # which needs a pass more
         return StreamPerformer(pipeline, PromptEncoder(folder), name=name, evaluations=steps)
@@ -173,8 +174,9 @@ class ModelUnderTest:
 
         model, video = self.profile.model, self.profile.video
         return build_decoder(
-            self.checkpoint, width=video.width, height=video.height, dtype=model.dtype
-        )
+            self.checkpoint, width=video.width, height=video.height, light=model.light_decoder,
+            dtype=model.dtype,
+        )  # fmt: skip
 
     @property
     def judges(self) -> JudgeFolder:

@@ -16,7 +16,12 @@ _FETCH = "docs/weights.md says what to download, and where it goes"
 
 
 def check_checkpoint(
-    folder: Path, *, lora: str = "", lora_scale: float = 0.5, reference: str = ""
+    folder: Path,
+    *,
+    lora: str = "",
+    lora_scale: float = 0.5,
+    light_decoder: str = "",
+    reference: str = "",
 ) -> Iterator[Finding]:
     """Check each part of the folder: every tensor's name and shape.
 
@@ -26,6 +31,8 @@ def check_checkpoint(
         yield Finding("checkpoint", False, f"{folder} is not there", _REMEDY)
     elif is_published_wan(folder):
         yield from _published(folder, lora, lora_scale)
+        if light_decoder:
+            yield _light_decoder(folder / light_decoder)
         yield _reference(Path(reference) if reference else folder / "reference.png")
     else:
         yield _ours(folder)
@@ -68,6 +75,12 @@ def _published(folder: Path, lora: str, lora_scale: float) -> Iterator[Finding]:
     yield _part(
         "audio model", lambda: _found(folder / AUDIO_MODEL, check_wav2vec(folder / AUDIO_MODEL))
     )
+
+
+def _light_decoder(path: Path) -> Finding:
+    from avatar_nodes.model.light_decoder import check_light_decoder
+
+    return _part("light decoder", lambda: _found(path, check_light_decoder(path)))
 
 
 def _part(name: str, check: Callable[[], str]) -> Finding:

@@ -18,6 +18,7 @@ from avatar_nodes.model.float8 import FLOAT8, quantised, use_float8
 from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.load_tensors import Spelling, check_tensors, load_tensors
 from avatar_nodes.model.lora import LoraFile
+from avatar_nodes.model.offload import LayerOffload, offloaded_layers
 from avatar_nodes.model.tensor_files import CheckpointError
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -37,17 +38,21 @@ def load_checkpoint(folder: Path | str, *, dtype: torch.dtype = torch.float32) -
 
 def load_served(
     folder: Path | str, *, dtype: torch.dtype = torch.float32, device: str = "cpu",
-    lora: LoraFile | None = None, float8: bool = False, **config: Any,
+    lora: LoraFile | None = None, float8: bool = False, offload_layers: int = 0, **config: Any,
 ) -> WanS2V:  # fmt: skip
     """The model ready to serve (see `WanS2V.serving`), each weight brought to `device` as it is
     read, and in its final dtype there: the host never holds more than one.
 
-    lora: merged in. float8: the heavy layers' weights in 8 bits. config: fields of the
+    lora: merged in. float8: the heavy layers' weights in 8 bits. offload_layers: that many layers
+    live on the host (see `offload`); only one thread may run such a model. config: fields of the
     configuration that are not the checkpoint's to say.
 
-    Raises CheckpointError as `load_checkpoint`, and if not every layer of `lora` was merged.
+    Raises CheckpointError as `load_checkpoint`, and if not every layer of `lora` was merged;
+    OffloadError.
     """
     model = transformer_without_weights(Path(folder), **config)
+    away = offloaded_layers(len(model.layers), offload_layers)
+    on_host = tuple(f"blocks.{index}." for index in away)
     if lora is not None:
         lora.check(model)
     scales: dict[str, Tensor] = {}
@@ -63,13 +68,19 @@ def load_served(
             return FLOAT8
         return dtype if is_heavy(name) else torch.float32
 
+    def home(name: str) -> str:
+        return "cpu" if name.startswith(on_host) else device
+
     files = weight_files(Path(folder))
-    load_tensors(model, files, dtype=dtype_of, device=device, change=change)
+    load_tensors(model, files, dtype=dtype_of, device=device, change=change, home=home)
     if lora is not None:
         lora.require_all_merged()
     if float8:
         use_float8(model, dtype, scales)
-    return model.serving(dtype)
+    model.serving(dtype)
+    if away:
+        LayerOffload([model.layers[index] for index in away], device)
+    return model
 
 
 def check_transformer(folder: Path | str) -> WanS2V:

@@ -36,11 +36,13 @@ Change = Callable[[str, Tensor], Tensor]
 def load_tensors(
     module: nn.Module, files: Iterable[Path], *, dtype: torch.dtype | Callable[[str], torch.dtype],
     device: str = "cpu", spelling: Spelling = AS_IT_IS, change: Change | None = None,
+    home: Callable[[str], str] | None = None,
 ) -> None:  # fmt: skip
     """Fills every parameter and buffer of `module`, which may be on the meta device.
 
-    dtype: of all floating-point tensors, or of each by its name. Names and shapes are checked
-    before the first tensor is read.
+    dtype: of all floating-point tensors, or of each by its name. home: where a tensor of that name
+    goes when it is made, if it does not stay on `device`. Names and shapes are checked before the
+    first tensor is read.
 
     Raises:
         CheckpointError: naming every missing, unexpected and misshapen tensor as files spell it.
@@ -57,7 +59,7 @@ def load_tensors(
                 tensor = change(name, tensor)
             if tensor.is_floating_point():
                 tensor = tensor.to(dtype if isinstance(dtype, torch.dtype) else dtype(name))
-            _put(module, name, tensor)
+            _put(module, name, tensor if home is None else tensor.to(home(name)))
             del tensor
     for name, other in (spelling.tied or {}).items():
         owner, leaf = _owner(module, name)

@@ -17,7 +17,8 @@ from avatar_nodes.model.tensor_files import CheckpointError, Shape, tensor_shape
 from avatar_nodes.model.wan_folder import TEXT_ENCODER, TOKENIZER
 
 _log = logging.getLogger(__name__)
-_TIED = {"encoder.embed_tokens.weight": "shared.weight"}
+TIED = {"encoder.embed_tokens.weight": "shared.weight"}
+"""Tensors that are others."""
 _IN_LAYER = {
     "0.SelfAttention.relative_attention_bias.weight": "pos_embedding.embedding.weight",
     "0.SelfAttention.q.weight": "attn.q.weight",
@@ -116,7 +117,7 @@ def _published(name: str) -> str:
     return f"blocks.{layer[1]}.{_IN_LAYER[layer[2]]}" if layer else _WHOLE[name]
 
 
-_SPELLING = Spelling(published=_published, tied=_TIED)
+_SPELLING = Spelling(published=_published, tied=TIED)
 
 
 def _without_weights(path: Path) -> UMT5EncoderModel:

@@ -7,6 +7,8 @@ whole video's decoding, bit for bit.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +24,7 @@ WanState = list[Any]
 
 _WIDTH = "encoder.conv1.weight"
 _LAYERS_OF_UP_BLOCK = 4
+_OF_DECODER = re.compile(r"(decoder|conv2)\..+")
 _IN_RESIDUAL = {
     "norm1": "residual.0",
     "conv1": "residual.2",
@@ -90,15 +93,22 @@ class WanVAE:
         return torch.cat(frames, dim=2).transpose(1, 2), kept
 
 
-def load_wan_vae(path: Path, *, dtype: torch.dtype = torch.float32, device: str = "cpu") -> WanVAE:
+def load_wan_vae(
+    path: Path, *, dtype: torch.dtype = torch.float32, device: str = "cpu", decodes: bool = True
+) -> WanVAE:
     """Reads `Wan2.1_VAE.pth`, each tensor straight onto `device`.
+
+    decodes: False leaves the decoder out, which is more than half of it: for encoding only.
 
     Raises:
         CheckpointError: the file is missing or broken, a tensor is missing, extra or misshapen, or
             diffusers is not installed.
     """
-    network = _without_weights(path)
-    load_tensors(network, [path], dtype=dtype, device=device, spelling=_SPELLING)
+    network, spelling = _without_weights(path), _SPELLING
+    if not decodes:
+        network.decoder = network.post_quant_conv = nn.Identity()
+        spelling = replace(spelling, unused=_OF_DECODER)
+    load_tensors(network, [path], dtype=dtype, device=device, spelling=spelling)
     if torch.device(device).type == "cuda":  # as its fast convolutions want the weights laid out
         network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return WanVAE(network.eval().requires_grad_(False))
@@ -111,19 +121,26 @@ def check_wan_vae(path: Path) -> nn.Module:
     return network
 
 
+def video_autoencoder(width: int) -> nn.Module:
+    """diffusers' network, `width` channels at the pictures' size (published: 96), on the meta
+    device. Raises CheckpointError: no diffusers.
+    """
+    try:
+        from diffusers import AutoencoderKLWan
+    except ImportError as error:
+        raise CheckpointError(
+            f"Wan's video autoencoder needs diffusers ({error}): `pip install avatar_nodes[large]`"
+        ) from error
+    with torch.device("meta"):
+        return cast(nn.Module, AutoencoderKLWan(base_dim=width))
+
+
 def _without_weights(path: Path) -> nn.Module:
     shapes = tensor_shapes(path)
     width = shapes.get(_WIDTH, ())
     if len(width) != 5:
         raise CheckpointError(f"{path}: is no video autoencoder of Wan 2.1: has no {_WIDTH}")
-    try:
-        from diffusers import AutoencoderKLWan
-    except ImportError as error:
-        raise CheckpointError(
-            f"{path}: needs diffusers ({error}): `pip install avatar_nodes[large]`"
-        ) from error
-    with torch.device("meta"):
-        return cast(nn.Module, AutoencoderKLWan(base_dim=width[0]))
+    return video_autoencoder(width[0])
 
 
 def _published(name: str) -> str:

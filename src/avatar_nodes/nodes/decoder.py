@@ -28,6 +28,7 @@ class DecoderNode(AvatarNode):
     KIND = "decoder"
     PARAMETERS = (
         NodeParameter("checkpoint", "", "Folder of the model."),
+        NodeParameter("light_decoder", "", "File of a light decoder; empty: the model's own."),
         NodeParameter("dtype", "float32", "Number format of the video decoder."),
         NodeParameter("device", "cpu", "Device of the decoder: cpu, cuda or cuda:N."),
         NodeParameter("threads", 1, "CPU threads for its arithmetic.", 1, 256),
@@ -41,7 +42,11 @@ class DecoderNode(AvatarNode):
         checkpoint = self.value("checkpoint")
         size = {"width": self.value("width"), "height": self.value("height")}
         decoder = build_decoder(
-            checkpoint, dtype=self.value("dtype"), device=self.value("device"), **size
+            checkpoint,
+            light=self.value("light_decoder"),
+            dtype=self.value("dtype"),
+            device=self.value("device"),
+            **size,
         )
         reference = load_reference(self.value("reference"), **size)
         config = read_config(checkpoint, size=(size["width"], size["height"]))

@@ -44,6 +44,7 @@ class DenoiserNode(AvatarNode):
         NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
         NodeParameter("dtype", "float32", "Number format of the model."),
         NodeParameter("float8", False, "Large matrices in 8 bits."),
+        NodeParameter("offload_layers", 0, "Layers that stay on the host.", 0, 1000),
         NodeParameter("compile", False, "Compile the layers before the node is ready."),
         NodeParameter(
             "cuda_graphs",
@@ -84,6 +85,7 @@ class DenoiserNode(AvatarNode):
             lora_scale=self.value("lora_scale"),
             dtype=self.value("dtype"),
             float8=self.value("float8"),
+            offload_layers=self.value("offload_layers"),
             compile_layers=self.value("compile"),
             cuda_graphs=self.value("cuda_graphs"),
             cache_switch=self.value("cache_switch"),

@@ -14,6 +14,7 @@ def inconsistencies(profile: Profile) -> list[Problem]:
         *_whole_samples_per_frame(profile),
         *_steps_covered_once_in_order(profile),
         *_clean_cache_in_one_denoiser(profile),
+        *_offloading_saves_memory(profile),
         *_each_node_in_one_process(profile),
         *_delays_in_order(profile),
     ]
@@ -47,6 +48,21 @@ def _clean_cache_in_one_denoiser(profile: Profile) -> Iterator[Problem]:
             ("placement", "denoisers"),
             "one denoiser that takes every step (model.kv_cache is clean)",
             [denoiser.steps for denoiser in denoisers],
+        )
+
+
+def _offloading_saves_memory(profile: Profile) -> Iterator[Problem]:
+    if 0 < profile.model.offload_layers <= 2:
+        yield Problem(
+            ("model", "offload_layers"),
+            "0, or more than the 2 layers that are on the device at a time",
+            profile.model.offload_layers,
+        )
+    elif profile.model.offload_layers and profile.model.cuda_graphs:
+        yield Problem(
+            ("model", "cuda_graphs"),
+            "false where offload_layers brings weights anew in every pass: a recording would not",
+            True,
         )
 
 

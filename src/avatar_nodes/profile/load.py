@@ -19,7 +19,7 @@ from avatar_nodes.resources import share_directory
 # Values that are paths, resolved when the profile is read.
 _PATHS = (("model", "checkpoint"), ("stream", "reference"), ("reasoner", "persona"))
 # Values that are paths in the checkpoint, unless they are found beside the profile.
-_IN_CHECKPOINT = (("model", "lora"),)
+_IN_CHECKPOINT = (("model", "lora"), ("model", "light_decoder"))
 # Where a bare word is the name of something that is shipped.
 _NAMES = (("reasoner", "persona"),)
 _YAML = (".yaml", ".yml")

@@ -58,6 +58,13 @@ class ModelSection(Section):
         default=False,
         description="The denoisers' large matrices in 8 bits (e4m3): half the memory of bfloat16.",
     )
+    offload_layers: int = Field(
+        default=0, ge=0, le=1000, description="Denoisers' layers that stay in the host's memory."
+    )
+    light_decoder: str = Field(
+        default="",
+        description="File of a light decoder, `taew2_1.pth`; looked up as `lora` is. Empty: none.",
+    )
     compile: bool = Field(
         default=False,
         description="Compile the denoisers' layers (torch.compile; needs a C++ compiler, on GPUs"

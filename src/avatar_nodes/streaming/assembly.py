@@ -19,7 +19,9 @@ import torch
 from avatar_nodes.model.checkpoint import CheckpointError, load_compressor, load_served
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import ConfigError, DiTConfig
+from avatar_nodes.model.light_decoder import load_light_decoder
 from avatar_nodes.model.lora import LoraFile
+from avatar_nodes.model.offload import OffloadError
 from avatar_nodes.model.tiny_vae import load_vae
 from avatar_nodes.model.wan_folder import (
     AUDIO_MODEL,
@@ -96,6 +98,7 @@ def build_stage(
     lora_scale: float = 0.5,
     dtype: str = "float32",
     float8: bool = False,
+    offload_layers: int = 0,
     compile_layers: bool = False,
     cuda_graphs: bool = False,
     cache_switch: bool = False,
@@ -105,6 +108,7 @@ def build_stage(
 
     size: width and height of the pictures, see `read_config`. lora: a file to merge into the
     weights, beside them if the path is relative (empty: none). float8: large matrices in 8 bits.
+    offload_layers: that many layers stay on the host; the model is then this stage's alone.
     compile_layers: with torch.compile, and warmed up: takes minutes. cuda_graphs: the passes over a
     full window are recorded, before this returns (on a CPU: made again from the same buffers).
     cache_switch: caches are going to be switched ahead (`Stage.prepare`): with those as well.
@@ -113,7 +117,11 @@ def build_stage(
         CheckpointError, AssemblyError, ScheduleError, StageError: what does not fit, in one line.
     """
     adapter = (str(lora), lora_scale) if lora else None
-    model = _model(Path(checkpoint).resolve(), dtype, checked_device(device), size, adapter, float8)
+    load = _load_model if offload_layers else _shared_model  # one thread runs what is offloaded
+    model = load(
+        Path(checkpoint).resolve(), dtype, checked_device(device), size, adapter, float8,
+        offload_layers,
+    )  # fmt: skip
     stage = Stage(
         model, Schedule(sigmas), steps, past_blocks=past_blocks, rolling_rope=rolling_rope,
         kv_cache=kv_cache, recorder=recorder_for(torch.device(device)) if cuda_graphs else None,
@@ -130,22 +138,22 @@ def build_decoder(
     *,
     width: int,
     height: int,
+    light: str | Path = "",
     dtype: str = "float32",
     device: str = "cpu",
 ) -> StreamingDecoder:
     """The video decoder of a checkpoint, which makes pictures of `width` x `height`.
 
+    light: file of a light decoder, beside the weights if the path is relative (empty: the
+    checkpoint's own decoder); for published weights only.
+
     Raises:
         CheckpointError, AssemblyError: what does not fit, in one line.
     """
     if is_published_wan(checkpoint):
-        from avatar_nodes.model.wan_vae import load_wan_vae  # diffusers: seconds
-        from avatar_nodes.streaming.wan_decoder import WanStreamingDecoder
-
-        path = Path(checkpoint) / VIDEO_VAE
-        return WanStreamingDecoder(
-            load_wan_vae(path, dtype=_dtype(dtype), device=checked_device(device))
-        )
+        return _wan_decoder(Path(checkpoint), light, _dtype(dtype), checked_device(device))
+    if light:
+        raise AssemblyError(f"{checkpoint}: a light decoder ({light}) is for Wan's latents only")
     vae = load_vae(Path(checkpoint) / "vae")
     stride = vae.config.spatial_stride
     _, rows, columns = read_config(checkpoint).latent_shape
@@ -155,6 +163,17 @@ def build_decoder(
             f" the profile asks for {width}x{height}"
         )
     return TinyStreamingDecoder(vae, device=checked_device(device), dtype=_dtype(dtype))
+
+
+def _wan_decoder(
+    folder: Path, light: str | Path, dtype: torch.dtype, device: str
+) -> StreamingDecoder:
+    from avatar_nodes.model.wan_vae import load_wan_vae  # diffusers: seconds
+    from avatar_nodes.streaming.wan_decoder import WanStreamingDecoder
+
+    small = load_light_decoder(folder / light, dtype=dtype, device=device) if light else None
+    vae = load_wan_vae(folder / VIDEO_VAE, dtype=dtype, device=device, decodes=small is None)
+    return WanStreamingDecoder(vae, small)
 
 
 def build_memory(
@@ -229,7 +248,7 @@ def build_pipeline(
     dtype: str = "float32", device: str = "cpu", aas_from_block: int | None = AAS_FROM_BLOCK,
     rolling_rope: bool = True, kv_cache: KVCacheKind = "same_noise", cache_switching: bool = False,
     memory: MemorySettings | None = None, lora: str | Path = "", lora_scale: float = 0.5,
-    float8: bool = False,
+    float8: bool = False, offload_layers: int = 0, light_decoder: str | Path = "",
 ) -> Pipeline:  # fmt: skip
     """All steps of a checkpoint, its decoder and its features, as one loop in this process.
 
@@ -243,9 +262,12 @@ def build_pipeline(
     stage = build_stage(
         checkpoint, sigmas=sigmas, steps=range(len(sigmas) - 1), past_blocks=past_blocks,
         rolling_rope=rolling_rope, kv_cache=kv_cache, size=(width, height), lora=lora,
-        lora_scale=lora_scale, dtype=dtype, float8=float8, device=device,
+        lora_scale=lora_scale, dtype=dtype, float8=float8, offload_layers=offload_layers,
+        device=device,
     )  # fmt: skip
-    decoder = build_decoder(checkpoint, width=width, height=height, dtype=dtype, device=device)
+    decoder = build_decoder(
+        checkpoint, width=width, height=height, light=light_decoder, dtype=dtype, device=device
+    )
     return Pipeline(
         [stage], decoder, build_features(checkpoint, device=device), past_blocks=past_blocks,
         aas_from_block=aas_from_block, cache_switching=cache_switching,
@@ -314,16 +336,22 @@ def _sized(checkpoint: str | Path, channels: int, size: tuple[int, int] | None) 
     return {"latent_shape": (channels, height // SPATIAL_STRIDE, width // SPATIAL_STRIDE)}
 
 
-@lru_cache(maxsize=4)
-def _model(
+def _load_model(
     checkpoint: Path, dtype: str, device: str, size: tuple[int, int] | None,
-    lora: tuple[str, float] | None, float8: bool,
+    lora: tuple[str, float] | None, float8: bool, offload_layers: int,
 ) -> WanS2V:  # fmt: skip
     shape = _sized(checkpoint, read_config(checkpoint).in_dim, size)
     adapter = None if lora is None else LoraFile(checkpoint / lora[0], scale=lora[1])
-    return load_served(
-        checkpoint, dtype=_dtype(dtype), device=device, lora=adapter, float8=float8, **shape
-    )
+    try:
+        return load_served(
+            checkpoint, dtype=_dtype(dtype), device=device, lora=adapter, float8=float8,
+            offload_layers=offload_layers, **shape,
+        )  # fmt: skip
+    except OffloadError as error:
+        raise AssemblyError(f"{checkpoint}: {error}") from None
+
+
+_shared_model = lru_cache(maxsize=4)(_load_model)
 
 
 def _dtype(name: str) -> torch.dtype:

@@ -1,19 +1,33 @@
-"""Streaming video decoding with Wan's autoencoder (see `model.wan_vae`)."""
+"""Streaming video decoding of Wan's latents: with its own autoencoder, or with a light decoder."""
 
 from __future__ import annotations
+
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.model.wan_vae import WanState, WanVAE
+from avatar_nodes.model.wan_vae import WanVAE
 from avatar_nodes.streaming.decoder import frame_of, pixels_of
 from avatar_nodes.streaming.host_copies import HostCopies
 from avatar_nodes.streaming.own_stream import OwnStream
 
 
+class LatentDecoder(Protocol):
+    """What makes the frames: a `WanVAE` or a `LightDecoder`."""
+
+    @property
+    def latent_channels(self) -> int: ...
+
+    def decode(self, z: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Frames [B, 4F, 3, 8h, 8w] of the latents [B, F, C, h, w] after `state`, and the new
+        state; None begins a stream, whose first latent is one frame."""
+        ...
+
+
 class WanStreamingDecoder:
-    """`StreamingDecoder` over a `WanVAE`.
+    """`StreamingDecoder` over a `WanVAE`, which encodes, and what decodes (default: the same).
 
     As in the public pipeline, a stream begins with the reference's latent: the autoencoder makes
     one frame of a first latent and four of each other, so the blocks after it have all theirs.
@@ -21,9 +35,10 @@ class WanStreamingDecoder:
 
     needs_sink = True
 
-    def __init__(self, vae: WanVAE) -> None:
+    def __init__(self, vae: WanVAE, decoder: LatentDecoder | None = None) -> None:
         self._vae = vae
-        self._state: WanState | None = None
+        self._decoder = decoder or vae
+        self._state: Any = None
         self._copies = HostCopies(vae.device)
         self._stream = OwnStream(vae.device)
 
@@ -37,9 +52,9 @@ class WanStreamingDecoder:
         after `reset` is one frame.
 
         Raises:
-            ValueError: the channel count is not the autoencoder's.
+            ValueError: the channel count is not the decoder's.
         """
-        channels = self._vae.latent_channels
+        channels = self._decoder.latent_channels
         if latent.ndim != 4 or latent.shape[0] != channels:
             raise ValueError(f"latent {tuple(latent.shape)}: expected [{channels}, F, h, w]")
         with self._stream.work():
@@ -48,7 +63,7 @@ class WanStreamingDecoder:
 
     def _decode(self, latent: Tensor) -> np.ndarray:
         z = self._copies.to_device(latent).transpose(0, 1)[None]
-        frames, self._state = self._vae.decode(z, self._state)
+        frames, self._state = self._decoder.decode(z, self._state)
         return pixels_of(frames[0], self._copies)
 
     @torch.inference_mode()
