@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from avatar_nodes.mind.persona_file import PersonaError, load_persona
-from avatar_nodes.profile import ProfileError, load_profile, profile_names, with_values
+from avatar_nodes.profile import ProfileError, hearing_all, load_profile, profile_names, with_values
 from avatar_nodes.profile.reference import reference_markdown
 from avatar_nodes.resources import share_directory
 from avatar_nodes.streaming.schedule import Schedule
@@ -306,3 +306,12 @@ def test_qos_names_are_those_that_the_nodes_know() -> None:
     from avatar_nodes.profile.schema import QosName
 
     assert set(get_args(QosName)) == set(qos.PUBLIC_NAMES)
+
+
+def test_a_file_of_up_to_a_minute_can_be_heard_as_a_whole() -> None:
+    profile = load_profile("wan_s2v_14b")
+    heard = hearing_all(profile, 7.3).audio
+    assert (heard.context_s, heard.lookahead_s) == (9.0, 9.0)
+    assert hearing_all(profile, 1.0).audio.context_s == 4.0, "never less than it says itself"
+    assert hearing_all(profile, 59.0).audio.lookahead_s == 60.0
+    assert hearing_all(profile, 59.1) == profile

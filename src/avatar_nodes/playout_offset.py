@@ -56,11 +56,13 @@ class PlayoutOffset:
         settled, 20 s after the first sample; medians. None: it has not yet, or there are none."""
         if samples and self._origin is None:
             self._origin = samples[0]
-        if self._origin is None or not samples:
+        origin = self._origin
+        if origin is None:
             return None
-        if samples[-1].audio_ms - self._origin.audio_ms < _SETTLED_MS:
+        settled = [s for s in samples if s.audio_ms - origin.audio_ms >= _SETTLED_MS]
+        if not settled:
             return None
-        median = float(np.median([self._late_ms(sample, self._origin) for sample in samples]))
+        median = float(np.median([self._late_ms(sample, origin) for sample in settled]))
         if self._base_ms is None:
             self._base_ms = median
         return median - self._base_ms

@@ -19,7 +19,7 @@ from avatar_nodes.graph import Graph
 from avatar_nodes.in_process import render_in_process
 from avatar_nodes.model.tensor_files import CheckpointError
 from avatar_nodes.model.wan_folder import AUDIO_MODEL, TEXT_ENCODER, VIDEO_VAE
-from avatar_nodes.profile import load_profile, with_values
+from avatar_nodes.profile import hearing_all, load_profile, with_values
 from avatar_nodes.speech.audio_file import read_audio_file
 from avatar_nodes.streaming.assembly import (
     AssemblyError,
@@ -44,8 +44,11 @@ def oracle(weights: Path, speech: Path, tmp_path_factory: pytest.TempPathFactory
     return np.stack(list(render_in_process(graph, read_audio_file(speech))))
 
 
-def _graph(profile: Path, speech: Path) -> Graph:
-    return Graph.from_profile(load_profile(profile), mode="render", audio=speech)
+def _graph(profile: Path, speech: Path, *, whole_sound: bool = False) -> Graph:
+    loaded = load_profile(profile)
+    if whole_sound:
+        loaded = hearing_all(loaded, len(read_audio_file(speech)) / 16_000)
+    return Graph.from_profile(loaded, mode="render", audio=speech)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +80,11 @@ def test_same_frames(
 
 
 @pytest.mark.parametrize(
-    ("model", "same"),
+    ("model", "whole_sound", "same"),
     [
-        pytest.param(f"light_decoder: {LIGHT_DECODER}", False, id="light decoder"),
-        pytest.param("offload_layers: 3", True, id="offloaded layers"),
+        pytest.param(f"light_decoder: {LIGHT_DECODER}", False, False, id="light decoder"),
+        pytest.param("offload_layers: 3", False, True, id="offloaded layers"),
+        pytest.param("", True, False, id="the whole sound in every window"),
     ],
 )
 def test_same_frames_as_the_loop(
@@ -91,12 +95,14 @@ def test_same_frames_as_the_loop(
     processes: ProcessGroup,
     spinner: Spinner,
     model: str,
+    whole_sound: bool,
     same: bool,
 ) -> None:
     """Whatever else the section `model` asks for, graph and loop follow it alike; where the layers'
     weights are changes nothing.
     """
-    graph = _graph(write_wan_profile(tmp_path, weights, model=model), speech)
+    profile = write_wan_profile(tmp_path, weights, model=model)
+    graph = _graph(profile, speech, whole_sound=whole_sound)
     listener = Listener(spinner, graph.namespace)
     running = GraphUnderTest(graph, tmp_path, processes)
     running.start()

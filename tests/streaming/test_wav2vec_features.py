@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from avatar_nodes.model.wav2vec import Wav2Vec, load_wav2vec
+from avatar_nodes.streaming.audio_window import AudioWindow, blocks_and_what_follows
 from avatar_nodes.streaming.wav2vec_features import (
     Wav2VecFeatures,
     interpolated,
@@ -79,6 +80,24 @@ def test_a_window_over_the_whole_file_gives_the_whole_files_columns(
         last = _stream(features, cut[: blocks * BLOCK], blocks)[-1]
         assert whole.shape == (4, 32, 5 + 12 * blocks)
         assert_close(last, whole[..., -17:], atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("end", [9 * BLOCK, 9 * BLOCK + 4321, 10 * BLOCK])
+def test_windows_over_a_whole_stream_give_its_columns_however_it_is_cut(
+    model: Wav2Vec, sound: np.ndarray, end: int
+) -> None:
+    """Every block, with a block of silence behind the last one: as `avatar render` hears a file."""
+    features = Wav2VecFeatures(model, context_s=10.0, lookahead_s=10.0)
+    samples = np.round(sound[:end] * 32767).astype(np.int16)
+    window = AudioWindow(features.context_samples, features.lookahead_samples)
+    parts = []
+    for number, (block, ahead) in enumerate(blocks_and_what_follows(samples)):
+        heard = window.push(block, ahead, ends=True)
+        rest = len(heard) - features.context_samples - BLOCK
+        parts.append(features.block(heard, number, ahead_samples=rest)[..., 5:])
+    filled = np.pad(samples, (0, -end % BLOCK + BLOCK)).astype(np.float32) / 32768
+    whole = features.columns(filled)[..., 5 : 5 + 12 * len(parts)]
+    assert_close(torch.cat(parts, dim=-1), whole, atol=2e-5, rtol=0)
 
 
 @pytest.mark.parametrize("lookahead_s", [0.16, 0.32, 0.96])

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Video file to write (MP4: H.264 and AAC).",
 )
+@click.option(
+    "--whole-sound/--windows",
+    default=True,
+    show_default=True,
+    help="An audio model that hears both ways (wav2vec) hears a file of up to a minute as a whole;"
+    " or in windows, as when it streams.",
+)
 @click.option("--in-process", is_flag=True, help="Run all in this process, without ROS.")
 @click.option("--namespace", help="ROS namespace. Default: one of its own.")
 @graph_options(log_level="warn")
@@ -42,6 +49,7 @@ def command(
     log_level: str,
     audio: Path,
     out: Path,
+    whole_sound: bool,
     in_process: bool,
     namespace: str | None,
 ) -> None:
@@ -52,15 +60,18 @@ def command(
     """
     from avatar_nodes.commands.progress import Progress
     from avatar_nodes.graph import Graph
-    from avatar_nodes.profile import load_profile
+    from avatar_nodes.profile import hearing_all, load_profile
     from avatar_nodes.speech.audio_file import AudioFileError, check_audio_file
     from avatar_nodes.video_summary import VideoFileError, summarise_video
 
     with plain_errors(AudioFileError, VideoFileError):
         sound = check_audio_file(audio)
         _check_output(out)
+        profile = load_profile(profile_name)
+        if whole_sound:
+            profile = hearing_all(profile, sound.duration_s)
         graph = Graph.from_profile(
-            load_profile(profile_name),
+            profile,
             mode="render",
             namespace=namespace or f"/render_{os.getpid()}",
             audio=audio,

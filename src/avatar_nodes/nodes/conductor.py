@@ -324,12 +324,12 @@ class ConductorNode(AvatarNode):
         self._intake.speaking = not sound.idle
         if sound.last:
             self._last_block = block
-        before = self._ledger.issued(block - 1)
+        before, number = self._ledger.issued(block - 1), block - self._position.stream_start
         changed = before is not None and before.prompt_id != self._prompts.current.id
         issued = IssuedBlock(
             block=block,
             prompt_id=self._prompts.current.id,
-            features=self._features.block(sound.window, block - self._position.stream_start),
+            features=self._features.block(sound.window, number, ahead_samples=sound.ahead_samples),
             samples=sound.samples,
             stream=self._intake.stream,
             first_sample=sound.first_sample,

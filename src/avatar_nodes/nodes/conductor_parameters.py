@@ -25,7 +25,7 @@ CONDUCTOR_PARAMETERS = (
     NodeParameter("audio_device", "cpu", "Device of the audio features: cpu, cuda or cuda:N."),
     NodeParameter("text_device", "cpu", "Device of the text encoder: cpu, cuda or cuda:N."),
     NodeParameter("audio_context_s", 4.0, "Sound heard before a block [s] (wav2vec).", 0.0, 60.0),
-    NodeParameter("audio_lookahead_s", 0.16, "Sound heard after it [s] (wav2vec).", 0.0, 5.0),
+    NodeParameter("audio_lookahead_s", 0.16, "Sound heard after it [s] (wav2vec).", 0.0, 60.0),
     NodeParameter("stages", ["presenter"], "Nodes that must be ready to issue a block."),
     NodeParameter("prompt", "a person talks to the camera", "Prompt of the stream's start."),
     NodeParameter("seed", 0, "Seed of the noise.", 0, 2**63 - 1),

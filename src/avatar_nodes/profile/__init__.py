@@ -1,5 +1,6 @@
 """The typed, validated configuration of one avatar."""
 
+from avatar_nodes.profile.hearing import hearing_all
 from avatar_nodes.profile.load import load_profile, profile_names, with_values
 from avatar_nodes.profile.problem import Problem, ProfileError
 from avatar_nodes.profile.schema import NODE_KINDS, Mode, Profile
@@ -10,6 +11,7 @@ __all__ = [
     "Problem",
     "Profile",
     "ProfileError",
+    "hearing_all",
     "load_profile",
     "profile_names",
     "with_values",

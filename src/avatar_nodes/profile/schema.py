@@ -161,7 +161,7 @@ class AudioSection(Section):
     lookahead_s: float = Field(
         default=0.16,
         ge=0.04,
-        le=1.4,
+        le=60.0,
         description="Sound after a block that its features hear [s] (wav2vec); live, that much"
         " latency.",
     )

@@ -30,8 +30,11 @@ class BlockSound:
     """int16 [n], what is to be heard; n < block_samples only in the last block of a stream that
     ends."""
     window: np.ndarray
-    """float32 [context_samples + block_samples + lookahead_samples] in -1..1, what the audio
-    features are made of; zeros for sound that is not there."""
+    """float32 [context_samples + block_samples + ahead_samples] in -1..1, what the audio features
+    are made of; zeros for sound that is not there."""
+    ahead_samples: int
+    """Samples of the window after the block: the look-ahead; where the stream is known to end, no
+    more than its last block and one of silence."""
     last: bool
     """True: the stream ended inside this block or at its end."""
     idle: bool
@@ -192,8 +195,11 @@ class BlockSlicer:
         self._pending = self._pending[len(sound) :]
         heard = np.concatenate([self._past, block])
         self._past = heard[len(heard) - self._context_samples :]
+        follows = self._pending[: self._lookahead_samples if goes_on else 0]
         ahead = np.zeros(self._lookahead_samples, np.int16)
-        follows = self._pending[: len(ahead) if goes_on else 0]
+        if self._ended and not self._endless:
+            rest = (-(-len(follows) // self._block_samples) + 1) * self._block_samples
+            ahead = ahead[:rest]
         ahead[: len(follows)] = follows
         whole = np.concatenate([heard, ahead])
         return BlockSound(
@@ -201,6 +207,7 @@ class BlockSlicer:
             next_sample=first + len(sound),
             samples=sound if last else block,
             window=float_from_pcm(whole),
+            ahead_samples=len(ahead),
             last=last,
             idle=len(sound) == 0,
         )

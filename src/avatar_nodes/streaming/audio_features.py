@@ -23,9 +23,12 @@ class AudioFeatures(Protocol):
     lookahead_samples: int
     """Samples needed after the block's last one (zeros after the stream's end)."""
 
-    def block(self, samples: np.ndarray, number: int = 0) -> Tensor:
-        """float32 [context_samples + n * 640 + lookahead_samples] in -1..1 -> [layers, D, 5 + n]
-        for n video frames. number: the block's, counted from the stream's start.
+    def block(
+        self, samples: np.ndarray, number: int = 0, *, ahead_samples: int | None = None
+    ) -> Tensor:
+        """float32 [context_samples + n * 640 + ahead_samples] in -1..1 -> [layers, D, 5 + n] for n
+        video frames. number: the block's, counted from the stream's start. ahead_samples: None for
+        `lookahead_samples`; fewer where the stream ends before them.
         """
         ...
 
@@ -78,8 +81,10 @@ class MelFeatures:
         level = (torch.log10(energy.clamp_min(1e-9)) + 6.0) / 3.0
         return level.reshape(count, self.dim).T.unsqueeze(0).contiguous()
 
-    def block(self, samples: np.ndarray, number: int = 0) -> Tensor:
-        """See `AudioFeatures.block`; the same for any number.
+    def block(
+        self, samples: np.ndarray, number: int = 0, *, ahead_samples: int | None = None
+    ) -> Tensor:
+        """See `AudioFeatures.block`; the same for any number, and without sound ahead.
 
         Raises:
             ValueError: the length is not context_samples + n * 640 with n >= 1.

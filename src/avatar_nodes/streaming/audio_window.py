@@ -11,24 +11,30 @@ from avatar_nodes.streaming.block import SAMPLES_PER_BLOCK
 
 class AudioWindow:
     """Remembers the last `context_samples` of a stream of blocks; silence before the stream's
-    start, and for whatever of the `lookahead_samples` after a block is not there.
+    start, and for whatever of the `lookahead_samples` after a block is not there yet; where the
+    stream is known to end, no more than its last block and one of silence.
     """
 
     def __init__(self, context_samples: int, lookahead_samples: int = 0) -> None:
         self._past = np.zeros(context_samples, np.int16)
         self._lookahead = lookahead_samples
 
-    def push(self, block: np.ndarray, ahead: np.ndarray | None = None) -> np.ndarray:
+    def push(
+        self, block: np.ndarray, ahead: np.ndarray | None = None, *, ends: bool = False
+    ) -> np.ndarray:
         """int16 [7680], one block, and what follows it, int16 [any] -> float32 [context_samples +
-        7680 + lookahead_samples] in -1..1."""
+        7680 + ahead] in -1..1. ends: nothing follows `ahead`, so its length may be less than
+        lookahead_samples.
+        """
         if block.dtype != np.int16 or block.shape != (SAMPLES_PER_BLOCK,):
             raise ValueError(
                 f"a block is int16 [{SAMPLES_PER_BLOCK}], got {block.dtype} {list(block.shape)}"
             )
         window = np.concatenate([self._past, block])
         self._past = window[len(window) - len(self._past) :]
-        follows = np.zeros(self._lookahead, np.int16)
         known = block[:0] if ahead is None else ahead[: self._lookahead]
+        rest = (-(-len(known) // SAMPLES_PER_BLOCK) + 1) * SAMPLES_PER_BLOCK
+        follows = np.zeros(min(self._lookahead, rest) if ends else self._lookahead, np.int16)
         follows[: len(known)] = known
         return np.concatenate([window, follows]).astype(np.float32) / 32768
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from avatar_nodes.streaming.audio_features import AudioFeatures
 from avatar_nodes.streaming.audio_window import AudioWindow, blocks_and_what_follows
 from avatar_nodes.streaming.block import (
+    SAMPLES_PER_BLOCK,
     BlockConditioning,
     BlockContext,
     BlockLatent,
@@ -108,11 +109,15 @@ class Pipeline:
     def render(self, samples: np.ndarray) -> Iterator[np.ndarray]:
         """int16 [n] at 16 kHz mono -> frames uint8 [12, H, W, 3], block by block."""
         for block, ahead in blocks_and_what_follows(samples):
-            yield self.render_block(block, ahead)
+            yield self.render_block(block, ahead, ends=True)
 
-    def render_block(self, samples: np.ndarray, ahead: np.ndarray | None = None) -> np.ndarray:
-        """The next block: int16 [7680], and what follows it -> frames uint8 [12, H, W, 3]."""
-        latent = self._denoise(samples, ahead)
+    def render_block(
+        self, samples: np.ndarray, ahead: np.ndarray | None = None, *, ends: bool = False
+    ) -> np.ndarray:
+        """The next block: int16 [7680], and what follows it (ends: nothing more than that) ->
+        frames uint8 [12, H, W, 3].
+        """
+        latent = self._denoise(samples, ahead, ends=ends)
         frames = self._decoder.decode(latent)
         self._remember(latent, frames)
         return frames
@@ -121,15 +126,17 @@ class Pipeline:
         """The next block's clean latent [C, 3, H, W], without decoding it. Not for a memory that
         needs frames.
         """
-        latent = self._denoise(samples, ahead)
+        latent = self._denoise(samples, ahead, ends=False)
         self._remember(latent, None)
         return latent
 
-    def _denoise(self, samples: np.ndarray, ahead: np.ndarray | None) -> Tensor:
+    def _denoise(self, samples: np.ndarray, ahead: np.ndarray | None, *, ends: bool) -> Tensor:
         if self._start is None:
             raise RuntimeError("the stream was not started")
         relative = self._block - self._start.stream_start
-        audio = self._features.block(self._window.push(samples, ahead), relative)
+        heard = self._window.push(samples, ahead, ends=ends)
+        beside = self._features.context_samples + SAMPLES_PER_BLOCK
+        audio = self._features.block(heard, relative, ahead_samples=len(heard) - beside)
         switch = self._switches_caches()
         conditioning = BlockConditioning(
             epoch=self._start.epoch, block=self._block, audio=audio, prompt_id=self._prompt_id,

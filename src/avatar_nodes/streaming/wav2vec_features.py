@@ -8,7 +8,8 @@ its column; cutting a stream into blocks and hearing each alone, as the public s
 has no state for the last frame of each and stretches the others.
 
 What a window cannot know is sound beyond it, which the model's layers would attend to: see
-docs/weights.md for how much that changes. The look-ahead is sound that has to be there before a
+docs/weights.md for how much that changes. One that reaches from the stream's start to its end gives
+the whole file's features, however it is cut. The look-ahead is sound that has to be there before a
 block can be made, so live it is latency; zeros stand for what is not there.
 """
 
@@ -49,13 +50,16 @@ class Wav2VecFeatures:
         self.context_samples = max(LEAST_CONTEXT, round(context_s * FPS) * SAMPLES_PER_FRAME)
         self.lookahead_samples = max(1, round(lookahead_s * FPS)) * SAMPLES_PER_FRAME
 
-    def block(self, samples: np.ndarray, number: int = 0) -> Tensor:
+    def block(
+        self, samples: np.ndarray, number: int = 0, *, ahead_samples: int | None = None
+    ) -> Tensor:
         """See `AudioFeatures.block`.
 
         Raises:
             ValueError: the length is not context + n * 640 + look-ahead with n >= 1.
         """
-        beside = self.context_samples + self.lookahead_samples
+        ahead = self.lookahead_samples if ahead_samples is None else ahead_samples
+        beside = self.context_samples + ahead
         frames, rest = divmod(len(samples) - beside, SAMPLES_PER_FRAME)
         if rest or frames < 1:
             raise ValueError(f"{len(samples)} samples do not make whole frames of sound")
