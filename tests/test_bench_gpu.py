@@ -13,7 +13,9 @@ pytest.importorskip("diffusers", reason="needs the packages of requirements/larg
 
 from avatar_nodes.cli import main
 
-PARTS = {"stage", "sink prefill", "cache switch", "decode", "light decode", "layer copy"}
+PARTS = {
+    "stage", "sink prefill", "cache switch", "attention", "decode", "light decode", "layer copy",
+}  # fmt: skip
 COPIES = {
     ("input copies", "latent and sound"),
     ("input copies", "new prompt and sink"),
@@ -46,7 +48,7 @@ def test_a_small_model_on_the_cpu(tmp_path: Path) -> None:
         stage = {t["mode"] for t in size["timings"] if t["part"] == "stage"}
         assert stage == {"eager", "recorded", "eager, e4m3", "recorded, e4m3"}
         others = PARTS - {"stage"}
-        modes = {"eager", "eager, e4m3", "channels last", "bfloat16", "e4m3"}
+        modes = {"eager", "eager, e4m3", "channels last", "bfloat16", "e4m3", "plain"}
         assert {t["mode"] for t in size["timings"] if t["part"] in others} == modes
         ms = {part: min(t["ms"] for t in size["timings"] if t["part"] == part) for part in PARTS}
         rates = size["frames_per_s"]

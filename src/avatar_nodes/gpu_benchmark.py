@@ -14,9 +14,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.flop_counter import FlopCounterMode
 
 from avatar_nodes.model.attention import LayerKV
+from avatar_nodes.model.attention_kernels import KERNELS, fastest_attention, only_attention
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS, AudioTokens
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE
@@ -108,7 +110,9 @@ class GpuBenchmark:
         if self._cuda:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self._device)
-        timings = [*self._stage(width, height, peak), *self._decoder(width, height, peak)]
+        with fastest_attention(self._device):
+            timings = [*self._stage(width, height, peak)]
+        timings += [*self._attention(width, height, peak), *self._decoder(width, height, peak)]
         timings += [*self._light_decoder(width, height, peak), *self._layer_copies(peak)]
         memory = torch.cuda.max_memory_allocated(self._device) if self._cuda else 0
         rates = (_frames_per_s(timings, decoder) for decoder in ("decode", LIGHT))
@@ -140,6 +144,16 @@ class GpuBenchmark:
         yield self._timed("stage", f"compiled{kind}", parts.stage, stage)
         yield self._timed("cache switch", f"compiled{kind}", parts.switch, switch)
         yield self._recorded(f"compiled, {graph}", parts, stage)
+
+    def _attention(self, width: int, height: int, peak: Peak) -> Iterator[Timing]:
+        """A layer's self-attention over a full window, by each kernel: a stage has one a layer."""
+        shape = (16, height // SPATIAL_STRIDE, width // SPATIAL_STRIDE)
+        q, k, v = self._parts.attention(shape)
+        floor = 1000 * 4 * q.numel() * k.shape[2] / peak.flops
+        for kernel in KERNELS if self._cuda else ("plain",):
+            with only_attention(kernel):
+                attend = partial(scaled_dot_product_attention, q, k, v)
+                yield self._timed("attention", kernel, attend, floor)
 
     def _recorded(self, mode: str, parts: _StageParts, floor_ms: float) -> Timing:
         """A stage through what the nodes replay; the block's latent is copied in."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
@@ -15,6 +15,7 @@ from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.light_decoder import PUBLISHED_WIDTHS, LightDecoder
 from avatar_nodes.model.offload import padded_bytes
 from avatar_nodes.model.wan_vae import WanVAE, video_autoencoder
+from avatar_nodes.streaming.block import LATENTS_PER_BLOCK
 
 Scale = Literal["wan_s2v_14b", "small"]
 _TRANSFORMER: dict[Scale, dict[str, Any]] = {
@@ -47,6 +48,21 @@ class RandomParts:
         if float8:
             use_float8(model, self._dtype)
         return model.serving(self._dtype)
+
+    def attention(self, latent_shape: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
+        """q [1, heads, S, d] of a block, k and v [1, heads, T, d] of its whole window."""
+        config = DiTConfig(latent_shape=latent_shape, **_TRANSFORMER[self._scale])
+        _, rows, columns = latent_shape
+        _, down, across = config.patch_size
+        frame = (rows // down) * (columns // across)
+        block = LATENTS_PER_BLOCK * frame
+        lengths = (block, *(2 * (frame + (config.past_blocks + 1) * block,)))
+        heads = config.num_heads
+        q, k, v = (
+            torch.randn(1, heads, length, config.head_dim, device=self._device, dtype=self._dtype)
+            for length in lengths
+        )
+        return q, k, v
 
     def layer_bytes(self, *, float8: bool) -> int:
         """What one of the transformer's layers takes."""

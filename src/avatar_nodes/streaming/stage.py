@@ -6,12 +6,14 @@ This is what a denoiser node runs and what `Pipeline` runs in a loop, so both co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Concatenate, Literal, ParamSpec, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
+from avatar_nodes.model.attention_kernels import fastest_attention
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.causal import fixed_sink_position
 from avatar_nodes.model.dit import WanS2V
@@ -35,6 +37,8 @@ from avatar_nodes.streaming.recorder import Recorder
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.sink import SinkStore
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 KVCacheKind = Literal["same_noise", "clean"]
 """What a step sees of past blocks: keys and values at its own noise level (timestep-forcing), or
 those of the finished block, which take a pass of their own (Live Avatar, Table 6)."""
@@ -42,6 +46,19 @@ those of the finished block, which take a pass of their own (Live Avatar, Table 
 
 class StageError(RuntimeError):
     """A block or an epoch that this stage cannot compute."""
+
+
+def _computing(
+    method: Callable[Concatenate[Stage, Arguments], Result],
+) -> Callable[Concatenate[Stage, Arguments], Result]:
+    """Without gradients, and with the fastest attention of the stage's device."""
+
+    @wraps(method)
+    def computing(self: Stage, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with torch.inference_mode(), fastest_attention(self._device):
+            return method(self, *args, **kwargs)
+
+    return computing
 
 
 class Stage:
@@ -146,7 +163,7 @@ class Stage:
         if self._recorded is not None:
             self._recorded.release()
 
-    @torch.inference_mode()
+    @_computing
     def prepare(self) -> bool:
         """Rebuilds the caches in advance if the next block is expected to switch them; call it when
         there is nothing else to do. True: it was done.
@@ -166,7 +183,7 @@ class Stage:
         self._ahead = prompt_id
         return True
 
-    @torch.inference_mode()
+    @_computing
     def set_memory(self, memory: Memory) -> None:
         """Makes a version of visual memory known to the blocks that carry it.
 
@@ -176,7 +193,7 @@ class Stage:
             raise StageError("memory for a model without visual memory")
         self._memories.add(memory)
 
-    @torch.inference_mode()
+    @_computing
     def start_epoch(self, start: EpochStart) -> None:
         """Forgets the past and rebuilds it from the sink and the context's clean latents.
 
@@ -203,7 +220,7 @@ class Stage:
             self._past.take(conditions, self._inputs_of(clean, start.seed, number))
         self._epoch, self._next_block = start, start.first_block
 
-    @torch.inference_mode()
+    @_computing
     def process(self, conditioning: BlockConditioning, latent: Tensor | None = None) -> Tensor:
         """The block after this stage's steps: float32 [C, 3, H, W] on the CPU.
 
