@@ -9,6 +9,7 @@ QUESTIONS ?= samples/visitor/*.wav
 AUDIO ?= samples/speech.wav
 OUT ?= out/demo.mp4
 TESTS ?= tests
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test run render kiosk test lint format clean
@@ -31,8 +32,8 @@ render: setup ## render the shipped speech as fast as it goes, into out/demo.mp4
 kiosk: setup ## the avatar with its web page, http://127.0.0.1:8080, until Ctrl-C
 	@$(VENV)/avatar up --mode converse --kiosk
 
-test: setup-test ## run the tests, linters among them (TESTS=tests/test_graph.py)
-	@$(VENV)/python -m pytest $(TESTS)
+test: setup-test ## run the tests, linters among them (TESTS=tests/test_graph.py, WORKERS=2 at a time; 0: one by one)
+	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 lint: setup-test ## ruff, mypy and the layers only
 	@$(VENV)/python -m pytest -q tests/test_style.py tests/test_layers.py

@@ -35,11 +35,22 @@ def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("ROS_LOG_DIR", str(tmp_path_factory.mktemp("ros_log")))
         adopt_environment()
         yield
-    _remove_shared_memory_of_the_dead()
 
 
-def _remove_shared_memory_of_the_dead() -> None:
-    """A killed process leaves its 64 MB in /dev/shm; Fast DDS's tool removes what nobody holds."""
+def pytest_sessionstart(session: pytest.Session) -> None:
+    _remove_shared_memory_of_the_dead(session.config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _remove_shared_memory_of_the_dead(config)
+
+
+def _remove_shared_memory_of_the_dead(config: pytest.Config) -> None:
+    """A killed process leaves its 64 MB in /dev/shm, and ports that the next one of the same number
+    finds; Fast DDS's tool removes what nobody holds. Not beside other tests, whose processes may
+    just be taking theirs."""
+    if hasattr(config, "workerinput"):
+        return
     tool = Path(sys.prefix, "bin", "fastdds")
     if tool.is_file():
         env = foreign_environment()

@@ -84,9 +84,11 @@ class _HeldMarker(Marker):
 
     def __init__(self) -> None:
         super().__init__()
+        self.busy = threading.Event()
         self.go_on = threading.Event()
 
     def mark(self, frame: np.ndarray) -> np.ndarray:
+        self.busy.set()
         self.go_on.wait(60.0)
         return super().mark(frame)
 
@@ -95,7 +97,9 @@ def test_what_it_has_no_time_for_is_lost_and_counted(tmp_path: Path) -> None:
     marker = _HeldMarker()
     live = recording(tmp_path, marker=marker, queue_frames=10, file_s=60.0)
     live.start()
-    for number in range(30):
+    live.add(pair(0))
+    assert marker.busy.wait(60.0)
+    for number in range(1, 31):
         live.add(pair(number))
     assert live.status.frames_lost == 20
     assert "20 frames lost" in live.status.problem
@@ -105,7 +109,7 @@ def test_what_it_has_no_time_for_is_lost_and_counted(tmp_path: Path) -> None:
     live.stop()
     assert live.status.frames_lost == 23
     file = next(tmp_path.iterdir())
-    assert frames_of(file) == 11
+    assert frames_of(file) == 12
     assert live.status.seconds == pytest.approx(41 / 25)
     live.close()
 
