@@ -60,6 +60,20 @@ def _remove_shared_memory_of_the_dead(config: pytest.Config) -> None:
         subprocess.run(["fastdds", "shm", "clean"], capture_output=True, check=False)
 
 
+@pytest.fixture(autouse=True)
+def threads_of_torch() -> Iterator[None]:
+    """Commands set them for their whole process; with others, sums are rounded differently."""
+    before = _threads_of_torch()
+    yield
+    if (torch := sys.modules.get("torch")) is not None and torch.get_num_threads() != before:
+        torch.set_num_threads(before)
+
+
+def _threads_of_torch() -> int:
+    torch = sys.modules.get("torch")
+    return int(os.environ["OMP_NUM_THREADS"]) if torch is None else torch.get_num_threads()
+
+
 @pytest.fixture
 def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A ROS_DOMAIN_ID of the test's own, set for it and the processes it starts."""

@@ -8,9 +8,12 @@ from typing import get_args
 import pytest
 
 from avatar_nodes.mind.persona_file import PersonaError, load_persona
+from avatar_nodes.model.causal import BLOCK_FRAMES
 from avatar_nodes.profile import ProfileError, hearing_all, load_profile, profile_names, with_values
 from avatar_nodes.profile.reference import reference_markdown
+from avatar_nodes.profile.schema import StreamSection
 from avatar_nodes.resources import share_directory
+from avatar_nodes.streaming.block_size import LATENTS_PER_BLOCK
 from avatar_nodes.streaming.schedule import Schedule
 
 
@@ -306,6 +309,15 @@ def test_qos_names_are_those_that_the_nodes_know() -> None:
     from avatar_nodes.profile.schema import QosName
 
     assert set(get_args(QosName)) == set(qos.PUBLIC_NAMES)
+
+
+def test_no_topic_is_too_short_for_what_may_be_in_flight() -> None:
+    qos = pytest.importorskip("avatar_nodes.wire.qos", exc_type=ImportError)
+    limits = StreamSection.model_fields["max_in_flight"].metadata
+    assert max(getattr(limit, "le", 0) for limit in limits) == qos.MAX_IN_FLIGHT
+    assert qos.BLOCKS.depth >= qos.MAX_IN_FLIGHT
+    assert qos.FRAMES.depth >= qos.MAX_IN_FLIGHT * BLOCK_FRAMES
+    assert LATENTS_PER_BLOCK == BLOCK_FRAMES
 
 
 def test_a_file_of_up_to_a_minute_can_be_heard_as_a_whole() -> None:

@@ -245,6 +245,26 @@ class TestTurns:
         stage.think(thinking, NOD)
         stage.expect((7, "<nods>"))
 
+    def test_a_cough_that_comes_after_what_it_held_has_gone_on(self, stage: Stage) -> None:
+        """The orders of the conversation and the visitor's words are on two topics."""
+        answer(stage, 7, "hello", "Hi.")
+        given = len(stage.record.given)
+        stage.runner.pause(7)
+        stage.runner.resume(7)
+        stage.runner.hear(8, "")
+        assert stage.record.counts["coughs"] == 1
+        assert len(stage.record.given) == given
+        stage.runner.hear(9, "")  # the next one holds nothing: it is not understood
+        wait_until(lambda: (9, "END") in stage.record.given, what="the end")
+
+    def test_a_cough_that_was_heard_of_excuses_no_other(self, stage: Stage) -> None:
+        answer(stage, 7, "hello", "Hi.")
+        stage.runner.hear(8, "", busy=True)
+        stage.runner.pause(7)
+        stage.runner.resume(7)
+        stage.runner.hear(9, "")
+        wait_until(lambda: (9, "END") in stage.record.given, what="the end")
+
 
 class TestNotUnderstood:
     def test_pardon_once_then_silence(self, stage: Stage) -> None:

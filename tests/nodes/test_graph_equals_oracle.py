@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,12 @@ from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
 from tiny_checkpoint import write_tiny_profile
 
+from avatar_msgs.msg import FrameBlock
 from avatar_nodes.graph import Graph
 from avatar_nodes.in_process import render_in_process
 from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.speech.audio_file import read_audio_file
+from avatar_nodes.wire.qos import FRAMES
 
 FRAME_NS = 40_000_000
 MIXED = "front: [microphone, conductor, denoiser_1], back: [denoiser_2, decoder]"
@@ -107,6 +111,32 @@ def test_same_frames_from_recorded_passes(
     profile = with_values(load_profile(str(file)), {"model": {"cuda_graphs": True}})
     graph = Graph.from_profile(profile, mode="render", audio=speech)
     running, listener = _played(graph, tmp_path, processes, spinner)
+    assert np.array_equal(np.stack(listener.frames), oracle), running.logs()
+
+
+def test_a_presenter_that_falls_behind_loses_nothing(
+    oracle: np.ndarray,
+    checkpoint: Path,
+    speech: Path,
+    tmp_path: Path,
+    processes: ProcessGroup,
+    spinner: Spinner,
+) -> None:
+    """Parts of all blocks in flight wait for it; none is overwritten."""
+    profile = write_tiny_profile(tmp_path, checkpoint, denoisers=[[0, 1, 2, 3]])
+    graph = Graph.from_profile(load_profile(str(profile)), mode="render", audio=speech)
+    listener = Listener(spinner, graph.namespace)
+    parts: list[FrameBlock] = []
+    listener.node.create_subscription(FrameBlock, "blocks/frames", parts.append, FRAMES)
+    running = GraphUnderTest(graph, tmp_path, processes)
+    running.start()
+    wait_until(lambda: bool(listener.frames), what="the first frame")
+    os.kill(running.pid("presenter"), signal.SIGSTOP)
+    in_flight = graph.profile.stream.max_in_flight
+    wait_until(lambda: parts[-1].block >= in_flight - 1, what="all that may be in flight")
+    os.kill(running.pid("presenter"), signal.SIGCONT)
+    wait_until(lambda: listener.finished, what="the stream's end")
+    assert running.logs().count("avatar.conductor]: epoch") == 1
     assert np.array_equal(np.stack(listener.frames), oracle), running.logs()
 
 

@@ -82,6 +82,9 @@ class ReplyRunner:
         self._dialogue = Dialogue(dialogue_turns)
         self._newest = 0
         self._held_up_to = -1
+        self._cough_due = False
+        """A reply was held, and what held it is not heard of yet: it may come after the reply has
+        gone on."""
         self._dropped_turn = -1
         self._pardoned = False
         self._reply: Reply | None = None
@@ -113,7 +116,8 @@ class ReplyRunner:
             if turn <= self._newest:
                 raise TurnError("stale", f"turn {turn} after turn {self._newest}")
             self._newest = turn
-            held = 0 <= self._held_up_to < turn
+            held = 0 <= self._held_up_to < turn or self._cough_due
+            self._cough_due = False
             if (busy or held) and not _has_words(text):
                 self._measures.count("coughs")
                 return
@@ -133,6 +137,7 @@ class ReplyRunner:
         """Give nothing of `turn` and earlier ones until `resume` or a newer turn."""
         with self._changed:
             self._held_up_to = max(self._held_up_to, turn)
+            self._cough_due = self._newest <= turn
             if self._reply is not None and self._reply.turn <= turn:
                 self._reply.hold()
 
@@ -148,7 +153,7 @@ class ReplyRunner:
         """Drop `turn` and earlier ones, even when they are not heard of yet."""
         with self._changed:
             if turn >= self._held_up_to:
-                self._held_up_to = -1
+                self._held_up_to, self._cough_due = -1, False
             if self._reply is not None and self._reply.turn <= turn:
                 self._cancel_reply()
             if turn > self._newest:
@@ -166,6 +171,7 @@ class ReplyRunner:
             if self._reply is not None and not self._reply.finished:
                 self._cancel_reply()
             self._reply, self._newest, self._held_up_to, self._dropped_turn = None, 0, -1, -1
+            self._cough_due = False
             self.forget()
 
     def close(self) -> None:

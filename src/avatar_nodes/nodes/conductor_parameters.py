@@ -1,6 +1,7 @@
 """What the conductor can be told."""
 
 from avatar_nodes.nodes.node_parameter import NodeParameter
+from avatar_nodes.wire.qos import MAX_IN_FLIGHT
 
 _CONVERSATION = (
     NodeParameter("prompt_listening", "", "Prompt while the visitor speaks; empty: `prompt`."),
@@ -33,7 +34,7 @@ CONDUCTOR_PARAMETERS = (
     NodeParameter("past_blocks", 2, "Past blocks that a block attends to.", 0, 64),
     NodeParameter("aas_from_block", 1, "First block with the stream's own sink.", 1, 1000),
     NodeParameter("adaptive_sink", True, "False: every block keeps the reference as sink."),
-    NodeParameter("max_in_flight", 4, "Blocks under way at the same time.", 1, 64),
+    NodeParameter("max_in_flight", 4, "Blocks under way at the same time.", 1, MAX_IN_FLIGHT),
     NodeParameter(
         "pace",
         "realtime",

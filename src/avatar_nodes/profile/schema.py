@@ -188,7 +188,7 @@ class StreamSection(Section):
     max_in_flight: int = Field(
         default=4,
         ge=1,
-        le=64,
+        le=8,
         description="Blocks allowed between conductor and presenter at the same time (credits).",
     )
     pace: Pace = Field(

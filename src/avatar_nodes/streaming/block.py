@@ -10,13 +10,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from avatar_nodes.model.causal import BLOCK_FRAMES
 from avatar_nodes.streaming.block_size import FRAME_RATE as FRAME_RATE
 from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK as FRAMES_PER_BLOCK
+from avatar_nodes.streaming.block_size import LATENTS_PER_BLOCK as LATENTS_PER_BLOCK
 from avatar_nodes.streaming.block_size import SAMPLE_RATE as SAMPLE_RATE
 from avatar_nodes.streaming.block_size import SAMPLES_PER_BLOCK as SAMPLES_PER_BLOCK
-
-LATENTS_PER_BLOCK = BLOCK_FRAMES
 
 
 @dataclass(frozen=True, eq=False)

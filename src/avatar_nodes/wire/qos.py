@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
+from avatar_nodes.streaming.block_size import LATENTS_PER_BLOCK
+
 BURST_FRAMES = 100
 """History of frame-rate topics: the depth must be at least the burst (a block is 12 frames,
 unpaced), and subscribers that write files lag some blocks behind."""
 
-_BLOCKS = 16
-_FRAME_BLOCKS = 6
+MAX_IN_FLIGHT = 8
+"""Blocks that may be under way: no topic may drop one of them for want of depth."""
+
+_BLOCKS = 2 * MAX_IN_FLIGHT
+_FRAME_PARTS = MAX_IN_FLIGHT * LATENTS_PER_BLOCK
 _STAGES = 64
 
 _PUBLIC: dict[str, tuple[ReliabilityPolicy, DurabilityPolicy]] = {
@@ -58,8 +63,9 @@ BLOCKS = _reliable(_BLOCKS, DurabilityPolicy.TRANSIENT_LOCAL)
 are still being matched, and a restarted conductor gets the window; a receiver drops what is of an
 older epoch."""
 
-FRAMES = _reliable(_FRAME_BLOCKS, DurabilityPolicy.TRANSIENT_LOCAL)
-"""Decoded blocks, 2.4 MB each at 256x256."""
+FRAMES = _reliable(_FRAME_PARTS, DurabilityPolicy.TRANSIENT_LOCAL)
+"""Decoded blocks in parts, one a latent, 0.8 MB each at 256x256: all that may be under way, since a
+slow reader loses what is more."""
 
 STAGES = _reliable(_STAGES, DurabilityPolicy.TRANSIENT_LOCAL)
 """Signs of life; for a subscriber the depth is shared by all who publish."""
