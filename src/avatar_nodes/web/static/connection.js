@@ -5,8 +5,6 @@ import { SocketPlayer } from "/static/socket_player.js";
 const CONNECT_MS = 6000;
 const FROZEN_MS = 8000;
 const LONGEST_PAUSE_MS = 4000;
-// How long sound and picture wait before they are played: both the same, so that a busy moment moves neither.
-const PLAYOUT_MS = 100;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 export async function ask(path, options = {}) {
@@ -87,10 +85,8 @@ export class Connection extends EventTarget {
   async openPeer() {
     const peer = new RTCPeerConnection({ iceServers: this.about.ice_servers.map((urls) => ({ urls })) });
     this.peer = peer;
-    const picture = peer.addTransceiver("video", { direction: "recvonly" });
-    const sound = peer.addTransceiver("audio", { direction: "sendrecv" });
-    this.sender = sound.sender;
-    for (const { receiver } of [picture, sound]) if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = PLAYOUT_MS;
+    peer.addTransceiver("video", { direction: "recvonly" });
+    this.sender = peer.addTransceiver("audio", { direction: "sendrecv" }).sender;
     peer.ontrack = ({ streams }) => { this.video.srcObject = streams[0]; };
     await peer.setLocalDescription(await peer.createOffer());
     await this.gathered(peer);
