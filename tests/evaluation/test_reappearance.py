@@ -14,7 +14,7 @@ from avatar_nodes.evaluation.reappearance import (
     sight,
     thing_error,
 )
-from avatar_nodes.training.clips import FRAMES_PER_BLOCK
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.training.world.objects import COLOURS
 from avatar_nodes.training.world.prompts import named_thing
 

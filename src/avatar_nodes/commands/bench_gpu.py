@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from avatar_nodes.commands.graph_options import json_option
+
 if TYPE_CHECKING:
     from avatar_nodes.gpu_benchmark import Peak, SizeFigures
 
@@ -39,12 +41,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Runs that are timed, after two that are not.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the figures to this file, too.",
-)
+@json_option
 def command(
     device: str, scale: str, sizes: tuple[str, ...], repeats: int, json_file: Path | None
 ) -> None:

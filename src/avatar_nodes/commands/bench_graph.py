@@ -9,28 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatar_nodes.commands.graph_options import plain_errors, require_ros
+from avatar_nodes.commands.graph_options import (
+    json_option,
+    placement_option,
+    plain_errors,
+    profile_option,
+    require_ros,
+)
 
 if TYPE_CHECKING:
     from avatar_nodes.graph import Graph
 
 
 @click.command("graph")
-@click.option(
-    "--profile",
-    "profile_name",
-    default="tiny",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="Profile: a shipped one by name, or a YAML file.",
-)
-@click.option(
-    "--placement",
-    type=click.Choice(["profile", "separate", "single"]),
-    default="profile",
-    show_default=True,
-    help="`separate`: one denoiser a step, every node a process; `single`: one process.",
-)
+@profile_option
+@placement_option
 @click.option(
     "--blocks",
     type=click.IntRange(4, 100_000),
@@ -38,12 +31,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Blocks of 0.48 s to compute.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the figures to this file, too.",
-)
+@json_option
 def command(profile_name: str, placement: str, blocks: int, json_file: Path | None) -> None:
     """Measure the graph and the loop in one process, unpaced, in one run.
 

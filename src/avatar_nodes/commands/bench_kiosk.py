@@ -9,14 +9,16 @@ from pathlib import Path
 
 import click
 
-from avatar_nodes.commands.graph_options import plain_errors, require_ros
+from avatar_nodes.commands.graph_options import (
+    json_option,
+    plain_errors,
+    profile_option,
+    require_ros,
+)
 
 
 @click.command("kiosk")
-@click.option(
-    "--profile", "profile_name", default="tiny", show_default=True, metavar="NAME|FILE",
-    help="Profile: a shipped one by name, or a YAML file.",
-)  # fmt: skip
+@profile_option
 @click.option(
     "--minutes", type=click.FloatRange(0.2, 10_000.0), default=5.0, show_default=True,
     help="How long the page stays open.",
@@ -34,17 +36,14 @@ from avatar_nodes.commands.graph_options import plain_errors, require_ros
     "--pause", "pause_s", type=click.FloatRange(0.5, 600.0), default=8.0, show_default=True,
     help="Silence before each question [s].",
 )  # fmt: skip
-@click.option(
-    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write the figures and all looks to this file.",
-)  # fmt: skip
+@json_option
 def command(
     profile_name: str,
     minutes: float,
     look_s: float,
     questions: tuple[Path, ...],
     pause_s: float,
-    json_path: Path | None,
+    json_file: Path | None,
 ) -> None:
     """Open the page in a headless Chromium whose microphone asks questions again and again.
 
@@ -91,5 +90,5 @@ def command(
         "machine": machine,
         "looks": list(map(asdict, figures.looks)),
     }
-    if json_path is not None:
-        json_path.write_text(json.dumps(found, indent=1) + "\n")
+    if json_file is not None:
+        json_file.write_text(json.dumps(found, indent=1) + "\n")

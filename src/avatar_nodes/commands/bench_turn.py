@@ -10,7 +10,12 @@ from typing import Any
 
 import click
 
-from avatar_nodes.commands.graph_options import plain_errors, require_ros
+from avatar_nodes.commands.graph_options import (
+    json_option,
+    plain_errors,
+    profile_option,
+    require_ros,
+)
 
 _TURNS = 20
 _MIXED_TURNS = 200
@@ -18,14 +23,7 @@ _APART = ("profile", "machine", "parts_s_p50")
 
 
 @click.command("turn")
-@click.option(
-    "--profile",
-    "profile_name",
-    default="tiny",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="Profile: a shipped one by name, or a YAML file.",
-)
+@profile_option
 @click.option(
     "--turns",
     type=click.IntRange(0, 100_000),
@@ -67,12 +65,7 @@ _APART = ("profile", "machine", "parts_s_p50")
     help="Also look at the pictures for the moment when the mouth has closed after a barge-in."
     " The person must be one of the tiny world, as the shipped reference is.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the figures to this file, too.",
-)
+@json_option
 def command(
     profile_name: str,
     turns: int | None,

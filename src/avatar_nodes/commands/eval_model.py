@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from avatar_nodes.commands.graph_options import plain_errors
+from avatar_nodes.commands.graph_options import json_option, plain_errors, profile_option
 
 if TYPE_CHECKING:
     from avatar_nodes.evaluation.judge_folder import JudgeFolder
@@ -48,8 +48,7 @@ def eval_options(command: Command) -> Command:
     folder = click.Path(file_okay=False, path_type=Path)
     for option in reversed(
         (
-            click.option("--profile", "profile_name", default="tiny", show_default=True,
-                         metavar="NAME|FILE", help="Profile."),
+            profile_option,
             click.option("--checkpoint", type=folder,
                          help="Checkpoint folder, instead of the profile's."),
             click.option("--judges", type=folder,
@@ -57,8 +56,7 @@ def eval_options(command: Command) -> Command:
                          " the checkpoint."),
             click.option("--threads", type=click.IntRange(1), default=2, show_default=True,
                          help="CPU threads."),
-            click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path),
-                         help="Write the figures here."),
+            json_option,
         )
     ):  # fmt: skip
         run = option(run)

@@ -11,15 +11,29 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+profile_option = click.option(
+    "--profile",
+    "profile_name",
+    default="tiny",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Profile: a shipped one by name, or a YAML file.",
+)
+placement_option = click.option(
+    "--placement",
+    type=click.Choice(["profile", "separate", "single"]),
+    default="profile",
+    show_default=True,
+    help="`separate`: one denoiser a step, every node a process; `single`: one process.",
+)
+json_option = click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the figures to this file, too.",
+)
 _OPTIONS = (
-    click.option(
-        "--profile",
-        "profile_name",
-        default="tiny",
-        show_default=True,
-        metavar="NAME|FILE",
-        help="Profile: a shipped one by name, or a YAML file.",
-    ),
+    profile_option,
     click.option(
         "--reference",
         type=click.Path(dir_okay=False, path_type=Path),
@@ -31,13 +45,7 @@ _OPTIONS = (
         type=click.IntRange(0, 2**63 - 1),
         help="Seed of the noise, instead of the profile's.",
     ),
-    click.option(
-        "--placement",
-        type=click.Choice(["profile", "separate", "single"]),
-        default="profile",
-        show_default=True,
-        help="`separate`: one denoiser a step, every node a process; `single`: one process.",
-    ),
+    placement_option,
     click.option(
         "--params-file",
         "params_files",

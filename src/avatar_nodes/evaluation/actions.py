@@ -12,7 +12,8 @@ from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.footage import Footage
 from avatar_nodes.evaluation.performers import Performer
 from avatar_nodes.evaluation.report import Figures
-from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip, ClipSpec
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.training.clips import Clip, ClipSpec
 from avatar_nodes.training.world import Thing
 
 BEFORE, DURING, AFTER = 3, 5, 4

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from avatar_nodes.evaluation.sync import speaking_clips
-from avatar_nodes.training.clips import SAMPLES_PER_BLOCK, Clip, ClipSpec
+from avatar_nodes.streaming.block_size import SAMPLES_PER_BLOCK
+from avatar_nodes.training.clips import Clip, ClipSpec
 
 _SEED = 97_000
 _CHUNK_BLOCKS = 25

@@ -16,9 +16,10 @@ from avatar_nodes.evaluation.syncnet import WINDOW_FRAMES, sound_columns
 from avatar_nodes.model.tiny_vae import channels_last, load_vae
 from avatar_nodes.streaming.audio_features import MelFeatures
 from avatar_nodes.streaming.block import Prompt
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.streaming.decoder import TinyStreamingDecoder
 from avatar_nodes.streaming.pipeline import Pipeline
-from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip, ClipSpec
+from avatar_nodes.training.clips import Clip, ClipSpec
 from avatar_nodes.training.encoded import encode_frames
 
 

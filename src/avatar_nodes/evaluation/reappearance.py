@@ -15,8 +15,9 @@ import numpy as np
 
 from avatar_nodes.evaluation.performers import Prompts
 from avatar_nodes.evaluation.report import Figures
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.streaming.pipeline import Pipeline
-from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip, ClipSpec
+from avatar_nodes.training.clips import Clip, ClipSpec
 from avatar_nodes.training.world.motion import SHOW
 from avatar_nodes.training.world.objects import COLOURS, KINDS, Thing
 from avatar_nodes.training.world.prompts import without_name

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import soxr
 
 from avatar_nodes.speech.audio_file import pcm_from_float
 from avatar_nodes.speech.playback import Playback
-from avatar_nodes.speech.sound_device import Opened, SoundDevice, import_pyaudio, open_first
+from avatar_nodes.speech.sound_device import Callback, SoundDevice
 
 _SECOND_NS = 1_000_000_000
 
@@ -32,49 +31,38 @@ class DeviceSink:
         self, playback: Playback, device: str = "", *, sample_rate: int, now_ns: Callable[[], int]
     ) -> None:
         self._playback, self._rate, self._now_ns = playback, sample_rate, now_ns
-        self._device: SoundDevice | None = None
-        self._device = SoundDevice("output", device, self._open, self._discard)
+        self._device = SoundDevice(
+            "output",
+            device,
+            sample_rate=sample_rate,
+            make_callback=self._callback,
+            while_gone=self._discard,
+        )
 
     @property
     def problem(self) -> str:
         """Why nothing is heard, in one line; empty: it is."""
-        return "" if self._device is None else self._device.problem
+        return self._device.problem
 
     @property
     def reopened(self) -> int:
         """How often the device came back."""
-        return 0 if self._device is None else self._device.reopened
+        return self._device.reopened
 
     def close(self) -> None:
         """Fall silent and release the device."""
-        if self._device is not None:
-            self._device.close()
+        self._device.close()
 
-    def _open(self, audio: Any, info: dict[str, Any]) -> Opened:
-        """At the graph's rate where the device allows it, else at its own, resampled."""
-        pyaudio = import_pyaudio()
-        own_rate = int(info["defaultSampleRate"])
-        channels = max(1, min(2, int(info["maxOutputChannels"])))
-        choices = [(self._rate, 1), (own_rate, 1), (own_rate, channels)]
-
-        def make(rate: int, channels: int) -> Callable[..., tuple[bytes, int]]:
-            return self._callback(pyaudio.paContinue, rate, channels)
-
-        return open_first(audio, info, "output", choices, make, pyaudio.paInt16)
-
-    def _callback(self, go_on: int, rate: int, channels: int) -> Callable[..., tuple[bytes, int]]:
+    def _callback(self, rate: int, channels: int) -> Callback:
+        """Resamples where the device has another rate than the graph."""
         resample = _Resampler(self._rate, rate)
 
-        def play(
-            data: object, count: int, times: Mapping[str, float], status: int
-        ) -> tuple[bytes, int]:
-            if self._device is not None:
-                self._device.alive()
+        def play(data: object, count: int, times: Mapping[str, float]) -> bytes:
             ahead_s = times["output_buffer_dac_time"] - times["current_time"]
             ahead_s = min(max(0.0, ahead_s), 1.0)  # some drivers say nothing, or nonsense
             heard_ns = self._now_ns() + round(ahead_s * _SECOND_NS)
             sound = resample(count, lambda wanted: self._playback.read(wanted, heard_ns))
-            return np.repeat(sound, channels).tobytes(), go_on
+            return np.repeat(sound, channels).tobytes()
 
         return play
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 Direction = Literal["input", "output"]
@@ -29,8 +29,8 @@ class Opened(NamedTuple):
     channels: int
 
 
-Opener = Callable[[Any, dict[str, Any]], Opened]
-"""Opens a stream: of PyAudio's instance, and the device's description by PortAudio."""
+Callback = Callable[[bytes, int, Mapping[str, float]], bytes | None]
+"""Takes what was captured, how many frames, and PortAudio's times; returns what is to be played."""
 
 
 class SoundDevice:
@@ -38,7 +38,9 @@ class SoundDevice:
 
     Args:
         name: part of the device's name as PortAudio lists it, or its number; empty: the default.
-        open_stream: opens it; the stream's callback must call `alive`.
+        sample_rate: opened at this rate and one channel where the device allows it, else at its
+            own.
+        make_callback: makes what is called on PortAudio's thread, for a rate and channels.
         while_gone: called about ten times a second, with the seconds since, while there is none.
 
     Raises:
@@ -50,11 +52,13 @@ class SoundDevice:
         self,
         direction: Direction,
         name: str,
-        open_stream: Opener,
+        *,
+        sample_rate: int,
+        make_callback: Callable[[int, int], Callback],
         while_gone: Callable[[float], None],
     ) -> None:
-        self._direction, self._name = direction, name
-        self._open_stream, self._while_gone = open_stream, while_gone
+        self._direction, self._name, self._rate = direction, name, sample_rate
+        self._make_callback, self._while_gone = make_callback, while_gone
         self._pyaudio = import_pyaudio()
         self._alive_at = time.monotonic()
         self.reopened = 0
@@ -68,10 +72,6 @@ class SoundDevice:
         )
         self._watching.start()
 
-    def alive(self) -> None:
-        """To be called by the stream's callback."""
-        self._alive_at = time.monotonic()
-
     def close(self) -> None:
         """Stop the stream and release the device."""
         self._closing.set()
@@ -82,7 +82,7 @@ class SoundDevice:
         # PortAudio lists devices when it is initialised, so each attempt does that anew.
         audio = self._pyaudio.PyAudio()
         try:
-            opened = self._open_stream(audio, find_device(audio, self._direction, self._name))
+            opened = self._open(audio, find_device(audio, self._direction, self._name))
         except (OSError, ValueError) as error:
             audio.terminate()
             named = f"sound {self._direction} '{self._name or 'default'}'"
@@ -90,8 +90,40 @@ class SoundDevice:
         except SoundDeviceError:
             audio.terminate()
             raise
-        self.alive()
+        self._alive_at = time.monotonic()
         return audio, opened
+
+    def _open(self, audio: Any, info: dict[str, Any]) -> Opened:
+        """At the first rate and channels that the device allows."""
+        own_rate = int(info["defaultSampleRate"])
+        channels = max(1, min(2, int(info[_CHANNELS[self._direction]])))
+        last_error: Exception | None = None
+        for rate, count in ((self._rate, 1), (own_rate, 1), (own_rate, channels)):
+            options = {self._direction: True, f"{self._direction}_device_index": int(info["index"])}
+            try:
+                stream = audio.open(
+                    format=self._pyaudio.paInt16,
+                    channels=count,
+                    rate=rate,
+                    frames_per_buffer=round(rate * PERIOD_S),
+                    stream_callback=self._callback(self._make_callback(rate, count)),
+                    **options,
+                )
+                return Opened(stream, rate, count)
+            except (OSError, ValueError) as error:
+                last_error = error
+        raise SoundDeviceError(f"sound device '{info['name']}' does not open: {last_error}")
+
+    def _callback(self, use: Callback) -> Callable[..., tuple[bytes | None, int]]:
+        go_on = self._pyaudio.paContinue
+
+        def called(
+            data: bytes, frames: int, times: Mapping[str, float], status: int
+        ) -> tuple[bytes | None, int]:
+            self._alive_at = time.monotonic()
+            return use(data, frames, times), go_on
+
+        return called
 
     def _disconnect(self) -> None:
         if self._audio is not None:
@@ -185,30 +217,3 @@ def find_device(audio: Any, direction: Direction, name: str) -> dict[str, Any]:
                 return info
     names = ", ".join(info["name"] for info in found) or "none"
     raise SoundDeviceError(f"no sound {direction} is named '{name}'; there is: {names}")
-
-
-def open_first(
-    audio: Any, info: dict[str, Any], direction: Direction, choices: list[tuple[int, int]],
-    make_callback: Callable[[int, int], Callable[..., Any]], sample_format: int,
-) -> Opened:  # fmt: skip
-    """Open a stream at the first (rate, channels) that the device allows.
-
-    Raises:
-        SoundDeviceError: it allows none.
-    """
-    last_error: Exception | None = None
-    for rate, channels in choices:
-        options = {direction: True, f"{direction}_device_index": int(info["index"])}
-        try:
-            stream = audio.open(
-                format=sample_format,
-                channels=channels,
-                rate=rate,
-                frames_per_buffer=round(rate * PERIOD_S),
-                stream_callback=make_callback(rate, channels),
-                **options,
-            )
-            return Opened(stream, rate, channels)
-        except (OSError, ValueError) as error:
-            last_error = error
-    raise SoundDeviceError(f"sound device '{info['name']}' does not open: {last_error}")

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SAMPLE_RATE = 16_000
-FPS = 25
-SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
+from avatar_nodes.streaming.block_size import FRAME_RATE, SAMPLE_RATE
+
+SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 CONTEXT_COLUMNS = 5
 """Feature columns before a block that its first latent frame still depends on (4j-5 .. 4j+3)."""
 

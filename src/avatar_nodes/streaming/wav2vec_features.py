@@ -24,10 +24,9 @@ from torch import Tensor
 from avatar_nodes.model.wav2vec import HOP, RECEPTIVE, Wav2Vec
 from avatar_nodes.streaming.audio_features import (
     CONTEXT_COLUMNS,
-    FPS,
-    SAMPLE_RATE,
     SAMPLES_PER_FRAME,
 )
+from avatar_nodes.streaming.block_size import FRAME_RATE, SAMPLE_RATE
 
 SAMPLES_PER_SECOND = 30
 """The rate that the public code resamples to."""
@@ -47,8 +46,8 @@ class Wav2VecFeatures:
     def __init__(self, model: Wav2Vec, *, context_s: float, lookahead_s: float) -> None:
         self._model = model
         self.layers, self.dim = model.layers, model.dim
-        self.context_samples = max(LEAST_CONTEXT, round(context_s * FPS) * SAMPLES_PER_FRAME)
-        self.lookahead_samples = max(1, round(lookahead_s * FPS)) * SAMPLES_PER_FRAME
+        self.context_samples = max(LEAST_CONTEXT, round(context_s * FRAME_RATE) * SAMPLES_PER_FRAME)
+        self.lookahead_samples = max(1, round(lookahead_s * FRAME_RATE)) * SAMPLES_PER_FRAME
 
     def block(
         self, samples: np.ndarray, number: int = 0, *, ahead_samples: int | None = None
@@ -88,12 +87,12 @@ class Wav2VecFeatures:
         return interpolated(states, [place_of(max(0, frame)) - origin for frame in frames])
 
 
-def place_of(frame: int, fps: int = FPS) -> float:
+def place_of(frame: int, fps: int = FRAME_RATE) -> float:
     """Where among the 50 states a second a video frame listens."""
     return sample_of(frame, fps) * SAMPLE_RATE / HOP / SAMPLES_PER_SECOND
 
 
-def sample_of(frame: int, fps: int = FPS) -> int:
+def sample_of(frame: int, fps: int = FRAME_RATE) -> int:
     """Which of the 30 samples a second is a video frame's: the nearest, of two the even one."""
     return round(frame * SAMPLES_PER_SECOND / fps)
 

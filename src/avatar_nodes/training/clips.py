@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from avatar_nodes.evaluation.aperture import mouth_search_box
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK, SAMPLES_PER_BLOCK
 from avatar_nodes.training.world import (
     ACTIONS,
     SHOW,
@@ -28,8 +29,6 @@ from avatar_nodes.training.world import (
 SIZE = 256
 """Side of the pictures in pixels."""
 
-FRAMES_PER_BLOCK = 12
-SAMPLES_PER_BLOCK = 7680
 VOICES = {
     "en": (
         "en-us", "en-gb-x-rp", "en-us+f3", "en-us+m3", "en-gb-x-rp+f2", "en-us+m7", "en-us+f1",

@@ -16,10 +16,9 @@ from torch import Tensor
 
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
 from avatar_nodes.streaming.audio_features import CONTEXT_COLUMNS, MelFeatures
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 from avatar_nodes.training.shards import ShardClip, ShardClips
-from avatar_nodes.training.shards_codec import FRAMES_PER_BLOCK
 
-LATENTS_PER_BLOCK = 3
 FLOOR = -1.0
 """The lowest value of a mel column: silence."""
 _STILL, _MOVED = 0.15, 0.6

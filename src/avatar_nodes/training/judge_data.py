@@ -12,7 +12,8 @@ from avatar_nodes.evaluation.action_net import JUDGED_ACTIONS, STRIDE
 from avatar_nodes.evaluation.footage import PORTRAIT_SIDE, Footage, resized
 from avatar_nodes.evaluation.syncnet import sound_columns
 from avatar_nodes.streaming.audio_features import MelFeatures
-from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip, ClipSpec
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.training.clips import Clip, ClipSpec
 from avatar_nodes.training.world import (
     SHOW,
     Identity,

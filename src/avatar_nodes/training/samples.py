@@ -16,11 +16,12 @@ from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.model.tiny_vae import load_vae
 from avatar_nodes.streaming.audio_features import MelFeatures
 from avatar_nodes.streaming.block import Prompt
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.streaming.decoder import TinyStreamingDecoder
 from avatar_nodes.streaming.pipeline import Pipeline
 from avatar_nodes.streaming.schedule import Schedule
 from avatar_nodes.streaming.stage import Stage
-from avatar_nodes.training.clips import FRAMES_PER_BLOCK, Clip
+from avatar_nodes.training.clips import Clip
 from avatar_nodes.training.guidance import EMPTY_PROMPT, Conditions
 from avatar_nodes.training.teacher_sampler import sample_teacher_clip
 

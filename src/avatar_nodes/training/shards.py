@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import webdataset
 
+from avatar_nodes.streaming.block_size import SAMPLES_PER_BLOCK
 from avatar_nodes.training.shards_codec import (
-    SAMPLES_PER_BLOCK,
     decode_arrays,
     decode_sound,
     decode_video,

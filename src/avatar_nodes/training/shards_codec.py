@@ -9,10 +9,7 @@ import av
 import numpy as np
 import soundfile
 
-FRAME_RATE = 25
-SAMPLE_RATE = 16_000
-FRAMES_PER_BLOCK = 12
-SAMPLES_PER_BLOCK = 7680
+from avatar_nodes.streaming.block_size import FRAME_RATE, FRAMES_PER_BLOCK, SAMPLE_RATE
 
 
 def encode_video(frames: Iterable[np.ndarray], width: int, height: int) -> bytes:

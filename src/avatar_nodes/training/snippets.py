@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK as SNIPPET_FRAMES
 from avatar_nodes.training.shards import ShardClip, ShardClips
-from avatar_nodes.training.shards_codec import FRAMES_PER_BLOCK as SNIPPET_FRAMES
 
 _CLIPS_AT_ONCE = 16
 

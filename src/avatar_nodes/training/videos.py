@@ -14,14 +14,14 @@ import av
 import cv2
 import numpy as np
 
-from avatar_nodes.training.shards import SPLITS, ClipRecord, write_shard
-from avatar_nodes.training.shards_build import ShardJob, build_shards
-from avatar_nodes.training.shards_codec import (
+from avatar_nodes.streaming.block_size import (
     FRAME_RATE,
     FRAMES_PER_BLOCK,
     SAMPLE_RATE,
     SAMPLES_PER_BLOCK,
 )
+from avatar_nodes.training.shards import SPLITS, ClipRecord, write_shard
+from avatar_nodes.training.shards_build import ShardJob, build_shards
 from avatar_nodes.training.videos_checks import (
     Box,
     SyncCheck,
