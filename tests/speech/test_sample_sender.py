@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,24 @@ def test_live_sound_that_is_too_old_is_left_out() -> None:
     assert out.skipped == 1
     source.push(np.arange(1500, 1700, dtype=np.int16), sample_rate=RATE, channels=1)
     assert sent(out.poll(2.1)) == list(range(1500, 1700))
+
+
+def test_an_endless_demand_costs_no_memory() -> None:
+    """A captured microphone is asked once, for all that will ever come."""
+    source = BufferSource(sample_rate=RATE)
+    out = sender(source)
+    out.demand(0, 2**62, 0.0)
+    chunk, grown = np.zeros(320, np.int16), []
+    tracemalloc.start()
+    try:
+        for number in range(10_000):
+            source.push(chunk, sample_rate=RATE, channels=1)
+            assert [len(run.samples) for run in out.poll(number / 50)] == [320]
+            if number in (2_000, 9_999):
+                grown.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert grown[1] - grown[0] < 100_000
 
 
 def leading(source: SpeechTrack) -> SampleSender:

@@ -112,6 +112,7 @@ class SampleSender:
         if runs:
             self._end_sent = runs[-1].end_of_stream
             self._history.append((now, self._next))
+            self._sent_before(now - _RESEND_S)  # forgets what is older: demands may be rare
         return runs
 
     def start_over(self, next_sample: int | None = None) -> None:

@@ -3,13 +3,12 @@
 const VALUES = 120;
 
 export class Chart {
-  constructor(parent, name, unit, digits = 0) {
+  constructor(name, unit, digits = 0) {
     Object.assign(this, { unit, digits, values: [] });
     this.box = document.createElement("div");
     this.box.className = "figure";
     this.box.innerHTML = '<b>–</b><span></span><svg viewBox="0 0 120 36" preserveAspectRatio="none" aria-hidden="true"><polyline/></svg>';
     this.box.querySelector("span").textContent = name;
-    parent.append(this.box);
   }
 
   add(value) {

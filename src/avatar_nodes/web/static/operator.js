@@ -6,9 +6,15 @@ import { ask, sendJson } from "/static/connection.js";
 const $ = (name) => document.querySelector(name);
 const LINES = 200;
 const charts = new Map();
+const FIRST = ["Frames per second", "Sound against picture", "Frames held", "Answer heard after", "Answer seen after", "Viewers", "Way of a block", "Blocks under way"];
 
 function figure(name, unit, value, digits) {
-  if (!charts.has(name)) charts.set(name, new Chart($("#figures"), name, unit, digits));
+  if (!charts.has(name)) {
+    charts.set(name, new Chart(name, unit, digits));
+    const place = (other) => `${String(FIRST.indexOf(other) + 1 || FIRST.length + 1).padStart(2, "0")} ${other}`;
+    const names = [...charts.keys()].sort((a, b) => (place(a) < place(b) ? -1 : 1));
+    $("#figures").replaceChildren(...names.map((other) => charts.get(other).box));
+  }
   charts.get(name).add(value);
 }
 
