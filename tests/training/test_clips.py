@@ -157,7 +157,7 @@ class _Pictures:
 def _write_vae(folder: Path) -> None:
     vae = TinyVAE(SMALL)
     average = ParameterAverage(vae, decay=0.9)
-    export_vae(vae, average, _Pictures(), folder, measure=True)  # type: ignore[arg-type]
+    export_vae(vae, average, folder, measured_on=_Pictures())  # type: ignore[arg-type]
 
 
 def test_exported_statistics_make_latents_standard(tmp_path: Path) -> None:

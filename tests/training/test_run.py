@@ -70,3 +70,23 @@ def test_the_fraction_follows_the_time_where_that_is_what_ends_the_run(
     assert shares == pytest.approx([0.0, 1 / 3, 2 / 3, 1.0])
     assert run.complete
     assert run.fraction == 1.0
+
+
+def test_minutes_are_those_of_all_parts_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was stopped ends as soon as one that was not, and with the same learning rate."""
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    first = TrainingRun(tmp_path, state={}, steps=1000, minutes=2.0)
+    for _ in first:
+        clock[0] += 30.0
+        first._interrupt()
+    clock[0] += 9999.0
+    rest = TrainingRun(tmp_path, state={}, steps=1000, minutes=2.0, resume=True)
+    shares = []
+    for _ in rest:
+        shares.append(rest.fraction)
+        clock[0] += 30.0
+    assert shares == pytest.approx([1 / 4, 2 / 4, 3 / 4, 1.0])
+    assert rest.complete

@@ -114,8 +114,10 @@ def test_snippets_come_from_every_clip_and_mouths_stay_in_place(folder: Path) ->
     snippets = Snippets.read(folder, count=5, threads=2)
     assert len(snippets) == 5
     clips = list(ShardClips(folder, "train"))
-    for index, (clip, block) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1), (2, 0))):
+    assert [key for key, _ in snippets.sources] == [clips[i].key for i in (0, 0, 1, 1, 2)]
+    for index, (key, block) in enumerate(snippets.sources):
         frames, boxes = snippets.whole(index)
+        clip = [clip.key for clip in clips].index(key)
         span = slice(block * 12, block * 12 + 12)
         expected = torch.from_numpy(clips[clip].frames()[span]).permute(0, 3, 1, 2)
         assert torch.equal(frames[0].add(1).mul(127.5).round().byte(), expected)
@@ -123,6 +125,13 @@ def test_snippets_come_from_every_clip_and_mouths_stay_in_place(folder: Path) ->
     pixels, weights = snippets.crops(np.random.default_rng(0), 4, 96, 3.0)
     assert pixels.shape == (4, 12, 3, 96, 96) and weights.shape == (4, 12, 1, 96, 96)
     assert set(weights.unique().tolist()) == {1.0, 3.0}
+
+
+def test_snippets_are_of_other_blocks_in_every_clip(tmp_path: Path) -> None:
+    plan = WorldData(train=6, val=0, test=0, blocks=4, seed=3, clips_per_shard=6)
+    build_shards(tmp_path, plan.jobs(), processes=1, say=lambda line: None)
+    blocks = {block for _, block in Snippets.read(tmp_path, count=6).sources}
+    assert len(blocks) > 1
 
 
 def test_pictures_need_not_be_square_nor_mouths_be_known(tmp_path: Path) -> None:

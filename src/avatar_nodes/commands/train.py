@@ -19,7 +19,8 @@ def command() -> None:
     """Train the tiny profile's models, stage by stage.
 
     The order is data, text, vae, encode, teacher, causal, compressor, distill, judges, assemble;
-    compressor, which adds visual memory, may be left out, and sharpen can come any time after vae.
+    compressor, which adds visual memory, may be left out, and so may sharpen, which comes after
+    causal and teaches the decoder what it will be given.
     Every stage reads what the stages before left in the run folder; training can be stopped with
     Ctrl-C and goes on with --resume.
     """
@@ -259,14 +260,17 @@ def distill(run: Path, config: Path | None, threads: int, resume: bool, start: P
 def sharpen(run: Path, config: Path | None, threads: int, resume: bool) -> None:
     """Train the decoder on, the encoder kept, so that encoded clips stay valid.
 
-    It begins as the export of the stage vae.
+    It begins as the export of the stage vae, and decodes also what the causal stage's export makes
+    of blocks.
     """
     with _prepared(config, threads) as recipe:
-        from avatar_nodes.training.vae import train_vae
+        from avatar_nodes.training.assemble import before_distilling
+        from avatar_nodes.training.sharpen import train_sharpen
 
-        train_vae(
-            recipe.sharpen, shards=run / "shards", folder=run / "sharpen", resume=resume,
-            start=run / "vae" / "vae",
+        train_sharpen(
+            recipe.sharpen, shards=run / "shards", clips=_encoded(run), folder=run / "sharpen",
+            vae=run / "vae" / "vae", denoiser=before_distilling(run), sigmas=recipe.sigmas,
+            resume=resume,
         )  # fmt: skip
 
 

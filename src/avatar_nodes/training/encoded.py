@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,7 @@ class EncodedClips:
         paths = sorted(folder.glob(f"{split}_*[0-9].npz"))
         if not paths:
             raise FileNotFoundError(f"{folder}: no encoded {split} clips (run `avatar train data`)")
+        self.keys = [path.stem for path in paths]
         self.clips = [dict(np.load(path)) for path in paths]
         self.prompts = [json.loads(str(clip["prompts"])) for clip in self.clips]
         for clip in self.clips:
@@ -160,12 +161,27 @@ class EncodedClips:
         `change_share` of them hold a change of the prompt where the clip has one: a window whose
         past shows the action already can be continued without reading the prompt.
         """
+
+        def draw() -> Iterator[tuple[int, int]]:
+            for _ in range(size):
+                which = int(rng.integers(len(self.clips)))
+                yield which, draw_window(rng, self.prompts[which], blocks, change_share)
+
+        return self.windows(rng, draw(), blocks, reference_share=reference_share)
+
+    def windows(
+        self, rng: np.random.Generator, chosen: Iterable[tuple[int, int]], blocks: int, *,
+        reference_share: float = 1.0, gain_db: float = 8.0,
+    ) -> WindowBatch:  # fmt: skip
+        """The windows of `blocks` blocks that begin at the `chosen` (clip, block).
+
+        reference_share of them have the reference picture as sink, the others a latent of their
+        clip; gain_db: the range of the sound's gain, either way.
+        """
         latents, sinks, audio, mouth, motion, indices = [], [], [], [], [], []
         prompts: dict[str, int] = {}
-        for _ in range(size):
-            which = int(rng.integers(len(self.clips)))
+        for which, first in chosen:
             clip, lines = self.clips[which], self.prompts[which]
-            first = draw_window(rng, lines, blocks, change_share)
             latents.append(self._blocks(clip["latents"], first, blocks))
             mouth.append(self._blocks(clip["mouth"][:, None].astype(np.float32), first, blocks))
             motion.append(self._blocks(clip["motion"].astype(np.float32), first, blocks))
@@ -174,7 +190,7 @@ class EncodedClips:
             else:
                 frame = int(rng.integers(len(clip["latents"])))
                 sinks.append(clip["latents"][frame : frame + 1])
-            gain = float(rng.uniform(-8, 8)) / 30.0
+            gain = float(rng.uniform(-gain_db, gain_db)) / 30.0
             audio.append(self.audio(which, first, blocks, gain))
             indices.append(
                 [prompts.setdefault(lines[first + i], len(prompts)) for i in range(blocks)]

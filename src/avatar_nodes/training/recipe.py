@@ -16,6 +16,7 @@ from avatar_nodes.training.compressor_stage import CompressorTraining
 from avatar_nodes.training.distill import DistillTraining
 from avatar_nodes.training.judges import JudgeTraining
 from avatar_nodes.training.shards_world import WorldData
+from avatar_nodes.training.sharpen import SharpenTraining
 from avatar_nodes.training.teacher import TeacherTraining
 from avatar_nodes.training.text import TextTraining
 from avatar_nodes.training.vae import VAETraining
@@ -36,11 +37,7 @@ class Recipe:
     videos: VideoData = field(default_factory=VideoData)
     text: TextTraining = field(default_factory=TextTraining)
     vae: VAETraining = field(default_factory=VAETraining)
-    sharpen: VAETraining = field(
-        default_factory=lambda: VAETraining(
-            steps=2000, batch=6, learning_rate=3e-4, decoder_only=True, seed=1
-        )
-    )
+    sharpen: SharpenTraining = field(default_factory=SharpenTraining)
     teacher: TeacherTraining = field(default_factory=TeacherTraining)
     causal: CausalTraining = field(default_factory=CausalTraining)
     compressor: CompressorTraining = field(default_factory=CompressorTraining)

@@ -26,7 +26,8 @@ class TrainingRun:
 
     `state` maps names to objects with `state_dict`/`load_state_dict`. A checkpoint is written
     beside the last one and then renamed over it, so a kill at any moment leaves a whole one.
-    The run ends at `steps`, after `minutes`, or at Ctrl-C, and saves in each case.
+    The run ends at `steps`, after `minutes` of training, or at Ctrl-C, and saves in each case.
+    Minutes are those of all its parts together, where it was stopped and resumed.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class TrainingRun:
         self._stop = False
         self._out_of_time = False
         self._began: float | None = None
+        self._earlier = 0.0
         self._sums: dict[str, float] = {}
         self._count = 0
         if resume and self._path.exists():
@@ -86,7 +88,7 @@ class TrainingRun:
                     self._report(elapsed, self.step - first)
                 if self.step % self._save_every == 0:
                     self.save()
-                late = self._minutes is not None and elapsed > self._minutes * 60
+                late = self._minutes is not None and self._trained() > self._minutes * 60
                 self._stop = self._workers.any(self._stop)
                 if self._workers.any(late):
                     self._out_of_time = True
@@ -104,9 +106,14 @@ class TrainingRun:
         Learning rates follow it: they have fallen when the run is over, whatever ends it.
         """
         share = self.step / max(1, self.steps)
-        if self._minutes and self._began is not None:
-            share = max(share, (time.monotonic() - self._began) / (60.0 * self._minutes))
+        if self._minutes:
+            share = max(share, self._trained() / (60.0 * self._minutes))
         return min(1.0, share)
+
+    def _trained(self) -> float:
+        """Seconds of training, those before a resumption too."""
+        now = 0.0 if self._began is None else time.monotonic() - self._began
+        return self._earlier + now
 
     @property
     def complete(self) -> bool:
@@ -131,7 +138,9 @@ class TrainingRun:
     def save(self) -> None:
         """Write the whole state, atomically."""
         blob = {name: whole(item.state_dict()) for name, item in self._state.items()}
-        blob["run"] = {"step": self.step, "rng": torch.get_rng_state()}
+        blob["run"] = {
+            "step": self.step, "rng": torch.get_rng_state(), "seconds": self._trained(),
+        }  # fmt: skip
         if self.first:
             partial = self._path.with_suffix(".partial")
             torch.save(blob, partial)
@@ -146,6 +155,7 @@ class TrainingRun:
             else:
                 item.load_state_dict(blob[name])
         self.step = int(blob["run"]["step"])
+        self._earlier = float(blob["run"].get("seconds", 0.0))
         torch.set_rng_state(blob["run"]["rng"])
 
     def _report(self, elapsed: float, done: int) -> None:
@@ -154,7 +164,7 @@ class TrainingRun:
             self.curve(name, value, self.step)
         left = elapsed / done * (self.steps - self.step)
         if self._minutes is not None:
-            left = min(left, self._minutes * 60 - elapsed)
+            left = min(left, self._minutes * 60 - self._trained())
         self._sums.clear()
         self._count = 0
         if not self.first:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -19,34 +21,40 @@ _CLIPS_AT_ONCE = 16
 class Snippets:
     """Random crops of snippets that are held in memory: random reads stall on disk."""
 
-    def __init__(self, frames: np.ndarray, boxes: np.ndarray) -> None:
-        """frames: uint8 RGB [N,12,H,W,3]; boxes: int16 [N,12,4], the mouth; 0 where unknown."""
+    def __init__(
+        self, frames: np.ndarray, boxes: np.ndarray, sources: Sequence[tuple[str, int]]
+    ) -> None:
+        """frames: uint8 RGB [N,12,H,W,3]; boxes: int16 [N,12,4], the mouth; 0 where unknown;
+        sources: the clip and the block that each is of.
+        """
         self._frames = frames
         self._boxes = boxes
+        self.sources = list(sources)
 
     @classmethod
     def read(cls, shards: Path, *, count: int, threads: int = 1) -> Snippets:
-        """About `count` blocks of the training split, as many from every clip, spread over it.
+        """About `count` blocks of the training split, as many from every clip.
 
         Raises FileNotFoundError without training shards, ShardError at a damaged one.
         """
         clips = ShardClips(shards, "train")
         per_clip = -(-count // max(1, len(clips)))
-        frames, boxes, found = None, [], 0
+        frames, boxes, sources, found = None, [], [], 0
         source = iter(clips)
         with ThreadPoolExecutor(threads) as pool:
             while found < count and (some := list(islice(source, _CLIPS_AT_ONCE))):
-                for pictures, mouths in pool.map(lambda clip: _blocks(clip, per_clip), some):
+                for pictures, mouths, blocks in pool.map(lambda c: _blocks(c, per_clip), some):
                     if frames is None:
                         frames = np.empty((count, *pictures.shape[1:]), np.uint8)
                     taken = min(len(pictures), count - found)
                     frames[found : found + taken] = pictures[:taken]
                     boxes.append(mouths[:taken])
+                    sources += blocks[:taken]
                     found += taken
                 print(f"snippets {found}/{count}", flush=True)
         if frames is None:
             raise FileNotFoundError(f"{shards}: the train shards are empty")
-        return cls(frames[:found], np.concatenate(boxes))
+        return cls(frames[:found], np.concatenate(boxes), sources)
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -101,8 +109,14 @@ class Snippets:
         return min(x, width - side), min(y, height - side)
 
 
-def _blocks(clip: ShardClip, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """At most `count` blocks spread over a clip: [n,12,H,W,3] and the mouth's boxes [n,12,4]."""
-    chosen = np.unique(np.linspace(0, clip.blocks - 1, count).round().astype(int)).tolist()
+def _blocks(clip: ShardClip, count: int) -> tuple[np.ndarray, np.ndarray, list[tuple[str, int]]]:
+    """Some blocks of a clip, others for every clip: [n,12,H,W,3], the mouth's boxes, the sources.
+
+    Evenly spaced ones would be the same for every clip: the first and the last, say, where
+    nobody acts.
+    """
+    rng = np.random.default_rng(zlib.crc32(clip.key.encode()))
+    chosen = sorted(rng.permutation(clip.blocks)[:count].tolist())
     frames, mouth = clip.frames(chosen), clip.mouth.reshape(-1, SNIPPET_FRAMES, 4)
-    return frames.reshape(-1, SNIPPET_FRAMES, *frames.shape[1:]), mouth[chosen]
+    pictures = frames.reshape(-1, SNIPPET_FRAMES, *frames.shape[1:])
+    return pictures, mouth[chosen], [(clip.key, block) for block in chosen]

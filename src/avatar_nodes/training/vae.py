@@ -36,8 +36,6 @@ class VAETraining:
     (EQ-VAE). It makes latents smooth: what a transformer cannot tell then decodes to a blur of what
     it may be, where latents that change with every pixel of a movement average to nothing."""
     mouth_weight: float = 3.0
-    decoder_only: bool = False
-    """Keep the encoder (and so every encoded data set) as it is; only sharpen the decoder."""
     snippets: int = 2400
     """How many snippets of twelve frames are held in memory (2.4 MB each at 256x256)."""
     seed: int = 0
@@ -79,17 +77,14 @@ def train_vae(
 ) -> None:  # fmt: skip
     """Train on the clips in `shards`, and export to `folder/vae` when the run is complete.
 
-    start: the export whose weights begin this run; its latent statistics stay valid if only the
-    decoder is trained. Raises CheckpointError if it cannot be loaded.
+    start: the export whose weights begin this run. Raises CheckpointError if it cannot be loaded.
     """
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     vae = channels_last(TinyVAE(TinyVAEConfig()) if start is None else load_vae(start).float())
     vae.to(device).train().requires_grad_(True)
-    trained: nn.Module = vae.decoder if options.decoder_only else vae
-    vae.encoder.requires_grad_(not options.decoder_only)
     optimizer = torch.optim.AdamW(
-        trained.parameters(), lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+        vae.parameters(), lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
     )
     average = ParameterAverage(vae, decay=0.998)
     run = TrainingRun(
@@ -130,29 +125,30 @@ def train_vae(
         )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         average.update(step)
         run.log({"loss": loss.item(), "psnr": psnr(output.detach().float(), frames)})
         if step % 500 == 499:
             _strip(vae, data, folder / "samples" / f"{step + 1:06d}.png")
     if run.complete:
-        keep = options.decoder_only and start is not None
-        export_vae(vae, average, data, folder / "vae", measure=not keep)
+        export_vae(vae, average, folder / "vae", measured_on=data)
 
 
 @torch.no_grad()
 def export_vae(
-    vae: TinyVAE, average: ParameterAverage, data: Snippets, folder: Path, *, measure: bool
+    vae: TinyVAE, average: ParameterAverage, folder: Path, *, measured_on: Snippets | None = None
 ) -> None:
-    """Write the averaged weights; `measure` the latents' channel statistics anew, or keep them."""
+    """Write the averaged weights; the latents' channel statistics are kept, or measured anew."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = replace(vae.config, latents_mean=(), latents_std=()) if measure else vae.config
+    data, config = measured_on, vae.config
+    if data is not None:
+        config = replace(config, latents_mean=(), latents_std=())
     smooth = TinyVAE(config)
     smooth.load_state_dict(vae.state_dict())
     for name, value in smooth.named_parameters():
         value.copy_(average.values[name])
-    if measure:
+    if data is not None:
         raw = torch.cat([smooth.encode(data.whole(i)[0]).flatten(0, 1) for i in data.spread(64)])
         mean, std = raw.mean(dim=(0, 2, 3)).tolist(), raw.std(dim=(0, 2, 3)).tolist()
         config = replace(config, latents_mean=tuple(mean), latents_std=tuple(std))
@@ -164,14 +160,18 @@ def export_vae(
 @torch.no_grad()
 def _strip(vae: TinyVAE, data: Snippets, path: Path) -> None:
     """Truth above, reconstruction below."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     columns = []
     for index in data.spread(5):
         frames, _ = data.whole(index)
         device = next(vae.parameters()).device
         with torch.autocast(device.type, torch.bfloat16):
             output, _ = vae.decode(vae.encode(frames.to(device)))
-        pair = torch.cat([frames[0, -1], output[0, -1].float().cpu()], dim=1)
-        columns.append(pair.add(1).mul(127.5).round().clamp(0, 255).byte())
-    picture = torch.cat(columns, dim=2).permute(1, 2, 0).numpy()
-    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        columns.append(torch.cat([frames[0, -1], output[0, -1].float().cpu()], dim=1))
+    write_pictures(columns, path)
+
+
+def write_pictures(columns: list[Tensor], path: Path) -> None:
+    """Pictures [3, H, W] in -1..1, side by side."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = torch.cat(columns, dim=2).add(1).mul(127.5).round().clamp(0, 255).byte()
+    cv2.imwrite(str(path), cv2.cvtColor(pixels.permute(1, 2, 0).numpy(), cv2.COLOR_RGB2BGR))
