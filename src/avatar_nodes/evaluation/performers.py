@@ -11,11 +11,11 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from avatar_nodes.evaluation.clip_stream import Prompts, clip_stream
 from avatar_nodes.evaluation.footage import Footage
 from avatar_nodes.evaluation.syncnet import WINDOW_FRAMES, sound_columns
 from avatar_nodes.model.tiny_vae import channels_last, load_vae
 from avatar_nodes.streaming.audio_features import MelFeatures
-from avatar_nodes.streaming.block import Prompt
 from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.streaming.decoder import TinyStreamingDecoder
 from avatar_nodes.streaming.pipeline import Pipeline
@@ -35,26 +35,6 @@ class Performer(Protocol):
         ...
 
 
-class Prompts(Protocol):
-    """Whatever turns a prompt's text into what the stages attend to."""
-
-    def encode(self, text: str) -> Prompt:
-        """The same text always gives the same id and states."""
-        ...
-
-
-def generate(pipeline: Pipeline, prompts: Prompts, clip: Clip, *, seed: int = 0) -> np.ndarray:
-    """Video of `clip`'s person saying what `clip` says: uint8 [frames, H, W, 3]."""
-    first, *later = [prompts.encode(text) for text in clip.prompts]
-    pipeline.start(clip.reference(), first, seed=seed)
-    samples = np.round(clip.sound * 32767.0).astype(np.int16).reshape(clip.spec.blocks, -1)
-    frames = [pipeline.render_block(samples[0])]
-    for prompt, sound in zip(later, samples[1:], strict=True):
-        pipeline.set_prompt(prompt)
-        frames.append(pipeline.render_block(sound))
-    return np.concatenate(frames)
-
-
 class StreamPerformer:
     """A model, streaming block by block as it does in the graph."""
 
@@ -68,7 +48,9 @@ class StreamPerformer:
 
     def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
         """See `Performer.perform`."""
-        return Footage.of(clip, generate(self.pipeline, self.prompts, clip, seed=seed))
+        stream = clip_stream(self.pipeline, self.prompts, clip, seed=seed)
+        frames = [self.pipeline.render_block(sound) for sound in stream]
+        return Footage.of(clip, np.concatenate(frames))
 
 
 class TruthPerformer:

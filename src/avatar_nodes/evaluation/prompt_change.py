@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.evaluation.performers import Prompts
+from avatar_nodes.evaluation.clip_stream import Prompts, clip_stream
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE
 from avatar_nodes.streaming.pipeline import Pipeline
@@ -46,15 +46,8 @@ def stream_latents(
     pipeline: Pipeline, prompts: Prompts, clip: Clip, lines: Sequence[str], *, seed: int
 ) -> Tensor:
     """Latent frames [3 * len(lines), C, h, w] of a clip's person under a prompt for each block."""
-    samples = np.round(clip.sound * 32767.0).astype(np.int16).reshape(clip.spec.blocks, -1)
-    latents = []
-    for number, (line, sound) in enumerate(zip(lines, samples, strict=False)):
-        prompt = prompts.encode(line)
-        if number == 0:
-            pipeline.start(clip.reference(), prompt, seed=seed)
-        else:
-            pipeline.set_prompt(prompt)
-        latents.append(pipeline.denoise_block(sound))
+    stream = clip_stream(pipeline, prompts, clip, seed=seed, lines=lines)
+    latents = [pipeline.denoise_block(sound) for sound in stream]
     return torch.cat(latents, dim=1).transpose(0, 1)
 
 

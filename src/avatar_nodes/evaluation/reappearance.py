@@ -13,7 +13,7 @@ from itertools import product
 
 import numpy as np
 
-from avatar_nodes.evaluation.performers import Prompts
+from avatar_nodes.evaluation.clip_stream import Prompts, clip_stream
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.streaming.pipeline import Pipeline
@@ -152,15 +152,10 @@ def play(
     """The judged frames by number, and how long each block took [ms]."""
     clip = showings.clip
     judged = {n for showing in (0, 1) for n in showings.judged(showing)}
-    samples = np.round(clip.sound * 32767.0).astype(np.int16).reshape(len(lines), -1)
     frames: dict[int, np.ndarray] = {}
     block_ms = []
-    for number, (line, sound) in enumerate(zip(lines, samples, strict=True)):
-        prompt = prompts.encode(line)
-        if number == 0:
-            pipeline.start(clip.reference(), prompt, seed=seed)
-        elif line != lines[number - 1]:
-            pipeline.set_prompt(prompt)
+    stream = clip_stream(pipeline, prompts, clip, seed=seed, lines=lines)
+    for number, sound in enumerate(stream):
         began = time.perf_counter()
         made = pipeline.render_block(sound)
         block_ms.append(1000.0 * (time.perf_counter() - began))

@@ -13,24 +13,10 @@ from torch import Tensor
 from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.footage import Footage
 from avatar_nodes.evaluation.lip_sync import LipSync, lip_sync
-from avatar_nodes.evaluation.performers import Performer, Prompts, StreamPerformer, generate
+from avatar_nodes.evaluation.performers import Performer
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.evaluation.sync_distance import SyncDistance, sync_distance
 from avatar_nodes.training.clips import Clip, ClipSpec
-
-__all__ = [
-    "ClipSync",
-    "Prompts",
-    "StreamPerformer",
-    "SyncJudge",
-    "evaluate_sync",
-    "generate",
-    "measure_clip",
-    "measure_footage",
-    "speaking_clips",
-    "summarise",
-    "write_strip",
-]
 
 _SEED = 90_000
 

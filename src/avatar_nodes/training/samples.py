@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.evaluation.sync import generate, measure_clip, speaking_clips, write_strip
+from avatar_nodes.evaluation.clip_stream import clip_stream
+from avatar_nodes.evaluation.sync import measure_clip, speaking_clips, write_strip
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.checkpoint import load_checkpoint
 from avatar_nodes.model.text import TextEncoder
@@ -33,7 +34,7 @@ class _Prompts:
         self._text = text
 
     def encode(self, text: str) -> Prompt:
-        """See `evaluation.sync.Prompts`."""
+        """See `evaluation.clip_stream.Prompts`."""
         return Prompt(id=text, text=text, states=self._text.encode(text).float())
 
 
@@ -55,7 +56,8 @@ def sample_export(
         past_blocks=dit.config.past_blocks,
     )
     clip = next(speaking_clips(1, blocks, "val"))
-    frames = generate(pipeline, _Prompts(text), clip)
+    stream = clip_stream(pipeline, _Prompts(text), clip, seed=0)
+    frames = np.concatenate([pipeline.render_block(sound) for sound in stream])
     write_strip(picture, clip, frames)
     return measure_clip(clip, frames).sync.correlation
 
