@@ -119,6 +119,15 @@ def test_encoded_windows_carry_the_sound_of_their_own_blocks(tmp_path: Path) -> 
     assert batch.audio.shape == (2, 3, 1, features.dim, 17)
     assert batch.mouth.shape == (2, 3, 1, 3, 16, 16) and batch.mouth.max() == 1
     assert batch.prompt_index.max() < len(batch.prompts)
+    assert {batch.prompts[i] for i in batch.sink_prompt} == {clip.prompts[0]}
+    later = data.windows(np.random.default_rng(0), [(0, 1)] * 40, 1, reference_share=0.5)
+    truth = torch.from_numpy(data.clips[0]["latents"]).float()
+    kinds = [truth[:3], torch.from_numpy(data.clips[0]["reference"]).float()]
+    for sink, motion, latents in zip(later.sink, later.motion, later.latents, strict=True):
+        assert any((sink[:, 0] == frame).all() for kind in kinds for frame in kind), "the past"
+        still = ((latents[0] - sink).abs().mean(dim=0) < 0.15)[None, None]
+        assert torch.equal(motion == 0.0, still)
+    assert len({sink.sum().item() for sink in later.sink}) > 2
 
 
 def test_clips_of_another_shape_without_known_mouths_are_encoded_too(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def _compare(clean: Tensor, rng: np.random.Generator, real: float, fake: float) 
     conditions = Conditions(
         torch.zeros(size, 1, 1, 160, 17), torch.zeros(1, 1, 16),
         torch.zeros(size, 1, dtype=torch.long), torch.zeros(size, 8, 1, 4, 4),
+        torch.zeros(size, dtype=torch.long),
     )  # fmt: skip
     return compare_scores(
         clean, ScoreNoise().draw(rng, size), torch.randn(clean.shape),

@@ -42,6 +42,7 @@ def conditions() -> Conditions:
         states=torch.randn(3, 7, 16),
         prompt_index=torch.tensor([[0, 0, 1, 1], [1, 0, 0, 0]]),
         sink=torch.randn(2, 8, 1, 4, 4),
+        sink_prompt=torch.tensor([1, 0]),
     )
 
 
@@ -55,7 +56,7 @@ def _stream(model: WanS2V, conditions: Conditions) -> Tensor:
     noise = _noise()
     prompts = model.encode_text(conditions.states)
     caches: list[list[BlockKV]] = [[] for _ in SIGMAS[1:]]
-    sink = model.prefill_sink(conditions.sink, prompts.select(conditions.prompt_index[:, 0]))
+    sink = model.prefill_sink(conditions.sink, prompts.select(conditions.sink_prompt))
     blocks = []
     for block in range(SHAPE[1]):
         x = noise((2, *SHAPE[2:]))
@@ -68,8 +69,7 @@ def _stream(model: WanS2V, conditions: Conditions) -> Tensor:
             caches[step].append(kv)
             x = x + (SIGMAS[step + 1] - sigma) * velocity
         if block == 0:
-            first = prompts.select(conditions.prompt_index[:, 0])
-            sink = model.prefill_sink(x[:, :, :1], first)
+            sink = model.prefill_sink(x[:, :, :1], prompts.select(conditions.sink_prompt))
         blocks.append(x)
     return torch.stack(blocks, dim=1)
 
@@ -104,8 +104,9 @@ def test_switches_of_the_history(model: WanS2V, conditions: Conditions) -> None:
     a, b = plain.past[1][0].layers[0].k, noisy.past[1][0].layers[0].k
     assert 0.05 < ((a - b).std() / a.std()).item() < 0.2
     # a clean history is that of the finished block at t = 0, whatever the step
-    text = model.encode_text(conditions.states).select(conditions.prompt_index[:, 0])
-    sink = model.prefill_sink(conditions.sink, text)
+    prompts = model.encode_text(conditions.states)
+    text = prompts.select(conditions.prompt_index[:, 0])
+    sink = model.prefill_sink(conditions.sink, prompts.select(conditions.sink_prompt))
     with torch.no_grad():
         _, kv = model.forward_block(
             clean.clean[:, 0], torch.zeros(2), conditions.audio[:, 0], text, sink
@@ -119,8 +120,9 @@ def test_fresh_noise_enters_between_the_steps(model: WanS2V, conditions: Conditi
     made = roll_out(model, conditions, shape, options, 1, _noise())
     noise = _noise()
     x = noise((2, *SHAPE[2:]))
-    prompts = model.encode_text(conditions.states).select(conditions.prompt_index[:, 0])
-    sink = model.prefill_sink(conditions.sink, prompts)
+    table = model.encode_text(conditions.states)
+    prompts = table.select(conditions.prompt_index[:, 0])
+    sink = model.prefill_sink(conditions.sink, table.select(conditions.sink_prompt))
     with torch.no_grad():
         velocity, _ = model.forward_block(
             x, torch.full((2,), 1000.0), conditions.audio[:, 0], prompts, sink

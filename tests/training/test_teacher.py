@@ -20,6 +20,7 @@ from avatar_nodes.training.guidance import (
     Guidance,
     dropped,
     guided_velocity,
+    no_sound,
     whole_velocity,
 )
 from avatar_nodes.training.talking_model import TalkingModel
@@ -66,6 +67,7 @@ def conditions() -> Conditions:
         states=torch.randn(3, 7, 16),
         prompt_index=torch.tensor([[0, 0, 1], [1, 0, 0]]),
         sink=torch.randn(2, 8, 1, 4, 4),
+        sink_prompt=torch.tensor([0, 1]),
     )
 
 
@@ -108,13 +110,15 @@ def test_the_loss_falls(run: Path, tmp_path: Path) -> None:
 def test_dropout_takes_sound_and_text_apart(run: Path) -> None:
     rng = np.random.default_rng(0)
     batch = EncodedClips(run / "encoded", "train").batch(rng, 400, 2)
-    less = dropped(batch, rng, audio=0.1, text=0.1)
-    mute = (less.audio == -1.0).flatten(1).all(dim=1)
+    silence = no_sound(CONFIG)
+    less = dropped(batch, rng, audio=0.1, text=0.1, silence=silence)
+    mute = (less.audio == silence).flatten(1).all(dim=1)
     blank = (less.prompt_index == len(batch.prompts)).all(dim=1)
     assert 20 < mute.sum() < 62
     assert 20 < blank.sum() < 62
     assert (mute & blank).sum() < 12
     assert less.prompts[-1] == ""
+    assert torch.equal(less.sink_prompt == len(batch.prompts), blank)
     assert torch.equal(less.audio[~mute], batch.audio[~mute])
 
 
@@ -123,7 +127,7 @@ def test_guidance_is_a_sum_of_what_each_condition_adds(
 ) -> None:
     x, sigma = torch.randn(2, 3, 8, 3, 4, 4), torch.tensor([0.4, 0.9])
     full = whole_velocity(model, x, sigma, conditions)
-    mute = whole_velocity(model, x, sigma, conditions.without_audio())
+    mute = whole_velocity(model, x, sigma, conditions.without_audio(no_sound(CONFIG)))
     blank = whole_velocity(model, x, sigma, conditions.without_text())
     assert not torch.allclose(full, mute, atol=1e-3)
     assert not torch.allclose(full, blank, atol=1e-3)

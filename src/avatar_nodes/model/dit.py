@@ -186,18 +186,20 @@ class WanS2V(nn.Module):
     def forward(
         self, x: Tensor, t: Tensor, context: Tensor, ref_latents: Tensor, audio_input: Tensor, *,
         motion_latents: Tensor | None = None, cond_states: Tensor | None = None,
-        prompt_index: Tensor | None = None,
+        prompt_index: Tensor | None = None, sink_prompt_index: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """Velocity [B, C, F, H, W] of a whole clip x at t [B], every token seeing every other.
 
         context [B, len, text_dim], or with prompt_index [B, runs] a table of prompts [P, len,
         text_dim] for equal runs of frames; ref_latents [B, C, 1, H, W]; audio_input [B, layers, D,
         4F], or 5 + 4F with the columns before the clip; motion_latents [B, C, frames, H, W], oldest
-        first (None: dropped); cond_states [B, C, F, H, W] pose.
+        first (None: dropped); cond_states [B, C, F, H, W] pose; sink_prompt_index [B]: the prompt
+        that ref_latents are read under (default: that of the first frames).
         """
         sequence = self.full_sequence(
-            x, t, context, ref_latents, audio_input, motion_latents, cond_states, prompt_index
-        )
+            x, t, context, ref_latents, audio_input, motion_latents, cond_states, prompt_index,
+            sink_prompt_index,
+        )  # fmt: skip
         *_, last = bidirectional.layer_parts(self, sequence)
         noisy = last.noisy.unflatten(0, (x.shape[0], -1)).flatten(1, 2)
         return self._velocity(self.head(noisy, sequence.time.embedding), x, t, ref_latents)
@@ -205,7 +207,7 @@ class WanS2V(nn.Module):
     def full_sequence(
         self, x: Tensor, t: Tensor, context: Tensor, ref_latents: Tensor, audio_input: Tensor,
         motion_latents: Tensor | None = None, cond_states: Tensor | None = None,
-        prompt_index: Tensor | None = None,
+        prompt_index: Tensor | None = None, sink_prompt_index: Tensor | None = None,
     ) -> FullSequence:  # fmt: skip
         """Embeds the arguments of `forward`."""
         grid = self._grid(x)
@@ -225,6 +227,8 @@ class WanS2V(nn.Module):
             audio_input = torch.cat([first, audio_input], dim=-1)
         if prompt_index is None:
             prompt_index = torch.arange(x.shape[0], device=x.device)[:, None]
+        if sink_prompt_index is None:
+            sink_prompt_index = prompt_index[:, 0]
         prompts = self.encode_text(context)
         time, still = self.time(t), self.time(torch.zeros_like(t))
         where = torch.cat(positions)
@@ -237,7 +241,7 @@ class WanS2V(nn.Module):
             time=time,
             time_rows=torch.stack([time.rows, still.rows], dim=1),
             text=prompts.select(prompt_index.flatten()),
-            still_text=prompts.select(prompt_index[:, 0]),
+            still_text=prompts.select(sink_prompt_index),
             audio=self.encode_audio(audio_input),
         )
 

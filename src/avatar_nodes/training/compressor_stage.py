@@ -127,7 +127,7 @@ class RememberingModel(TalkingModel):
         assert isinstance(batch, RememberingBatch)
         return self.dit.forward_window(
             x, 1000.0 * sigma, batch.audio, self.states(batch.prompts), batch.sink,
-            prompt_index=batch.prompt_index,
+            prompt_index=batch.prompt_index, sink_prompt_index=batch.sink_prompt,
             memory_latents=MemoryLatents(batch.long, batch.short),
         )  # fmt: skip
 

@@ -210,7 +210,7 @@ class Distillation:
 
 def _conditions(model: TalkingModel, batch: WindowBatch) -> Conditions:
     states = model.states([*batch.prompts, EMPTY_PROMPT])
-    return Conditions(batch.audio, states, batch.prompt_index, batch.sink)
+    return Conditions.of(batch, states)
 
 
 def train_distill(

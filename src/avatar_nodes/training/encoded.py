@@ -22,7 +22,7 @@ from avatar_nodes.training.shards import ShardClip, ShardClips
 FLOOR = -1.0
 """The lowest value of a mel column: silence."""
 _STILL, _MOVED = 0.15, 0.6
-"""Mean change of a normalised latent cell against the reference: none, and wholly another thing."""
+"""Mean change of a normalised latent cell against the sink: none, and wholly another thing."""
 
 
 @torch.inference_mode()
@@ -89,10 +89,15 @@ def mouth_cells(boxes: Sequence[Sequence[int]], stride: int, cells: tuple[int, i
     return mask
 
 
-def motion_cells(latents: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """float16 [F, 1, h, w], 0..1: how far each cell of [F, C, h, w] is from the reference's."""
-    change = np.abs(latents.astype(np.float32) - reference).mean(axis=1, keepdims=True)
+def motion_cells(latents: np.ndarray, sink: np.ndarray) -> np.ndarray:
+    """float16 [F, 1, h, w], 0..1: how far each cell of [F, C, h, w] is from the sink's."""
+    change = np.abs(latents.astype(np.float32) - sink).mean(axis=1, keepdims=True)
     return np.clip((change - _STILL) / (_MOVED - _STILL), 0.0, 1.0).astype(np.float16)
+
+
+def _by_block(track: np.ndarray) -> np.ndarray:
+    """[3 N, C, h, w] -> [N, C, 3, h, w]."""
+    return track.reshape(-1, LATENTS_PER_BLOCK, *track.shape[1:]).swapaxes(1, 2)
 
 
 def draw_window(
@@ -114,13 +119,16 @@ class WindowBatch:
     latents: Tensor
     """float32 [B, N, C, 3, h, w], clean."""
     sink: Tensor
-    """float32 [B, C, 1, h, w]: the reference picture, or a latent of the same clip (AAS)."""
+    """float32 [B, C, 1, h, w]: the reference picture, or an earlier latent of the clip (AAS)."""
+    sink_prompt: Tensor
+    """int64 [B] into `prompts`: what the sink is read under, the clip's first prompt. A stream
+    keeps its sink under the prompt that it began with, too."""
     audio: Tensor
     """float32 [B, N, 1, D, 17]."""
     mouth: Tensor
     """float32 [B, N, 1, 3, h, w]: 1 where the mouth is."""
     motion: Tensor
-    """float32 [B, N, 1, 3, h, w], 0..1: how far the cell differs from the reference picture."""
+    """float32 [B, N, 1, 3, h, w], 0..1: how far the cell differs from the sink."""
     prompts: list[str]
     """The different prompts of the batch."""
     prompt_index: Tensor
@@ -149,8 +157,6 @@ class EncodedClips:
         self.keys = [path.stem for path in paths]
         self.clips = [dict(np.load(path)) for path in paths]
         self.prompts = [json.loads(str(clip["prompts"])) for clip in self.clips]
-        for clip in self.clips:
-            clip["motion"] = motion_cells(clip["latents"], clip["reference"])
 
     def batch(
         self, rng: np.random.Generator, size: int, blocks: int, *, reference_share: float = 0.4,
@@ -175,32 +181,37 @@ class EncodedClips:
     ) -> WindowBatch:  # fmt: skip
         """The windows of `blocks` blocks that begin at the `chosen` (clip, block).
 
-        reference_share of them have the reference picture as sink, the others a latent of their
-        clip; gain_db: the range of the sound's gain, either way.
+        reference_share of them have the reference picture as sink, the others a latent from before
+        the window, where there is one; gain_db: the range of the sound's gain, either way.
         """
-        latents, sinks, audio, mouth, motion, indices = [], [], [], [], [], []
+        latents, sinks, audio, mouth, motion = [], [], [], [], []
+        indices, sink_prompts = [], []
         prompts: dict[str, int] = {}
         for which, first in chosen:
             clip, lines = self.clips[which], self.prompts[which]
-            latents.append(self._blocks(clip["latents"], first, blocks))
-            mouth.append(self._blocks(clip["mouth"][:, None].astype(np.float32), first, blocks))
-            motion.append(self._blocks(clip["motion"].astype(np.float32), first, blocks))
-            if rng.random() < reference_share:
-                sinks.append(clip["reference"])
-            else:
-                frame = int(rng.integers(len(clip["latents"])))
-                sinks.append(clip["latents"][frame : frame + 1])
+            sink, past = clip["reference"], first * LATENTS_PER_BLOCK
+            if rng.random() >= reference_share and past:
+                frame = int(rng.integers(past))
+                sink = clip["latents"][frame : frame + 1]
+            window = clip["latents"][past : past + blocks * LATENTS_PER_BLOCK]
+            sinks.append(sink)
+            latents.append(_by_block(window))
+            motion.append(_by_block(motion_cells(window, sink)))
+            lips = clip["mouth"][past : past + blocks * LATENTS_PER_BLOCK, None]
+            mouth.append(_by_block(lips.astype(np.float32)))
             gain = float(rng.uniform(-gain_db, gain_db)) / 30.0
             audio.append(self.audio(which, first, blocks, gain))
             indices.append(
                 [prompts.setdefault(lines[first + i], len(prompts)) for i in range(blocks)]
             )
+            sink_prompts.append(prompts.setdefault(lines[0], len(prompts)))
         return WindowBatch(
             latents=torch.from_numpy(np.stack(latents)).float(),
             sink=torch.from_numpy(np.stack(sinks)).float().transpose(1, 2),
+            sink_prompt=torch.tensor(sink_prompts),
             audio=torch.from_numpy(np.stack(audio)),
             mouth=torch.from_numpy(np.stack(mouth)),
-            motion=torch.from_numpy(np.stack(motion)),
+            motion=torch.from_numpy(np.stack(motion)).float(),
             prompts=list(prompts),
             prompt_index=torch.tensor(indices),
         )
@@ -214,9 +225,3 @@ class EncodedClips:
         width = FRAMES_PER_BLOCK + CONTEXT_COLUMNS
         starts = [(first + i) * FRAMES_PER_BLOCK for i in range(blocks)]
         return np.stack([columns[:, :, s : s + width] for s in starts])
-
-    @staticmethod
-    def _blocks(track: np.ndarray, first: int, blocks: int) -> np.ndarray:
-        """[F, C, h, w] -> [blocks, C, 3, h, w]."""
-        part = track[first * LATENTS_PER_BLOCK : (first + blocks) * LATENTS_PER_BLOCK]
-        return part.reshape(blocks, LATENTS_PER_BLOCK, *part.shape[1:]).swapaxes(1, 2)

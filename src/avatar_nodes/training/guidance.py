@@ -10,6 +10,7 @@ from torch import Tensor
 
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.training.encoded import FLOOR, WindowBatch
 from avatar_nodes.training.flow_matching import per_window
 
@@ -29,20 +30,40 @@ class Conditions:
     """int64 [B, N] into `states`."""
     sink: Tensor
     """float32 [B, C, 1, h, w]."""
+    sink_prompt: Tensor
+    """int64 [B] into `states`: what the sink is read under."""
 
-    def without_audio(self, silence: float = FLOOR) -> Conditions:
-        """The same in silence: every audio column at its floor."""
+    @staticmethod
+    def of(batch: WindowBatch, states: Tensor) -> Conditions:
+        """Those of a batch, whose prompts `states` are a table of."""
+        return Conditions(batch.audio, states, batch.prompt_index, batch.sink, batch.sink_prompt)
+
+    def without_audio(self, silence: float) -> Conditions:
+        """The same without sound: every audio column is `silence`, see `no_sound`."""
         return replace(self, audio=torch.full_like(self.audio, silence))
 
     def without_text(self) -> Conditions:
         """The same with the empty prompt."""
-        last = torch.full_like(self.prompt_index, self.states.shape[0] - 1)
-        return replace(self, prompt_index=last)
+        last = self.states.shape[0] - 1
+        return replace(
+            self,
+            prompt_index=torch.full_like(self.prompt_index, last),
+            sink_prompt=torch.full_like(self.sink_prompt, last),
+        )
+
+
+def no_sound(config: DiTConfig) -> float:
+    """The value of audio columns that stands for no sound given.
+
+    Of mel columns one below their floor: at the floor they are silence, in which the mouth is
+    closed. Hidden states are 0, as in the published sampler.
+    """
+    return FLOOR - 1.0 if config.num_audio_layers == 1 else 0.0
 
 
 def dropped(
     batch: WindowBatch, rng: np.random.Generator, *, audio: float, text: float,
-    silence: float = FLOOR,
+    silence: float,
 ) -> WindowBatch:  # fmt: skip
     """The batch without sound at the rate `audio` and without text at `text`, independently.
 
@@ -56,6 +77,7 @@ def dropped(
         audio=torch.where(mute[:, None, None, None, None], silence, batch.audio),
         prompts=[*batch.prompts, EMPTY_PROMPT],
         prompt_index=torch.where(blank[:, None], len(batch.prompts), batch.prompt_index),
+        sink_prompt=torch.where(blank, len(batch.prompts), batch.sink_prompt),
     )
 
 
@@ -65,8 +87,6 @@ class Guidance:
 
     audio: float = 1.0
     text: float = 1.0
-    silence: float = FLOOR
-    """Value of the audio columns that stand for no sound."""
 
 
 def whole_velocity(dit: WanS2V, x: Tensor, sigma: Tensor, conditions: Conditions) -> Tensor:
@@ -77,6 +97,7 @@ def whole_velocity(dit: WanS2V, x: Tensor, sigma: Tensor, conditions: Conditions
     velocity = dit(
         x.transpose(1, 2).flatten(2, 3), 1000.0 * sigma, conditions.states, conditions.sink,
         torch.cat([context, own], dim=-1), prompt_index=conditions.prompt_index,
+        sink_prompt_index=conditions.sink_prompt,
     )  # fmt: skip
     return velocity.unflatten(2, (blocks, -1)).transpose(1, 2)
 
@@ -91,7 +112,7 @@ def guided_velocity(
     full = whole_velocity(dit, x, sigma, conditions)
     result = full
     if guidance.audio != 1.0:
-        mute = whole_velocity(dit, x, sigma, conditions.without_audio(guidance.silence))
+        mute = whole_velocity(dit, x, sigma, conditions.without_audio(no_sound(dit.config)))
         result = result + (guidance.audio - 1.0) * (full - mute)
     if guidance.text != 1.0:
         blank = whole_velocity(dit, x, sigma, conditions.without_text())

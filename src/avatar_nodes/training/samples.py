@@ -101,6 +101,7 @@ def clip_conditions(clip: Clip, text: TextEncoder, decoder: TinyStreamingDecoder
         states=text.encode_batch([*wordings, EMPTY_PROMPT]).float(),
         prompt_index=torch.tensor([[wordings.index(line) for line in clip.prompts]]),
         sink=decoder.encode_reference(clip.reference())[None],
+        sink_prompt=torch.zeros(1, dtype=torch.long),
     )
 
 

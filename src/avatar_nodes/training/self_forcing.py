@@ -80,7 +80,7 @@ class _View:
 
     def _sink(self, latent: Tensor) -> SinkKV:
         if id(latent) not in self._sinks:
-            text = self._prompts.select(self._conditions.prompt_index[:, 0])
+            text = self._prompts.select(self._conditions.sink_prompt)
             self._sinks[id(latent)] = (latent, self._dit.prefill_sink(latent, text))
         return self._sinks[id(latent)][1]
 

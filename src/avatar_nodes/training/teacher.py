@@ -17,7 +17,7 @@ from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.training.encoded import WindowBatch
 from avatar_nodes.training.flow_matching import shifted
 from avatar_nodes.training.flow_training import FlowOptions, begin, train_flow
-from avatar_nodes.training.guidance import Conditions, dropped, whole_velocity
+from avatar_nodes.training.guidance import Conditions, dropped, no_sound, whole_velocity
 from avatar_nodes.training.samples import sample_teacher_export
 from avatar_nodes.training.talking_model import TalkingModel
 
@@ -43,18 +43,21 @@ class TeacherModel(TalkingModel):
     def forward(self, batch: WindowBatch, x: Tensor, sigma: Tensor) -> Tensor:
         """Noisy windows [B, N, C, 3, h, w] at sigma [B] -> velocity of the same shape."""
         states = self.states(batch.prompts)
-        conditions = Conditions(batch.audio, states, batch.prompt_index, batch.sink)
-        return whole_velocity(self.dit, x, sigma, conditions)
+        return whole_velocity(self.dit, x, sigma, Conditions.of(batch, states))
 
 
 @dataclass(frozen=True)
 class _TeacherStage:
     options: TeacherTraining
     vae: Path
+    silence: float
 
     def draw(self, batch: WindowBatch, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
         options = self.options
-        batch = dropped(batch, rng, audio=options.audio_dropout, text=options.text_dropout)
+        batch = dropped(
+            batch, rng, audio=options.audio_dropout, text=options.text_dropout,
+            silence=self.silence,
+        )  # fmt: skip
         uniform = shifted(rng.uniform(0.0, 1.0, options.batch), options.shift)
         return batch, torch.from_numpy(uniform).float()
 
@@ -76,6 +79,6 @@ def train_teacher(
     workers = begin(options.seed)
     model = TeacherModel.build(config, text=text, start=start).settle(workers)
     train_flow(
-        options, model, _TeacherStage(options, vae), workers=workers, config=config, clips=clips,
-        folder=folder, resume=resume,
+        options, model, _TeacherStage(options, vae, no_sound(config)), workers=workers,
+        config=config, clips=clips, folder=folder, resume=resume,
     )  # fmt: skip
