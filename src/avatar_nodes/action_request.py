@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,7 @@ from rclpy.task import Future
 from avatar_nodes.environment import adopt_environment
 
 _CANCEL_PATIENCE_S = 5.0
+_GONE_S = 3.0
 
 
 class ActionRequestError(RuntimeError):
@@ -79,8 +81,13 @@ class ActionRequest:
             raise
 
     def _wait(self, future: Future[Any]) -> Any:
+        seen = time.monotonic()
         while not future.done():
             self._executor.spin_once(timeout_sec=0.2)
+            if self._client.server_is_ready():
+                seen = time.monotonic()
+            elif time.monotonic() - seen > _GONE_S:
+                raise ActionRequestError(f"whoever offered {self._name} is gone")
         answer = future.result()
         if answer is None:
             raise ActionRequestError(f"{self._name} gave no answer")

@@ -95,7 +95,8 @@ class GraphNodes:
 
     def _reasoner(self) -> NodeSpec:
         section = self.profile.reasoner
-        return self._node("reasoner", section.model_dump(), threads=section.threads)
+        parameters = section.model_dump() | {"barge_in": self.profile.conversation.barge_in}
+        return self._node("reasoner", parameters, threads=section.threads)
 
     def _voice(self) -> NodeSpec:
         rate, fps = self.profile.audio.sample_rate, self.profile.video.fps

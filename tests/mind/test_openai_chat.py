@@ -156,6 +156,17 @@ def test_a_server_that_knows_no_schema(server: HostileServer, phrasebook: Phrase
     assert asked == ["json_schema", "json_object", None, None]
 
 
+def test_a_refusal_for_another_reason_takes_no_format_away(
+    server: HostileServer, phrasebook: Phrasebook
+) -> None:
+    reasoner = reasoner_for(server.url, "refuses_what_is_long", phrasebook)
+    assert problem_of(list(reasoner.think(Request("a long story")))) == "server"
+    assert problem_of(list(reasoner.think(Request("hello")))) == ""
+    reasoner.close()
+    asked = [body.get("response_format", {}).get("type") for body in server.requests]
+    assert asked == ["json_schema", "json_object", None, "json_schema"]
+
+
 @pytest.mark.parametrize("model", ["silent", "stalls_in_the_reply"])
 def test_cancelling_releases_reader_and_server(
     server: HostileServer, phrasebook: Phrasebook, model: str

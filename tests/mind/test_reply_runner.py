@@ -337,3 +337,45 @@ class TestProblems:
         stage.runner.close()
         assert thinking.cancelled.is_set()
         assert stage.record.given == [(1, "CANCELLED")]
+
+
+def test_a_cough_into_what_the_avatar_says_on_its_own_is_passed_over(stage: Stage) -> None:
+    answer(stage, 3, "hello", "Hello.")
+    stage.runner.pause(0)
+    stage.runner.resume(0)
+    stage.runner.hear(4, "")
+    assert stage.record.counts["coughs"] == 1
+    answer(stage, 5, "where", "There.")
+    assert [turn for turn, text in stage.record.given if text == "END"] == [3, 5]
+
+
+def test_a_reply_that_was_not_heard_to_its_end_is_remembered_as_such(stage: Stage) -> None:
+    answer(stage, 1, "tell me more", "It is long.")
+    stage.runner.cancel(1)
+    answer(stage, 2, "stop", "Yes.")
+    stage.hear(3, "and now")
+    assert [e.reply for e in stage.reasoner.requests[-1].dialogue] == [
+        "It is long. [interrupted]", "Yes.",
+    ]  # fmt: skip
+
+
+def test_words_into_a_reply_cut_it_short_too(stage: Stage) -> None:
+    answer(stage, 1, "tell me more", "It is long.")
+    stage.runner.hear(2, "stop", busy=True)
+    wait_until(lambda: len(stage.reasoner.requests) == 2, what="the thinking")
+    assert stage.reasoner.requests[-1].dialogue[0].reply == "It is long. [interrupted]"
+
+
+def test_after_a_long_silence_somebody_else_speaks() -> None:
+    now = [0.0]
+    stage = Stage(forget_after_s=60.0, clock=lambda: now[0])  # type: ignore[arg-type]
+    try:
+        answer(stage, 1, "my name is Ann", "Hello Ann.")
+        now[0] += 59.0
+        answer(stage, 2, "who am I", "Ann.")
+        assert len(stage.reasoner.requests[-1].dialogue) == 1
+        now[0] += 61.0
+        answer(stage, 3, "who am I", "I do not know.")
+        assert stage.reasoner.requests[-1].dialogue == ()
+    finally:
+        stage.runner.close()

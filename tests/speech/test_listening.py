@@ -59,6 +59,7 @@ class Ear:
     recogniser: PocketSphinxRecogniser
 
     def __init__(self, mode: str = "none", **settings: object) -> None:
+        self.turn_clock = 1
         self.heard: list[Heard] = []
         self.errors: list[str] = []
         self.reports: list[Activity] = []
@@ -68,6 +69,7 @@ class Ear:
             echo=EchoControl(mode),  # type: ignore[arg-type]
             gate=EchoGate(margin_db=6.0) if mode == "gate" else None,
             settings=ListeningSettings(backlog_s=100.0, **settings),  # type: ignore[arg-type]
+            turn_clock=lambda: self.turn_clock,
             on_heard=self.heard.append,
             on_error=self.errors.append,
         )
@@ -209,6 +211,19 @@ def test_turns_follow_each_other(make_ear: type[Ear]) -> None:
     assert "you" in finals[0].recognition.text
     assert {"wave", "hand"} <= set(words(finals[1].recognition.text))
     assert [change.active for change in ear.changes] == [True, False] * 3
+
+
+def test_a_turn_is_newer_than_whatever_was_numbered_by_the_same_clock(
+    make_ear: type[Ear],
+) -> None:
+    """A visitor writes a question, and then speaks."""
+    ear = make_ear()
+    question = around(say("Who are you?"))
+    ear.hear(question)
+    ear.turn_clock = 5000
+    ear.hear(question, len(question))
+    ear.hear(question, 2 * len(question))
+    assert [final.turn for final in ear.finals(3)] == [1, 5000, 5001]
 
 
 def test_too_little_speech_is_a_turn_without_words(make_ear: type[Ear]) -> None:

@@ -66,3 +66,14 @@ def test_only_the_newest_are_known() -> None:
 def test_a_lag_below_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="lag"):
         MemoryVersions(lag=-1)
+
+
+def test_a_version_that_does_not_come_is_overdue_after_a_while() -> None:
+    memory = versions(0, 0, [1])
+    assert not memory.overdue(3, 0.0, 2.0)
+    assert [memory.overdue(4, now, 2.0) for now in (1.0, 2.9, 3.1)] == [False, False, True]
+    memory.add(2)
+    assert not memory.overdue(4, 9.0, 2.0)
+    assert not memory.overdue(5, 10.0, 2.0), "another wait"
+    memory.begin(epoch_start(2, 5, stream_start=0))
+    assert not memory.overdue(5, 20.0, 2.0), "another epoch"

@@ -164,6 +164,17 @@ def test_clock_moves_after_a_long_absence_only() -> None:
     assert (clock.release(), clock.moved_ns) == (900_000_000, 900_000_000)
 
 
+def test_clock_goes_back_with_the_time_it_is_told() -> None:
+    """The system's time was set back by an hour: nobody waits for an hour."""
+    hour = 3_600_000_000_000
+    clock = MediaClock(fps=25, ahead_s=2.0)
+    clock.start(hour)
+    assert clock.release() == hour
+    assert clock.catch_up(hour - 1_900_000_000) == 0
+    assert clock.catch_up(5) == 5 - hour - 40_000_000
+    assert (clock.release(), clock.moved_ns) == (5, hour + 40_000_000 - 5)
+
+
 def test_clock_has_no_time_before_its_start() -> None:
     with pytest.raises(RuntimeError, match="not been started"):
         MediaClock(fps=25).stamp_ns()

@@ -134,6 +134,13 @@ def _handler(server: HostileServer) -> type[BaseHTTPRequestHandler]:
             self._head(500, "application/json")
             self._raw(b'{"error": {"message": "out of memory"}}')
 
+        def _refuses_what_is_long(self, body: dict[str, Any]) -> None:
+            if "long" in body["messages"][-1]["content"]:
+                self._head(400, "application/json")
+                self._raw(b'{"error": {"message": "the context is too long"}}')
+            else:
+                self._texts(server.texts["good"])
+
         def _unknown(self, body: dict[str, Any]) -> None:
             self._head(404, "application/json")
             self._raw(b'{"error": {"message": "no such model"}}')

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 _LONGEST = 2000
+_CUT = " [interrupted]"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ class Dialogue:
     def add(self, utterance: str, reply: str) -> None:
         """Remember an exchange; texts beyond 2000 characters are cut."""
         self._exchanges.append(Exchange(utterance[:_LONGEST], reply[:_LONGEST]))
+
+    def cut_short(self) -> None:
+        """The visitor did not hear the last reply to its end."""
+        if self._exchanges and not self._exchanges[-1].reply.endswith(_CUT):
+            last = self._exchanges.pop()
+            self._exchanges.append(Exchange(last.utterance, last.reply + _CUT))
 
     def forget(self) -> None:
         """The next visitor is somebody else."""

@@ -40,7 +40,7 @@ class OpenAIChat:
     """Streams answers; the requests run in an event loop on a thread of their own.
 
     A server that refuses the answer's JSON schema is asked for any JSON object, then for plain
-    text; what it takes is remembered.
+    text; what it takes is remembered. One that refuses them all has another reason.
 
     Raises:
         ReasonerError: the `openai` package is missing, or address or model are empty.
@@ -99,8 +99,12 @@ class OpenAIChat:
     async def _answer(self, messages: list[Message], text: TextStream) -> None:
         """Ask, and hand over what comes; whatever goes wrong ends the text."""
         try:
-            while not await self._ask(messages, text, self._formats[0]):
-                pass
+            for answer_format in tuple(self._formats):
+                if await self._ask(messages, text, answer_format):
+                    # What was refused before it was refused for its format.
+                    if answer_format in self._formats:
+                        del self._formats[: self._formats.index(answer_format)]
+                    break
             text.end()
         except self._openai.APITimeoutError:
             text.fail("timeout", f"{self._options.base_url}: does not answer")
@@ -127,8 +131,6 @@ class OpenAIChat:
         except self._openai.APIStatusError as error:
             if error.status_code not in _REFUSALS or not answer_format:
                 raise
-            if answer_format in self._formats:
-                self._formats.remove(answer_format)
             return False
         async with chunks:
             async for chunk in chunks:

@@ -60,6 +60,8 @@ class ReplyRunner:
     Args:
         dialogue_turns: how many exchanges are remembered; 0: none.
         min_confidence: lowest confidence of the recogniser, 0..1; one below 0 counts as none given.
+        forget_after_s: the dialogue is forgotten when nobody has said anything for so long, since
+            the next one who speaks is somebody else; 0: never.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class ReplyRunner:
         *,
         dialogue_turns: int = 8,
         min_confidence: float = 0.0,
+        forget_after_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reasoner = reasoner
@@ -80,6 +83,8 @@ class ReplyRunner:
         self._min_confidence = min_confidence
         self._clock = clock
         self._dialogue = Dialogue(dialogue_turns)
+        self._forget_after_s = forget_after_s
+        self._last_said = clock()
         self._newest = 0
         self._held_up_to = -1
         self._cough_due = False
@@ -121,8 +126,14 @@ class ReplyRunner:
             if (busy or held) and not _has_words(text):
                 self._measures.count("coughs")
                 return
-            if self._reply is not None and not self._reply.finished:
-                self._cancel_reply()
+            if self._reply is not None:
+                if not self._reply.finished:
+                    self._cancel_reply()
+                elif busy:
+                    self._cut_short(self._reply)
+            if 0.0 < self._forget_after_s < self._clock() - self._last_said:
+                self.forget()
+            self._last_said = self._clock()
             request = Request(text.strip(), self._dialogue.exchanges, state or "thinking")
             reply = Reply(
                 turn, request, self._kind(request, confidence), self._output, self._clock()
@@ -134,10 +145,11 @@ class ReplyRunner:
             self._changed.notify_all()
 
     def pause(self, turn: int) -> None:
-        """Give nothing of `turn` and earlier ones until `resume` or a newer turn."""
+        """Give nothing of `turn` and earlier ones until `resume` or a newer turn; 0: what is held
+        the avatar says on its own."""
         with self._changed:
             self._held_up_to = max(self._held_up_to, turn)
-            self._cough_due = self._newest <= turn
+            self._cough_due = turn == 0 or self._newest <= turn
             if self._reply is not None and self._reply.turn <= turn:
                 self._reply.hold()
 
@@ -155,6 +167,7 @@ class ReplyRunner:
             if turn >= self._held_up_to:
                 self._held_up_to, self._cough_due = -1, False
             if self._reply is not None and self._reply.turn <= turn:
+                self._cut_short(self._reply)
                 self._cancel_reply()
             if turn > self._newest:
                 self._dropped_turn = turn
@@ -199,6 +212,11 @@ class ReplyRunner:
                 self._measures.count("cancelled")
                 self._remember(reply)
             reply.cancel()
+
+    def _cut_short(self, reply: Reply) -> None:
+        """It was thought out, but not heard to its end."""
+        if reply.finished and reply.kind == "answer" and reply.said:
+            self._dialogue.cut_short()
 
     def _remember(self, reply: Reply) -> None:
         if reply.kind == "answer" and reply.said:
@@ -269,6 +287,7 @@ class ReplyRunner:
             self._measures.count(f"problem/{done.problem}")
             self._output.complain(reply.turn, done.problem, done.detail)
         self._remember(reply)
+        self._last_said = self._clock()
         reply.finish()
 
 

@@ -132,7 +132,11 @@ class ConductorNode(AvatarNode):
     def _on_audio(self, msg: AudioChunk) -> None:
         if self._intake.was_dropped(msg.stream):
             return
-        if self._conversation is None or self._conversation.takes(msg):
+        if self._conversation is None:
+            self._intake.push(msg)
+        elif self._conversation.takes(msg):
+            if msg.stream != self._intake.stream:
+                self._intake.drop()  # of a reply that is over, or of a voice that has died
             self._intake.push(msg)
         if self._intake.block_ready:
             self._advance()
@@ -148,6 +152,8 @@ class ConductorNode(AvatarNode):
         return 0 if command is Command.RESUME else self._window.next_block
 
     def _on_status(self, msg: StageStatus) -> None:
+        if self._conversation is not None:
+            self._conversation.alive(msg.name, msg.instance)
         self._keeper.status(
             msg.name, instance=msg.instance, ready=msg.ready, epoch=msg.epoch,
             now=time.monotonic(),
@@ -291,6 +297,8 @@ class ConductorNode(AvatarNode):
             block, start=self._start, aas_from_block=self._aas_from_block, known=self._sinks
         )
         memory_version = self._memory.version_for(block)
+        if self._memory.overdue(block, now, self.value("block_timeout_s")):
+            self._keeper.ask("memory is overdue")
         if sink_version is None or memory_version is None:
             return False
         issued = self._ledger.issued(block) or self._decide(block, now)

@@ -28,12 +28,13 @@ from avatar_nodes.mind.state_cycling import (
 )
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.speech.turn_stream import turn_of
-from avatar_nodes.wire.qos import CONTROL, LATCHED
+from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES
 from avatar_nodes.wire.stamp import nanoseconds
 from avatar_nodes.wire.wire_error import WireError
 
 # Turns count up from milliseconds since 1970; one far ahead would make all that follow stale.
 _FAR_AHEAD_MS = 3_600_000
+_REASONER, _VOICE = "reasoner", "voice"
 
 
 class Conversation:
@@ -58,6 +59,7 @@ class Conversation:
                 listening_s=value("listening_timeout_s"),
                 thinking_s=value("thinking_timeout_s"),
                 speaking_s=value("speaking_timeout_s"),
+                held_s=value("held_timeout_s"),
             ),
         )
         self._override = ""
@@ -69,10 +71,13 @@ class Conversation:
         self._active_from_ns = 0
         self._silent_since: float | None = None
         self._said: set[int] = set()
+        self._sentences: list[ReplySegment] = []
+        self._makers: dict[str, str] = {}
+        self._again = False
         self._ending: tuple[int, int] | None = None
         self.on_over: Callable[[int, bool, str], None] = lambda turn, complete, reason: None
         """Called when a reply is over: its turn, whether it was said to its end, why not."""
-        self._reply_out = node.publisher(ReplySegment, "reply", CONTROL)
+        self._reply_out = node.publisher(ReplySegment, "reply", REPLIES)
         self._control_out = node.publisher(TurnControl, "turn/control", CONTROL)
 
     def start(self) -> None:
@@ -80,8 +85,9 @@ class Conversation:
         listen = self._node.listen
         listen(SpeechActivity, "user/speech_activity", self._on_activity, CONTROL)
         listen(Utterance, "user/utterance", self._on_utterance, CONTROL)
-        listen(Intent, "intent", self._on_intent, LATCHED)
-        listen(ReplySegment, "reply", self._on_reply, CONTROL)
+        # Not what was intended before this node came: that turn is over, or comes again with sound.
+        listen(Intent, "intent", self._on_intent, CONTROL)
+        listen(ReplySegment, "reply", self._on_reply, REPLIES)
         listen(Persona, "persona", self._on_persona, LATCHED)
 
     def override(self, prompt: str) -> None:
@@ -96,10 +102,29 @@ class Conversation:
             return False
         _check_turn(turn)
         if len(msg.data):
+            self._again = self._again and turn != self._machine.turn
             self._handle(Event(EventKind.REPLY_SOUND, turn))
         elif msg.end_of_stream and not msg.first_sample:
             self._handle(Event(EventKind.FAILED, turn, "the voice made no sound"))
         return turn == self._machine.turn and not self._machine.phase.held
+
+    def alive(self, name: str, instance: str) -> None:
+        """A sign of life of any node. With another instance of the reasoner what it thought about
+        is lost; another voice is given the sentences of the reply again, from its first one on."""
+        if name not in (_REASONER, _VOICE):
+            return
+        phase, turn = self._machine.phase, self._machine.turn
+        if self._makers.setdefault(name, instance) != instance:
+            self._makers[name] = instance
+            if name == _VOICE and phase.has_reply and self._ending is None:
+                self._obey(Command.CANCEL)
+                self._again = True
+            elif name == _REASONER and turn and phase in (Phase.THINKING, Phase.HELD_THINKING):
+                self.tell(EventKind.FAILED, turn, "the reasoner was restarted")
+        if name == _VOICE and self._again and not phase.held:
+            self._again = phase.has_reply  # until sound of it comes
+            for sentence in self._sentences if self._again else ():
+                self._reply_out.publish(sentence)
 
     def tell(self, kind: EventKind, turn: int = OWN_TURN, reason: str = "") -> None:
         """An event that the conductor knows of."""
@@ -138,6 +163,7 @@ class Conversation:
         """The avatar speaks on its own, cutting off what is being said; without text the sound is
         to come from elsewhere."""
         self._handle(Event(EventKind.SAY, reason="the operator lets the avatar speak"))
+        self._sentences = []
         sentences = split_sentences(text, language or "en")
         for index, sentence in enumerate(sentences):
             msg = ReplySegment(
@@ -185,7 +211,8 @@ class Conversation:
 
     def _on_utterance(self, msg: Utterance) -> None:
         _check_turn(msg.turn)
-        words = bool(msg.text.strip())
+        # Without barge-in the reasoner alone knows what it answers: its intent begins the turn.
+        words = bool(msg.text.strip()) and self._barge_in
         if not self._barge_in and self._machine.phase.has_reply:
             return
         if msg.is_final:
@@ -212,7 +239,12 @@ class Conversation:
         _check_turn(msg.turn)
         if msg.cancelled:
             self._handle(Event(EventKind.FAILED, msg.turn, "the reply was broken off"))
-        elif msg.text.strip():
+            return
+        if self._sentences and self._sentences[0].turn != msg.turn:
+            self._sentences = []
+        if msg.index == len(self._sentences):  # not one that was given again
+            self._sentences.append(msg)
+        if msg.text.strip():
             self._said = {msg.turn}
         elif msg.is_last and msg.turn not in self._said:
             self.tell(EventKind.NO_REPLY, msg.turn, "there was nothing to say")

@@ -33,11 +33,11 @@ from avatar_nodes.web.state_timing import StateTiming
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
 from avatar_nodes.wire.qos import (
-    CONTROL,
     DIAGNOSTICS,
     LATCHED,
     LATCHED_FEW,
     PUBLIC_NAMES,
+    REPLIES,
     SOUND,
     public_qos,
 )
@@ -104,7 +104,7 @@ class KioskNode(AvatarNode):
         self.listen(AvatarState, "state", self._on_state, LATCHED)
         self.listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
         self.listen(Utterance, "user/utterance", self._on_utterance, SOUND)
-        self.listen(ReplySegment, "reply", self._on_reply, CONTROL)
+        self.listen(ReplySegment, "reply", self._on_reply, REPLIES)
         self.listen(Persona, "persona", self._on_persona, LATCHED)
         self.listen(TurnTimeline, "turn_timeline", self._on_timeline, LATCHED_FEW)
         self.listen(RecordingState, "recording", self._on_recording, LATCHED)

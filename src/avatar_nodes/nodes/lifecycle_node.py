@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from builtin_interfaces.msg import Time
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -58,6 +59,7 @@ class AvatarNode(LifecycleNode):
         self.telemetry = Telemetry()
         self._heard: list[Subscription] = []
         self._ticks: list[Any] = []
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._last_log = 0.0
         self._entered: list[Callable[[], None]] = []
         self._p: dict[str, Any] = {}
@@ -128,7 +130,8 @@ class AvatarNode(LifecycleNode):
     def every(self, period_s: float, callback: Callable[[], None]) -> None:
         """Call `callback` periodically until the node is deactivated."""
         guarded = self._guarded("timer", lambda _: callback())
-        self._ticks.append(self.create_timer(period_s, lambda: guarded(None)))
+        # By a clock that nobody sets: with the system's, timers stand still when it is set back.
+        self._ticks.append(self.create_timer(period_s, lambda: guarded(None), clock=self._steady))
 
     def takes_part(self, epoch: EpochStart) -> bool:
         """Whether an epoch counts on this very node. One that was restarted finds the epoch of its

@@ -95,7 +95,7 @@ class ListenerNode(AvatarNode):
             echo=echo,
             gate=EchoGate(margin_db=self.value("gate_margin_db")) if mode == "gate" else None,
             settings=settings,
-            first_turn=time.time_ns() // 1_000_000,
+            turn_clock=lambda: time.time_ns() // 1_000_000,
             on_heard=self._on_heard,
             on_error=self._on_recognition_error,
         )

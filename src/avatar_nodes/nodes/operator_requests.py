@@ -17,6 +17,7 @@ from avatar_nodes.mind.conversation_table import EventKind
 from avatar_nodes.nodes.conversation import Conversation
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.speech_intake import SpeechIntake
+from avatar_nodes.speech.block_slicer import ChunkError
 from avatar_nodes.speech.own_speech import OwnSpeech
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.wire_error import WireError
@@ -169,6 +170,7 @@ class OperatorRequests:
         goal.begun, self._speaking, self._own = True, goal, None
         if samples is None:
             return
+        self._intake.drop()
         self._own = OwnSpeech(
             samples, sample_rate=request.audio.sample_rate, channels=request.audio.channels,
             graph_rate=self._intake.sample_rate,
@@ -182,8 +184,13 @@ class OperatorRequests:
             return
         first = intake.next_sample if intake.stream == own.stream else 0
         samples, last = own.piece(first, intake.room)
-        if len(samples):
+        if not len(samples):
+            return
+        try:
             intake.take(own.stream, first, samples, end_of_stream=last)
+        except ChunkError as error:
+            self._conversation.stop(f"audio: {error}")
+            self._reply_over(0, False, f"audio: {error}")
 
     def _reply_over(self, turn: int, complete: bool, reason: str) -> None:
         """The conversation says that what was said as `turn` is over."""
@@ -211,7 +218,12 @@ class OperatorRequests:
             goal.end(False, "cancelled")
         elif not self._conversation.performing:
             goal.end(False, "a conversation began")
-        elif left <= 0.0:
+        else:
+            self._go_on_performing(goal, shown, left, now)
+
+    def _go_on_performing(self, goal: _Goal, shown: int, left: float, now: float) -> None:
+        self._conversation.tell(EventKind.PERFORM)  # however long it takes, it is not forgotten
+        if left <= 0.0:
             goal.end(True)
         elif now - goal.told_at >= _FEEDBACK_S:
             goal.told_at = now

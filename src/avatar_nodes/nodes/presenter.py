@@ -74,7 +74,7 @@ class PresenterNode(AvatarNode):
         self._presentation: Presentation[BlockConditioning] = Presentation(
             samples_per_frame=self._samples_per_frame
         )
-        self._media = MediaClock(fps=fps)
+        self._media = MediaClock(fps=fps, ahead_s=self.value("margin_s") + 1.0)
         self._changed = threading.Condition()
         self._player: threading.Thread | None = None
         image = public_qos(self.value("qos_image"))
@@ -177,16 +177,15 @@ class PresenterNode(AvatarNode):
                 wait_s = _IDLE_S
                 if self._media.started:
                     now = self.get_clock().now().nanoseconds
+                    if moved := self._media.catch_up(now):
+                        self.telemetry.count("clock_moved_ms", abs(moved) // 1_000_000)
                     wait_s = (self._media.stamp_ns() - now) / 1e9
                     if wait_s <= 0.0:
-                        self._play_slot(now)
+                        self._play_slot()
                         continue
                 self._changed.wait(min(wait_s, _IDLE_S))
 
-    def _play_slot(self, now_ns: int) -> None:
-        moved = self._media.catch_up(now_ns)
-        if moved:
-            self.telemetry.count("clock_moved_ms", moved // 1_000_000)
+    def _play_slot(self) -> None:
         slot = self._presentation.next_slot() or self._presentation.hold()
         stamp = self._media.release()
         if slot is not None:

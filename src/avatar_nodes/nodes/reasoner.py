@@ -19,7 +19,7 @@ from avatar_nodes.mind.text_stream import Patience
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.wire.qos import CONTROL, LATCHED
+from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES
 from avatar_nodes.wire.wire_error import WireError
 
 _STATES = {
@@ -50,6 +50,16 @@ class ReasonerNode(AvatarNode):
             1.0,
         ),
         NodeParameter("dialogue_turns", 8, "Exchanges that are remembered.", 0, 100),
+        NodeParameter(
+            "forget_after_s",
+            120.0,
+            "Silence after which somebody else comes; 0: never.",
+            0.0,
+            86400.0,
+        ),
+        NodeParameter(
+            "barge_in", True, "False: what is said while the avatar talks is not answered."
+        ),
         NodeParameter("model", "", "Folder (transformers) or server's name (openai) of the model."),
         NodeParameter("device", "cpu", "Where the model of backend transformers runs."),
         NodeParameter("dtype", "auto", "Its number format; auto: that of its files."),
@@ -68,7 +78,7 @@ class ReasonerNode(AvatarNode):
         torch.set_num_threads(self.value("threads"))
         self._state = AvatarState()
         self._intent_out = self.publisher(IntentMsg, "intent", LATCHED)
-        self._reply_out = self.publisher(ReplySegment, "reply", CONTROL)
+        self._reply_out = self.publisher(ReplySegment, "reply", REPLIES)
         self._persona_out = self.publisher(PersonaMsg, "persona", LATCHED)
         self._be(self.value("persona"))
         for name in ("fallbacks", "problem/timeout", "cancelled"):
@@ -144,6 +154,7 @@ class ReasonerNode(AvatarNode):
             self.telemetry,
             dialogue_turns=self.value("dialogue_turns"),
             min_confidence=self.value("min_confidence"),
+            forget_after_s=self.value("forget_after_s"),
         )
 
     def _tell_persona(self) -> None:
@@ -182,17 +193,25 @@ class ReasonerNode(AvatarNode):
         if len(msg.text) > _LONGEST_UTTERANCE:
             raise WireError("length", f"an utterance of {len(msg.text)} characters")
         self.note_hop(msg.header.stamp)
+        if self._talks_over(msg.turn) and not self.value("barge_in"):
+            self.telemetry.count("overheard")
+            return
         self._runner.hear(
             msg.turn,
             msg.text,
             confidence=msg.confidence,
             state=_STATES.get(self._state.state, ""),
-            busy=self._state.turn not in (0, msg.turn),
+            busy=self._talks_over(msg.turn),
         )
 
+    def _talks_over(self, turn: int) -> bool:
+        """The avatar is busy with another turn, or with what it says on its own (turn 0)."""
+        if self._state.turn:
+            return bool(self._state.turn != turn)
+        return self._state.state in (AvatarState.THINKING, AvatarState.SPEAKING)
+
     def _on_control(self, msg: TurnControl) -> None:
-        if msg.turn == 0:
-            return  # what the avatar says on its own does not come from here
+        # Also of turn 0, what the avatar says on its own: what holds it may have been a cough.
         if msg.command == TurnControl.PAUSE:
             self._runner.pause(msg.turn)
         elif msg.command == TurnControl.RESUME:

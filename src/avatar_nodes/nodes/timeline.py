@@ -20,7 +20,7 @@ from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.speech.turn_observer import TurnObserver
 from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.qos import CONTROL, LATCHED_FEW, SOUND, public_qos
+from avatar_nodes.wire.qos import CONTROL, LATCHED_FEW, REPLIES, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
 from avatar_nodes.wire.timeline import timeline_to_msg
 
@@ -49,7 +49,7 @@ class TimelineNode(AvatarNode):
         self.listen(SpeechActivity, "user/speech_activity", self._on_activity, SOUND)
         self.listen(Utterance, "user/utterance", self._on_utterance, CONTROL)
         self.listen(Intent, "intent", self._on_intent, CONTROL)
-        self.listen(ReplySegment, "reply", self._on_reply, CONTROL)
+        self.listen(ReplySegment, "reply", self._on_reply, REPLIES)
         self.listen(AudioChunk, "speech/audio", self._on_speech, SOUND)
         self.listen(BlockConditioning, "blocks/conditioning", self._on_block, CONTROL)
         self.listen(AudioChunk, "audio", self._on_heard, public_qos("SENSOR_DATA"))

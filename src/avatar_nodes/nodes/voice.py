@@ -13,7 +13,7 @@ from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.speech.speaker import Speaker
 from avatar_nodes.speech.synthesis_backends import BACKENDS, VoiceOptions, build_synthesiser
 from avatar_nodes.wire.audio import audio_to_msg
-from avatar_nodes.wire.qos import CONTROL, LATCHED, SOUND
+from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES, SOUND
 from avatar_nodes.wire.wire_error import WireError
 
 _POLL_S = 0.1
@@ -81,7 +81,7 @@ class VoiceNode(AvatarNode):
     def start(self) -> None:
         # Before the replies: what is to be held or dropped is known when both are there.
         self.listen(TurnControl, "turn/control", self._on_control, CONTROL)
-        self.listen(ReplySegment, "reply", self._on_reply, CONTROL)
+        self.listen(ReplySegment, "reply", self._on_reply, REPLIES)
         self.listen(AudioDemand, "speech/demand", self._on_demand, LATCHED)
         send = self._guarded("speech", lambda _: self._send())
         with self._send_lock:

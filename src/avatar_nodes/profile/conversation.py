@@ -114,6 +114,13 @@ class ReasonerSection(Section):
     dialogue_turns: int = Field(
         default=8, ge=0, le=100, description="Exchanges that are remembered."
     )
+    forget_after_s: float = Field(
+        default=120.0,
+        ge=0.0,
+        le=86400.0,
+        description="Seconds without a word after which the dialogue is forgotten, since whoever"
+        " speaks then is somebody else; 0: never.",
+    )
     model: str = Field(
         default="", description="Folder (`transformers`) or server's name (`openai`) of the model."
     )
@@ -216,6 +223,13 @@ class ConversationSection(Section):
         le=60.0,
         description="Seconds of silence after which no words will come of what was heard: a held"
         " reply goes on.",
+    )
+    held_timeout_s: float = Field(
+        default=2.0,
+        ge=0.2,
+        le=60.0,
+        description="A reply that is held goes on after so long, if no words have come: it was a"
+        " noise. Longer than a sentence for a recogniser without interim texts.",
     )
     listening_timeout_s: float = Field(
         default=20.0, ge=1.0, le=600.0, description="Listening without news ends after this time."

@@ -75,7 +75,8 @@ class Listening:
 
     Args:
         gate: asks for more than the expected echo while the avatar plays; None: no gate.
-        first_turn: number of the first turn.
+        turn_clock: the lowest number that a turn which begins now may have. Others number turns,
+            too (what a visitor writes): by one clock, the newer turn has the higher number.
         on_heard, on_error: called on the recognition's thread; see `RecognitionWorker`.
     """
 
@@ -87,7 +88,7 @@ class Listening:
         echo: EchoControl,
         gate: EchoGate | None = None,
         settings: ListeningSettings | None = None,
-        first_turn: int = 1,
+        turn_clock: Callable[[], int] = lambda: 1,
         on_heard: Callable[[Heard], None],
         on_error: Callable[[str], None],
     ) -> None:
@@ -97,7 +98,8 @@ class Listening:
         self._gate = gate
         self._detector = TurnDetector(settings.turn)
         self._known = {_spoken(sentence) for sentence in settings.known} - {""}
-        self._complete = (first_turn - 1, 0)
+        self._complete = (0, 0)
+        self._turn_clock = turn_clock
         self._tell = on_heard
         self.intake = SoundIntake()
         self.worker = RecognitionWorker(
@@ -107,7 +109,7 @@ class Listening:
             interim_s=settings.interim_s,
             backlog_s=settings.backlog_s,
         )
-        self.turn = first_turn - 1
+        self.turn = 0
         """Number of the last turn that began."""
         self.vad_ms = 0.0
         """What judging the last window took."""
@@ -286,7 +288,7 @@ class Listening:
         return self._activity
 
     def _begin(self, event: TurnBegan) -> None:
-        self.turn += 1
+        self.turn = max(self.turn + 1, self._turn_clock())
         self._paused = False
         self._start_ns = self.intake.captured_ns(event.speech_start)
         self._sent = max(event.first_sample, self._ring.start)

@@ -10,22 +10,24 @@ class MediaClock:
 
     Sound and picture of a slot bear the same stamp, so they cannot drift apart. When the one who
     releases slots has been away for long (suspended, starved), the clock is moved on instead of
-    being caught up with.
+    being caught up with; when the time itself was set back, it is moved back.
 
     Args:
         fps: slots per second.
         slack_s: lateness up to which slots are caught up with.
+        ahead_s: how far ahead the next slot may be.
     """
 
-    def __init__(self, *, fps: int, slack_s: float = 0.2) -> None:
+    def __init__(self, *, fps: int, slack_s: float = 0.2, ahead_s: float = 2.0) -> None:
         if fps < 1:
             raise ValueError(f"fps {fps}: expected at least 1")
         self._fps = fps
         self._slack_ns = round(slack_s * _NANOSECONDS)
+        self._ahead_ns = round(ahead_s * _NANOSECONDS)
         self._start_ns: int | None = None
         self._slot = 0
         self.moved_ns = 0
-        """Sum of all moves [ns]."""
+        """Sum of all moves, either way [ns]."""
 
     @property
     def started(self) -> bool:
@@ -53,13 +55,13 @@ class MediaClock:
         return self._start_ns + (self._slot + ahead) * _NANOSECONDS // self._fps
 
     def catch_up(self, now_ns: int) -> int:
-        """Move the clock if its next slot is overdue by more than the slack; return the move
-        [ns]."""
+        """Move the clock if its next slot is overdue by more than the slack, or too far ahead;
+        return the move [ns]."""
         late = now_ns - self.stamp_ns()
-        if late <= self._slack_ns or self._start_ns is None:
+        if -self._ahead_ns <= late <= self._slack_ns or self._start_ns is None:
             return 0
         self._start_ns += late
-        self.moved_ns += late
+        self.moved_ns += abs(late)
         return late
 
     def release(self) -> int:

@@ -156,8 +156,11 @@ class MemoryStage:
             or len(self._frames.get(self._next_block, ())) == self._block_frames
         ):
             block = self._next_block
-            latent, frames = self._latents.pop(block), self._frames.pop(block, None)
-            self.memory = self.memory.after(self._remembered(block, latent, frames))
+            # What cannot be remembered now is tried again with the next block.
+            frames = self._frames.get(block)
+            self.memory = self.memory.after(self._remembered(block, self._latents[block], frames))
+            del self._latents[block]
+            self._frames.pop(block, None)
             self._next_block += 1
             made.append(self._keep())
         return made

@@ -20,11 +20,13 @@ class MemoryVersions:
         self.lag = lag
         self._stream_start = 0
         self._known: set[int] = set()
+        self._missed_since: float | None = None
 
     def begin(self, start: EpochStart) -> None:
         """A new epoch: memory is told anew, in the order of its versions."""
         self._stream_start = start.stream_start
         self._known.clear()
+        self._missed_since = None
 
     def add(self, version: int) -> None:
         """A version of this epoch is there."""
@@ -41,3 +43,12 @@ class MemoryVersions:
         if self.lag == 0 or wanted <= 0:
             return 0
         return min((version for version in self._known if version >= wanted), default=None)
+
+    def overdue(self, block: int, now: float, timeout_s: float) -> bool:
+        """Whether `block`, the next one, has waited for its version for more than `timeout_s`; to
+        be asked often. Without one no block would ever be made again."""
+        if self.version_for(block) is not None:
+            self._missed_since = None
+        elif self._missed_since is None:
+            self._missed_since = now
+        return self._missed_since is not None and now - self._missed_since > timeout_s

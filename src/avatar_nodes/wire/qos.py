@@ -16,6 +16,7 @@ MAX_IN_FLIGHT = 8
 _BLOCKS = 2 * MAX_IN_FLIGHT
 _FRAME_PARTS = MAX_IN_FLIGHT * LATENTS_PER_BLOCK
 _STAGES = 64
+_SENTENCES = 512
 
 _PUBLIC: dict[str, tuple[ReliabilityPolicy, DurabilityPolicy]] = {
     "SYSTEM_DEFAULT": (ReliabilityPolicy.SYSTEM_DEFAULT, DurabilityPolicy.SYSTEM_DEFAULT),
@@ -72,6 +73,9 @@ STAGES = _reliable(_STAGES, DurabilityPolicy.TRANSIENT_LOCAL)
 
 CONTROL = _reliable(_BLOCKS, DurabilityPolicy.VOLATILE)
 """Events and orders of a conversation: late ones are of no use."""
+
+REPLIES = _reliable(_SENTENCES, DurabilityPolicy.VOLATILE)
+"""Sentences of replies: a long text is handed out in one burst."""
 
 SOUND = _reliable(BURST_FRAMES * 2, DurabilityPolicy.VOLATILE)
 """Sound chunks within the graph, sent in bursts when the pace is `demand`."""

@@ -1,0 +1,168 @@
+"""A conversation in which something goes wrong: a part dies, a cough comes, nobody may cut in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rclpy.action import ActionClient
+from support.graph_under_test import GraphUnderTest
+from support.message_visitor import IDLE, SPEAKING, THINKING, Visitor
+from support.process_group import ProcessGroup
+from support.spinner import Spinner, wait_until
+from tiny_checkpoint import write_tiny_profile
+
+from avatar_msgs.action import Perform, Say
+from avatar_msgs.msg import TurnControl
+from avatar_nodes.graph import Graph
+from avatar_nodes.profile import load_profile, with_values
+
+PROCESSES = (
+    "mind: [reasoner], mouth: [voice], head: [conductor], "
+    "body: [denoiser_1, denoiser_2, decoder, presenter]"
+)
+Meet = Callable[..., tuple[Visitor, GraphUnderTest]]
+
+
+@pytest.fixture
+def meet(
+    checkpoint: Path, tmp_path: Path, processes: ProcessGroup, spinner: Spinner
+) -> Iterator[Meet]:
+    """Starts an avatar with these values of the profile, and a visitor before it."""
+    started: list[GraphUnderTest] = []
+
+    def start(**conversation: Any) -> tuple[Visitor, GraphUnderTest]:
+        profile = load_profile(write_tiny_profile(tmp_path, checkpoint, processes=PROCESSES))
+        profile = with_values(profile, {"conversation": conversation})
+        graph = Graph.from_profile(profile, mode="converse")
+        visitor = Visitor(spinner, graph)
+        running = GraphUnderTest(graph, tmp_path, processes)
+        started.append(running)
+        running.start(["mind", "mouth", "head", "body"])
+        visitor.meet()
+        return visitor, running
+
+    yield start
+    for running in started:
+        print(running.logs())
+
+
+def test_without_barge_in_the_avatar_finishes_and_answers_nothing_meanwhile(meet: Meet) -> None:
+    visitor, _ = meet(barge_in=False)
+    turn = visitor.asks("what can you do")
+    visitor.wait_for_sound()
+    visitor.is_heard(True)
+    visitor.is_heard(False)
+    meanwhile = visitor.says("where are the toilets")
+    visitor.wait_for(IDLE)
+    visitor.wait_for_silence()
+    assert visitor.commands(turn) == []
+    assert visitor.answer("what is your name")
+    assert {r.turn for r in visitor.replies} == {turn, turn + 2} and meanwhile == turn + 1
+
+
+def test_a_cough_does_not_end_an_announcement(meet: Meet) -> None:
+    visitor, _ = meet()
+    say: ActionClient[Any, Any, Any] = ActionClient(visitor.node, Say, "say")
+    assert say.wait_for_server(60.0)
+    sent = say.send_goal_async(Say.Goal(text="The museum closes in ten minutes. " * 4))
+    visitor.wait_for_sound()
+    visitor.is_heard(True)
+    wait_until(lambda: visitor.commands(0) == [TurnControl.PAUSE], what="a held announcement")
+    visitor.is_heard(False)
+    cough = visitor.says("", final=True)
+    wait_until(lambda: TurnControl.RESUME in visitor.commands(0), what="the announcement again")
+    result = sent.result().get_result_async()
+    wait_until(result.done, what="its end")
+    assert result.result().result.success, result.result().result.message
+    assert visitor.commands(0) == [TurnControl.PAUSE, TurnControl.RESUME]
+    assert not [r for r in visitor.replies if r.turn == cough]
+    say.destroy()
+
+
+def test_a_voice_that_dies_is_given_the_reply_again(meet: Meet) -> None:
+    visitor, running = meet()
+    turn = visitor.asks("what can you do")
+    visitor.wait_for_sound()
+    running.kill("mouth")
+    running.start_again("mouth")
+
+    def streams() -> list[str]:
+        return list(dict.fromkeys(c.stream for c in list(visitor.spoken) if len(c.data)))
+
+    wait_until(lambda: len(streams()) == 2, what="another stream of the reply")
+    visitor.wait_for(SPEAKING)
+    visitor.wait_for(IDLE)
+    assert all(stream.startswith(f"turn-{turn}-") for stream in streams())
+    last = [c for c in visitor.spoken if c.stream == streams()[1]]
+    assert last[-1].end_of_stream
+    length = max(c.first_sample + len(c.data) for c in last)
+    in_blocks = [b for b in visitor.blocks if b.sound.stream == streams()[1]]
+    assert max(b.next_sample for b in in_blocks) == length, "it was said to its end"
+    assert TurnControl.CANCEL not in visitor.commands(turn)
+    assert visitor.answer("what is your name")
+
+
+def test_a_reasoner_that_dies_is_not_waited_for(meet: Meet) -> None:
+    visitor, running = meet(thinking_timeout_s=600.0)
+    running.kill("mind")
+    turn = visitor.asks("what can you do")
+    visitor.wait_for(THINKING)
+    running.start_again("mind")
+    visitor.wait_for(IDLE)
+    assert visitor.commands(turn) == [TurnControl.CANCEL]
+    assert "the reasoner was restarted" in visitor.controls[-1].reason
+    # Until the new reasoner has found the visitor, what he says is lost.
+    assert any(_is_answered(visitor, "what is your name") for _ in range(10))
+
+
+def test_a_conductor_that_dies_between_two_answers_thinks_of_nothing_old(meet: Meet) -> None:
+    visitor, running = meet(thinking_timeout_s=600.0, speaking_timeout_s=600.0)
+    assert visitor.answer("what can you do")
+    visitor.wait_for_silence()
+    running.kill("head")
+    seen = len(visitor.avatar.states)
+    running.start_again("head")
+    wait_until(lambda: len(visitor.avatar.states) > seen + 2, what="a conductor")
+    assert {s.state for s in list(visitor.avatar.states)[seen:]} == {IDLE}
+    assert visitor.answer("what is your name")
+
+
+def test_an_action_may_take_longer_than_a_conversation_waits(meet: Meet) -> None:
+    visitor, _ = meet()
+    perform: ActionClient[Any, Any, Any] = ActionClient(visitor.node, Perform, "perform")
+    assert perform.wait_for_server(60.0)
+    sent = perform.send_goal_async(Perform.Goal(prompt="A person waves.", duration=22.0))
+    wait_until(sent.done, what="its begin")
+    result = sent.result().get_result_async()
+    wait_until(result.done, what="its end")
+    assert result.result().result.success, result.result().result.message
+    perform.destroy()
+
+
+def test_a_held_reply_waits_as_long_as_it_is_told(meet: Meet) -> None:
+    visitor, _ = meet(held_timeout_s=0.6)
+    turn = visitor.asks("what can you do")
+    visitor.wait_for_sound()
+    visitor.is_heard(True)  # and it never ends, and no words come
+    wait_until(
+        lambda: visitor.commands(turn) == [TurnControl.PAUSE, TurnControl.RESUME],
+        what="the reply again",
+    )
+    assert "for more than 0.6 s" in visitor.controls[-1].reason
+    visitor.wait_for_sound()
+
+
+def _is_answered(visitor: Visitor, text: str) -> bool:
+    seen = len(visitor.avatar.states)
+    visitor.says(text)
+    try:
+        wait_until(
+            lambda: SPEAKING in {s.state for s in list(visitor.avatar.states)[seen:]},
+            what="an answer", seconds=15.0,
+        )  # fmt: skip
+    except AssertionError:
+        return False
+    return True
