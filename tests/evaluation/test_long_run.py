@@ -13,6 +13,7 @@ from avatar_nodes.evaluation.ablation import (
     Row,
     ablation_rows,
     evaluate_ablation,
+    is_worse,
     many_steps,
     select_rows,
 )
@@ -73,7 +74,8 @@ class PaintingDecoder:
         return 1 + (1 if self.warmed[-1][0] == -1.0 else 2)
 
     def _frame(self, n: int, fade: float) -> np.ndarray:
-        frame = self._reference - max(0.0, fade)
+        mean, fade = self._reference.mean(), max(0.0, fade)  # darker, and a little flatter
+        frame = mean - fade + (self._reference - mean) * (1.0 - fade / 1000.0)
         x0, y0, x1, y1 = self._clip.search_box
         middle, height = (y0 + y1) // 2, round(11 * float(self._clip.aperture[n]))
         frame = np.clip(frame, 0, 255)
@@ -154,7 +156,7 @@ def test_rows_switch_parts_off_in_the_profile() -> None:
     assert rows["full"].values == {} and not rows["full"].trained
     assert rows["no_aas"].values == {"adaptive_sink": False}
     assert rows["no_rolling_rope"].values == {"rolling_rope": False}
-    assert rows["clean_kv"].values == {"kv_cache": "clean"}
+    assert rows["clean_kv"].values == {"kv_cache": "clean"} and rows["clean_kv"].trained
     assert rows["fewer_steps"].values == {"sigmas": [1.0, 0.75, 0.5, 0.0]}
     assert rows["no_history_corrupt"].trained and rows["no_distillation"].trained
     levels = many_steps(40)
@@ -167,6 +169,25 @@ def test_unknown_rows_are_refused_and_full_is_always_there() -> None:
     assert [row.name for row in select_rows(rows, ["clean_kv"])] == ["full", "clean_kv"]
     with pytest.raises(ValueError, match="unknown row 'no_brain'"):
         select_rows(rows, ["no_brain"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "without", "worse"),
+    [
+        ("identity_last", [0.80, 0.82, 0.81], True),
+        ("identity_last", [0.95, 0.94, 0.96], False),
+        ("identity_last", [0.80, 0.99, 0.90], None),  # the persons do not agree
+        ("colour_last", [0.95, 0.94, 0.96], True),
+        ("sync_d_last", [0.95, 0.94, 0.96], None),  # not measured
+    ],
+)
+def test_a_row_is_worse_where_the_persons_agree_on_it(
+    metric: str, without: list[float], worse: bool | None
+) -> None:
+    full = [{"identity_last": 0.90, "colour_last": 0.90}] * 3
+    row = [{"identity_last": value, "colour_last": value} for value in without]
+    assert is_worse(metric, row, full) is worse
+    assert is_worse(metric, row[:1], full[:1]) is None, "one person alone says nothing"
 
 
 def test_the_table_says_what_is_worse_and_what_was_not_measured(
@@ -185,11 +206,13 @@ def test_the_table_says_what_is_worse_and_what_was_not_measured(
     rows = [row for row in ablation_rows(SIGMAS) if row.name in ("full", "no_aas") or row.trained]
     figures = evaluate_ablation(
         rows, build, PaintingDecoder(speech), seconds=30, identity=Eye(), sync=None,
-        checkpoints={"no_history_corrupt": Path("trained")}, tell=lambda line: None,
+        checkpoints={"no_history_corrupt": Path("trained")}, seeds=3, tell=lambda line: None,
     )  # fmt: skip
     assert built == [("full", None), ("no_aas", None), ("no_history_corrupt", Path("trained"))]
     assert figures["rows"]["full"]["worse"] is None
     assert figures["rows"]["no_aas"]["worse"] is True
-    assert figures["rows"]["no_aas"]["identity_last"] < figures["rows"]["full"]["identity_last"]
-    assert list(figures["not_measured"]) == ["no_distillation"]
+    off = [figures["rows"][name]["sharpness_off_last"] for name in ("no_aas", "full")]
+    assert off[0] > off[1]
+    assert len(figures["rows"]["no_aas"]["persons"]) == 3
+    assert list(figures["not_measured"]) == ["clean_kv", "no_distillation"]
     assert "--checkpoint-of no_distillation=FOLDER" in figures["not_measured"]["no_distillation"]

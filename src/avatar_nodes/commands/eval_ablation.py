@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 _COLUMNS = ("corr_last", "sync_c_last", "sync_d_last", "identity_last", "identity_drift",
-            "colour_last", "evaluations", "block_ms", "metric", "worse")  # fmt: skip
+            "colour_last", "sharpness_last", "evaluations", "block_ms", "metric",
+            "worse")  # fmt: skip
 """What the printed table shows of each row; the JSON file has the start of the stream as well."""
 
 
@@ -34,7 +35,7 @@ _COLUMNS = ("corr_last", "sync_c_last", "sync_d_last", "identity_last", "identit
     show_default=True,
     help="Length of each row's stream; ten seconds are measured at its start and at its end.",
 )
-@click.option("--persons", type=click.IntRange(1, 20), default=1, show_default=True,
+@click.option("--persons", type=click.IntRange(1, 20), default=5, show_default=True,
               help="Persons each row is measured on.")  # fmt: skip
 @click.option("--row", "wanted", multiple=True, help="Only this row, beside `full`. Repeatable.")
 @click.option(
@@ -51,7 +52,8 @@ def command(
     """What is each part of the method worth: one row for each part left out.
 
     Parts of the inference are switched off in the profile. `worse` says whether the row's own
-    metric is worse than with all parts, as in the papers.
+    metric is worse than with all parts, as in the papers; it is empty where the persons do not
+    agree on it, and for one person alone.
     """
     with evaluation_errors():
         from avatar_nodes.evaluation.ablation import (
