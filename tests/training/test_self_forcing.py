@@ -196,3 +196,25 @@ def test_bfloat16_keeps_the_graph_of_every_weight(model: WanS2V, conditions: Con
     silent = {n for n, g in _gradients(model).items() if n.endswith("weight") and not g.any()}
     assert not silent - {"cond_encoder.weight", "casual_audio_encoder.weights"}
     assert "blocks.0.self_attn.q.weight" not in silent
+
+
+def test_blocks_that_lead_are_made_alike_and_learn_nothing(
+    model: WanS2V, conditions: Conditions
+) -> None:
+    whole = roll_out(model, conditions, SHAPE, EULER, 1, _noise(), graph=True)
+    led = roll_out(model, conditions, SHAPE, EULER, 1, _noise(), graph=True, lead=3)
+    torch.testing.assert_close(led.clean, whole.clean)
+    judged = led.last(1)
+    assert judged.clean.shape == (2, 1, *SHAPE[2:])
+    assert torch.equal(judged.inputs[0], led.inputs[3]) and len(judged.past[0]) == 2
+
+    def gradient(clean: Tensor) -> Tensor:
+        model.zero_grad()
+        clean.square().sum().backward()
+        found = model.patch_embedding.weight.grad
+        assert found is not None
+        return found.clone()
+
+    torch.testing.assert_close(
+        gradient(led.clean), gradient(whole.clean[:, 3:]), atol=1e-3, rtol=1e-3
+    )

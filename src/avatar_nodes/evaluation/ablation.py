@@ -136,10 +136,9 @@ def is_worse(metric: str, row: Sequence[Figures], full: Sequence[Figures]) -> bo
     row, full: figures of the same persons. None: the persons do not agree on it (their mean
     difference is less than two standard errors), there is but one, or it was not measured.
     """
-    pairs = [(r.get(metric), f.get(metric)) for r, f in zip(row, full, strict=True)]
-    if len(pairs) < 2 or any(value is None for pair in pairs for value in pair):
+    if len(row) < 2 or any(metric not in figures for figures in (*row, *full)):
         return None
-    differences = np.array([without - whole for without, whole in pairs], float)
+    differences = np.array([r[metric] - f[metric] for r, f in zip(row, full, strict=True)], float)
     error = differences.std(ddof=1) / np.sqrt(len(differences))
     if abs(differences.mean()) <= _SURE * error:
         return None

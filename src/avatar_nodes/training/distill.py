@@ -51,7 +51,10 @@ class DistillTraining:
     minutes: float | None = None
     batch: int = 4
     blocks: int = 3
-    """Blocks of a window; the teacher's number."""
+    """Blocks of a window that are judged; the teacher's number."""
+    lead_blocks: int = 0
+    """Blocks that the generator makes before them, without being judged by them: what it is judged
+    by then has a full window of its own past, as in a long stream."""
     learning_rate: float = 1e-4
     """Of the generator; AdamW for all its parameters."""
     fake_learning_rate: float = 4e-5
@@ -134,6 +137,7 @@ class Distillation:
         """One flow-matching update of the fake score on what the generator makes of a batch."""
         with self.workers.mixed_precision():
             clean = self._roll(batch, rng, noise).clean
+            batch = batch.last(self.options.blocks)
             sigma = self.workers.rows(self.options.noise.draw(rng, self.options.batch))
             eps = noise(clean.shape)
             conditions = _conditions(self.fake, batch)
@@ -154,6 +158,7 @@ class Distillation:
         whole = not self.options.block_by_block
         with self.workers.mixed_precision():
             rollout = self._roll(batch, rng, noise, graph=whole)
+            batch = batch.last(self.options.blocks)
             clean = rollout.clean.detach()
             sigma = self.workers.rows(self.options.noise.draw(rng, self.options.batch))
             matching = compare_scores(
@@ -199,13 +204,15 @@ class Distillation:
         self, batch: WindowBatch, rng: np.random.Generator, noise: Noise, *,
         graph: bool = False,
     ) -> Rollout:  # fmt: skip
-        """The generator's windows, left at a random step that all blocks share."""
+        """The generator's windows, left at a random step that all blocks share; of the batch's
+        blocks those that are judged, its last."""
         exit_step = int(rng.integers(self.rolling.steps))
         conditions = _conditions(self.generator, batch)
-        return roll_out(
+        rollout = roll_out(
             self.generator.dit, conditions, tuple(batch.latents.shape), self.rolling, exit_step,
-            noise, graph=graph,
+            noise, graph=graph, lead=self.options.lead_blocks,
         )  # fmt: skip
+        return rollout.last(self.options.blocks)
 
 
 def _conditions(model: TalkingModel, batch: WindowBatch) -> Conditions:
@@ -235,15 +242,15 @@ def train_distill(
     )
     if options.compile and work.workers.count == 1:
         work.compile()
-    data = EncodedClips(clips, "train")
+    data, length = EncodedClips(clips, "train"), options.lead_blocks + options.blocks
     for step in run:
         rng = np.random.default_rng((options.seed, step))
         noise = Noise(options.seed * 1_000_003 + step, work.workers)
         scale = learning_rate_scale(step, run.fraction, options.warmup)
         for _ in range(options.fake_updates):
-            batch = work.workers.share(data.batch(rng, options.batch, options.blocks))
+            batch = work.workers.share(data.batch(rng, options.batch, length))
             figures = work.update_fake(batch, rng, noise, scale)
-        batch = work.workers.share(data.batch(rng, options.batch, options.blocks))
+        batch = work.workers.share(data.batch(rng, options.batch, length))
         figures |= work.update_generator(batch, rng, noise, scale)
         work.average.update(step)
         run.log(figures)

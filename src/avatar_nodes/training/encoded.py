@@ -140,6 +140,12 @@ class WindowBatch:
         moved: dict[str, Any] = {name: x.to(device) for name, x in held if isinstance(x, Tensor)}
         return replace(self, **moved)
 
+    def last(self, blocks: int) -> WindowBatch:
+        """The last `blocks` blocks of every window."""
+        by_block = ("latents", "audio", "mouth", "motion", "prompt_index")
+        cut: dict[str, Any] = {name: getattr(self, name)[:, -blocks:] for name in by_block}
+        return replace(self, **cut)
+
     def rows(self, chosen: slice) -> WindowBatch:
         """Some of the batch's windows, with all prompts."""
         held = ((field.name, getattr(self, field.name)) for field in fields(self))

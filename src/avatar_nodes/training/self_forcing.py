@@ -57,6 +57,15 @@ class Rollout(NamedTuple):
     sinks: list[Tensor]
     """The sink latent of each block, [B, C, 1, h, w]; no graph."""
 
+    def last(self, blocks: int) -> Rollout:
+        """The last `blocks` blocks; their conditions are the last of the window's, too."""
+        return self._replace(
+            clean=self.clean[:, -blocks:],
+            inputs=self.inputs[-blocks:],
+            past=self.past[-blocks:],
+            sinks=self.sinks[-blocks:],
+        )
+
 
 class _View:
     """A window's conditions, encoded once by the generator. Made with or without a graph."""
@@ -87,11 +96,12 @@ class _View:
 
 def roll_out(
     dit: WanS2V, conditions: Conditions, shape: tuple[int, ...], options: SelfForcing,
-    exit_step: int, noise: Noise, *, graph: bool = False,
+    exit_step: int, noise: Noise, *, graph: bool = False, lead: int = 0,
 ) -> Rollout:  # fmt: skip
     """Generate windows of `shape` [B, N, C, 3, h, w] up to `exit_step` (0 is the noisiest).
 
-    graph: the clean estimates carry the exit step's graph (Algorithm 1), histories never do.
+    graph: the clean estimates carry the exit step's graph (Algorithm 1), histories never do, nor
+    the first `lead` blocks.
     """
     if not 0 <= exit_step < options.steps:
         raise ValueError(f"exit_step must be 0..{options.steps - 1}, got {exit_step}")
@@ -109,8 +119,9 @@ def roll_out(
         for step in range(exit_step + 1):
             past = _recent(caches[step], dit.config.past_blocks)
             sigma, leaving = options.sigmas[step], step == exit_step
-            with torch.set_grad_enabled(graph and leaving):
-                view = seeing if leaving else blind
+            learns = graph and leaving and block >= lead
+            with torch.set_grad_enabled(learns):
+                view = seeing if learns else blind
                 velocity, kv = view.step(block, x, sigma, sink, past)
                 estimate = x - sigma * velocity
             if options.history_corrupt:
