@@ -11,6 +11,7 @@ from avatar_nodes.commands.eval_model import (
     ModelUnderTest,
     eval_options,
     evaluation_errors,
+    split_option,
     teacher_options,
     tell,
 )
@@ -25,9 +26,10 @@ from avatar_nodes.commands.eval_model import (
     show_default=True,
     help="People by whom every action is performed, in clips of 5.8 s.",
 )
+@split_option
 @teacher_options
 def command(
-    shared: EvalOptions, people: int, teacher: Path | None, teacher_steps: int,
+    shared: EvalOptions, people: int, split: str, teacher: Path | None, teacher_steps: int,
     teacher_blocks: int, teacher_guidance: tuple[float, float],
 ) -> None:  # fmt: skip
     """Does the prompted action happen, when does it begin, and does it end.
@@ -45,7 +47,7 @@ def command(
         model = under_test.stream()
         others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         others += [TruthPerformer(), StillPerformer()]
-        figures = evaluate_actions([model, *others], judge, people=people, tell=tell)
+        figures = evaluate_actions([model, *others], judge, people=people, split=split, tell=tell)
     rows = {model.name: figures, **figures["baselines"]}
     columns = figures["baselines"]["truth"].keys()
     table = markdown_rows("system", {n: {k: row[k] for k in columns} for n, row in rows.items()})

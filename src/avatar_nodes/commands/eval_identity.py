@@ -12,6 +12,7 @@ from avatar_nodes.commands.eval_model import (
     clip_options,
     eval_options,
     evaluation_errors,
+    split_option,
     teacher_options,
     tell,
 )
@@ -25,10 +26,12 @@ from avatar_nodes.commands.eval_model import (
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of DINO weights in transformers' format, instead of the tiny world's judge.",
 )
+@split_option
 @teacher_options
 def command(
-    shared: EvalOptions, clips: int, blocks: int, dino: Path | None, teacher: Path | None,
-    teacher_steps: int, teacher_blocks: int, teacher_guidance: tuple[float, float],
+    shared: EvalOptions, clips: int, blocks: int, dino: Path | None, split: str,
+    teacher: Path | None, teacher_steps: int, teacher_blocks: int,
+    teacher_guidance: tuple[float, float],
 ) -> None:  # fmt: skip
     """Does the person stay the person: similarity to the reference picture, 1 for the same.
 
@@ -45,7 +48,9 @@ def command(
         model = under_test.stream()
         others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         others += [TruthPerformer(), ReconstructionPerformer(under_test.checkpoint)]
-        figures = evaluate_identity([model, *others], judge, clips=clips, blocks=blocks, tell=tell)
+        figures = evaluate_identity(
+            [model, *others], judge, clips=clips, blocks=blocks, split=split, tell=tell
+        )
     rows = {model.name: figures, **figures["baselines"]}
     columns = figures["baselines"]["truth"].keys()
     table = markdown_rows("system", {n: {k: row[k] for k in columns} for n, row in rows.items()})

@@ -63,6 +63,14 @@ def eval_options(command: Command) -> Command:
     return run  # type: ignore[return-value]
 
 
+def split_option(command: Command) -> Command:
+    """Adds --split."""
+    return click.option(
+        "--split", type=click.Choice(["val", "test"]), default="test", show_default=True,
+        help="`val`: to compare candidates. `test` also holds back the wording of the prompts.",
+    )(command)  # fmt: skip
+
+
 def clip_options(*, clips: int, blocks: int) -> Callable[[Command], Command]:
     """Adds --clips and --blocks with these defaults."""
 

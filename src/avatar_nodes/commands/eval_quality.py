@@ -13,6 +13,7 @@ from avatar_nodes.commands.eval_model import (
     clip_options,
     eval_options,
     evaluation_errors,
+    split_option,
     teacher_options,
     tell,
 )
@@ -27,6 +28,7 @@ _SHORT = {"model": "student", "teacher": "teacher", "autoencoder": "vae"}
 @click.command("quality")
 @eval_options
 @clip_options(clips=8, blocks=8)
+@split_option
 @teacher_options
 @click.option("--qalign", is_flag=True, help="IQA and ASE by Q-Align (needs pyiqa and weights).")
 @click.option(
@@ -35,8 +37,9 @@ _SHORT = {"model": "student", "teacher": "teacher", "autoencoder": "vae"}
     help="TorchScript I3D (i3d_torchscript.pt) for the Frechet Video Distance.",
 )
 def command(
-    shared: EvalOptions, clips: int, blocks: int, teacher: Path | None, teacher_steps: int,
-    teacher_blocks: int, teacher_guidance: tuple[float, float], qalign: bool, fvd: Path | None,
+    shared: EvalOptions, clips: int, blocks: int, split: str, teacher: Path | None,
+    teacher_steps: int, teacher_blocks: int, teacher_guidance: tuple[float, float], qalign: bool,
+    fvd: Path | None,
 ) -> None:  # fmt: skip
     """How good are the pictures: PSNR and SSIM against the truth, Frechet distances to it.
 
@@ -60,8 +63,8 @@ def command(
             missing["frechet distances"] = str(error)
         pictures, videos = _published(qalign, fvd, missing)
         figures = evaluate_quality(
-            [model, *others], clips=clips, blocks=blocks, identity=identity, actions=actions,
-            pictures=pictures, videos=videos, tell=tell,
+            [model, *others], clips=clips, blocks=blocks, split=split, identity=identity,
+            actions=actions, pictures=pictures, videos=videos, tell=tell,
         )  # fmt: skip
     if teacher is None:
         missing["teacher_psnr"] = "no --teacher was given"

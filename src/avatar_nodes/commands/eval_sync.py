@@ -13,6 +13,7 @@ from avatar_nodes.commands.eval_model import (
     clip_options,
     eval_options,
     evaluation_errors,
+    split_option,
     teacher_options,
     tell,
 )
@@ -31,13 +32,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Clips in voices that no training clip has.",
 )
-@click.option(
-    "--split",
-    type=click.Choice(["val", "test"]),
-    default="test",
-    show_default=True,
-    help="`test` also holds back the wording of the prompts.",
-)
+@split_option
 @click.option(
     "--syncnet",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -47,12 +47,12 @@ class Performed:
         return self.prompted == self.seen
 
 
-def action_clips(actions: Sequence[str], people: int) -> Iterator[Clip]:
-    """For each action `people` clips of test people with speech: rest, the action, rest."""
+def action_clips(actions: Sequence[str], people: int, split: str = "test") -> Iterator[Clip]:
+    """For each action `people` clips of a split's people with speech: rest, the action, rest."""
     for number in range(people):
         for index, action in enumerate(actions):
             seed = _SEED + number * 100 + index
-            plain = ClipSpec.sample(seed, split="test", blocks=BEFORE + DURING + AFTER)
+            plain = ClipSpec.sample(seed, split=split, blocks=BEFORE + DURING + AFTER)
             rng = np.random.default_rng([seed, 0xAC])
             span = () if action == "rest" else ((action, BEFORE, BEFORE + DURING),)
             yield Clip(replace(plain, actions=span, thing=Thing.sample(rng)))
@@ -78,16 +78,16 @@ def judge_action(action: str, clip: Clip, footage: Footage, judge: ActionJudge) 
 
 
 def evaluate_actions(
-    performers: Sequence[Performer], judge: ActionJudge, *, people: int,
+    performers: Sequence[Performer], judge: ActionJudge, *, people: int, split: str = "test",
     tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
-    """Every action of the judge, by `people` people each, in wordings and persons held out.
+    """Every action of the judge, by `people` people each; the test split's wordings are held out.
 
     The first performer's figures are on top, the others' under `baselines`.
     """
     found: dict[str, list[Performed]] = {p.name: [] for p in performers}
     count = Countdown(len(judge.actions) * people * len(performers), tell)
-    for number, clip in enumerate(action_clips(judge.actions, people)):
+    for number, clip in enumerate(action_clips(judge.actions, people, split)):
         action = judge.actions[number % len(judge.actions)]
         for performer in performers:
             result = judge_action(action, clip, performer.perform(clip, seed=number), judge)

@@ -62,9 +62,9 @@ def likeness(footage: Footage, reference: np.ndarray, judge: IdentityJudge) -> L
 
 def evaluate_identity(
     performers: Sequence[Performer], judge: IdentityJudge, *, clips: int, blocks: int,
-    tell: Callable[[str], None] = print,
+    split: str = "test", tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
-    """Measure each performer on `clips` people of the test split, who speak and act for `blocks`
+    """Measure each performer on `clips` people of a split, who speak and act for `blocks`
     blocks. The first performer's figures are on top, the others' under `baselines`.
 
     `other_people` is the mean similarity of the different people's references: what losing the
@@ -73,7 +73,7 @@ def evaluate_identity(
     found: dict[str, list[Likeness]] = {p.name: [] for p in performers}
     references = []
     count = Countdown(clips * len(found), tell)
-    for number, clip in enumerate(speaking_clips(clips, blocks, "test")):
+    for number, clip in enumerate(speaking_clips(clips, blocks, split)):
         references.append(clip.reference())
         for performer in performers:
             result = likeness(performer.perform(clip, seed=number), references[-1], judge)

@@ -35,12 +35,12 @@ class _Collected:
 
 
 def evaluate_quality(
-    performers: Sequence[Performer], *, clips: int, blocks: int,
+    performers: Sequence[Performer], *, clips: int, blocks: int, split: str = "test",
     identity: TinyIdentityJudge | None, actions: ActionJudge | None,
     pictures: Sequence[PictureJudge] = (), videos: VideoFeatures | None = None,
     tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
-    """Measure each performer, keyed by its name, on `clips` clips of the test split.
+    """Measure each performer, keyed by its name, on `clips` clips of a split.
 
     PSNR and SSIM are against the truth of the same clip: a person also sways and blinks, which no
     sound tells, so nothing that generates reaches what the autoencoder does. Frechet distances are
@@ -49,7 +49,7 @@ def evaluate_quality(
     found = {p.name: _Collected() for p in performers}
     truth_features = _Collected()
     count = Countdown(clips * len(performers), tell)
-    for number, clip in enumerate(speaking_clips(clips, blocks, "test")):
+    for number, clip in enumerate(speaking_clips(clips, blocks, split)):
         truth = Footage.truth(clip)
         _features(truth_features, truth, clip, identity, actions, videos)
         for performer in performers:
