@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 from support.hostile_server import HostileServer
@@ -104,6 +104,7 @@ class Visitor:
             if status.name.endswith("reasoner"):
                 self.reports = {pair.key: pair.value for pair in status.values}
                 self.reports["message"] = status.message
+                self.reports["level"] = "OK" if status.level == DiagnosticStatus.OK else "not OK"
 
 
 @pytest.fixture
@@ -138,6 +139,7 @@ def test_an_answer(start: Start, visitor: Visitor) -> None:
     assert {"first_token_ms_p50", "first_segment_ms_p50", "reply_ms_p50"} <= set(visitor.reports)
     assert float(visitor.reports["confidence"]) > 0.8
     assert visitor.reports["fallbacks"] == visitor.reports["problem/timeout"] == "0"
+    assert visitor.reports["level"] == "OK"
 
 
 def test_what_was_said_is_remembered_and_forgotten(start: Start, visitor: Visitor) -> None:
@@ -213,6 +215,7 @@ def test_a_server_that_hangs_ends_in_a_fallback(start: Start, visitor: Visitor) 
         wait_until(lambda: visitor.reports.get("problem/timeout") == "1", what="the report")
         assert visitor.reports["fallbacks"] == "1"
         assert "no first text within 0.3 s" in visitor.reports["message"]
+        assert visitor.reports["level"] == "not OK"
         assert visitor.call("reasoner/reset").success
     finally:
         server.close()

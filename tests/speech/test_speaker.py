@@ -333,6 +333,20 @@ def test_failing_sentences_are_skipped_and_the_stream_still_ends() -> None:
     speaker.close()
 
 
+def test_a_stand_in_speaks_what_the_voice_cannot(espeak: EspeakSynthesiser) -> None:
+    speaker = Speaker(Broken(), sentence_pause_s=0.0, stand_in=espeak)
+    consumer = Consumer(speaker)
+    say(speaker, 1, "a" * 9999, "good")
+    assert consumer.listen(1).tolist() == [4] * 1000, (
+        "neither can say it, which is not the voice's fault"
+    )
+    say(speaker, 2, "bug", "good")
+    assert np.array_equal(consumer.listen(2), np.concatenate([expected("bug"), expected("good")]))
+    errors = [report.error for report in speaker.reports() if report.turn == 2]
+    assert errors == ["broken: ZeroDivisionError"] * 2, "it is not tried again at once"
+    speaker.close()
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_random_conversations_leave_no_stream_open(seed: int, espeak: EspeakSynthesiser) -> None:
     """25 replies each: sentences early, late, shuffled; held, resumed, dropped, replaced."""

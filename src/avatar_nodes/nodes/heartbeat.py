@@ -25,6 +25,8 @@ class Condition:
     epoch: int = 0
     detail: str = "starting"
     failed: bool = False
+    trouble: bool = False
+    """It works, but what it did last went wrong; `detail` says what."""
 
 
 class Heartbeat:
@@ -57,9 +59,11 @@ class Heartbeat:
         epoch: int | None = None,
         detail: str | None = None,
         failed: bool | None = None,
+        trouble: bool | None = None,
     ) -> None:
         """Change what is given; it is published at once if it is a change."""
-        values = {"ready": ready, "epoch": epoch, "detail": detail, "failed": failed}
+        values = {"ready": ready, "epoch": epoch, "detail": detail, "failed": failed,
+                  "trouble": trouble}  # fmt: skip
         changed = replace(self._condition, **{k: v for k, v in values.items() if v is not None})  # type: ignore[arg-type]
         if changed != self._condition:
             self._condition = changed
@@ -97,7 +101,8 @@ class Heartbeat:
         now = self._condition
         full_name = self._node.get_fully_qualified_name()
         values = {"ready": str(now.ready), "epoch": str(now.epoch)} | self._telemetry.report()
-        level = DiagnosticStatus.OK if now.ready else DiagnosticStatus.WARN
+        well = now.ready and not now.trouble
+        level = DiagnosticStatus.OK if well else DiagnosticStatus.WARN
         report = DiagnosticStatus(
             level=DiagnosticStatus.ERROR if now.failed else level,
             name=full_name,

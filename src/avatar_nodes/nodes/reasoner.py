@@ -77,6 +77,7 @@ class ReasonerNode(AvatarNode):
     def setup(self) -> None:
         torch.set_num_threads(self.value("threads"))
         self._state = AvatarState()
+        self._complained = 0
         self._intent_out = self.publisher(IntentMsg, "intent", LATCHED)
         self._reply_out = self.publisher(ReplySegment, "reply", REPLIES)
         self._persona_out = self.publisher(PersonaMsg, "persona", LATCHED)
@@ -121,6 +122,8 @@ class ReasonerNode(AvatarNode):
 
     def speak(self, segment: Segment) -> None:
         """ReplyOutput: the next sentence."""
+        if segment.is_last and not segment.cancelled and segment.turn != self._complained:
+            self.heartbeat.say(trouble=False, detail=f"turn {segment.turn}: answered")
         msg = ReplySegment(
             turn=segment.turn,
             index=segment.index,
@@ -135,7 +138,8 @@ class ReasonerNode(AvatarNode):
 
     def complain(self, turn: int, problem: str, detail: str) -> None:
         """ReplyOutput: what went wrong."""
-        self.heartbeat.say(detail=f"turn {turn}: {problem}: {detail}")
+        self._complained = turn
+        self.heartbeat.say(trouble=True, detail=f"turn {turn}: {problem}: {detail}")
         self.get_logger().warning(f"turn {turn}: {problem}: {detail}")
 
     def _be(self, name: str) -> None:

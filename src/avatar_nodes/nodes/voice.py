@@ -11,6 +11,7 @@ from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.speech.speaker import Speaker
+from avatar_nodes.speech.synthesis import Synthesiser
 from avatar_nodes.speech.synthesis_backends import BACKENDS, VoiceOptions, build_synthesiser
 from avatar_nodes.wire.audio import audio_to_msg
 from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES, SOUND
@@ -74,9 +75,17 @@ class VoiceNode(AvatarNode):
             gap_s=self.value("gap_s"),
             patience_s=self.value("patience_s"),
             on_sound=self._on_sound,
+            stand_in=self._stand_in(),
         )
         for name in ("failures", "late"):
             self.telemetry.count(name, 0)
+
+    def _stand_in(self) -> Synthesiser | None:
+        """Who speaks while the voice cannot, rather than nobody."""
+        if self.value("backend") == "espeak":
+            return None
+        options = VoiceOptions(backend="espeak", sample_rate=self.value("sample_rate"))
+        return build_synthesiser(options)
 
     def start(self) -> None:
         # Before the replies: what is to be held or dropped is known when both are there.
@@ -157,7 +166,8 @@ class VoiceNode(AvatarNode):
             if first_sound_s := sent.first_sound_s:
                 self.telemetry.sample("first_sound_ms", first_sound_s * 1000.0)
             said = "has ended" if run.end_of_stream else "is spoken"
-            self.heartbeat.say(detail=f"turn {sent.turn} {said}")
+            if not self.heartbeat.condition.trouble:
+                self.heartbeat.say(detail=f"turn {sent.turn} {said}")
 
     def _measure(self) -> None:
         reply = self._speaker.reply
@@ -170,8 +180,11 @@ class VoiceNode(AvatarNode):
         for report in self._speaker.reports():
             if report.sound_s and report.made_s:
                 self.telemetry.sample("real_time_factor", report.made_s / report.sound_s)
-            if report.error:
+            if not report.error:
+                self.heartbeat.say(trouble=False)
+            else:
                 self.telemetry.count("failures")
+                self.heartbeat.say(trouble=True, detail=report.error)
                 self.get_logger().warning(
                     f"turn {report.turn}, sentence {report.index}: {report.error}"
                 )

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from avatar_nodes.speech.spoken_reply import MAX_REPLY_S, SpeechRun, SpokenReply
 from avatar_nodes.speech.synthesis import Synthesiser
 
 _REPORTS = 256
+_TRY_AGAIN_S = 20.0
 
 
 class DemandError(ValueError):
@@ -57,6 +58,8 @@ class Speaker:
         gap_s: how long to wait for a sentence that is missing among those that came [s].
         patience_s: how long to wait for the next sentence of a reply before it is ended [s].
         on_sound: called, on the synthesis thread, when there may be something to send.
+        stand_in: speaks the sentences that the synthesiser cannot; when one has failed, it is not
+            tried again for a while.
     """
 
     def __init__(
@@ -70,8 +73,11 @@ class Speaker:
         gap_s: float = 0.5,
         patience_s: float = 20.0,
         on_sound: Callable[[], None] = lambda: None,
+        stand_in: Synthesiser | None = None,
     ) -> None:
         self._synthesiser = synthesiser
+        self._stand_in = stand_in
+        self._trouble, self._try_again_at = "", 0.0
         self._rate = synthesiser.sample_rate
         self._chunk = chunk_samples
         self._lead = round(lead_s * self._rate)
@@ -196,6 +202,8 @@ class Speaker:
             self._changed.notify_all()
         self._thread.join()
         self._synthesiser.close()
+        if self._stand_in is not None:
+            self._stand_in.close()
 
     def _reply_of(self, turn: int, index: int, now: float) -> SpokenReply | None:
         """The reply that a sentence belongs to, begun if it is the first; None: it is over."""
@@ -271,9 +279,25 @@ class Speaker:
         return reply.ahead < self._ahead
 
     def _speak(self, reply: SpokenReply, sentence: Sentence, text: str) -> SentenceReport:
+        """Of a sentence that the stand-in spoke the report has what went wrong before."""
+        tries = self._stand_in is None or time.monotonic() >= self._try_again_at
+        if tries:
+            report = self._speak_with(self._synthesiser, reply, sentence, text)
+            if self._stand_in is None or not report.error or report.sound_s:
+                return report
+            self._trouble = report.error
+        assert self._stand_in is not None
+        spoken = self._speak_with(self._stand_in, reply, sentence, text)
+        if tries and spoken.sound_s:  # it was not the text
+            self._try_again_at = time.monotonic() + _TRY_AGAIN_S
+        return replace(spoken, error=self._trouble)
+
+    def _speak_with(
+        self, synthesiser: Synthesiser, reply: SpokenReply, sentence: Sentence, text: str
+    ) -> SentenceReport:
         made, error, stream = 0, "", None
         try:
-            stream = self._synthesiser.synthesise(text, sentence.language)
+            stream = synthesiser.synthesise(text, sentence.language)
             with self._changed:
                 self._under_way = stream
                 if reply.dropped or self._closing:
