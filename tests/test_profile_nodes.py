@@ -47,7 +47,7 @@ def _range(section: type[BaseModel], key: str) -> tuple[Any, Any]:
     ("section", "parameters"),
     [
         (ListenerSection, ListenerNode.PARAMETERS),
-        (ReasonerSection, ReasonerNode.PARAMETERS),
+        (ReasonerSection, [p for p in ReasonerNode.PARAMETERS if p.name != "barge_in"]),
         (VoiceSection, VoiceNode.PARAMETERS),
         (MemorySection, MemoryNode.PARAMETERS),
         (

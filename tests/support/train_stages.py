@@ -43,12 +43,20 @@ def train_stages(data: Path, out: Path) -> list[dict[str, float]]:
         figures.append(run._workers.figures(values))
         log(run, values)
 
+    mixed = Workers.mixed_precision
     TrainingRun.log = recorded  # type: ignore[assignment, method-assign]
+    Workers.mixed_precision = _float32  # type: ignore[assignment, method-assign]
     try:
         _train(data, out)
     finally:
         TrainingRun.log = log  # type: ignore[method-assign]
+        Workers.mixed_precision = mixed  # type: ignore[method-assign]
     return figures
+
+
+def _float32(workers: Workers) -> torch.autocast:
+    """What bfloat16 rounds depends on how a batch is cut; the arithmetic must not."""
+    return torch.autocast(workers.device.type, enabled=False)
 
 
 def _train(data: Path, out: Path) -> None:

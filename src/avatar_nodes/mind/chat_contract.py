@@ -87,7 +87,8 @@ def chat_messages(persona: Persona, request: Request) -> list[Message]:
     messages = [{"role": "system", "content": f"{system}\nRight now you are {request.state}."}]
     for exchange in request.dialogue:
         messages.append({"role": "user", "content": exchange.utterance})
-        messages.append({"role": "assistant", "content": exchange.reply})
+        said = exchange.reply + (" [interrupted]" if exchange.cut_short else "")
+        messages.append({"role": "assistant", "content": said})
     return [*messages, {"role": "user", "content": request.utterance}]
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _LONGEST = 2000
-_CUT = " [interrupted]"
 
 
 @dataclass(frozen=True)
@@ -15,6 +14,8 @@ class Exchange:
 
     utterance: str
     reply: str
+    cut_short: bool = False
+    """The visitor did not hear the reply to its end."""
 
 
 class Dialogue:
@@ -38,9 +39,8 @@ class Dialogue:
 
     def cut_short(self) -> None:
         """The visitor did not hear the last reply to its end."""
-        if self._exchanges and not self._exchanges[-1].reply.endswith(_CUT):
-            last = self._exchanges.pop()
-            self._exchanges.append(Exchange(last.utterance, last.reply + _CUT))
+        if self._exchanges:
+            self._exchanges.append(replace(self._exchanges.pop(), cut_short=True))
 
     def forget(self) -> None:
         """The next visitor is somebody else."""
