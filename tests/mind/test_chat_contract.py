@@ -76,6 +76,11 @@ def test_the_messages(persona: Persona) -> None:
     ]
 
 
+def test_a_model_is_told_what_was_not_heard_to_its_end(persona: Persona) -> None:
+    request = Request("stop", (Exchange("tell me all", "It began so.", cut_short=True),))
+    assert chat_messages(persona, request)[2]["content"] == "It began so. [interrupted]"
+
+
 def test_prompts_are_found_by_text_or_name(persona: Persona) -> None:
     assert resolve_prompt(persona, " a person raises a THUMB ") == THUMB
     assert resolve_prompt(persona, "thumb") == THUMB
