@@ -114,16 +114,18 @@ class Conversation:
         if name not in (_REASONER, _VOICE):
             return
         phase, turn = self._machine.phase, self._machine.turn
+        said = [sentence for sentence in self._sentences if sentence.turn == turn]
         if self._makers.setdefault(name, instance) != instance:
             self._makers[name] = instance
-            if name == _VOICE and phase.has_reply and self._ending is None:
+            lost = phase.has_reply and self._ending is None
+            if name == _VOICE and lost and (turn != OWN_TURN or said):  # or it came as sound
                 self._obey(Command.CANCEL)
                 self._again = True
             elif name == _REASONER and turn and phase in (Phase.THINKING, Phase.HELD_THINKING):
                 self.tell(EventKind.FAILED, turn, "the reasoner was restarted")
         if name == _VOICE and self._again and not phase.held:
             self._again = phase.has_reply  # until sound of it comes
-            for sentence in self._sentences if self._again else ():
+            for sentence in said if self._again else ():
                 self._reply_out.publish(sentence)
 
     def tell(self, kind: EventKind, turn: int = OWN_TURN, reason: str = "") -> None:
