@@ -83,6 +83,16 @@ def test_memory(profile: Path) -> None:
     assert "| chance |" in table
 
 
+def test_keyframes(profile: Path) -> None:
+    figures, table = evaluate(
+        profile, "keyframes", "--people", "1", "--minutes", "0.5", "--spoilt", "1"
+    )
+    # every picture is a fault, and three key frames (the checkpoint's) are few: all are replaced
+    assert figures["without gate"]["spoilt"] == figures["by lot"]["spoilt"] + 1.0 == 1.0
+    assert figures["the paper's rule alone"]["replaced_a_minute_first"] > 0.0
+    assert "| without decay |" in table and "| spoilt_share | 1.000 |" in table
+
+
 def test_prompt(profile: Path) -> None:
     figures, table = evaluate(profile, "prompt", "--blocks", "6")
     for name in ("without", "with Cache-Switching"):

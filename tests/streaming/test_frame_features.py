@@ -50,12 +50,22 @@ def siglip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def test_pooled_latents_are_unit_vectors_of_coarse_looks() -> None:
     latents = torch.randn(6, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    described = PooledLatents().describe(latents)
+    described = PooledLatents(4).describe(latents)
     assert described.shape == (3, 6 * 16) and described.dtype == np.float64
     assert np.allclose(np.linalg.norm(described, axis=1), 1.0)
-    again = PooledLatents().describe(2.0 * latents)
+    again = PooledLatents(4).describe(2.0 * latents)
     assert np.allclose(again, described)
     assert abs(described[0] @ described[1]) < 0.6
+
+
+def test_small_latents_are_taken_cell_by_cell() -> None:
+    latents = torch.randn(6, 3, 16, 12, generator=torch.Generator().manual_seed(0))
+    described = PooledLatents().describe(latents)
+    assert described.shape == (3, 6 * 16 * 12)
+    wanted = latents[:, 1].flatten().double().numpy()
+    assert np.allclose(described[1], wanted / np.linalg.norm(wanted))
+    with pytest.raises(ValueError, match="cells must be above 0, got 0"):
+        PooledLatents(0)
 
 
 def test_siglip_describes_a_latent_by_the_mean_of_its_pictures(siglip: Path) -> None:

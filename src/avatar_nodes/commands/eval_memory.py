@@ -19,6 +19,7 @@ _ROWS: dict[str, dict[str, Any]] = {
     "without long memory": {"enabled": True, "long": 0},
     "key frames by lot": {"enabled": True, "selection": "random"},
     "without gate": {"enabled": True, "gated": False},
+    "without decay": {"enabled": True, "half_life": 0.0},
     "without memory": {"enabled": False},
 }
 

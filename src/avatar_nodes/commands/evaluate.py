@@ -13,6 +13,7 @@ _COMMANDS = {
     "quality": ("avatar_nodes.commands.eval_quality", "How good are the pictures?"),
     "long": ("avatar_nodes.commands.eval_long", "Does it hold for hours?"),
     "memory": ("avatar_nodes.commands.eval_memory", "Does a thing that returns look the same?"),
+    "keyframes": ("avatar_nodes.commands.eval_key_frames", "What does long memory keep?"),
     "prompt": ("avatar_nodes.commands.eval_prompt", "How soon is a new prompt seen?"),
     "ablation": ("avatar_nodes.commands.eval_ablation", "What is each part of the method worth?"),
 }

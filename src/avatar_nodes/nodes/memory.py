@@ -36,7 +36,7 @@ class MemoryNode(AvatarNode):
             "Key frames unlike each other (DKFS), or drawn by lot.",
             choices=("diverse", "random"),
         ),
-        NodeParameter("gate", 0.5, "Least cosine of a key frame and the reference.", -1.0, 1.0),
+        NodeParameter("gate", 0.3, "Least cosine of a key frame and the reference.", -1.0, 1.0),
         NodeParameter("gated", True, "False: corrupted frames may become key frames."),
         NodeParameter(
             "half_life", 60.0, "Refused candidates that halve a threshold; 0: never.", 0.0, 1e6

@@ -49,7 +49,7 @@ class MemorySection(Section):
         description="Key frames unlike each other (DKFS), or (ablation) drawn by lot.",
     )
     gate: float = Field(
-        default=0.5,
+        default=0.3,
         ge=-1.0,
         le=1.0,
         description="Least cosine of a key frame's features and the reference's.",

@@ -80,6 +80,16 @@ class MemorySettings:
             seed=values["seed"],
         )
 
+    def rules(self, capacity: int) -> KeyFrameRules:
+        """How a bank of that many key frames chooses. Raises ValueError."""
+        return KeyFrameRules(
+            capacity=capacity,
+            policy=self.policy,
+            gate=self.gate,
+            half_life=self.half_life,
+            seed=self.seed,
+        )
+
 
 class AssemblyError(RuntimeError):
     """Parts that do not fit together, or a device that is not there; one line."""
@@ -176,6 +186,13 @@ def _wan_decoder(
     return WanStreamingDecoder(vae, small)
 
 
+def frame_features(name: str, *, device: str = "cpu") -> FrameFeatures:
+    """`latents`, or the folder of a SigLIP 2 model. Raises AssemblyError, FrameFeaturesError."""
+    if name == "latents":
+        return PooledLatents()
+    return Siglip2Features(name, device=checked_device(device))
+
+
 def build_memory(
     checkpoint: str | Path, settings: MemorySettings, *, device: str = "cpu"
 ) -> MemoryStage:
@@ -187,22 +204,12 @@ def build_memory(
     compressor = load_compressor(checkpoint)
     config = read_config(checkpoint)
     assert config.memory is not None and config.memory_shape is not None
-    features: FrameFeatures = PooledLatents()
-    if settings.features != "latents":
-        features = Siglip2Features(settings.features, device=checked_device(device))
     channels, height, width = config.latent_shape
     try:
-        rules = KeyFrameRules(
-            capacity=config.memory.long if settings.long is None else settings.long,
-            policy=settings.policy,
-            gate=settings.gate,
-            half_life=settings.half_life,
-            seed=settings.seed,
-        )
         return MemoryStage(
             compressor.to(checked_device(device)),
-            features,
-            rules=rules,
+            frame_features(settings.features, device=device),
+            rules=settings.rules(config.memory.long if settings.long is None else settings.long),
             short=config.memory.short if settings.short is None else settings.short,
             lag=settings.lag,
             latent_shape=(channels, LATENTS_PER_BLOCK, height, width),

@@ -33,19 +33,25 @@ class FrameFeatures(Protocol):
 
 
 class PooledLatents:
-    """The latents themselves, averaged over `cells` x `cells` parts of the picture. Costs nothing,
-    needs no weights, sees coarse shapes and colours.
+    """The latents themselves, of larger pictures averaged over `cells` x `cells` parts. Costs
+    nothing, needs no further weights, sees shapes and colours where they are.
+
+    Fewer cells see a thing held in a hand no more (docs/memory.md).
     """
 
     needs_frames = False
 
-    def __init__(self, cells: int = 4) -> None:
+    def __init__(self, cells: int = 16) -> None:
+        """Raises ValueError: cells below 1."""
+        if cells < 1:
+            raise ValueError(f"cells must be above 0, got {cells}")
         self._cells = cells
 
     def describe(self, latent: Tensor, frames: np.ndarray | None = None) -> np.ndarray:
         """See `FrameFeatures.describe`."""
-        pooled = F.adaptive_avg_pool2d(latent.float().transpose(0, 1), self._cells)
-        return _unit(pooled.flatten(1))
+        frames_first = latent.float().transpose(0, 1)
+        cells = (min(self._cells, latent.shape[2]), min(self._cells, latent.shape[3]))
+        return _unit(F.adaptive_avg_pool2d(frames_first, cells).flatten(1))
 
 
 class Siglip2Features:
