@@ -1,4 +1,4 @@
-"""The memory's trainer: its exercises, and from an export to one that remembers."""
+"""The memory's trainer: from an export to one that remembers."""
 
 from __future__ import annotations
 
@@ -19,17 +19,13 @@ from avatar_nodes.model.dit_config import MemoryConfig
 from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.training.compressor_stage import (
     CompressorTraining,
-    Exercise,
     RememberingModel,
-    continuation,
-    exercises,
-    partial,
-    reconstruction,
+    _CompressorStage,
     train_compressor,
-    unnamed,
 )
 from avatar_nodes.training.encoded import EncodedClips
 from avatar_nodes.training.lora import LowRank
+from avatar_nodes.training.memory_exercises import RememberingBatch
 from avatar_nodes.training.run import TrainingRun
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -74,94 +70,31 @@ def _train(
     return load_file(folder / "export" / WEIGHTS)
 
 
-def _numbered(count: int = 12) -> Tensor:
-    """Frames that tell their number."""
-    return torch.arange(count).float().view(-1, 1, 1, 1).expand(count, 2, 4, 4).clone()
+def test_clips_must_be_long_enough() -> None:
+    with pytest.raises(ValueError, match="blocks must be at least 9"):
+        CompressorTraining(blocks=8, window=1, lag=4, memory=MemoryConfig(short=10))
+    with pytest.raises(ValueError, match=r"above 1 together: 0\.7 \+ 0\.4"):
+        CompressorTraining(reconstruct_share=0.7, recall_share=0.4)
 
 
-def _shown(frames: Tensor) -> list[int | None]:
-    """The number of each frame; None for noise."""
-    return [int(f[0, 0, 0]) if torch.equal(f, f[:1, :1, :1].expand_as(f)) else None for f in frames]
+@pytest.mark.parametrize("kind", ["recall_share", "reconstruct_share", "neither"])
+def test_every_exercise_makes_a_batch_of_one_shape(run_folder: Path, kind: str) -> None:
+    shares = {"recall_share": 0.0, "reconstruct_share": 0.0, "partial_share": 0.0}
+    shares |= {kind: 1.0} if kind in shares else {}
+    stage = _CompressorStage(replace(OPTIONS, **shares), SIGMAS, run_folder)  # type: ignore[arg-type]
+    clips = EncodedClips(run_folder / "encoded", "train")
+    for seed in range(5):
+        batch, sigma = stage.draw(clips, np.random.default_rng(seed))
+        assert isinstance(batch, RememberingBatch)
+        assert batch.latents.shape[:2] == sigma.shape == (2, OPTIONS.window)
+        assert batch.long.shape[:2] == (2, MEMORY.long)
+        assert batch.short.shape[:2] == (2, MEMORY.short)
 
 
-class TestExercises:
-    options = replace(OPTIONS, memory=replace(MEMORY, short=6, long=4), blocks=5)
-
-    def test_a_block_is_reconstructed_from_its_own_frames_or_an_anchor(self) -> None:
-        rng = np.random.default_rng(0)
-        inside = 0
-        for _ in range(200):
-            exercise = reconstruction(_numbered(15), self.options, rng)
-            target = set(range(3 * exercise.first, 3 * exercise.first + 3))
-            short, (anchor, *rest) = _shown(exercise.short), _shown(exercise.long)
-            assert (len(short), rest) == (6, [None] * 3)
-            assert anchor is not None and anchor not in target
-            whole = {n for n in short if n is not None} & target
-            inside += len(whole) == 3
-            assert min(abs(anchor - n) for n in target) <= 1 + 6  # nearer ones are in short memory
-        assert 40 < inside < 180
-
-    def test_masking_leaves_the_share_that_is_kept(self) -> None:
-        rng = np.random.default_rng(1)
-        options = replace(self.options, kept_share=0.25)
-        shown = [
-            n is not None and n not in range(3 * made.first, 3 * made.first + 3)
-            for made in (reconstruction(_numbered(15), options, rng) for _ in range(300))
-            for n in _shown(made.short)
-        ]
-        assert 0.1 < np.mean(shown) < 0.25
-
-    def test_a_continuation_has_the_history_of_the_stream(self) -> None:
-        rng = np.random.default_rng(2)
-        seen: set[int] = set()
-        for _ in range(50):
-            made = continuation(_numbered(15), self.options, rng)
-            assert made.first == 4  # the last of five blocks
-            assert _shown(made.short) == [3, 4, 5, 6, 7, 8]  # up to the second block before it
-            long = [n for n in _shown(made.long) if n is not None]
-            assert len(long) == 4 and long == sorted(long)
-            seen |= set(long)
-        assert seen == set(range(3))
-
-    def test_a_stream_that_has_just_begun(self, run_folder: Path) -> None:
-        data = EncodedClips(run_folder / "encoded", "train")
-        batch = data.batch(np.random.default_rng(0), 2, BLOCKS)
-        frames = batch.latents.transpose(2, 3).flatten(1, 2)
-        streams = [continuation(f, OPTIONS, np.random.default_rng(0)) for f in frames]
-        whole = exercises(batch, streams, 1)
-        made = [partial(whole, np.random.default_rng(seed)) for seed in range(40)]
-        sizes = {(less.long.shape[1], less.short.shape[1]) for less in made}
-        assert sizes == {(0, 0), (0, MEMORY.short)}
-        assert all(torch.equal(m.short, whole.short) for m in made if m.short.shape[1])
-
-    def test_it_stands_for_what_memory_shows(self, run_folder: Path) -> None:
-        """Blocks 0 and 2 of the clip show a ball, block 1 a cup."""
-        ball, cup = "A person shows a red ball.", "A person shows a blue cup."
-        data = EncodedClips(run_folder / "encoded", "train")
-        batch = data.batch(np.random.default_rng(0), 2, 3)
-        clip_prompts = torch.tensor([[0, 1, 0], [0, 1, 0]])
-        batch = replace(batch, prompts=[ball, cup], prompt_index=clip_prompts)
-        frames = batch.latents.transpose(2, 3).flatten(1, 2)
-        streams = [
-            Exercise(0, frames[0, :0], frames[0, :1], np.array([7])),  # a frame of block 2
-            Exercise(0, frames[1, :0], frames[1, :1], np.array([4])),  # of block 1
-        ]
-        window = exercises(batch, streams, 3)
-        rng = np.random.default_rng(0)
-        made = unnamed(window, clip_prompts, streams, 1.0, rng)
-        said = [[made.prompts[n] for n in row] for row in made.prompt_index.tolist()]
-        it = "A person shows it."
-        assert said == [[it, cup, it], [ball, it, ball]]
-        assert unnamed(window, clip_prompts, streams, 0.0, rng).prompts == [ball, cup]
-
-    def test_clips_must_be_long_enough(self) -> None:
-        with pytest.raises(ValueError, match="blocks must be at least 9"):
-            CompressorTraining(blocks=8, window=1, lag=4, memory=MemoryConfig(short=10))
-
-
-def test_only_the_compressor_learns(run_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("partial_share", [0.25, 1.0])
+def test_only_the_compressor_learns(run_folder: Path, tmp_path: Path, partial_share: float) -> None:
     before = load_file(run_folder / "start" / WEIGHTS)
-    after = _train(run_folder, tmp_path, OPTIONS)
+    after = _train(run_folder, tmp_path, replace(OPTIONS, partial_share=partial_share))
     assert load_checkpoint(tmp_path / "export").config.memory == MEMORY
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     added = {name for name in after if name not in before}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_each_update_moves_its_own_model_only(run: Path) -> None:
     models = {"generator": work.generator, "fake": work.fake, "real": work.real}
     noise, rng = Noise(0), np.random.default_rng(0)
     before = {name: _weights(model) for name, model in models.items()}
-    work.update_fake(batch, rng, noise, 1.0)
+    work.update_fake(work.make(batch, rng, noise), rng, noise, 1.0)
     assert _moved(before["fake"], work.fake)
     assert not _moved(before["generator"], work.generator)
     before = {name: _weights(model) for name, model in models.items()}
@@ -99,6 +100,31 @@ def test_each_update_moves_its_own_model_only(run: Path) -> None:
     assert not _moved(before["fake"], work.fake)
     assert not _moved(before["real"], work.real)
     assert figures["grad"] > 0
+
+
+def test_the_fake_score_may_learn_the_same_windows_again(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[torch.Tensor] = []
+    learnt: list[torch.Tensor] = []
+    make, update = Distillation.make, Distillation.update_fake
+
+    def making(self: Distillation, *arguments: Any) -> Any:
+        result = make(self, *arguments)
+        made.append(result.clean)
+        return result
+
+    def updating(self: Distillation, windows: Any, *arguments: Any) -> Any:
+        learnt.append(windows.clean)
+        return update(self, windows, *arguments)
+
+    monkeypatch.setattr(Distillation, "make", making)
+    monkeypatch.setattr(Distillation, "update_fake", updating)
+    _train(run, tmp_path, replace(OPTIONS, steps=1, fake_updates=5, fake_rollouts=2))
+    assert len(made) == 2
+    assert [[clean is one for one in made].index(True) for clean in learnt] == [0, 1, 0, 1, 0]
+    with pytest.raises(ValueError, match=r"fake_rollouts must be 1\.\.5"):
+        replace(OPTIONS, fake_updates=5, fake_rollouts=6)
 
 
 @pytest.mark.parametrize("lead", [0, 2])
@@ -159,7 +185,8 @@ def test_compiled_layers_serve_all_three_models(run: Path) -> None:
     batch = EncodedClips(run / "encoded", "train").batch(np.random.default_rng(0), 2, 3)
     work = _distillation(run)
     work.compile("eager")
-    work.update_fake(batch, np.random.default_rng(0), Noise(0), 1.0)
+    rng, noise = np.random.default_rng(0), Noise(0)
+    work.update_fake(work.make(batch, rng, noise), rng, noise, 1.0)
     figures = work.update_generator(batch, np.random.default_rng(0), Noise(0), 1.0)
     assert figures["grad"] > 0
     torch._dynamo.reset()

@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from avatar_nodes.model.dit_config import DiTConfig
-from avatar_nodes.training.encoded import WindowBatch
+from avatar_nodes.training.encoded import EncodedClips, WindowBatch
 from avatar_nodes.training.flow_matching import draw_sigmas
 from avatar_nodes.training.flow_training import FlowOptions, begin, train_flow
 from avatar_nodes.training.lora import LowRank
@@ -41,8 +41,9 @@ class _CausalStage:
     sigmas: Sequence[float]
     vae: Path
 
-    def draw(self, batch: WindowBatch, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
+    def draw(self, clips: EncodedClips, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
         shape = (self.options.batch, self.options.blocks)
+        batch = clips.batch(rng, *shape)
         levels = self.sigmas[:-1]
         return batch, draw_sigmas(rng, shape, levels, self.options.on_schedule_share)
 

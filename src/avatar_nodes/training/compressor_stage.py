@@ -1,40 +1,38 @@
-"""Trains visual memory: the compressor, and if wanted the transformer that reads it.
-
-Two exercises, mixed (InteractiveAvatar):
-
-Reconstruct. A window of the clip is to be denoised from what memory holds. Of short memory random
-frames are kept, those of the window among them where it lies there; the others are masked with
-noise. Of long memory only the frame nearest in time to the window is kept, as an anchor. So tokens
-must carry what any frame looked like, and blocks learn to look there.
-
-Continue. The last blocks of the clip, in the situation of the stream: the frames up to `lag` blocks
-before are in short memory, random earlier ones in long memory.
-
-In a share of both, a thing that memory shows is not named again: the prompt says "it", so what it
-looks like has to come from memory.
-"""
+"""Trains visual memory: the compressor, and if wanted the transformer that reads it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from avatar_nodes.model.causal import BLOCK_FRAMES
 from avatar_nodes.model.dit_config import MemoryConfig
 from avatar_nodes.model.memory import MemoryLatents
-from avatar_nodes.training.encoded import WindowBatch
+from avatar_nodes.training.encoded import EncodedClips, WindowBatch
 from avatar_nodes.training.flow_matching import draw_sigmas
 from avatar_nodes.training.flow_training import FlowOptions, begin, train_flow
 from avatar_nodes.training.lora import LowRank
+from avatar_nodes.training.memory_exercises import (
+    Exercise,
+    MemorySizes,
+    RememberingBatch,
+    continuation,
+    exercises,
+    partial,
+    recall,
+    reconstruction,
+    showing,
+    things_named,
+    things_seen,
+    unnamed,
+)
 from avatar_nodes.training.samples import sample_export
 from avatar_nodes.training.talking_model import TalkingModel
-from avatar_nodes.training.world.prompts import named_thing, without_name
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -54,12 +52,19 @@ class CompressorTraining(FlowOptions):
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     learning_rate: float = 5e-4
     matrix_learning_rate: float | None = None
-    reconstruct_share: float = 0.5
-    """Share of steps that reconstruct; the others continue."""
+    reconstruct_share: float = 0.2
+    recall_share: float = 0.45
+    """Shares of steps that reconstruct, and recall; the others continue (`memory_exercises`)."""
+    show_share: float = 0.5
+    """Share of windows from clips that show a thing, where the step does not recall."""
     partial_share: float = 0.25
     """Share of steps with short memory alone, or none: how a stream begins."""
     unnamed_share: float = 0.5
     """Share of windows whose prompts call a thing that memory shows just "it"."""
+    memory_noise: float = 0.1
+    """Most noise in what is remembered: a stream remembers what it made itself."""
+    own_sink_share: float = 0.6
+    """Share of later windows whose sink is the clip's own first latent (AAS)."""
     kept_share: float = 0.5
     """Share of short memory that is not masked when a block is reconstructed."""
     on_schedule_share: float = 0.75
@@ -71,6 +76,11 @@ class CompressorTraining(FlowOptions):
     """Train low-rank adapters of the transformer instead of its weights."""
 
     def __post_init__(self) -> None:
+        if self.reconstruct_share + self.recall_share > 1.0:
+            raise ValueError(
+                "reconstruct_share and recall_share are above 1 together:"
+                f" {self.reconstruct_share} + {self.recall_share}"
+            )
         if self.blocks < self.needed_blocks:
             raise ValueError(
                 f"blocks must be at least {self.needed_blocks} for a window of {self.window}, a lag"
@@ -79,28 +89,13 @@ class CompressorTraining(FlowOptions):
 
     @property
     def needed_blocks(self) -> int:
-        """Window, gap, short memory and at least one block before it."""
-        return self.window + self.lag - 1 + -(-self.memory.short // BLOCK_FRAMES) + 1
+        """Window, or the gap up to its end, short memory and at least one block before it."""
+        return max(self.window, self.lag) + -(-self.memory.short // BLOCK_FRAMES) + 1
 
-
-@dataclass(frozen=True)
-class RememberingBatch(WindowBatch):
-    """Windows, and what is remembered in them."""
-
-    long: Tensor
-    """float32 [B, frames, C, h, w]."""
-    short: Tensor
-    """float32 [B, frames, C, h, w]."""
-
-
-class Exercise(NamedTuple):
-    """One stream's: the first block of its window, and its memory as frames of [F, C, h, w]; the
-    numbers of the clip's frames that can be seen in it."""
-
-    first: int
-    long: Tensor
-    short: Tensor
-    seen: np.ndarray
+    @property
+    def sizes(self) -> MemorySizes:
+        """How far memory reaches."""
+        return MemorySizes(self.memory.short, self.memory.long, self.lag)
 
 
 class RememberingModel(TalkingModel):
@@ -138,17 +133,34 @@ class _CompressorStage:
     sigmas: Sequence[float]
     vae: Path
 
-    def draw(self, batch: WindowBatch, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
-        options = self.options
-        reconstruct = rng.random() < options.reconstruct_share
-        exercise = reconstruction if reconstruct else continuation
-        streams = [exercise(frames, options, rng) for frames in _frames(batch.latents)]
-        made = exercises(batch, streams, options.window)
+    def draw(self, clips: EncodedClips, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
+        options, kind = self.options, rng.random()
+        recalls = kind < options.recall_share
+        reconstructs = not recalls and kind < options.recall_share + options.reconstruct_share
+        share = 1.0 if recalls else options.show_share
+        batch = clips.batch(rng, options.batch, options.blocks, show_share=share)
+        shows = [showing(things) for things in things_named(batch)]
+
+        def exercise(row: int, frames: Tensor) -> Exercise:
+            window, sizes = options.window, options.sizes
+            if reconstructs:
+                return reconstruction(frames, window, sizes, options.kept_share, rng)
+            found = recall(frames, shows[row], window, sizes, rng) if recalls else None
+            return found or continuation(frames, window, sizes, rng)
+
+        rows = enumerate(batch.latents.transpose(2, 3).flatten(1, 2))  # [B, 3 N, C, h, w]
+        streams = [exercise(row, frames) for row, frames in rows]
+        made = exercises(
+            batch, streams, options.window, noise=options.memory_noise,
+            own_sink_share=options.own_sink_share, rng=rng,
+        )  # fmt: skip
         if rng.random() < options.partial_share:
-            made = partial(made, rng)
+            # of nothing the compressor learns nothing
+            learns_alone = not options.train_transformer and options.lora is None
+            made = partial(made, rng, nothing=not learns_alone)
         else:
-            made = unnamed(made, batch.prompt_index, streams, options.unnamed_share, rng)
-        shape = (options.batch, made.latents.shape[1])
+            made = unnamed(made, things_seen(batch, shows, streams), options.unnamed_share, rng)
+        shape = (options.batch, options.window)
         return made, draw_sigmas(rng, shape, self.sigmas[:-1], options.on_schedule_share)
 
     def sample(self, export: Path, picture: Path) -> float:
@@ -175,90 +187,3 @@ def train_compressor(
         options, model.settle(workers), _CompressorStage(options, sigmas, vae), workers=workers,
         config=model.dit.config, clips=clips, folder=folder, resume=resume,
     )  # fmt: skip
-
-
-def reconstruction(
-    frames: Tensor, options: CompressorTraining, rng: np.random.Generator
-) -> Exercise:
-    """Any window of the clip [F, C, h, w], to be made from memory."""
-    count, kept = len(frames), options.memory.short
-    begin_short = int(rng.integers(count - kept + 1))
-    block = int(rng.integers(count // BLOCK_FRAMES - options.window + 1))
-    target = np.arange(BLOCK_FRAMES * options.window) + BLOCK_FRAMES * block
-    place = np.arange(begin_short, begin_short + kept)
-    visible = (rng.random(kept) < options.kept_share) | np.isin(place, target)
-    short = _masked(frames[place], visible, rng)
-    others = np.setdiff1d(np.arange(count), np.concatenate([place, target]))
-    order = others[np.argsort(np.abs(others - target.mean()), kind="stable")]
-    slots = np.resize(order, options.memory.long) if len(order) else np.zeros(0, int)
-    nearest_first = np.arange(len(slots)) == 0
-    seen = np.concatenate([slots[:1], place[visible]])
-    return Exercise(block, _masked(frames[slots], nearest_first, rng), short, seen)
-
-
-def continuation(frames: Tensor, options: CompressorTraining, rng: np.random.Generator) -> Exercise:
-    """The last blocks of the clip [F, C, h, w] after their history, as in the stream."""
-    first = len(frames) // BLOCK_FRAMES - options.window
-    end = BLOCK_FRAMES * (first - options.lag + 1)
-    begin_short = end - options.memory.short
-    earlier = rng.choice(
-        begin_short, options.memory.long, replace=begin_short < options.memory.long
-    )
-    place = np.concatenate([np.sort(earlier), np.arange(begin_short, end)])
-    long, short = frames[place].split([len(earlier), end - begin_short])
-    return Exercise(first, long, short, place)
-
-
-def exercises(batch: WindowBatch, streams: Sequence[Exercise], window: int) -> RememberingBatch:
-    """Each stream's window of `window` blocks from its first one on, with its memory."""
-
-    def cut(x: Tensor) -> Tensor:
-        rows = zip(x, streams, strict=True)
-        return torch.stack([row[s.first : s.first + window] for row, s in rows])
-
-    by_block = ("latents", "audio", "mouth", "motion", "prompt_index")
-    values: dict[str, Any] = {f.name: getattr(batch, f.name) for f in fields(WindowBatch)}
-    values |= {name: cut(values[name]) for name in by_block}
-    return RememberingBatch(
-        **values,
-        long=torch.stack([stream.long for stream in streams]),
-        short=torch.stack([stream.short for stream in streams]),
-    )
-
-
-def unnamed(
-    batch: RememberingBatch, clip_prompts: Tensor, streams: Sequence[Exercise], share: float,
-    rng: np.random.Generator,
-) -> RememberingBatch:  # fmt: skip
-    """With "it" for the things that memory shows, in a share of the windows.
-
-    clip_prompts: int64 [B, blocks of the clip] into the batch's prompts.
-    """
-    prompts, index = list(batch.prompts), batch.prompt_index.clone()
-    for row, stream in enumerate(streams):
-        shown = {named_thing(prompts[clip_prompts[row, n]]) for n in stream.seen // BLOCK_FRAMES}
-        if rng.random() >= share:
-            continue
-        for block, which in enumerate(index[row].tolist()):
-            if named_thing(prompts[which]) in shown - {None}:
-                prompts.append(without_name(prompts[which]))
-                index[row, block] = len(prompts) - 1
-    return replace(batch, prompts=prompts, prompt_index=index)
-
-
-def partial(batch: RememberingBatch, rng: np.random.Generator) -> RememberingBatch:
-    """Without key frames, or with nothing remembered. Not with every number of frames in between:
-    each would be compiled for anew."""
-    kept = 0 if rng.random() < 0.5 else batch.short.shape[1]
-    return replace(batch, long=batch.long[:, :0], short=batch.short[:, :kept])
-
-
-def _masked(frames: Tensor, visible: np.ndarray, rng: np.random.Generator) -> Tensor:
-    """Frames [F, C, h, w], noise where `visible` [F] is not."""
-    noise = torch.from_numpy(rng.standard_normal(tuple(frames.shape), np.float32))
-    return torch.where(torch.from_numpy(visible).view(-1, 1, 1, 1), frames, noise)
-
-
-def _frames(latents: Tensor) -> Tensor:
-    """[B, N, C, 3, h, w] -> [B, 3 N, C, h, w]."""
-    return latents.transpose(2, 3).flatten(1, 2)

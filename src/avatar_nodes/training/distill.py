@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -59,6 +60,9 @@ class DistillTraining:
     """Of the generator; AdamW for all its parameters."""
     fake_learning_rate: float = 4e-5
     fake_updates: int = 5
+    fake_rollouts: int | None = None
+    """Of these updates, those that roll new windows out; the others take the same ones in turn at
+    other noise levels. Rolling out is most of a step's time. None: all."""
     warmup: int = 10
     audio_guidance: float = 2.0
     text_guidance: float = 2.0
@@ -85,6 +89,22 @@ class DistillTraining:
     sample_every: int = 50
     """Steps between exports with a sample strip; 0: one export at the end."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        rollouts = self.fake_rollouts
+        if rollouts is not None and not 1 <= rollouts <= max(1, self.fake_updates):
+            raise ValueError(
+                f"fake_rollouts must be 1..{self.fake_updates} (fake_updates), got {rollouts}"
+            )
+
+
+class Made(NamedTuple):
+    """Windows that the generator has made."""
+
+    batch: WindowBatch
+    """What they were made from; the blocks that are judged."""
+    clean: Tensor
+    """float32 [B, N, C, 3, h, w]."""
 
 
 class Distillation:
@@ -131,13 +151,18 @@ class Distillation:
             "average": self.average,
         }
 
-    def update_fake(
-        self, batch: WindowBatch, rng: np.random.Generator, noise: Noise, scale: float
-    ) -> dict[str, float]:
-        """One flow-matching update of the fake score on what the generator makes of a batch."""
+    def make(self, batch: WindowBatch, rng: np.random.Generator, noise: Noise) -> Made:
+        """What the generator makes of a batch, for the fake score to learn."""
         with self.workers.mixed_precision():
             clean = self._roll(batch, rng, noise).clean
-            batch = batch.last(self.options.blocks)
+        return Made(batch.last(self.options.blocks), clean)
+
+    def update_fake(
+        self, made: Made, rng: np.random.Generator, noise: Noise, scale: float
+    ) -> dict[str, float]:
+        """One flow-matching update of the fake score on what the generator has made."""
+        batch, clean = made
+        with self.workers.mixed_precision():
             sigma = self.workers.rows(self.options.noise.draw(rng, self.options.batch))
             eps = noise(clean.shape)
             conditions = _conditions(self.fake, batch)
@@ -243,13 +268,17 @@ def train_distill(
     if options.compile and work.workers.count == 1:
         work.compile()
     data, length = EncodedClips(clips, "train"), options.lead_blocks + options.blocks
+    rollouts = options.fake_rollouts or options.fake_updates
     for step in run:
         rng = np.random.default_rng((options.seed, step))
         noise = Noise(options.seed * 1_000_003 + step, work.workers)
         scale = learning_rate_scale(step, run.fraction, options.warmup)
-        for _ in range(options.fake_updates):
-            batch = work.workers.share(data.batch(rng, options.batch, length))
-            figures = work.update_fake(batch, rng, noise, scale)
+        made: list[Made] = []
+        for update in range(options.fake_updates):
+            if update < rollouts:
+                batch = work.workers.share(data.batch(rng, options.batch, length))
+                made.append(work.make(batch, rng, noise))
+            figures = work.update_fake(made[update % rollouts], rng, noise, scale)
         batch = work.workers.share(data.batch(rng, options.batch, length))
         figures |= work.update_generator(batch, rng, noise, scale)
         work.average.update(step)

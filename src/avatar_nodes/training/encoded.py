@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_las
 from avatar_nodes.streaming.audio_features import CONTEXT_COLUMNS, MelFeatures
 from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 from avatar_nodes.training.shards import ShardClip, ShardClips
+from avatar_nodes.training.world.prompts import named_thing
 
 FLOOR = -1.0
 """The lowest value of a mel column: silence."""
@@ -164,19 +166,28 @@ class EncodedClips:
         self.clips = [dict(np.load(path)) for path in paths]
         self.prompts = [json.loads(str(clip["prompts"])) for clip in self.clips]
 
+    @cached_property
+    def showing(self) -> list[int]:
+        """Numbers of the clips whose prompts name a thing."""
+        numbered = enumerate(self.prompts)
+        return [n for n, lines in numbered if any(named_thing(line) for line in lines)]
+
     def batch(
         self, rng: np.random.Generator, size: int, blocks: int, *, reference_share: float = 0.4,
-        change_share: float = 0.5,
+        change_share: float = 0.5, show_share: float = 0.0,
     ) -> WindowBatch:  # fmt: skip
         """Draw `size` windows of `blocks` blocks; sound gain varies by +-8 dB.
 
         `change_share` of them hold a change of the prompt where the clip has one: a window whose
-        past shows the action already can be continued without reading the prompt.
+        past shows the action already can be continued without reading the prompt. `show_share` of
+        them are from clips that show a thing, the others from all.
         """
 
         def draw() -> Iterator[tuple[int, int]]:
             for _ in range(size):
                 which = int(rng.integers(len(self.clips)))
+                if show_share and self.showing and rng.random() < show_share:
+                    which = self.showing[int(rng.integers(len(self.showing)))]
                 yield which, draw_window(rng, self.prompts[which], blocks, change_share)
 
         return self.windows(rng, draw(), blocks, reference_share=reference_share)

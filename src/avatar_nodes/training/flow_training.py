@@ -57,8 +57,8 @@ class FlowOptions:
 class FlowStage(Protocol):
     """What makes a stage of flow matching what it is."""
 
-    def draw(self, batch: WindowBatch, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
-        """The batch as the model is to see it, and noise levels, float32 [B] or [B, N]."""
+    def draw(self, clips: EncodedClips, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
+        """A batch as the model is to see it, and its noise levels, float32 [B] or [B, N]."""
         ...
 
     def sample(self, export: Path, picture: Path) -> float:
@@ -92,7 +92,7 @@ def train_flow(
     data = EncodedClips(clips, "train")
     for step in run:
         rng = np.random.default_rng((options.seed, step))
-        batch, sigma = stage.draw(data.batch(rng, options.batch, options.blocks), rng)
+        batch, sigma = stage.draw(data, rng)
         noise = Noise(options.seed * 1_000_003 + step, workers)
         batch, sigma = workers.share(batch), workers.rows(sigma)
         figures = _backward(options, model, batch, sigma, noise(batch.latents.shape), workers)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.model.dit_config import DiTConfig
-from avatar_nodes.training.encoded import WindowBatch
+from avatar_nodes.training.encoded import EncodedClips, WindowBatch
 from avatar_nodes.training.flow_matching import shifted
 from avatar_nodes.training.flow_training import FlowOptions, begin, train_flow
 from avatar_nodes.training.guidance import Conditions, dropped, no_sound, whole_velocity
@@ -52,11 +52,11 @@ class _TeacherStage:
     vae: Path
     silence: float
 
-    def draw(self, batch: WindowBatch, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
+    def draw(self, clips: EncodedClips, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
         options = self.options
         batch = dropped(
-            batch, rng, audio=options.audio_dropout, text=options.text_dropout,
-            silence=self.silence,
+            clips.batch(rng, options.batch, options.blocks), rng, audio=options.audio_dropout,
+            text=options.text_dropout, silence=self.silence,
         )  # fmt: skip
         uniform = shifted(rng.uniform(0.0, 1.0, options.batch), options.shift)
         return batch, torch.from_numpy(uniform).float()
