@@ -10,13 +10,17 @@ import pytest
 from avatar_nodes.evaluation.reappearance import (
     SHOWN_BLOCKS,
     Showings,
+    Sighting,
     ThingJudge,
+    Watched,
+    _row,
     sight,
     thing_error,
 )
 from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
-from avatar_nodes.training.world.objects import COLOURS
+from avatar_nodes.training.world.objects import COLOURS, Thing
 from avatar_nodes.training.world.prompts import named_thing
+from avatar_nodes.training.world.renderer import render
 
 HIDDEN = 10
 
@@ -51,7 +55,7 @@ def test_the_truth_is_recognised_and_a_wrong_colour_is(showings: Showings) -> No
     truth = {n: clip.frame(n) for showing in (0, 1) for n in showings.judged(showing)}
     for showing in (0, 1):
         seen = sight(showings, ThingJudge(clip), truth, showing)
-        assert all((s.kind, s.colour, s.error) == (True, True, 0.0) for s in seen)
+        assert all(s == (clip.spec.thing, 0.0) for s in seen)
     thing = clip.performance.thing
     assert thing is not None
     other = next(colour for colour in COLOURS if colour != thing.colour)
@@ -59,15 +63,22 @@ def test_the_truth_is_recognised_and_a_wrong_colour_is(showings: Showings) -> No
     painted = Showings.sample(7, hidden=HIDDEN)
     painted.clip.performance = replace(clip.performance, thing=replace(thing, colour=other))
     found = ThingJudge(clip).recognise(n, painted.clip.frame(n))
-    assert (found.kind, found.colour) == (thing.kind, other)
+    assert found is not None and (found.kind, found.colour) == (thing.kind, other)
 
 
 def test_a_thing_a_little_out_of_place_is_the_same_thing(showings: Showings) -> None:
     clip, n = showings.clip, showings.judged(0)[0]
     moved = np.roll(clip.frame(n), (3, -6), axis=(0, 1))
     found = ThingJudge(clip).recognise(n, moved)
-    assert clip.spec.thing is not None
-    assert (found.kind, found.colour) == (clip.spec.thing.kind, clip.spec.thing.colour)
+    assert found == clip.spec.thing
+
+
+def test_an_empty_hand_and_a_person_at_rest_show_nothing(showings: Showings) -> None:
+    clip, n = showings.clip, showings.judged(1)[0]
+    judge = ThingJudge(clip)
+    assert judge.recognise(n, clip.reference()) is None
+    empty = render(clip.identity, replace(clip.performance, thing=None), n)
+    assert not np.array_equal(empty, clip.frame(n)) and judge.recognise(n, empty) is None
 
 
 def test_the_error_of_nothing_is_that_of_the_picture_without_it(showings: Showings) -> None:
@@ -76,3 +87,21 @@ def test_the_error_of_nothing_is_that_of_the_picture_without_it(showings: Showin
     assert box is not None
     assert thing_error(clip.frame(n), clip.frame(n), box) == 0.0
     assert thing_error(clip.reference(), clip.frame(n), box) > 15.0
+
+
+def test_a_row_tells_right_from_same() -> None:
+    """A stream that shows a green ball twice instead of a red one is consistent, and wrong."""
+    red, green, cup = Thing("ball", "red"), Thing("ball", "green"), Thing("cup", "green")
+    watched = [
+        Watched(red, [Sighting(green, 9.0)] * 2, [Sighting(green, 7.0)] * 2, held=True),
+        Watched(red, [Sighting(red, 1.0)] * 2, [Sighting(cup, 3.0), Sighting(None, 5.0)], False),
+        Watched(red, [Sighting(None, 8.0)] * 2, [Sighting(None, 8.0)] * 2, held=False),
+    ]
+    row = _row(watched)
+    assert row["first_shown"] == pytest.approx(4 / 6)
+    assert (row["first_kind"], row["first_colour"]) == (pytest.approx(4 / 6), pytest.approx(2 / 6))
+    assert (row["again_kind"], row["again_colour"]) == (pytest.approx(2 / 6), 0.0)
+    # nothing twice is not the same thing
+    assert (row["same_kind"], row["same_colour"]) == (pytest.approx(2 / 6), pytest.approx(2 / 6))
+    assert row["again_error"] == pytest.approx((7 + 7 + 3 + 5 + 8 + 8) / 6)
+    assert row["held"] == pytest.approx(1 / 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def test_each_update_moves_its_own_model_only(run: Path) -> None:
     assert _moved(before["fake"], work.fake)
     assert not _moved(before["generator"], work.generator)
     before = {name: _weights(model) for name, model in models.items()}
-    figures = work.update_generator(batch, rng, noise, 1.0)
+    figures = work.update_generator(work.make(batch, rng, noise), rng, noise, 1.0)
     assert any("self_attn.q" in name for name in _moved(before["generator"], work.generator))
     assert not _moved(before["fake"], work.fake)
     assert not _moved(before["real"], work.real)
@@ -111,11 +112,11 @@ def test_the_fake_score_may_learn_the_same_windows_again(
 
     def making(self: Distillation, *arguments: Any) -> Any:
         result = make(self, *arguments)
-        made.append(result.clean)
+        made.append(result.rollout.estimates)
         return result
 
     def updating(self: Distillation, windows: Any, *arguments: Any) -> Any:
-        learnt.append(windows.clean)
+        learnt.append(windows.rollout.estimates)
         return update(self, windows, *arguments)
 
     monkeypatch.setattr(Distillation, "make", making)
@@ -125,6 +126,41 @@ def test_the_fake_score_may_learn_the_same_windows_again(
     assert [[clean is one for one in made].index(True) for clean in learnt] == [0, 1, 0, 1, 0]
     with pytest.raises(ValueError, match=r"fake_rollouts must be 1\.\.5"):
         replace(OPTIONS, fake_updates=5, fake_rollouts=6)
+
+
+def test_windows_leave_at_the_exits_that_are_wanted(run: Path) -> None:
+    work = _distillation(run, replace(OPTIONS, exit_weights=(0.0, 1.0, 0.0, 3.0)))
+    exits = work._exits(np.random.default_rng(0), 4000)
+    assert np.bincount(exits, minlength=4) / 4000 == pytest.approx([0, 0.25, 0, 0.75], abs=0.03)
+    with pytest.raises(ValueError, match="exit_weights: expected 4, one a step, got 3"):
+        _distillation(run, replace(OPTIONS, exit_weights=(1.0, 1.0, 1.0)))
+    with pytest.raises(ValueError, match="not all 0"):
+        replace(OPTIONS, exit_weights=(0.0, 0.0, 0.0, 0.0))
+
+
+def test_the_generator_waits_for_the_fake_score(run: Path, tmp_path: Path) -> None:
+    begun = load_file(run / "causal" / "export" / WEIGHTS)
+    waiting = _train(run, tmp_path, replace(OPTIONS, steps=2, fake_first=2))
+    after = load_file(waiting / WEIGHTS)
+    assert all(torch.equal(after[name], begun[name].bfloat16()) for name in begun)
+    lines = (tmp_path / "log.jsonl").read_text()
+    assert '"fake"' in lines and '"distance"' not in lines
+
+
+def test_rollouts_learn_from_the_truth_alone(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a weight of the scores none is asked or trained, and windows come nearer to clips."""
+    options = replace(
+        OPTIONS, steps=40, matching_weight=0.0, truth_weight=1.0, learning_rate=3e-3, warmup=1,
+        exit_weights=(0.0, 0.0, 0.0, 1.0),
+    )  # fmt: skip
+    monkeypatch.setattr(Distillation, "_match", None)
+    monkeypatch.setattr(Distillation, "update_fake", None)
+    _train(run, tmp_path, options)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    distances = [line["from_truth"] for line in log if "from_truth" in line]
+    assert distances[-1] < 0.8 * distances[0]
 
 
 @pytest.mark.parametrize("lead", [0, 2])
@@ -137,7 +173,8 @@ def test_both_algorithms_take_the_same_step(run: Path, lead: int) -> None:
         with torch.no_grad():
             work.fake.dit.head.head.bias.fill_(0.5)  # scores that differ by more than rounding
         noise, rng = Noise(0), np.random.default_rng(0)
-        norms.append(work.update_generator(batch, rng, noise, 1.0)["grad"])
+        made = work.make(batch, rng, noise)
+        norms.append(work.update_generator(made, rng, noise, 1.0)["grad"])
     assert norms[0] == pytest.approx(norms[1], rel=0.03)  # bfloat16
 
 
@@ -175,7 +212,7 @@ def test_regression_on_data_is_added_when_asked(run: Path) -> None:
     batch = EncodedClips(run / "encoded", "train").batch(np.random.default_rng(0), 2, 3)
     work = _distillation(run, replace(OPTIONS, regression_weight=0.5))
     noise, rng = Noise(0), np.random.default_rng(0)
-    figures = work.update_generator(batch, rng, noise, 1.0)
+    figures = work.update_generator(work.make(batch, rng, noise), rng, noise, 1.0)
     assert 0.5 < figures["regression"] < 10.0
 
 
@@ -187,6 +224,6 @@ def test_compiled_layers_serve_all_three_models(run: Path) -> None:
     work.compile("eager")
     rng, noise = np.random.default_rng(0), Noise(0)
     work.update_fake(work.make(batch, rng, noise), rng, noise, 1.0)
-    figures = work.update_generator(batch, np.random.default_rng(0), Noise(0), 1.0)
+    figures = work.update_generator(work.make(batch, rng, noise), rng, noise, 1.0)
     assert figures["grad"] > 0
     torch._dynamo.reset()

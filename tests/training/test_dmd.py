@@ -8,7 +8,7 @@ import torch
 from support.training_run import CONFIG
 from torch import Tensor, nn
 
-from avatar_nodes.training.dmd import ScoreNoise, compare_scores, matching_gradient
+from avatar_nodes.training.dmd import ScoreNoise, compare_scores, matching_gradient, truth_gradient
 from avatar_nodes.training.guidance import Conditions, Guidance
 
 SHAPE = (2, 1, 1, 1, 1, 2)
@@ -85,3 +85,13 @@ def test_levels_of_the_scores_keep_away_from_both_ends() -> None:
     sigma = ScoreNoise(low=0.1, high=0.9, shift=1.0).draw(np.random.default_rng(0), 500)
     assert 0.1 <= sigma.min() < 0.12
     assert 0.88 < sigma.max() <= 0.9
+
+
+def test_the_gradient_towards_the_truth_by_hand() -> None:
+    clean = torch.tensor([[2.0, 4.0], [0.0, 0.01]]).view(2, 1, 1, 1, 1, 2)
+    weight = torch.tensor([[1.0, 3.0], [1.0, 3.0]]).view(2, 1, 1, 1, 1, 2)
+    gradient, distance = truth_gradient(clean, torch.zeros_like(clean), weight)
+    # mean weight 2, four elements; mean distances 3 and 0.005, of which the latter counts as 0.05
+    wanted = torch.tensor([[2 / 3, 3 * 4 / 3], [0.0, 3 * 0.01 / 0.05]]) / 8
+    torch.testing.assert_close(gradient.view(2, 2), wanted)
+    assert distance == pytest.approx((3.0 + 0.005) / 2)

@@ -16,7 +16,12 @@ from avatar_nodes.model.kv import BlockKV
 from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.guidance import Conditions
 from avatar_nodes.training.noise import Noise
-from avatar_nodes.training.self_forcing import SelfForcing, backward_by_block, roll_out
+from avatar_nodes.training.self_forcing import (
+    SelfForcing,
+    backward,
+    backward_by_block,
+    roll_out,
+)
 
 SIGMAS = (1.0, 0.9, 0.5, 0.0)
 SHAPE = (2, 4, 8, 3, 4, 4)
@@ -109,7 +114,7 @@ def test_switches_of_the_history(model: WanS2V, conditions: Conditions) -> None:
     sink = model.prefill_sink(conditions.sink, prompts.select(conditions.sink_prompt))
     with torch.no_grad():
         _, kv = model.forward_block(
-            clean.clean[:, 0], torch.zeros(2), conditions.audio[:, 0], text, sink
+            clean.estimates[-1][:, 0], torch.zeros(2), conditions.audio[:, 0], text, sink
         )
     torch.testing.assert_close(clean.past[1][0].layers[1].v, kv.layers[1].v, atol=1e-5, rtol=0)
 
@@ -170,8 +175,8 @@ def test_algorithm_2_has_the_gradient_of_the_whole_graph_in_less_memory(
     gradient = torch.randn(SHAPE)
 
     def together() -> None:
-        made = roll_out(model, conditions, SHAPE, EULER, exit_step, _noise(), graph=True)
-        made.clean.backward(gradient)
+        made = roll_out(model, conditions, SHAPE, EULER, exit_step, _noise())
+        backward(model, conditions, made, gradient)
 
     def by_block() -> None:
         made = roll_out(model, conditions, SHAPE, EULER, exit_step, _noise())
@@ -191,30 +196,41 @@ def test_algorithm_2_has_the_gradient_of_the_whole_graph_in_less_memory(
 def test_bfloat16_keeps_the_graph_of_every_weight(model: WanS2V, conditions: Conditions) -> None:
     """Weights that were cast without a graph must not be taken for the exit step."""
     with Workers().mixed_precision():
-        made = roll_out(model, conditions, SHAPE, EULER, 1, _noise(), graph=True)
-    made.clean.square().mean().backward()
+        made = roll_out(model, conditions, SHAPE, EULER, 1, _noise())
+        backward(model, conditions, made, made.clean / made.clean.numel())
     silent = {n for n, g in _gradients(model).items() if n.endswith("weight") and not g.any()}
     assert not silent - {"cond_encoder.weight", "casual_audio_encoder.weights"}
     assert "blocks.0.self_attn.q.weight" not in silent
 
 
+def test_one_rollout_has_the_estimates_of_every_exit(
+    model: WanS2V, conditions: Conditions
+) -> None:
+    made = [roll_out(model, conditions, SHAPE, EULER, exit, _noise()) for exit in range(3)]
+    for exit_step, rollout in enumerate(made):
+        assert torch.equal(rollout.estimates, made[0].estimates)
+        assert torch.equal(rollout.clean, made[0].estimates[exit_step])
+        assert rollout.sigma == SIGMAS[exit_step]
+        assert not rollout.estimates.requires_grad
+    assert not torch.allclose(made[0].clean, made[2].clean, atol=1e-2)
+
+
 def test_blocks_that_lead_are_made_alike_and_learn_nothing(
     model: WanS2V, conditions: Conditions
 ) -> None:
-    whole = roll_out(model, conditions, SHAPE, EULER, 1, _noise(), graph=True)
-    led = roll_out(model, conditions, SHAPE, EULER, 1, _noise(), graph=True, lead=3)
-    torch.testing.assert_close(led.clean, whole.clean)
-    judged = led.last(1)
+    made = roll_out(model, conditions, SHAPE, EULER, 1, _noise())
+    judged = made.last(1)
     assert judged.clean.shape == (2, 1, *SHAPE[2:])
-    assert torch.equal(judged.inputs[0], led.inputs[3]) and len(judged.past[0]) == 2
-
-    def gradient(clean: Tensor) -> Tensor:
-        model.zero_grad()
-        clean.square().sum().backward()
-        found = model.patch_embedding.weight.grad
-        assert found is not None
-        return found.clone()
-
-    torch.testing.assert_close(
-        gradient(led.clean), gradient(whole.clean[:, 3:]), atol=1e-3, rtol=1e-3
+    assert torch.equal(judged.inputs[0], made.inputs[3]) and len(judged.past[0]) == 2
+    torch.manual_seed(5)
+    gradient = torch.randn(SHAPE)
+    gradient[:, :3] = 0.0
+    backward(model, conditions, made, gradient)
+    expected = _gradients(model)
+    last = replace(
+        conditions, audio=conditions.audio[:, -1:], prompt_index=conditions.prompt_index[:, -1:]
     )
+    backward(model, last, judged, gradient[:, 3:])
+    found = _gradients(model)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=1e-4, rtol=1e-3, msg=name)

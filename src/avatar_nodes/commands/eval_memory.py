@@ -18,8 +18,6 @@ _ROWS: dict[str, dict[str, Any]] = {
     "with memory": {"enabled": True},
     "without long memory": {"enabled": True, "long": 0},
     "key frames by lot": {"enabled": True, "selection": "random"},
-    "without gate": {"enabled": True, "gated": False},
-    "without decay": {"enabled": True, "half_life": 0.0},
     "without memory": {"enabled": False},
 }
 
@@ -48,8 +46,9 @@ _ROWS: dict[str, dict[str, Any]] = {
 def command(shared: EvalOptions, clips: int, hidden: int, named: bool) -> None:
     """Is a thing that was shown, hidden and shown again the same in kind and colour?
 
-    Measured against the truth: of all 64 things of the tiny world, which would look most like the
-    picture; `error` is the mean difference from the right one, in levels of 255.
+    Of all 64 things of the tiny world, and none, which would look most like the picture? `first_*`
+    and `again_*` compare that with the truth, `same_*` with the first time; `error` is the mean
+    difference from the right one, in levels of 255, `held` how often memory had a picture of it.
     """
     with evaluation_errors():
         from avatar_nodes.evaluation.reappearance import evaluate_memory

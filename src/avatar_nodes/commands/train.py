@@ -248,9 +248,12 @@ def distill(run: Path, config: Path | None, threads: int, resume: bool, start: P
         from avatar_nodes.training.assemble import before_distilling
         from avatar_nodes.training.distill import train_distill
 
+        begun = start or before_distilling(run)
+        # without the scores' weight nobody is asked
+        teacher = run / "teacher" / "export" if recipe.distill.matching_weight else begun
         train_distill(
             recipe.distill, clips=_encoded(run), folder=run / "distill",
-            teacher=run / "teacher" / "export", student=start or before_distilling(run),
+            teacher=teacher, student=begun,
             sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
         )  # fmt: skip
 

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from avatar_nodes.evaluation.clip_stream import Prompts, clip_stream
+from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.streaming.pipeline import Pipeline
@@ -94,20 +96,23 @@ def thing_error(frame: np.ndarray, truth: np.ndarray, box: tuple[int, int, int, 
 
 
 class ThingJudge:
-    """Tells which thing a frame of a clip shows: the one that is most like it when drawn there."""
+    """Tells which thing a frame of a clip shows: the one that is most like it when drawn there.
+
+    An empty hand and the person at rest are drawn, too: then nothing is shown.
+    """
 
     def __init__(self, clip: Clip) -> None:
         self._clip = clip
-        self._drawn: dict[int, dict[Thing, np.ndarray]] = {}
+        self._drawn: dict[int, list[tuple[Thing | None, np.ndarray]]] = {}
 
-    def recognise(self, n: int, frame: np.ndarray) -> Thing:
+    def recognise(self, n: int, frame: np.ndarray) -> Thing | None:
         """What frame number n, uint8 [H, W, 3], shows; the clip must show something there."""
         box = self._clip.object_box(n)
         assert box is not None
-        errors = {t: thing_error(frame, drawn, box) for t, drawn in self._candidates(n).items()}
-        return min(errors, key=errors.__getitem__)
+        errors = [(thing_error(frame, drawn, box), thing) for thing, drawn in self._candidates(n)]
+        return min(errors, key=lambda found: found[0])[1]
 
-    def _candidates(self, n: int) -> dict[Thing, np.ndarray]:
+    def _candidates(self, n: int) -> list[tuple[Thing | None, np.ndarray]]:
         clip = self._clip
         if n not in self._drawn:
             shown = clip.performance.thing
@@ -115,19 +120,19 @@ class ThingJudge:
             things = [
                 replace(shown, kind=kind, colour=colour) for kind, colour in product(KINDS, COLOURS)
             ]
-            self._drawn[n] = {
-                thing: render(clip.identity, replace(clip.performance, thing=thing), n)
-                for thing in things
-            }
+            candidates: list[Thing | None] = [*things, None]
+            self._drawn[n] = [(thing, self._draw(thing, n)) for thing in candidates]
+            self._drawn[n].append((None, clip.reference()))
         return self._drawn[n]
 
+    def _draw(self, thing: Thing | None, n: int) -> np.ndarray:
+        return render(self._clip.identity, replace(self._clip.performance, thing=thing), n)
 
-@dataclass(frozen=True)
-class Sighting:
-    """One frame of a showing: was it the right thing, and how far from the truth [levels]."""
 
-    kind: bool
-    colour: bool
+class Sighting(NamedTuple):
+    """One frame of a showing: what it shows, and how far that is from the truth [levels]."""
+
+    thing: Thing | None
     error: float
 
 
@@ -136,70 +141,113 @@ def sight(
 ) -> list[Sighting]:
     """What is seen in the judged `frames` (by number) of showing 0 or 1."""
     clip, seen = showings.clip, []
-    wanted = clip.performance.thing
     for n in showings.judged(showing):
         box = clip.object_box(n)
-        assert box is not None and wanted is not None
-        found = judge.recognise(n, frames[n])
+        assert box is not None
         error = thing_error(frames[n], clip.frame(n), box)
-        seen.append(Sighting(found.kind == wanted.kind, found.colour == wanted.colour, error))
+        seen.append(Sighting(judge.recognise(n, frames[n]), error))
     return seen
+
+
+class Watched(NamedTuple):
+    """What one stream made of a clip."""
+
+    wanted: Thing
+    first: list[Sighting]
+    again: list[Sighting]
+    held: bool
+    """Whether memory held a picture of the thing when it was to be shown again."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A stream's judged frames by number, how long each block took [ms], and `Watched.held`."""
+
+    frames: dict[int, np.ndarray]
+    block_ms: list[float]
+    held: bool
 
 
 def play(
     pipeline: Pipeline, prompts: Prompts, showings: Showings, lines: Sequence[str], *, seed: int
-) -> tuple[dict[int, np.ndarray], list[float]]:
-    """The judged frames by number, and how long each block took [ms]."""
+) -> Played:
+    """Stream a clip under the prompts `lines`."""
     clip = showings.clip
     judged = {n for showing in (0, 1) for n in showings.judged(showing)}
     frames: dict[int, np.ndarray] = {}
-    block_ms = []
+    block_ms, held = [], False
     stream = clip_stream(pipeline, prompts, clip, seed=seed, lines=lines)
     for number, sound in enumerate(stream):
+        if number == showings.again:
+            in_sight = range(_BEFORE + 1, _BEFORE + SHOWN_BLOCKS)
+            held = bool({*pipeline.remembered_blocks()} & {*in_sight})
         began = time.perf_counter()
         made = pipeline.render_block(sound)
         block_ms.append(1000.0 * (time.perf_counter() - began))
         first = FRAMES_PER_BLOCK * number
         frames |= {n: made[n - first] for n in range(first, first + len(made)) if n in judged}
-    return frames, block_ms
+    return Played(frames, block_ms, held)
 
 
 def evaluate_memory(
     pipelines: Mapping[str, Pipeline], prompts: Prompts, *, clips: int, hidden: int, named: bool,
     seed: int = 900_000, tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
-    """A row for each pipeline and for the truth: shares of judged frames with the right kind and
-    colour of thing and its error, the first and the second time; median time of a block.
+    """A row for each pipeline and for the truth: what judged frames show the first and the second
+    time, whether that is the same, whether memory held it; median time of a block.
     """
-    found: dict[str, list[list[Sighting]]] = {name: [[], []] for name in (*pipelines, "truth")}
+    found: dict[str, list[Watched]] = {name: [] for name in (*pipelines, "truth")}
     times: dict[str, list[float]] = {name: [] for name in pipelines}
+    progress = Countdown(clips, tell)
     for number in range(clips):
         showings = Showings.sample(seed + number, hidden=hidden)
+        wanted = showings.clip.performance.thing
+        assert wanted is not None
         judge = ThingJudge(showings.clip)
         for name, pipeline in pipelines.items():
-            lines = showings.lines(named=named)
-            frames, block_ms = play(pipeline, prompts, showings, lines, seed=number)
-            times[name] += block_ms[showings.again :]
-            for showing in (0, 1):
-                found[name][showing] += sight(showings, judge, frames, showing)
-        for showing in (0, 1):
-            truth = {n: showings.clip.frame(n) for n in showings.judged(showing)}
-            found["truth"][showing] += sight(showings, judge, truth, showing)
-        thing = showings.clip.spec.thing
-        tell(f"{number + 1}/{clips}: {thing.name if thing else ''}")
+            made = play(pipeline, prompts, showings, showings.lines(named=named), seed=number)
+            times[name] += made.block_ms[showings.again :]
+            first, again = (sight(showings, judge, made.frames, showing) for showing in (0, 1))
+            found[name].append(Watched(wanted, first, again, made.held))
+        truth = {n: showings.clip.frame(n) for showing in (0, 1) for n in showings.judged(showing)}
+        first, again = (sight(showings, judge, truth, showing) for showing in (0, 1))
+        found["truth"].append(Watched(wanted, first, again, held=True))
+        progress.done(wanted.name)
     figures: Figures = {
         "clips": clips,
         "hidden_blocks": hidden,
         "named": named,
         "chance": {"kind": 1.0 / len(KINDS), "colour": 1.0 / len(COLOURS)},
     }
-    for name, showings_seen in found.items():
-        row: Figures = {}
-        for when, seen in zip(("first", "again"), showings_seen, strict=True):
-            row[f"{when}_kind"] = float(np.mean([s.kind for s in seen]))
-            row[f"{when}_colour"] = float(np.mean([s.colour for s in seen]))
-            row[f"{when}_error"] = float(np.mean([s.error for s in seen]))
+    for name, watched in found.items():
+        figures[name] = _row(watched)
         if name in times:
-            row["block_ms"] = float(np.median(times[name]))
-        figures[name] = row
+            figures[name]["block_ms"] = float(np.median(times[name]))
     return figures
+
+
+def _row(watched: Sequence[Watched]) -> Figures:
+    """`first_*`, `again_*`: shares of frames with something in the hand (`shown`), of the right
+    kind, of the right colour; error. `same_*`: shares of frames with the kind, the colour of the
+    first time, whatever that was. `held`: shares of clips.
+    """
+    row: Figures = {}
+    for when in ("first", "again"):
+        seen = [(w.wanted, s) for w in watched for s in getattr(w, when)]
+        row[f"{when}_shown"] = float(np.mean([s.thing is not None for _, s in seen]))
+        for part in ("kind", "colour"):
+            right = [_part(s.thing, part) == _part(wanted, part) for wanted, s in seen]
+            row[f"{when}_{part}"] = float(np.mean(right))
+        row[f"{when}_error"] = float(np.mean([s.error for _, s in seen]))
+    pairs = [pair for w in watched for pair in zip(w.first, w.again, strict=True)]
+    for part in ("kind", "colour"):
+        row[f"same_{part}"] = float(
+            np.mean([a.thing is not None and _part(a.thing, part) == _part(b.thing, part)
+                     for a, b in pairs])
+        )  # fmt: skip
+    row["held"] = float(np.mean([w.held for w in watched]))
+    return row
+
+
+def _part(thing: Thing | None, part: str) -> str | None:
+    return None if thing is None else str(getattr(thing, part))

@@ -39,7 +39,7 @@ class MemoryNode(AvatarNode):
         NodeParameter("gate", 0.3, "Least cosine of a key frame and the reference.", -1.0, 1.0),
         NodeParameter("gated", True, "False: corrupted frames may become key frames."),
         NodeParameter(
-            "half_life", 60.0, "Refused candidates that halve a threshold; 0: never.", 0.0, 1e6
+            "half_life", 600.0, "Refused candidates that halve a threshold; 0: never.", 0.0, 1e6
         ),
         NodeParameter("seed", 0, "Seed of the selection by lot.", 0, 2**63 - 1),
     )

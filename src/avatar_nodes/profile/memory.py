@@ -58,7 +58,7 @@ class MemorySection(Section):
         default=True, description="`false` (ablation): corrupted frames may become key frames."
     )
     half_life: float = Field(
-        default=60.0,
+        default=600.0,
         ge=0.0,
         le=1e6,
         description="Refused candidates after which a threshold has come half-way down; 0: never.",

@@ -20,7 +20,7 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 
 Policy = Literal["diverse", "random"]
-"""`random`: a uniform sample of all candidates so far (the paper's ablation "w/o DKFS")."""
+"""`random`: a uniform sample of what the gate let through (the paper's ablation "w/o DKFS")."""
 Item = TypeVar("Item")
 
 
@@ -109,8 +109,9 @@ class KeyFrames(Generic[Item]):
         return replace(self, threshold=nearer)
 
     def _offer_by_lot(self, item: Item, feature: np.ndarray) -> KeyFrames[Item]:
+        admitted = self.offered - self.gated
         key = np.array([self.rules.seed, self.offered], dtype=np.uint64)
-        slot = int(np.random.Generator(np.random.Philox(key=key)).integers(self.offered))
+        slot = int(np.random.Generator(np.random.Philox(key=key)).integers(admitted))
         if slot >= len(self):
             return self
         return self._with(item, feature, self._cosines(feature), slot)

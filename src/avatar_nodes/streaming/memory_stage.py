@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -84,6 +85,13 @@ class MemoryStage:
     def epoch(self) -> int:
         """The epoch that is remembered; 0: none."""
         return self._start.epoch if self._start else 0
+
+    def blocks(self, version: int) -> tuple[int, ...]:
+        """The block of each frame of a version, key frames first; none if it is not kept."""
+        memory = self._past.get(version)
+        if memory is None:
+            return ()
+        return tuple(frame.block for frame in (*memory.keys.items, *memory.recent))
 
     def start_epoch(self, start: EpochStart) -> list[Memory]:
         """Go back to what was remembered before the epoch's first block. Returns the versions that
@@ -201,11 +209,14 @@ class MemoryStage:
         )
 
     def _nothing(self, start: EpochStart | None) -> VisualMemory:
-        """An empty memory; key frames must be like the sink, if that can be described."""
-        reference = None
+        """An empty memory; key frames must be like the sink, if that can be described. Lots are
+        drawn anew for every stream."""
+        reference, rules = None, self._rules
         if start is not None and start.sink is not None and not self.needs_frames:
             reference = self._features.describe(start.sink.latent)[0]
-        return VisualMemory.empty(short=self._short, rules=self._rules, reference=reference)
+        if start is not None:
+            rules = replace(rules, seed=(rules.seed + start.seed) % 2**63)
+        return VisualMemory.empty(short=self._short, rules=rules, reference=reference)
 
     def _check_turn(self, epoch: int, block: int) -> None:
         if epoch != self.epoch:

@@ -130,6 +130,13 @@ class Pipeline:
         self._remember(latent, None)
         return latent
 
+    def remembered_blocks(self) -> tuple[int, ...]:
+        """The block of each frame that the next block finds in memory, counted from the first."""
+        if self._memory is None or self._start is None:
+            return ()
+        first = self._start.stream_start
+        return tuple(block - first for block in self._memory.blocks(self._memory_version()))
+
     def _denoise(self, samples: np.ndarray, ahead: np.ndarray | None, *, ends: bool) -> Tensor:
         if self._start is None:
             raise RuntimeError("the stream was not started")

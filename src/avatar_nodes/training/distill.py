@@ -18,7 +18,7 @@ from torch import Tensor
 
 from avatar_nodes.model.checkpoint import CheckpointError
 from avatar_nodes.training.distributed import Workers
-from avatar_nodes.training.dmd import ScoreNoise, compare_scores
+from avatar_nodes.training.dmd import ScoreNoise, compare_scores, truth_gradient
 from avatar_nodes.training.encoded import EncodedClips, WindowBatch
 from avatar_nodes.training.flow_matching import (
     cell_weight,
@@ -38,6 +38,7 @@ from avatar_nodes.training.self_forcing import (
     Rollout,
     SelfForcing,
     Transition,
+    backward,
     backward_by_block,
     roll_out,
 )
@@ -63,6 +64,14 @@ class DistillTraining:
     fake_rollouts: int | None = None
     """Of these updates, those that roll new windows out; the others take the same ones in turn at
     other noise levels. Rolling out is most of a step's time. None: all."""
+    fake_first: int = 0
+    """Steps at the beginning in which only the fake score learns: until it knows the generator, the
+    difference of the scores is noise."""
+    exit_weights: tuple[float, ...] | None = None
+    """How often each step is the exit, noisiest first; None: all alike, as in the papers. Along the
+    velocity an early estimate moves the window little, and nobody sees it."""
+    score_draws: int = 1
+    """Noise levels at which the scores are compared in one step; the gradient is their mean."""
     warmup: int = 10
     audio_guidance: float = 2.0
     text_guidance: float = 2.0
@@ -76,18 +85,29 @@ class DistillTraining:
     transition: Transition = "fresh"
     block_by_block: bool = False
     """Algorithm 2: less memory, one more evaluation of every block's exit step."""
+    matching_weight: float = 1.0
+    """Weight of the difference of the scores; 0: no scores are needed, and none are trained."""
+    truth_weight: float = 0.0
+    """Weight of the rollout's distance from the clip that it was made for, normalised as the
+    matching is. Not in the papers, and no use where a sound can be shown in many ways; in the tiny
+    world it teaches a step to mend what the steps before it have spoilt."""
     regression_weight: float = 0.0
     """Weight of plain flow matching on data beside the matching loss. Not in the papers: a tiny
     model with few data may drift from the world otherwise."""
     mouth_weight: float = 6.0
     motion_weight: float = 3.0
-    """Cell weights of the fake score's loss (the teacher's) and of the regression."""
+    """Cell weights of what is compared with data."""
+    fake_mouth_weight: float = 1.0
+    """Cell weight of the fake score's loss, as the teacher's was. No weight of what moves: by it a
+    score learns more motion than there is, and the difference of two such scores means nothing."""
     average_decay: float = 0.99
     lora: LowRank | None = None
     """Train low-rank adapters of both moving models instead of all their weights."""
     compile: bool = True
     sample_every: int = 50
     """Steps between exports with a sample strip; 0: one export at the end."""
+    keep_exports: bool = False
+    """Keep these exports, too, in `exports/STEP`: the last one need not be the best."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -96,6 +116,9 @@ class DistillTraining:
             raise ValueError(
                 f"fake_rollouts must be 1..{self.fake_updates} (fake_updates), got {rollouts}"
             )
+        weights = self.exit_weights
+        if weights is not None and (min(weights) < 0.0 or not sum(weights) > 0.0):
+            raise ValueError(f"exit_weights must be 0 or more, and not all 0, got {weights}")
 
 
 class Made(NamedTuple):
@@ -103,8 +126,8 @@ class Made(NamedTuple):
 
     batch: WindowBatch
     """What they were made from; the blocks that are judged."""
-    clean: Tensor
-    """float32 [B, N, C, 3, h, w]."""
+    rollout: Rollout
+    """Of these blocks."""
 
 
 class Distillation:
@@ -124,6 +147,11 @@ class Distillation:
         self.real = TalkingModel.load(teacher).requires_grad_(False).settle(self.workers)
         self.fake = TalkingModel.load(teacher, adapters=options.lora).settle(self.workers)
         self.config = self.generator.dit.config
+        weights = options.exit_weights
+        if weights is not None and len(weights) != self.rolling.steps:
+            raise ValueError(
+                f"exit_weights: expected {self.rolling.steps}, one a step, got {len(weights)}"
+            )
         if self.config.latent_shape != self.real.dit.config.latent_shape:
             raise CheckpointError(f"{teacher} and {student} are not of one latent shape")
         rates = (options.learning_rate, options.fake_learning_rate)
@@ -152,22 +180,31 @@ class Distillation:
         }
 
     def make(self, batch: WindowBatch, rng: np.random.Generator, noise: Noise) -> Made:
-        """What the generator makes of a batch, for the fake score to learn."""
+        """What the generator makes of a batch."""
+        exit_step = int(self._exits(rng, 1)[0])
+        conditions = _conditions(self.generator, batch)
         with self.workers.mixed_precision():
-            clean = self._roll(batch, rng, noise).clean
-        return Made(batch.last(self.options.blocks), clean)
+            rollout = roll_out(
+                self.generator.dit, conditions, tuple(batch.latents.shape), self.rolling, exit_step,
+                noise,
+            )  # fmt: skip
+        return Made(batch.last(self.options.blocks), rollout.last(self.options.blocks))
 
     def update_fake(
         self, made: Made, rng: np.random.Generator, noise: Noise, scale: float
     ) -> dict[str, float]:
-        """One flow-matching update of the fake score on what the generator has made."""
-        batch, clean = made
+        """One flow-matching update of the fake score on windows that leave at any exit."""
+        batch, rollout = made
+        exits = self.workers.rows(torch.from_numpy(self._exits(rng, self.options.batch)))
+        rows = torch.arange(len(exits))
+        clean = rollout.estimates[exits.to(rollout.estimates.device), rows]
         with self.workers.mixed_precision():
             sigma = self.workers.rows(self.options.noise.draw(rng, self.options.batch))
             eps = noise(clean.shape)
             conditions = _conditions(self.fake, batch)
             velocity = whole_velocity(self.fake.dit, noised(clean, eps, sigma), sigma, conditions)
-        weight = self._weight(batch, sigma, self.fake)
+        weight = cell_weight(batch, self.options.fake_mouth_weight, 1.0)
+        weight = weight * level_weight(sigma, self.fake.dit.config.prediction)
         loss, _, _ = flow_matching_loss(
             velocity.float(), eps - clean, batch.mouth, weight, self.workers
         )
@@ -177,32 +214,56 @@ class Distillation:
         return {"fake": loss.item(), "fake_grad": norm.item()}
 
     def update_generator(
-        self, batch: WindowBatch, rng: np.random.Generator, noise: Noise, scale: float
+        self, made: Made, rng: np.random.Generator, noise: Noise, scale: float
     ) -> dict[str, float]:
-        """One update of the generator along the difference of the scores (Algorithm 1 or 2)."""
-        whole = not self.options.block_by_block
+        """One update of the generator along the difference of the scores (Algorithm 1 or 2). Uses
+        the rollout up."""
+        batch, rollout = made
+        gradient, figures = torch.zeros_like(rollout.clean), {}
+        if self.options.matching_weight:
+            matching, figures = self._match(made, rng, noise)
+            gradient += self.options.matching_weight * matching
+        if self.options.truth_weight:
+            weight = cell_weight(batch, self.options.mouth_weight, self.options.motion_weight)
+            towards, figures["from_truth"] = truth_gradient(rollout.clean, batch.latents, weight)
+            gradient += self.options.truth_weight * towards
+        send = backward_by_block if self.options.block_by_block else backward
         with self.workers.mixed_precision():
-            rollout = self._roll(batch, rng, noise, graph=whole)
-            batch = batch.last(self.options.blocks)
-            clean = rollout.clean.detach()
-            sigma = self.workers.rows(self.options.noise.draw(rng, self.options.batch))
-            matching = compare_scores(
-                clean, sigma, noise(clean.shape), real=self.real.dit,
-                fake=self.fake.dit, real_conditions=_conditions(self.real, batch),
-                fake_conditions=_conditions(self.fake, batch), guidance=self._guidance,
-                normalise=self.options.normalise,
-            )  # fmt: skip
-            if not whole:
-                own = _conditions(self.generator, batch)
-                backward_by_block(self.generator.dit, own, rollout, matching.gradient)
-        if whole:
-            rollout.clean.backward(matching.gradient)
-        figures = {"distance": matching.distance}
+            send(self.generator.dit, _conditions(self.generator, batch), rollout, gradient)
         if self.options.regression_weight:
             figures["regression"] = self._regress(batch, rng, noise)
         figures["grad"] = self.optimizers.clip(1.0).item()
         self.optimizers.step(scale)
         return figures
+
+    def _match(
+        self, made: Made, rng: np.random.Generator, noise: Noise
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The gradient between the scores, and what to watch of it."""
+        batch, clean = made.batch, made.rollout.clean
+        compared = []
+        for _ in range(self.options.score_draws):
+            sigma = self.workers.rows(self.options.noise.draw(rng, self.options.batch))
+            with self.workers.mixed_precision():
+                compared.append(
+                    compare_scores(
+                        clean, sigma, noise(clean.shape), real=self.real.dit,
+                        fake=self.fake.dit, real_conditions=_conditions(self.real, batch),
+                        fake_conditions=_conditions(self.fake, batch), guidance=self._guidance,
+                        normalise=self.options.normalise,
+                    )
+                )  # fmt: skip
+        gradient = torch.stack([one.gradient for one in compared]).mean(dim=0)
+        moving = batch.motion * (batch.latents - clean)
+        agreement = torch.cosine_similarity(-gradient.flatten(), moving.flatten(), dim=0)
+        distance = float(np.mean([one.distance for one in compared]))
+        return gradient, {"distance": distance, "towards_truth": agreement.item()}
+
+    def _exits(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """int64 [count]: steps at which windows leave."""
+        weights = self.options.exit_weights
+        shares = None if weights is None else np.asarray(weights) / np.sum(weights)
+        return rng.choice(self.rolling.steps, count, p=shares)
 
     def _regress(self, batch: WindowBatch, rng: np.random.Generator, noise: Noise) -> float:
         """Gradient of plain flow matching on the batch's data; see `regression_weight`."""
@@ -212,32 +273,13 @@ class Distillation:
         eps = noise(batch.latents.shape)
         with self.workers.mixed_precision():
             velocity = self.generator(batch, noised(batch.latents, eps, sigma), sigma)
-        weight = self._weight(batch, sigma, self.generator)
+        weight = cell_weight(batch, self.options.mouth_weight, self.options.motion_weight)
+        weight = weight * level_weight(sigma, self.config.prediction)
         loss, _, _ = flow_matching_loss(
             velocity.float(), eps - batch.latents, batch.mouth, weight, self.workers
         )
         (self.options.regression_weight * loss).backward()
         return loss.item()
-
-    def _weight(self, batch: WindowBatch, sigma: Tensor, model: TalkingModel) -> Tensor:
-        """Loss weights of flow matching: of cells, and of noise levels."""
-        options = self.options
-        weight = cell_weight(batch, options.mouth_weight, options.motion_weight)
-        return weight * level_weight(sigma, model.dit.config.prediction)
-
-    def _roll(
-        self, batch: WindowBatch, rng: np.random.Generator, noise: Noise, *,
-        graph: bool = False,
-    ) -> Rollout:  # fmt: skip
-        """The generator's windows, left at a random step that all blocks share; of the batch's
-        blocks those that are judged, its last."""
-        exit_step = int(rng.integers(self.rolling.steps))
-        conditions = _conditions(self.generator, batch)
-        rollout = roll_out(
-            self.generator.dit, conditions, tuple(batch.latents.shape), self.rolling, exit_step,
-            noise, graph=graph, lead=self.options.lead_blocks,
-        )  # fmt: skip
-        return rollout.last(self.options.blocks)
 
 
 def _conditions(model: TalkingModel, batch: WindowBatch) -> Conditions:
@@ -268,23 +310,28 @@ def train_distill(
     if options.compile and work.workers.count == 1:
         work.compile()
     data, length = EncodedClips(clips, "train"), options.lead_blocks + options.blocks
-    rollouts = options.fake_rollouts or options.fake_updates
+    rollouts = options.fake_rollouts or options.fake_updates if options.matching_weight else 1
     for step in run:
         rng = np.random.default_rng((options.seed, step))
         noise = Noise(options.seed * 1_000_003 + step, work.workers)
         scale = learning_rate_scale(step, run.fraction, options.warmup)
-        made: list[Made] = []
-        for update in range(options.fake_updates):
-            if update < rollouts:
-                batch = work.workers.share(data.batch(rng, options.batch, length))
-                made.append(work.make(batch, rng, noise))
+        made = []
+        for _ in range(rollouts):
+            batch = work.workers.share(data.batch(rng, options.batch, length))
+            made.append(work.make(batch, rng, noise))
+        figures = {}
+        for update in range(options.fake_updates if options.matching_weight else 0):
             figures = work.update_fake(made[update % rollouts], rng, noise, scale)
-        batch = work.workers.share(data.batch(rng, options.batch, length))
-        figures |= work.update_generator(batch, rng, noise, scale)
-        work.average.update(step)
+        if step >= options.fake_first:
+            # the generator is still the one that has made them
+            figures |= work.update_generator(made[-1], rng, noise, scale)
+            work.average.update(step)
         run.log(figures)
         if options.sample_every and (step + 1) % options.sample_every == 0:
             export_model(work.generator, work.average, work.config, folder / "export", work.workers)
+            if options.keep_exports:
+                kept = folder / "exports" / f"{step + 1:06d}"
+                export_model(work.generator, work.average, work.config, kept, work.workers)
             if not run.first:
                 continue
             picture = folder / "samples" / f"{step + 1:06d}.png"

@@ -19,6 +19,10 @@ from avatar_nodes.training.guidance import (
     whole_velocity,
 )
 
+_LEAST_DISTANCE = 0.05
+"""Windows nearer to the estimate than that (in latents of deviation 1) are not scaled further up:
+what is left there is rounding."""
+
 
 @dataclass(frozen=True)
 class ScoreNoise:
@@ -52,8 +56,21 @@ def matching_gradient(clean: Tensor, real: Tensor, fake: Tensor, normalise: bool
     difference = fake - real
     if normalise:
         scale = (clean - real).abs().mean(dim=(1, 2, 3, 4, 5), keepdim=True)
-        difference = difference / scale.clamp_min(1e-4)
+        difference = difference / scale.clamp_min(_LEAST_DISTANCE)
     return difference / difference.numel()
+
+
+def truth_gradient(clean: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor, float]:
+    """Where windows come nearer to what they should show: weighted difference, per element of the
+    mean and divided by each window's mean distance; and that distance.
+
+    clean, truth [B, N, C, 3, h, w]; weight [B, N, 1, 3, h, w].
+    """
+    difference = clean - truth
+    distance = difference.abs().mean(dim=(1, 2, 3, 4, 5), keepdim=True)
+    gradient = weight * difference / distance.clamp_min(_LEAST_DISTANCE)
+    share = weight.mean() * difference.numel()
+    return gradient / share, distance.mean().item()
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 Every denoising step has its own cache of past blocks, at its own noise level. A random step of the
 schedule is the exit: its clean estimate is the block's result, and gradients go through it alone.
+It is computed once more for them, so that no graph is alive while windows are rolled out.
 """
 
 from __future__ import annotations
@@ -44,23 +45,29 @@ class SelfForcing:
 
 
 class Rollout(NamedTuple):
-    """A window of N blocks, and all that is needed to compute its exit step again."""
+    """A window of N blocks, and all that is needed to compute its exit step again; no graph."""
 
-    clean: Tensor
-    """[B, N, C, 3, h, w]: the clean estimates of the exit step."""
+    estimates: Tensor
+    """[T, B, N, C, 3, h, w]: the clean estimates of every step."""
+    exit_step: int
     sigma: float
     """Noise level of the exit step."""
     inputs: list[Tensor]
-    """What entered the exit step, [B, C, 3, h, w] for each block; no graph."""
+    """What entered the exit step, [B, C, 3, h, w] for each block."""
     past: list[tuple[BlockKV, ...]]
-    """The history that each block saw there; no graph."""
+    """The history that each block saw there."""
     sinks: list[Tensor]
-    """The sink latent of each block, [B, C, 1, h, w]; no graph."""
+    """The sink latent of each block, [B, C, 1, h, w]."""
+
+    @property
+    def clean(self) -> Tensor:
+        """[B, N, C, 3, h, w]: the clean estimates of the exit step."""
+        return self.estimates[self.exit_step]
 
     def last(self, blocks: int) -> Rollout:
         """The last `blocks` blocks; their conditions are the last of the window's, too."""
         return self._replace(
-            clean=self.clean[:, -blocks:],
+            estimates=self.estimates[:, :, -blocks:],
             inputs=self.inputs[-blocks:],
             past=self.past[-blocks:],
             sinks=self.sinks[-blocks:],
@@ -68,7 +75,7 @@ class Rollout(NamedTuple):
 
 
 class _View:
-    """A window's conditions, encoded once by the generator. Made with or without a graph."""
+    """A window's conditions, encoded once by the generator, with or without a graph."""
 
     def __init__(self, dit: WanS2V, conditions: Conditions) -> None:
         self._dit = dit
@@ -94,96 +101,84 @@ class _View:
         return self._sinks[id(latent)][1]
 
 
+@torch.no_grad()
 def roll_out(
     dit: WanS2V, conditions: Conditions, shape: tuple[int, ...], options: SelfForcing,
-    exit_step: int, noise: Noise, *, graph: bool = False, lead: int = 0,
+    exit_step: int, noise: Noise,
 ) -> Rollout:  # fmt: skip
-    """Generate windows of `shape` [B, N, C, 3, h, w] up to `exit_step` (0 is the noisiest).
+    """Generate windows of `shape` [B, N, C, 3, h, w] with all steps; `exit_step` (0 is the
+    noisiest) is the one that can be computed again with its graph.
 
-    graph: the clean estimates carry the exit step's graph (Algorithm 1), histories never do, nor
-    the first `lead` blocks.
+    What comes after a step changes nothing of what it saw, so one rollout has the estimates of
+    every exit.
     """
     if not 0 <= exit_step < options.steps:
         raise ValueError(f"exit_step must be 0..{options.steps - 1}, got {exit_step}")
-    with torch.no_grad():
-        blind = _View(dit, conditions)
-    seeing = _View(dit, conditions) if graph else blind
+    view = _View(dit, conditions)
     caches: list[list[BlockKV]] = [[] for _ in range(options.steps)]
     sink = conditions.sink
-    clean: list[Tensor] = []
+    estimates: list[Tensor] = []
     inputs: list[Tensor] = []
     pasts: list[tuple[BlockKV, ...]] = []
     sinks: list[Tensor] = []
     for block in range(shape[1]):
         x = noise((shape[0], *shape[2:]))
-        for step in range(exit_step + 1):
-            past = _recent(caches[step], dit.config.past_blocks)
-            sigma, leaving = options.sigmas[step], step == exit_step
-            learns = graph and leaving and block >= lead
-            with torch.set_grad_enabled(learns):
-                view = seeing if learns else blind
-                velocity, kv = view.step(block, x, sigma, sink, past)
-                estimate = x - sigma * velocity
-            if options.history_corrupt:
-                caches[step].append(_corrupted(kv, options.history_noise, noise))
-            if leaving:
+        of_block = []
+        for step, sigma in enumerate(options.sigmas[:-1]):
+            past = tuple(caches[step])
+            if step == exit_step:
                 inputs.append(x)
                 pasts.append(past)
                 sinks.append(sink)
-                clean.append(estimate)
-            else:
+            velocity, kv = view.step(block, x, sigma, sink, past)
+            estimate = x - sigma * velocity
+            of_block.append(estimate)
+            if options.history_corrupt:
+                caches[step].append(_corrupted(kv, options.history_noise, noise))
+            if step + 1 < options.steps:
                 x = _next(x, velocity, estimate, step, options, noise)
-        with torch.no_grad():
-            done = clean[-1].detach()
-            if not options.history_corrupt:
-                past = _recent(caches[0], dit.config.past_blocks)
-                _, kv = blind.step(block, done, 0.0, sink, past)
-                for cache in caches:
-                    cache.append(kv)
-            if block == 0 and options.adaptive_sink and shape[1] > 1:
-                end = _finished(blind, x, clean[0].detach(), sink, exit_step, options, noise)
-                sink = end[:, :, :1].contiguous()
-    return Rollout(torch.stack(clean, dim=1), options.sigmas[exit_step], inputs, pasts, sinks)
+        if not options.history_corrupt:
+            _, kv = view.step(block, estimate, 0.0, sink, tuple(caches[0]))
+            for cache in caches:
+                cache.append(kv)
+        for cache in caches:
+            del cache[: max(0, len(cache) - dit.config.past_blocks)]
+        if block == 0 and options.adaptive_sink and shape[1] > 1:
+            sink = estimate[:, :, :1].contiguous()
+        estimates.append(torch.stack(of_block))
+    made = torch.stack(estimates, dim=2)
+    return Rollout(made, exit_step, options.sigmas[exit_step], inputs, pasts, sinks)
+
+
+def backward(dit: WanS2V, conditions: Conditions, rollout: Rollout, gradient: Tensor) -> None:
+    """Algorithm 1: the exit step of all blocks once more, with its graph, and backward through all.
+
+    gradient: of the loss with respect to `rollout.clean`.
+    """
+    view = _View(dit, conditions)
+    blocks = [exit_estimate(view, rollout, block) for block in range(gradient.shape[1])]
+    torch.stack(blocks, dim=1).backward(gradient)
 
 
 def backward_by_block(
     dit: WanS2V, conditions: Conditions, rollout: Rollout, gradient: Tensor
 ) -> None:
-    """Algorithm 2: each block's exit step once more, now with its graph, and backward at once.
+    """Algorithm 2: each block's exit step once more, with its graph, and backward at once.
 
     gradient: of the loss with respect to `rollout.clean`. The parameters' gradients are those of a
     backward pass through all blocks together, while one block's graph is alive at a time. Uses the
     rollout up: a block's history is freed when it is done.
     """
     for block in reversed(range(gradient.shape[1])):
-        estimate = exit_estimate(dit, conditions, rollout, block)
-        estimate.backward(gradient[:, block])
+        exit_estimate(_View(dit, conditions), rollout, block).backward(gradient[:, block])
         rollout.past.pop()
 
 
-def exit_estimate(dit: WanS2V, conditions: Conditions, rollout: Rollout, block: int) -> Tensor:
+def exit_estimate(view: _View, rollout: Rollout, block: int) -> Tensor:
     """The clean estimate [B, C, 3, h, w] of one block of a rollout, with its graph."""
-    x = rollout.inputs[block]
-    view = _View(dit, conditions)
-    velocity, _ = view.step(block, x, rollout.sigma, rollout.sinks[block], rollout.past[block])
+    x, past, sink = rollout.inputs[block], rollout.past[block], rollout.sinks[block]
+    velocity, _ = view.step(block, x, rollout.sigma, sink, past)
     return x - rollout.sigma * velocity
-
-
-def _finished(
-    view: _View, x: Tensor, estimate: Tensor, sink: Tensor, exit_step: int, options: SelfForcing,
-    noise: Noise,
-) -> Tensor:  # fmt: skip
-    """The first block after the steps that follow its exit: what a stream's own sink is cut from.
-
-    A first step's estimate is a blurred mean; the stream never shows such a sink to later blocks.
-    """
-    for step in range(exit_step, options.steps - 1):
-        velocity = (x - estimate) / options.sigmas[step]
-        x = _next(x, velocity, estimate, step, options, noise)
-        sigma = options.sigmas[step + 1]
-        velocity, _ = view.step(0, x, sigma, sink, ())
-        estimate = x - sigma * velocity
-    return estimate
 
 
 def _next(
@@ -194,10 +189,6 @@ def _next(
     if options.transition == "euler":
         return x + (following - options.sigmas[step]) * velocity
     return (1.0 - following) * estimate + following * noise(x.shape)
-
-
-def _recent(cache: list[BlockKV], count: int) -> tuple[BlockKV, ...]:
-    return tuple(cache[max(0, len(cache) - count) :])
 
 
 def _corrupted(kv: BlockKV, amount: float, noise: Noise) -> BlockKV:
