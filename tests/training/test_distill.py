@@ -129,18 +129,18 @@ def test_the_fake_score_may_learn_the_same_windows_again(
 
 
 def test_windows_leave_at_the_exits_that_are_wanted(run: Path) -> None:
-    work = _distillation(run, replace(OPTIONS, exit_weights=(0.0, 1.0, 0.0, 3.0)))
+    work = _distillation(run, replace(OPTIONS, exit_weights=(0.0, 1.0, 3.0)))
     exits = work._exits(np.random.default_rng(0), 4000)
-    assert np.bincount(exits, minlength=4) / 4000 == pytest.approx([0, 0.25, 0, 0.75], abs=0.03)
-    with pytest.raises(ValueError, match="exit_weights: expected 4, one a step, got 3"):
-        _distillation(run, replace(OPTIONS, exit_weights=(1.0, 1.0, 1.0)))
+    assert np.bincount(exits, minlength=3) / 4000 == pytest.approx([0, 0.25, 0.75], abs=0.03)
+    with pytest.raises(ValueError, match="exit_weights: expected 3, one a step, got 4"):
+        _distillation(run, replace(OPTIONS, exit_weights=(1.0, 1.0, 1.0, 1.0)))
     with pytest.raises(ValueError, match="not all 0"):
         replace(OPTIONS, exit_weights=(0.0, 0.0, 0.0, 0.0))
 
 
 def test_the_generator_waits_for_the_fake_score(run: Path, tmp_path: Path) -> None:
     begun = load_file(run / "causal" / "export" / WEIGHTS)
-    waiting = _train(run, tmp_path, replace(OPTIONS, steps=2, fake_first=2))
+    waiting = _train(run, tmp_path, replace(OPTIONS, steps=5, fake_first=5))  # five are a line
     after = load_file(waiting / WEIGHTS)
     assert all(torch.equal(after[name], begun[name].bfloat16()) for name in begun)
     lines = (tmp_path / "log.jsonl").read_text()
@@ -153,14 +153,14 @@ def test_rollouts_learn_from_the_truth_alone(
     """Without a weight of the scores none is asked or trained, and windows come nearer to clips."""
     options = replace(
         OPTIONS, steps=40, matching_weight=0.0, truth_weight=1.0, learning_rate=3e-3, warmup=1,
-        exit_weights=(0.0, 0.0, 0.0, 1.0),
+        exit_weights=(0.0, 0.0, 1.0),
     )  # fmt: skip
     monkeypatch.setattr(Distillation, "_match", None)
     monkeypatch.setattr(Distillation, "update_fake", None)
     _train(run, tmp_path, options)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     distances = [line["from_truth"] for line in log if "from_truth" in line]
-    assert distances[-1] < 0.8 * distances[0]
+    assert np.mean(distances[-4:]) < 0.9 * distances[0]
 
 
 @pytest.mark.parametrize("lead", [0, 2])

@@ -203,9 +203,7 @@ def test_bfloat16_keeps_the_graph_of_every_weight(model: WanS2V, conditions: Con
     assert "blocks.0.self_attn.q.weight" not in silent
 
 
-def test_one_rollout_has_the_estimates_of_every_exit(
-    model: WanS2V, conditions: Conditions
-) -> None:
+def test_one_rollout_has_the_estimates_of_every_exit(model: WanS2V, conditions: Conditions) -> None:
     made = [roll_out(model, conditions, SHAPE, EULER, exit, _noise()) for exit in range(3)]
     for exit_step, rollout in enumerate(made):
         assert torch.equal(rollout.estimates, made[0].estimates)

@@ -120,6 +120,11 @@ class DistillTraining:
         if weights is not None and (min(weights) < 0.0 or not sum(weights) > 0.0):
             raise ValueError(f"exit_weights must be 0 or more, and not all 0, got {weights}")
 
+    @property
+    def updates_of_fake(self) -> int:
+        """`fake_updates`; none where the scores do not count."""
+        return self.fake_updates if self.matching_weight else 0
+
 
 class Made(NamedTuple):
     """Windows that the generator has made."""
@@ -310,19 +315,23 @@ def train_distill(
     if options.compile and work.workers.count == 1:
         work.compile()
     data, length = EncodedClips(clips, "train"), options.lead_blocks + options.blocks
-    rollouts = options.fake_rollouts or options.fake_updates if options.matching_weight else 1
     for step in run:
         rng = np.random.default_rng((options.seed, step))
         noise = Noise(options.seed * 1_000_003 + step, work.workers)
         scale = learning_rate_scale(step, run.fraction, options.warmup)
-        made = []
-        for _ in range(rollouts):
-            batch = work.workers.share(data.batch(rng, options.batch, length))
-            made.append(work.make(batch, rng, noise))
-        figures = {}
-        for update in range(options.fake_updates if options.matching_weight else 0):
-            figures = work.update_fake(made[update % rollouts], rng, noise, scale)
+        made: list[Made] = []
+        figures: dict[str, float] = {}
+        for update in range(options.updates_of_fake):
+            if options.fake_rollouts is None:
+                made.clear()  # its history is large
+            if update < (options.fake_rollouts or options.updates_of_fake):
+                batch = data.batch(rng, options.batch, length)
+                made.append(work.make(work.workers.share(batch), rng, noise))
+            figures = work.update_fake(made[update % len(made)], rng, noise, scale)
         if step >= options.fake_first:
+            if not made:
+                batch = data.batch(rng, options.batch, length)
+                made.append(work.make(work.workers.share(batch), rng, noise))
             # the generator is still the one that has made them
             figures |= work.update_generator(made[-1], rng, noise, scale)
             work.average.update(step)
