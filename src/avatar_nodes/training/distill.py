@@ -100,6 +100,8 @@ class DistillTraining:
     fake_mouth_weight: float = 1.0
     """Cell weight of the fake score's loss, as the teacher's was. No weight of what moves: by it a
     score learns more motion than there is, and the difference of two such scores means nothing."""
+    reword_share: float = 0.0
+    """Share of windows whose prompts are said in other words than the clip's (`FlowOptions`)."""
     average_decay: float = 0.99
     lora: LowRank | None = None
     """Train low-rank adapters of both moving models instead of all their weights."""
@@ -224,7 +226,8 @@ class Distillation:
         """One update of the generator along the difference of the scores (Algorithm 1 or 2). Uses
         the rollout up."""
         batch, rollout = made
-        gradient, figures = torch.zeros_like(rollout.clean), {}
+        gradient = torch.zeros_like(rollout.clean)
+        figures: dict[str, float] = {}
         if self.options.matching_weight:
             matching, figures = self._match(made, rng, noise)
             gradient += self.options.matching_weight * matching
@@ -314,7 +317,8 @@ def train_distill(
     )
     if options.compile and work.workers.count == 1:
         work.compile()
-    data, length = EncodedClips(clips, "train"), options.lead_blocks + options.blocks
+    data = EncodedClips(clips, "train", reword_share=options.reword_share)
+    length = options.lead_blocks + options.blocks
     for step in run:
         rng = np.random.default_rng((options.seed, step))
         noise = Noise(options.seed * 1_000_003 + step, work.workers)

@@ -18,6 +18,7 @@ from torch import Tensor
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
 from avatar_nodes.streaming.audio_features import CONTEXT_COLUMNS, MelFeatures
 from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+from avatar_nodes.training.rewording import say_otherwise
 from avatar_nodes.training.shards import ShardClip, ShardClips
 from avatar_nodes.training.world.prompts import named_thing
 
@@ -156,12 +157,17 @@ class WindowBatch:
 
 
 class EncodedClips:
-    """Random windows of the encoded clips in a folder, all held in memory."""
+    """Random windows of the encoded clips in a folder, all held in memory.
 
-    def __init__(self, folder: Path, split: str) -> None:
+    reword_share: of the windows, those whose prompts are said in other words (`rewording`).
+    Raises FileNotFoundError: there are none.
+    """
+
+    def __init__(self, folder: Path, split: str, *, reword_share: float = 0.0) -> None:
         paths = sorted(folder.glob(f"{split}_*[0-9].npz"))
         if not paths:
             raise FileNotFoundError(f"{folder}: no encoded {split} clips (run `avatar train data`)")
+        self._reword_share = reword_share
         self.keys = [path.stem for path in paths]
         self.clips = [dict(np.load(path)) for path in paths]
         self.prompts = [json.loads(str(clip["prompts"])) for clip in self.clips]
@@ -205,7 +211,7 @@ class EncodedClips:
         indices, sink_prompts = [], []
         prompts: dict[str, int] = {}
         for which, first in chosen:
-            clip, lines = self.clips[which], self.prompts[which]
+            clip, lines = self.clips[which], self._lines(which, rng)
             sink, past = clip["reference"], first * LATENTS_PER_BLOCK
             if rng.random() >= reference_share and past:
                 frame = int(rng.integers(past))
@@ -232,6 +238,14 @@ class EncodedClips:
             prompts=list(prompts),
             prompt_index=torch.tensor(indices),
         )
+
+    def _lines(self, which: int, rng: np.random.Generator) -> list[str]:
+        """A clip's prompts, or the same in other words."""
+        lines = self.prompts[which]
+        if not self._reword_share or rng.random() >= self._reword_share:
+            return lines
+        said = {line: say_otherwise(rng, line) for line in dict.fromkeys(lines)}
+        return [said[line] for line in lines]
 
     def audio(self, which: int, first: int, blocks: int, gain: float = 0.0) -> np.ndarray:
         """Columns float32 [blocks, 1, D, 17] of a clip; `gain` in units of the columns (30 dB)."""

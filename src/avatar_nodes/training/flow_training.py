@@ -46,6 +46,9 @@ class FlowOptions:
     """Loss weight of the latent cells that the mouth touches: lips are few tokens, and late."""
     motion_weight: float = 3.0
     """Loss weight of cells that differ from the reference picture: arms are few tokens, too."""
+    reword_share: float = 0.0
+    """Share of windows whose prompts are said in other words than the clip's, anew each time. For
+    clips of the tiny world."""
     average_decay: float = 0.9985
     compile: bool = True
     """torch.compile the layers: a minute of waiting, then about 40 % less time a step."""
@@ -89,7 +92,7 @@ def train_flow(
     )
     if options.compile and workers.count == 1:
         model.dit.compile_training()
-    data = EncodedClips(clips, "train")
+    data = EncodedClips(clips, "train", reword_share=options.reword_share)
     for step in run:
         rng = np.random.default_rng((options.seed, step))
         batch, sigma = stage.draw(data, rng)
