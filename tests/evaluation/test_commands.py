@@ -88,7 +88,8 @@ def test_keyframes(profile: Path) -> None:
         profile, "keyframes", "--people", "1", "--minutes", "0.5", "--spoilt", "1"
     )
     # every picture is a fault, and three key frames (the checkpoint's) are few: all are replaced
-    assert figures["without gate"]["spoilt"] == figures["by lot"]["spoilt"] + 1.0 == 1.0
+    assert figures["without gate"]["spoilt"] == 1.0
+    assert figures["without gate"]["recall"] in (0.0, None)
     assert figures["the paper's rule alone"]["replaced_a_minute_first"] > 0.0
     assert "| without decay |" in table and "| spoilt_share | 1.000 |" in table
 
