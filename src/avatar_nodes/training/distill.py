@@ -263,7 +263,7 @@ class Distillation:
                 )  # fmt: skip
         gradient = torch.stack([one.gradient for one in compared]).mean(dim=0)
         moving = batch.motion * (batch.latents - clean)
-        agreement = torch.cosine_similarity(-gradient.flatten(), moving.flatten(), dim=0)
+        agreement = torch.cosine_similarity(-gradient.flatten(1), moving.flatten(1), dim=1).mean()
         distance = float(np.mean([one.distance for one in compared]))
         return gradient, {"distance": distance, "towards_truth": agreement.item()}
 
