@@ -52,16 +52,17 @@ def test_every_decision_is_that_of_all_pairs_compared_anew() -> None:
                 tries.append(_mean_similarity(np.vstack([kept, candidate])))
             slot = int(np.argmin(tries))
             kept_items = bank.items[:slot] + bank.items[slot + 1 :]
-            better = tries[slot] < _mean_similarity(bank.features)
+            better = tries[slot] < _mean_similarity(np.stack(bank.features))
             assert after.items == ((*kept_items, number) if better else bank.items)
         bank = after
     assert bank.replaced > 10
-    assert bank.similarity == pytest.approx(_mean_similarity(bank.features), abs=1e-12)
+    assert bank.similarity == pytest.approx(_mean_similarity(np.stack(bank.features)), abs=1e-12)
 
 
 def test_running_totals_do_not_drift() -> None:
     bank = _offered(KeyFrameRules(capacity=10, policy="random"), _features(2, 5000))[-1]
-    cosines = bank.features @ bank.features.T
+    features = np.stack(bank.features)
+    cosines = features @ features.T
     assert bank.replaced > 30
     assert np.allclose(bank.to_others, cosines.sum(axis=1) - 1.0, atol=1e-9)
 
@@ -77,7 +78,7 @@ def test_items_and_features_stay_together_oldest_first() -> None:
 def test_a_bank_is_a_value() -> None:
     banks = _offered(KeyFrameRules(capacity=3), _features(4, 30))
     before = banks[9]
-    kept = (before.items, before.features.copy(), before.to_others.copy())
+    kept = (before.items, np.stack(before.features), before.to_others.copy())
     before.offer(99, _features(5, 1)[0], before.features[0])
     assert before.items == kept[0]
     assert np.array_equal(before.features, kept[1]) and np.array_equal(before.to_others, kept[2])
@@ -182,3 +183,12 @@ def test_tiny_banks(policy: str, capacity: int) -> None:
 def test_impossible_rules(values: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         KeyFrameRules(**values)  # type: ignore[arg-type]
+
+
+def test_banks_share_what_they_both_hold() -> None:
+    """A memory node keeps over a hundred of them."""
+    features = _features(7, 60)
+    banks = _offered(KeyFrameRules(capacity=4, policy="random"), features)
+    assert banks[-1].replaced > 3
+    for bank in banks[1:]:
+        assert all(held is features[n] for n, held in zip(bank.items, bank.features, strict=True))

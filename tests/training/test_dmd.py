@@ -89,9 +89,9 @@ def test_levels_of_the_scores_keep_away_from_both_ends() -> None:
 
 def test_the_gradient_towards_the_truth_by_hand() -> None:
     clean = torch.tensor([[2.0, 4.0], [0.0, 0.01]]).view(2, 1, 1, 1, 1, 2)
-    weight = torch.tensor([[1.0, 3.0], [1.0, 3.0]]).view(2, 1, 1, 1, 1, 2)
+    weight = torch.tensor([[1.0, 3.0], [1.0, 7.0]]).view(2, 1, 1, 1, 1, 2)
     gradient, distance = truth_gradient(clean, torch.zeros_like(clean), weight)
-    # mean weight 2, four elements; mean distances 3 and 0.005, of which the latter counts as 0.05
-    wanted = torch.tensor([[2 / 3, 3 * 4 / 3], [0.0, 3 * 0.01 / 0.05]]) / 8
+    # mean weights 2 and 4; mean distances 3 and 0.005, of which the latter counts as 0.05
+    wanted = torch.tensor([[2 / 3 / 2, 3 * 4 / 3 / 2], [0.0, 7 * 0.01 / 0.05 / 4]]) / 4
     torch.testing.assert_close(gradient.view(2, 2), wanted)
     assert distance == pytest.approx((3.0 + 0.005) / 2)

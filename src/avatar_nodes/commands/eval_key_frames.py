@@ -66,8 +66,9 @@ def command(shared: EvalOptions, people: int, minutes: float, spoilt: float) -> 
         section = under_test.profile.memory.model_dump()
         trained = read_config(under_test.checkpoint).memory or MemoryConfig()
         settings = {n: MemorySettings.of({**section, **values}) for n, values in _ROWS.items()}
-        long = trained.long if section["long"] < 0 else section["long"]
-        short = trained.short if section["short"] < 0 else section["short"]
+        wanted = settings["key frames"]
+        long = trained.long if wanted.long is None else wanted.long
+        short = trained.short if wanted.short is None else wanted.short
         vae = channels_last(load_vae(under_test.checkpoint / "vae").to(torch.bfloat16))
         figures = evaluate_key_frames(
             {name: setting.rules(long) for name, setting in settings.items()},

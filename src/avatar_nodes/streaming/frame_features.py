@@ -36,7 +36,7 @@ class PooledLatents:
     """The latents themselves, of larger pictures averaged over `cells` x `cells` parts. Costs
     nothing, needs no further weights, sees shapes and colours where they are.
 
-    Fewer cells see a thing held in a hand no more (docs/memory.md).
+    With fewer cells a thing held in a hand is hardly seen (docs/memory.md).
     """
 
     needs_frames = False

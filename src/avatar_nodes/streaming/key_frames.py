@@ -60,8 +60,8 @@ class KeyFrames(Generic[Item]):
 
     rules: KeyFrameRules
     items: tuple[Item, ...] = ()
-    features: np.ndarray = field(default_factory=_empty)
-    """float64 [frames, D], unit vectors."""
+    features: tuple[np.ndarray, ...] = ()
+    """Of each item float64 [D], length 1; shared by the banks before and after an offer."""
     to_others: np.ndarray = field(default_factory=_empty)
     """float64 [frames]: for each the sum of its cosines with the others, kept up to date."""
     threshold: float = 1.0
@@ -124,20 +124,19 @@ class KeyFrames(Generic[Item]):
         if slot is not None:
             to_others = np.delete(to_others - self._cosines(features[slot]), slot)
             cosines = np.delete(cosines, slot)
-            features = np.delete(features, slot, axis=0)
+            features = features[:slot] + features[slot + 1 :]
             items = items[:slot] + items[slot + 1 :]
-        added = feature[None]
         after = replace(
             self,
             items=(*items, item),
-            features=np.concatenate([features, added]) if len(items) else added,
+            features=(*features, feature),
             to_others=np.append(to_others, cosines.sum()),
             replaced=self.replaced + (slot is not None),
         )
         return replace(after, threshold=after.similarity)
 
     def _cosines(self, feature: np.ndarray) -> np.ndarray:
-        return self.features @ feature if len(self) else _empty()
+        return np.array([float(held @ feature) for held in self.features])
 
     def _mean(self, total: float) -> float:
         count = len(self)

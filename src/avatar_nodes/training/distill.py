@@ -84,7 +84,7 @@ class DistillTraining:
     adaptive_sink: bool = True
     transition: Transition = "fresh"
     block_by_block: bool = False
-    """Algorithm 2: less memory, one more evaluation of every block's exit step."""
+    """Algorithm 2: one block's graph is alive at a time. Less memory, the same gradient."""
     matching_weight: float = 1.0
     """Weight of the difference of the scores; 0: no scores are needed, and none are trained."""
     truth_weight: float = 0.0

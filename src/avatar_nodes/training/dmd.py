@@ -69,8 +69,8 @@ def truth_gradient(clean: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor
     difference = clean - truth
     distance = difference.abs().mean(dim=(1, 2, 3, 4, 5), keepdim=True)
     gradient = weight * difference / distance.clamp_min(_LEAST_DISTANCE)
-    share = weight.mean() * difference.numel()
-    return gradient / share, distance.mean().item()
+    gradient = gradient / weight.mean(dim=(1, 2, 3, 4, 5), keepdim=True)
+    return gradient / difference.numel(), distance.mean().item()
 
 
 @torch.no_grad()
