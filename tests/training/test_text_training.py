@@ -22,7 +22,7 @@ from avatar_nodes.training.text import (
 from avatar_nodes.training.world.motion import ACTIONS, SHOW
 from avatar_nodes.training.world.objects import Thing
 from avatar_nodes.training.world.phrases import compose_prompt
-from avatar_nodes.training.world.prompts import MAX_BYTES, prompts
+from avatar_nodes.training.world.prompts import MAX_BYTES, named_thing, prompts
 
 
 def test_composed_prompts_are_many_short_and_of_no_held_out_wording() -> None:
@@ -45,8 +45,11 @@ def test_a_prompt_keeps_its_meaning_beside_it() -> None:
     rng = np.random.default_rng(2)
     drawn = [draw_prompt(rng) for _ in range(300)]
     assert {said["action"] for _, said in drawn} == set(MEANINGS["action"])
+    assert 10 < sum(said["kind"] == "it" for _, said in drawn) < 40  # a fifth of a quarter
     for text, said in drawn:
-        if said["action"] == SHOW:
+        if said["kind"] == "it":
+            assert " it" in text and named_thing(text) is None
+        elif said["action"] == SHOW:
             assert f"{said['colour']} {said['kind']}" in text
         else:
             assert said["kind"] == said["colour"] == said["place"] == "none"

@@ -21,15 +21,15 @@ from avatar_nodes.training.run import TrainingRun
 from avatar_nodes.training.world.motion import ACTIONS, SHOW
 from avatar_nodes.training.world.objects import COLOURS, KINDS, PLACES, Thing
 from avatar_nodes.training.world.phrases import compose_prompt
-from avatar_nodes.training.world.prompts import MAX_BYTES, sample_prompt
+from avatar_nodes.training.world.prompts import MAX_BYTES, sample_prompt, without_name
 
 MEANINGS: dict[str, tuple[str, ...]] = {
     "action": (*ACTIONS, SHOW),
-    "kind": ("none", *KINDS),
-    "colour": ("none", *COLOURS),
+    "kind": ("none", "it", *KINDS),
+    "colour": ("none", "it", *COLOURS),
     "place": ("none", *PLACES),
 }
-"""What a prompt says, and the values it can have."""
+"""What a prompt says, and the values it can have; "it": a thing that only memory knows."""
 
 _BEFORE = ("now", "please", "here", "it", "she", "he", "then", "talks and", "speaks and", "gives")
 _AFTER = (
@@ -39,6 +39,8 @@ _AFTER = (
 """Words that say nothing of the action."""
 
 _COMPOSED_SHARE = 0.6
+_UNNAMED_SHARE = 0.2
+"""Of the prompts to show something, those that call it "it"."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,14 @@ def draw_prompt(rng: np.random.Generator, *, held_out: bool = False) -> tuple[st
     names = (*ACTIONS, SHOW, SHOW, SHOW)
     action = names[int(rng.integers(len(names)))]
     thing = Thing.sample(rng) if action == SHOW else None
+    said = meaning_of(action, thing)
     if not held_out and rng.random() < _COMPOSED_SHARE:
-        return compose_prompt(rng, action, thing), meaning_of(action, thing)
-    return sample_prompt(rng, action, held_out=held_out, thing=thing), meaning_of(action, thing)
+        text = compose_prompt(rng, action, thing)
+    else:
+        text = sample_prompt(rng, action, held_out=held_out, thing=thing)
+    if thing is not None and rng.random() < _UNNAMED_SHARE:
+        return without_name(text), said | {"kind": "it", "colour": "it"}
+    return text, said
 
 
 def reworded(rng: np.random.Generator, text: str, loss: float) -> str:
