@@ -24,15 +24,23 @@ from avatar_nodes.training.world.objects import Thing
 from avatar_nodes.training.world.phrases import compose_prompt
 from avatar_nodes.training.world.prompts import MAX_BYTES, named_thing, prompts
 
+SHOWN = [Thing("ball", "red", "hand"), Thing("cup", "orange", "stand")]
+ASKED: list[tuple[str, Thing | None]] = [(name, None) for name in ACTIONS]
+ASKED += [(SHOW, thing) for thing in SHOWN]
 
-def test_composed_prompts_are_many_short_and_of_no_held_out_wording() -> None:
+
+@pytest.mark.parametrize(("action", "thing"), ASKED)
+def test_training_reads_no_held_out_wording(action: str, thing: Thing | None) -> None:
+    """Neither what is composed, nor what an aside or a word left out makes of it."""
     rng = np.random.default_rng(0)
-    for action in ACTIONS:
-        made = {compose_prompt(rng, action) for _ in range(200)}
-        assert len(made) > 100
-        assert all(len(text.encode()) <= MAX_BYTES for text in made)
-        held_out = {text.split(" ", 2)[2].lower() for text in prompts(action, held_out=True)}
-        assert not any(text.lower().endswith(tuple(held_out)) for text in made)
+    sentences = prompts(action, held_out=True, thing=thing)
+    held_out = tuple(text.split(" ", 2)[2].rstrip(".") for text in sentences)
+    composed = {compose_prompt(rng, action, thing) for _ in range(3000)}
+    written = [*composed, *prompts(action, thing=thing)]
+    read = composed | {reworded(rng, text, 0.12) for text in written for _ in range(3)}
+    assert len(composed) > 200
+    assert all(len(text.encode()) <= MAX_BYTES for text in read)
+    assert not [text for text in read if text.rstrip(".").endswith(held_out)]
 
 
 def test_composed_prompts_name_the_thing() -> None:

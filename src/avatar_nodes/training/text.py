@@ -21,7 +21,12 @@ from avatar_nodes.training.run import TrainingRun
 from avatar_nodes.training.world.motion import ACTIONS, SHOW
 from avatar_nodes.training.world.objects import COLOURS, KINDS, PLACES, Thing
 from avatar_nodes.training.world.phrases import compose_prompt
-from avatar_nodes.training.world.prompts import MAX_BYTES, sample_prompt, without_name
+from avatar_nodes.training.world.prompts import (
+    MAX_BYTES,
+    sample_prompt,
+    says_held_out,
+    without_name,
+)
 
 MEANINGS: dict[str, tuple[str, ...]] = {
     "action": (*ACTIONS, SHOW),
@@ -139,7 +144,8 @@ def reworded(rng: np.random.Generator, text: str, loss: float) -> str:
         chr(97 + int(rng.integers(26))) if c.isalpha() and rng.random() < loss / 3 else c
         for c in (line.lower() if rng.random() < 0.3 else line)
     ]
-    return "".join(letters)[:MAX_BYTES]
+    otherwise = "".join(letters)[:MAX_BYTES]
+    return text if says_held_out(otherwise) else otherwise
 
 
 def held_out_prompts(count: int = 400) -> Iterator[tuple[str, dict[str, str]]]:

@@ -8,6 +8,7 @@ from avatar_nodes.training.world.prompts import (
     named_thing,
     prompts,
     sample_prompt,
+    says_held_out,
     without_name,
 )
 
@@ -84,3 +85,11 @@ def test_a_thing_that_was_seen_need_not_be_named() -> None:
             assert not any(word in unnamed for word in (*thing.name.split(), " a it", "the it"))
     assert named_thing("A person waves.") is None
     assert without_name("A person waves.") == "A person waves."
+
+
+@pytest.mark.parametrize("place", ["hand", "stand"])
+def test_a_held_out_sentence_is_told_whatever_its_thing(place: str) -> None:
+    thing = Thing("toy duck", "orange", place)
+    assert all(says_held_out(text) for text in prompts(SHOW, held_out=True, thing=thing))
+    assert says_held_out("She disagrees, shaking the head, now.")
+    assert not says_held_out("A person shows an orange toy duck.")

@@ -12,8 +12,7 @@ import numpy as np
 
 from avatar_nodes.training.world.motion import SHOW
 from avatar_nodes.training.world.objects import Thing
-from avatar_nodes.training.world.prompts import MAX_BYTES
-from avatar_nodes.training.world.wordings import HELD_OUT, SHOWING_HELD_OUT
+from avatar_nodes.training.world.prompts import MAX_BYTES, says_held_out
 
 
 class Phrase(NamedTuple):
@@ -124,16 +123,6 @@ _WHO = (
 )  # fmt: skip
 
 
-def _plain(text: str) -> str:
-    return text.lower().rstrip(".")
-
-
-_RESERVED = {
-    _plain(words) for table in (HELD_OUT, SHOWING_HELD_OUT) for row in table.values()
-    for words in row
-}  # fmt: skip
-
-
 def compose_prompt(rng: np.random.Generator, action: str, thing: Thing | None = None) -> str:
     """A sentence or fragment that asks for `action`, at most 62 bytes, in no held-out wording.
 
@@ -148,5 +137,5 @@ def compose_prompt(rng: np.random.Generator, action: str, thing: Thing | None = 
         if thing is not None:
             article = "the" if rng.random() < 0.5 else "an" if thing.name[0] in "aeiou" else "a"
             text = text.format(it=f"{article} {thing.name}")
-        if len(text) < MAX_BYTES and not any(words in _plain(text) for words in _RESERVED):
+        if len(text) < MAX_BYTES and not says_held_out(text):
             return text + "."

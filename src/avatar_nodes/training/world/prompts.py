@@ -61,3 +61,15 @@ def sample_prompt(
     """One wording at random."""
     choices = prompts(action, held_out=held_out, thing=thing)
     return choices[int(rng.integers(len(choices)))]
+
+
+_RESERVED = tuple(
+    words.format(a="it", the="it").lower()
+    for table in (HELD_OUT, SHOWING_HELD_OUT) for row in table.values() for words in row
+)  # fmt: skip
+
+
+def says_held_out(text: str) -> bool:
+    """Whether a sentence is one that training never sees, or has one in it, whatever its thing."""
+    plain = without_name(text).lower()
+    return any(words in plain for words in _RESERVED)
