@@ -115,6 +115,8 @@ def test_quality(profile: Path) -> None:
     assert figures["student_frechet_identity_features"] > 0
     assert "none: is no TorchScript module" in figures["not_measured"]["fvd"]
     assert figures["teacher_psnr"] < 20 and figures["teacher_evaluations"] == 4
+    assert figures["against_teacher"]["evaluations"] == 1.0
+    assert "| nearest neighbour |" in table
     assert "teacher_psnr" not in figures["not_measured"] and "Not measured: fvd:" in table
 
 

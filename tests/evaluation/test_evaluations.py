@@ -26,7 +26,7 @@ from avatar_nodes.evaluation.actions import (
 from avatar_nodes.evaluation.footage import Footage
 from avatar_nodes.evaluation.identity import evaluate_identity, likeness
 from avatar_nodes.evaluation.performers import NeighbourPerformer, StillPerformer, TruthPerformer
-from avatar_nodes.evaluation.quality import evaluate_quality
+from avatar_nodes.evaluation.quality import against, evaluate_quality
 from avatar_nodes.evaluation.report import markdown_rows, write_json
 from avatar_nodes.evaluation.sync import evaluate_sync, speaking_clips
 from avatar_nodes.training.clips import Clip
@@ -218,6 +218,17 @@ def test_quality_of_the_truth_is_perfect(monkeypatch: pytest.MonkeyPatch) -> Non
     assert true["psnr"] == pytest.approx(100.0) and true["ssim"] == pytest.approx(1.0)
     assert fading["psnr"] < 30 and fading["ssim"] < 0.95
     assert true["brightness"] != fading["brightness"]
+
+
+def test_against_another_system() -> None:
+    systems = {
+        "model": {"psnr": 20.0, "ssim": 0.9, "evaluations": 4, "fvd": 3.0},
+        "teacher": {"psnr": 30.0, "ssim": 0.6, "evaluations": 40, "fvd": 0.0},
+    }
+    assert against(systems, "model", "teacher") == {
+        "error": pytest.approx(10.0), "psnr": pytest.approx(2 / 3), "ssim": pytest.approx(1.5),
+        "evaluations": pytest.approx(0.1),
+    }  # fmt: skip
 
 
 class Brightness:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from avatar_nodes.evaluation.ablation import (
 from avatar_nodes.evaluation.long_run import SEGMENT_BLOCKS, LongRun, segment_starts
 from avatar_nodes.evaluation.long_speech import LongSpeech
 from avatar_nodes.evaluation.performers import StreamPerformer
+from avatar_nodes.evaluation.report import write_json
 from avatar_nodes.streaming.block import Prompt
 from avatar_nodes.training.world.mouth import INTERIOR
 
@@ -106,7 +109,8 @@ def long_run(speech: LongSpeech, stream: EchoStream) -> tuple[LongRun, PaintingD
 
 def test_segments_are_where_the_papers_look() -> None:
     assert segment_starts(10_000) == [0, 208, 2083, 20833]
-    assert segment_starts(999) == [0, 208]
+    assert segment_starts(999) == [0, 208, 2060]  # its last ten seconds
+    assert segment_starts(110) == [0, 208]
     with pytest.raises(ValueError, match="shortest"):
         segment_starts(9)
 
@@ -128,6 +132,17 @@ def test_a_stream_that_holds_is_the_same_at_its_end(speech: LongSpeech) -> None:
     assert not np.array_equal(stream.heard[21], stream.heard[0])
     # Only the segments are decoded, from the reference or from the two latents before them.
     assert [len(values) for values in decoder.warmed if values] == [22, 23]
+
+
+def test_latents_that_are_no_numbers_do_not_cost_the_run_its_figures(
+    speech: LongSpeech, tmp_path: Path
+) -> None:
+    run, _ = long_run(speech, EchoStream(fade=math.inf))
+    told: list[str] = []
+    figures = run.run([0, 60], tell=told.append)
+    assert [segment["latent_rms"] for segment in figures["segments"]] == [None, None]
+    assert "no longer finite" in told[0]
+    write_json(tmp_path / "long.json", figures)
 
 
 def test_a_segment_asks_for_rest_some_blocks_before(speech: LongSpeech) -> None:
@@ -198,14 +213,15 @@ def test_the_table_says_what_is_worse_and_what_was_not_measured(
     )
     built: list[tuple[str, Path | None]] = []
 
-    def build(row: Row, folder: Path | None) -> StreamPerformer:
+    def build(row: Row, folder: Path | None) -> tuple[StreamPerformer, Any]:
         built.append((row.name, folder))
         stream = EchoStream(fade=0.0 if row.name == "full" else 0.5)
-        return StreamPerformer(stream, Prompts(), evaluations=4)  # type: ignore[arg-type]
+        model = StreamPerformer(stream, Prompts(), evaluations=4)  # type: ignore[arg-type]
+        return model, PaintingDecoder(speech)
 
     rows = [row for row in ablation_rows(SIGMAS) if row.name in ("full", "no_aas") or row.trained]
     figures = evaluate_ablation(
-        rows, build, PaintingDecoder(speech), seconds=30, identity=Eye(), sync=None,
+        rows, build, seconds=30, identity=Eye(), sync=None,
         checkpoints={"no_history_corrupt": Path("trained")}, seeds=3, tell=lambda line: None,
     )  # fmt: skip
     assert built == [("full", None), ("no_aas", None), ("no_history_corrupt", Path("trained"))]

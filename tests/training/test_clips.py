@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.training_run import write_run
 
 from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
 from avatar_nodes.streaming.audio_features import MelFeatures
 from avatar_nodes.training.clips import UNHEARD_VOICES, VOICES, Clip, ClipSpec
-from avatar_nodes.training.encoded import EncodedClips, mouth_cells, write_encoded
+from avatar_nodes.training.encoded import EncodedClips, WindowError, mouth_cells, write_encoded
 from avatar_nodes.training.shards import ClipRecord, ShardClips, write_shard
 from avatar_nodes.training.shards_build import build_shards
 from avatar_nodes.training.shards_world import WorldData
@@ -128,6 +129,16 @@ def test_encoded_windows_carry_the_sound_of_their_own_blocks(tmp_path: Path) -> 
         still = ((latents[0] - sink).abs().mean(dim=0) < 0.15)[None, None]
         assert torch.equal(motion == 0.0, still)
     assert len({sink.sum().item() for sink in later.sink}) > 2
+
+
+def test_clips_shorter_than_a_window_are_named(tmp_path: Path) -> None:
+    data = EncodedClips(write_run(tmp_path) / "encoded", "train")
+    blocks = min(len(lines) for lines in data.prompts)
+    data.batch(np.random.default_rng(0), 1, blocks)
+    with pytest.raises(
+        WindowError, match=rf"has {blocks} blocks, windows are to have {blocks + 1}"
+    ):
+        data.batch(np.random.default_rng(0), 1, blocks + 1)
 
 
 def test_clips_of_another_shape_without_known_mouths_are_encoded_too(tmp_path: Path) -> None:

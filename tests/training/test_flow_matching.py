@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from avatar_nodes.training.encoded import draw_window, motion_cells
-from avatar_nodes.training.flow_matching import draw_sigmas, flow_matching_loss
+from avatar_nodes.training.flow_matching import draw_sigmas, flow_matching_loss, level_weight
 from avatar_nodes.training.optimizers import learning_rate_scale
 
 
@@ -29,6 +29,15 @@ def test_loss_without_a_mouth_is_the_plain_mean() -> None:
     total, inside, outside = flow_matching_loss(velocity, torch.zeros_like(velocity), mouth, weight)
     assert total.item() == outside.item() == pytest.approx(1.0)
     assert inside.item() == 0.0
+
+
+def test_levels_of_little_noise_weigh_as_one_half() -> None:
+    """What is wrong in a difference from the sink is wrong in the velocity by 1 / sigma."""
+    sigma = torch.tensor([[1.0, 0.5], [0.25, 0.0]])
+    assert level_weight(sigma, "velocity").flatten().tolist() == [1.0] * 4
+    weights = level_weight(sigma, "sink_difference")
+    assert weights.shape == (2, 2, 1, 1, 1, 1)
+    assert weights.flatten().tolist() == pytest.approx([1.0, 1.0, 0.25, 0.01])
 
 
 def test_half_of_the_windows_have_one_level_for_all_blocks() -> None:

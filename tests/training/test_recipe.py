@@ -16,6 +16,14 @@ def test_the_shipped_recipe_trains_on_the_profiles_noise_levels() -> None:
     assert recipe.causal.batch == 8
 
 
+def test_the_scores_of_the_shipped_recipe_weigh_alike() -> None:
+    """Their difference is what distillation learns from: nothing else may tell them apart."""
+    recipe = read_recipe(share_path("config", "training", "tiny.yaml"))
+    assert recipe.teacher.mouth_weight == recipe.distill.fake_mouth_weight
+    assert recipe.teacher.motion_weight == 1.0
+    assert recipe.teacher.blocks == recipe.distill.blocks
+
+
 def test_the_large_recipe_has_the_papers_numbers() -> None:
     recipe = read_recipe(share_path("config", "training", "wan_s2v_14b.yaml"))
     assert recipe.architecture.dim == 5120 and not recipe.architecture.enable_framepack

@@ -18,8 +18,11 @@ from avatar_nodes.training.guidance import Conditions
 from avatar_nodes.training.noise import Noise
 from avatar_nodes.training.self_forcing import (
     SelfForcing,
+    Transition,
+    _View,
     backward,
     backward_by_block,
+    exit_estimate,
     roll_out,
 )
 
@@ -201,6 +204,20 @@ def test_bfloat16_keeps_the_graph_of_every_weight(model: WanS2V, conditions: Con
     silent = {n for n, g in _gradients(model).items() if n.endswith("weight") and not g.any()}
     assert not silent - {"cond_encoder.weight", "casual_audio_encoder.weights"}
     assert "blocks.0.self_attn.q.weight" not in silent
+
+
+@pytest.mark.parametrize("transition", ["euler", "fresh"])
+@pytest.mark.parametrize("exit_step", [0, 1, 2])
+def test_the_step_that_learns_is_the_one_that_was_made(
+    model: WanS2V, conditions: Conditions, transition: Transition, exit_step: int
+) -> None:
+    """Gradients go through a second computation: it has to see what the rollout saw."""
+    options = SelfForcing(SIGMAS, transition=transition)
+    made = roll_out(model, conditions, SHAPE, options, exit_step, _noise())
+    for block in range(SHAPE[1]):
+        again = exit_estimate(_View(model, conditions), made, block)
+        assert again.requires_grad
+        torch.testing.assert_close(again.detach(), made.clean[:, block], atol=1e-5, rtol=0)
 
 
 def test_one_rollout_has_the_estimates_of_every_exit(model: WanS2V, conditions: Conditions) -> None:

@@ -14,10 +14,19 @@ from safetensors.torch import load_file
 
 from avatar_nodes.model.tiny_vae import TinyVAE, load_vae
 from avatar_nodes.training.run import TrainingRun
+from avatar_nodes.training.shards import ShardClips
 from avatar_nodes.training.shards_build import build_shards
 from avatar_nodes.training.shards_world import WorldData
 from avatar_nodes.training.snippets import Snippets
-from avatar_nodes.training.vae import VAETraining, psnr, reconstruction_loss, shrunk, train_vae
+from avatar_nodes.training.vae import (
+    VAETraining,
+    latent_noise,
+    psnr,
+    reconstruction_loss,
+    shrunk,
+    train_vae,
+)
+from avatar_nodes.training.vae_report import reconstruction_quality
 
 SHORT = VAETraining(steps=2, batch=1, crop=32, snippets=2)
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -66,6 +75,30 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     train_vae(SHORT, shards=shards, folder=tmp_path, resume=True)
     whole, cut = load_file(trained / WEIGHTS), load_file(tmp_path / "vae" / WEIGHTS)
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_noise_is_another_every_step_and_the_same_after_a_resumption() -> None:
+    z = torch.zeros(4, 3, 2, 8, 8)
+    first, again, other = (latent_noise(z, 0.1, seed) for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    strengths = first.flatten(1).std(dim=1)
+    assert strengths.max() < 0.11 and strengths.unique().numel() == 4
+
+
+def test_an_export_is_measured_on_people_it_has_not_seen(trained: Path, tmp_path: Path) -> None:
+    """The figure is that of the pictures themselves, as the evaluation has it."""
+    plan = WorldData(train=0, val=0, test=1, blocks=2, seed=4, clips_per_shard=1)
+    build_shards(tmp_path, plan.jobs(), processes=1, say=lambda line: None)
+    found = reconstruction_quality(trained, tmp_path, blocks=1)
+    truth = next(iter(ShardClips(tmp_path, "test"))).frames([0])
+    vae = load_vae(trained)
+    with torch.no_grad():
+        frames = torch.from_numpy(truth).permute(0, 3, 1, 2).div(127.5).sub(1.0)[None]
+        made, _ = vae.decode(vae.encode(frames))
+    assert found["vae_psnr"] == pytest.approx(psnr(made, frames), abs=0.5)
+    assert 0.0 < found["vae_ssim"] < 1.0
+    with pytest.raises(FileNotFoundError, match="no val shards"):
+        reconstruction_quality(trained, tmp_path, split="val")
 
 
 def test_what_is_shrunk_is_averaged() -> None:

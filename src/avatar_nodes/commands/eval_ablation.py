@@ -18,6 +18,7 @@ from avatar_nodes.commands.eval_model import (
 if TYPE_CHECKING:
     from avatar_nodes.evaluation.ablation import Row
     from avatar_nodes.evaluation.performers import StreamPerformer
+    from avatar_nodes.streaming.decoder import StreamingDecoder
 
 
 _COLUMNS = ("corr_last", "sync_c_last", "sync_d_last", "identity_last", "identity_drift",
@@ -75,11 +76,12 @@ def command(
         except JudgeError as error:
             missing["identity, sync_c, sync_d"] = str(error)
 
-        def build(row: Row, folder: Path | None) -> StreamPerformer:
-            return under_test.stream(row.values, folder, name=row.name)
+        def build(row: Row, folder: Path | None) -> tuple[StreamPerformer, StreamingDecoder]:
+            model = under_test.stream(row.values, folder, name=row.name)
+            return model, under_test.decoder(folder)
 
         figures = evaluate_ablation(
-            rows, build, under_test.decoder(), seconds=seconds, seeds=persons, identity=identity,
+            rows, build, seconds=seconds, seeds=persons, identity=identity,
             sync=sync, checkpoints=_folders(folders, [row.name for row in rows]), tell=tell,
         )  # fmt: skip
     figures["not_measured"] = {**missing, **figures["not_measured"]}

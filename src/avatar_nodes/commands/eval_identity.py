@@ -40,7 +40,11 @@ def command(
     with evaluation_errors():
         from avatar_nodes.evaluation.dino import DinoJudge
         from avatar_nodes.evaluation.identity import evaluate_identity
-        from avatar_nodes.evaluation.performers import ReconstructionPerformer, TruthPerformer
+        from avatar_nodes.evaluation.performers import (
+            ReconstructionPerformer,
+            StillPerformer,
+            TruthPerformer,
+        )
         from avatar_nodes.evaluation.report import markdown_figures, markdown_rows
 
         under_test = ModelUnderTest(shared)
@@ -48,6 +52,7 @@ def command(
         model = under_test.stream()
         others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         others += [TruthPerformer(), ReconstructionPerformer(under_test.checkpoint)]
+        others.append(StillPerformer())
         figures = evaluate_identity(
             [model, *others], judge, clips=clips, blocks=blocks, split=split, tell=tell
         )

@@ -174,14 +174,17 @@ class ModelUnderTest:
             )
         ]  # fmt: skip
 
-    def decoder(self) -> StreamingDecoder:
-        """A decoder of its own, beside the pipeline's. Raises CheckpointError, AssemblyError."""
+    def decoder(self, checkpoint: Path | None = None) -> StreamingDecoder:
+        """A decoder of its own, beside the pipeline's; of the checkpoint under test by default.
+
+        Raises CheckpointError, AssemblyError.
+        """
         from avatar_nodes.streaming.assembly import build_decoder
 
         model, video = self.profile.model, self.profile.video
         return build_decoder(
-            self.checkpoint, width=video.width, height=video.height, light=model.light_decoder,
-            dtype=model.dtype,
+            checkpoint or self.checkpoint, width=video.width, height=video.height,
+            light=model.light_decoder, dtype=model.dtype,
         )  # fmt: skip
 
     @property

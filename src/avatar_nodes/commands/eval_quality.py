@@ -47,14 +47,19 @@ def command(
     """
     with evaluation_errors():
         from avatar_nodes.evaluation.judge_folder import JudgeError
-        from avatar_nodes.evaluation.performers import ReconstructionPerformer, StillPerformer
-        from avatar_nodes.evaluation.quality import evaluate_quality
+        from avatar_nodes.evaluation.performers import (
+            NeighbourPerformer,
+            ReconstructionPerformer,
+            StillPerformer,
+        )
+        from avatar_nodes.evaluation.quality import against, evaluate_quality
         from avatar_nodes.evaluation.report import markdown_rows
 
         under_test = ModelUnderTest(shared)
         model = under_test.stream()
         others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         others += [ReconstructionPerformer(under_test.checkpoint), StillPerformer()]
+        others.append(NeighbourPerformer())
         missing: dict[str, str] = {}
         identity, actions = None, None
         try:
@@ -72,6 +77,8 @@ def command(
         for key, value in row.items():
             if name in _SHORT:
                 figures[f"{_SHORT[name]}_{key}"] = value
+    if teacher is not None:
+        figures["against_teacher"] = against(figures["systems"], "model", "teacher")
     figures["not_measured"] = missing
     under_test.print(figures, markdown_rows("system", figures["systems"]))
 

@@ -74,6 +74,7 @@ def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
     from avatar_nodes.model.checkpoint import CheckpointError
     from avatar_nodes.resources import share_path
     from avatar_nodes.training.distributed import DistributedError
+    from avatar_nodes.training.encoded import WindowError
     from avatar_nodes.training.recipe import RecipeError, read_recipe
     from avatar_nodes.training.run import TrainingDivergedError
     from avatar_nodes.training.shards import ShardError
@@ -83,9 +84,22 @@ def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
         yield read_recipe(config or share_path("config", "training", "tiny.yaml"))
     except (
         RecipeError, CheckpointError, DistributedError, JudgeError, ShardError,
-        TrainingDivergedError, FileNotFoundError,
+        TrainingDivergedError, WindowError, FileNotFoundError,
     ) as error:  # fmt: skip
         raise click.ClickException(str(error)) from error
+
+
+def _report_quality(vae: Path, shards: Path) -> None:
+    """Say how well an autoencoder shows the test split, and keep it beside the weights."""
+    from avatar_nodes.evaluation.report import write_json
+    from avatar_nodes.training.vae_report import reconstruction_quality
+
+    if not any(shards.glob("test-*.tar")):
+        click.echo("no clips of the test split to measure the autoencoder on")
+        return
+    figures = reconstruction_quality(vae, shards)
+    write_json(vae.parent / "quality.json", figures)
+    click.echo("test split: PSNR {vae_psnr:.2f} dB, SSIM {vae_ssim:.3f}".format(**figures))
 
 
 def _in_parallel(work: Callable[..., None], parts: int, **arguments: Any) -> None:
@@ -161,7 +175,9 @@ def vae(run: Path, config: Path | None, threads: int, resume: bool, start: Path 
     with _prepared(config, threads) as recipe:
         from avatar_nodes.training.vae import train_vae
 
-        train_vae(recipe.vae, shards=run / "shards", folder=run / "vae", resume=resume, start=start)
+        folder, shards = run / "vae", run / "shards"
+        if train_vae(recipe.vae, shards=shards, folder=folder, resume=resume, start=start):
+            _report_quality(folder / "vae", shards)
 
 
 @command.command()
@@ -263,18 +279,19 @@ def distill(run: Path, config: Path | None, threads: int, resume: bool, start: P
 def sharpen(run: Path, config: Path | None, threads: int, resume: bool) -> None:
     """Train the decoder on, the encoder kept, so that encoded clips stay valid.
 
-    It begins as the export of the stage vae, and decodes also what the causal stage's export makes
-    of blocks.
+    It begins as the export of the stage vae, and decodes also what the transformer makes of blocks:
+    the compressor's export where there is one, else the causal stage's.
     """
     with _prepared(config, threads) as recipe:
         from avatar_nodes.training.assemble import before_distilling
         from avatar_nodes.training.sharpen import train_sharpen
 
-        train_sharpen(
+        if train_sharpen(
             recipe.sharpen, shards=run / "shards", clips=_encoded(run), folder=run / "sharpen",
             vae=run / "vae" / "vae", denoiser=before_distilling(run), sigmas=recipe.sigmas,
             resume=resume,
-        )  # fmt: skip
+        ):  # fmt: skip
+            _report_quality(run / "sharpen" / "vae", run / "shards")
 
 
 @command.command()

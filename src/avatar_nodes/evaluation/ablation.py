@@ -81,17 +81,18 @@ def select_rows(rows: Sequence[Row], wanted: Sequence[str]) -> list[Row]:
 
 
 def evaluate_ablation(
-    rows: Sequence[Row], build: Callable[[Row, Path | None], StreamPerformer],
-    decoder: StreamingDecoder, *, seconds: float, checkpoints: Mapping[str, Path],
-    identity: IdentityJudge | None, sync: SyncJudge | None, seeds: int = 5,
-    tell: Callable[[str], None] = print,
+    rows: Sequence[Row],
+    build: Callable[[Row, Path | None], tuple[StreamPerformer, StreamingDecoder]], *,
+    seconds: float, checkpoints: Mapping[str, Path], identity: IdentityJudge | None,
+    sync: SyncJudge | None, seeds: int = 5, tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """Stream every row for `seconds`, on the same persons and sentences with the same noise, and
     measure ten seconds at the start and ten at the end.
 
-    build: makes a row's model from its checkpoint, or from the profile's where that is None. Rows
-    whose part works in training are measured where `checkpoints` has a folder for them, and named
-    under `not_measured` otherwise. Figures are means over `seeds` persons, and those of each.
+    build: makes a row's model and a decoder of its own from the row's checkpoint, or from the
+    profile's where that is None. Rows whose part works in training are measured where `checkpoints`
+    has a folder for them, and named under `not_measured` otherwise. Figures are means over `seeds`
+    persons, and those of each.
     """
     measured: dict[str, Figures] = {}
     persons: dict[str, list[Figures]] = {}
@@ -106,7 +107,7 @@ def evaluate_ablation(
             )
             continue
         tell(f"{row.title}:")
-        model = build(row, checkpoints.get(row.name))
+        model, decoder = build(row, checkpoints.get(row.name))
         runs = [
             LongRun(model, decoder, speech, identity=identity, sync=sync).run(
                 [0, last], seed=seed, tell=tell

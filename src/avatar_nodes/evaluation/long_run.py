@@ -50,18 +50,24 @@ class Segment:
     """Edges against the reference's; 1 is as sharp."""
     sync_c: float | None
     sync_d: float | None
-    latent_rms: float
-    """Root mean square of the latents; about 1 as in training, far off when they run away."""
+    latent_rms: float | None
+    """Root mean square of the latents; about 1 as in training, far off when they run away. None:
+    they are no finite numbers any more."""
 
 
 def segment_starts(seconds: float, starts_s: Sequence[float] = STARTS_S) -> list[int]:
-    """First blocks of the segments that a stream of `seconds` has; the last may follow it.
+    """First blocks of the segments that a stream of `seconds` has: where the papers look, and at
+    its end. One that begins at `seconds` follows it.
 
     Raises ValueError when the stream is shorter than a segment.
     """
     if seconds < SEGMENT_BLOCKS * BLOCK_S:
         raise ValueError(f"{seconds:g} s: the shortest long run is {SEGMENT_BLOCKS * BLOCK_S:g} s")
-    return [round(start / BLOCK_S) for start in starts_s if start <= seconds]
+    starts = [round(start / BLOCK_S) for start in starts_s if start <= seconds]
+    end = round(seconds / BLOCK_S) - SEGMENT_BLOCKS
+    if end >= starts[-1] + SEGMENT_BLOCKS + REST_BLOCKS:
+        starts.append(end)
+    return starts
 
 
 class LongRun:
@@ -165,7 +171,7 @@ class LongRun:
             sharpness=None if like is None else half(like.sharpness_start, like.sharpness_end),
             sync_c=None if synced is None else synced.confidence,
             sync_d=None if synced is None else synced.distance,
-            latent_rms=float(np.sqrt(np.mean(squares))),
+            latent_rms=float(np.sqrt(np.mean(squares))) if np.isfinite(squares).all() else None,
         )
 
     def _recent(self) -> float:
@@ -199,6 +205,6 @@ def _rss_mb() -> float:
 def _segment_line(segment: Segment) -> str:
     likeness_text = "" if segment.identity is None else f", identity {segment.identity:.3f}"
     end = segment.start_s + SEGMENT_BLOCKS * BLOCK_S
-    return (
-        f"{segment.start_s:.0f}-{end:.0f} s: correlation {segment.aperture_corr:.3f}{likeness_text}"
-    )
+    lost = ", latents no longer finite" if segment.latent_rms is None else ""
+    said = f"correlation {segment.aperture_corr:.3f}{likeness_text}{lost}"
+    return f"{segment.start_s:.0f}-{end:.0f} s: {said}"

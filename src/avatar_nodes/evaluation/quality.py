@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -77,6 +77,15 @@ def evaluate_quality(
             figures["evaluations"] = performer.evaluations
         rows[performer.name] = figures
     return {"clips": clips, "blocks": blocks, "systems": rows}
+
+
+def against(systems: Mapping[str, Figures], name: str, other: str) -> Figures:
+    """Each figure of one system as a share of another's; `error`: the mean squared error that PSNR
+    says. Figures that the other has none of, or 0, are left out.
+    """
+    mine, theirs = systems[name], systems[other]
+    shares = {key: mine[key] / theirs[key] for key in mine if theirs.get(key)}
+    return {"error": 10.0 ** ((theirs["psnr"] - mine["psnr"]) / 10.0), **shares}
 
 
 def _features(

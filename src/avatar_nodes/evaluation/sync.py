@@ -122,7 +122,7 @@ def evaluate_sync(
     figures = summarise(found[model.name])
     if unheard:
         voices = []
-        for number, clip in enumerate(speaking_clips(unheard, blocks, "test", unheard_voice=True)):
+        for number, clip in enumerate(speaking_clips(unheard, blocks, split, unheard_voice=True)):
             voices.append(measure_footage(clip, model.perform(clip, seed=100 + number), judge))
             count.done(f"unheard voice: {_line(voices[-1].sync)}")
         other = summarise(voices)

@@ -350,5 +350,6 @@ def train_distill(
             picture = folder / "samples" / f"{step + 1:06d}.png"
             correlation = sample_export(folder / "export", vae, sigmas, picture)
             run.curve("val_aperture_corr", correlation, step + 1)
+            run.picture("sample", picture, step + 1)
             print(f"step {step + 1}: aperture correlation {correlation:.3f}, {picture}", flush=True)
     export_model(work.generator, work.average, work.config, folder / "export", work.workers)

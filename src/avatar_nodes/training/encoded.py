@@ -156,6 +156,10 @@ class WindowBatch:
         return replace(self, **cut)
 
 
+class WindowError(ValueError):
+    """A clip is shorter than the windows that are asked for."""
+
+
 class EncodedClips:
     """Random windows of the encoded clips in a folder, all held in memory.
 
@@ -187,7 +191,15 @@ class EncodedClips:
         `change_share` of them hold a change of the prompt where the clip has one: a window whose
         past shows the action already can be continued without reading the prompt. `show_share` of
         them are from clips that show a thing, the others from all.
+        Raises WindowError when a clip is shorter than that.
         """
+        shortest = min(range(len(self.prompts)), key=lambda n: len(self.prompts[n]))
+        if len(self.prompts[shortest]) < blocks:
+            raise WindowError(
+                f"clip {self.keys[shortest]} has {len(self.prompts[shortest])} blocks, windows are"
+                f" to have {blocks}: make longer clips (data: blocks) or shorter windows (blocks,"
+                " lead_blocks)"
+            )
 
         def draw() -> Iterator[tuple[int, int]]:
             for _ in range(size):

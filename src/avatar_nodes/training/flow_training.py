@@ -130,6 +130,7 @@ def _sample(stage: FlowStage, run: TrainingRun, folder: Path, step: int) -> None
     picture = folder / "samples" / f"{step:06d}.png"
     correlation = stage.sample(folder / "export", picture)
     run.curve("val_aperture_corr", correlation, step)
+    run.picture("sample", picture, step)
     print(f"step {step}: aperture correlation {correlation:.3f}, {picture}", flush=True)
 
 

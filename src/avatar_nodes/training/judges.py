@@ -103,10 +103,10 @@ def _train(task: _Task, options: JudgeTraining, folder: Path, *, resume: bool) -
         loss, values = task.loss(rng, generator)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(task.net.parameters(), 1.0)
+        norm = nn.utils.clip_grad_norm_(task.net.parameters(), 1.0)
+        run.log({"loss": loss.item(), **values, "grad": norm.item()})
         optimizer.step()
         average.update(step)
-        run.log({"loss": loss.item(), **values})
     with torch.no_grad():
         for name, parameter in task.net.named_parameters():
             parameter.copy_(average.values[name])

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
@@ -73,6 +74,12 @@ class TrainingRun:
         """Add a point to a curve."""
         if self._writer is not None:
             self._writer.add_scalar(name, value, step)
+
+    def picture(self, name: str, path: Path, step: int) -> None:
+        """Show a PNG beside the curves."""
+        if self._writer is not None:
+            pixels = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+            self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def __iter__(self) -> Iterator[int]:
         """Yield step numbers until the run ends; saves on the way and at the end."""

@@ -85,8 +85,9 @@ class _Pictures:
 def train_sharpen(
     options: SharpenTraining, *, shards: Path, clips: Path, folder: Path, vae: Path,
     denoiser: Path, sigmas: Sequence[float], resume: bool,
-) -> None:  # fmt: skip
-    """Train the decoder of the export `vae`, and export to `folder/vae` when the run is complete.
+) -> bool:  # fmt: skip
+    """Train the decoder of the export `vae`, and export to `folder/vae` when the run is complete;
+    whether it is.
 
     The encoder and its latent statistics stay, so encoded clips stay valid. denoiser: the export
     whose estimates are decoded. Raises CheckpointError if an export cannot be loaded,
@@ -120,14 +121,18 @@ def train_sharpen(
         loss = parts["pixel"] + parts["edge"] + 0.25 * parts["motion"] + 2.0 * parts["square"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+        norm = nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+        figures = _sharpness(output.detach().float(), frames, options)
+        run.log({"loss": loss.item(), **figures, "grad": norm.item()})
         optimizer.step()
         average.update(step)
-        run.log({"loss": loss.item(), **_sharpness(output.detach().float(), frames, options)})
         if step % 200 == 199:
-            _strip(model, data, folder / "samples" / f"{step + 1:06d}.png")
+            picture = folder / "samples" / f"{step + 1:06d}.png"
+            _strip(model, data, picture)
+            run.picture("decoded", picture, step + 1)
     if run.complete:
         export_vae(model, average, folder / "vae")
+    return run.complete
 
 
 def _read(

@@ -193,8 +193,9 @@ def train_text(
         loss = reader.loss([reworded(rng, t, options.word_loss) for t, _ in pairs], labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
+        norm = nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
+        run.log({"loss": loss.item(), "grad": norm.item()})
         optimizer.step()
-        run.log({"loss": loss.item()})
-    reader.text.save(folder / "export")
+    if run.complete:
+        reader.text.save(folder / "export")
     return accuracy(reader)

@@ -65,6 +65,16 @@ def shrunk(x: Tensor, side: int) -> Tensor:
     return small.unflatten(0, x.shape[:2])
 
 
+def latent_noise(z: Tensor, share: float, seed: int) -> Tensor:
+    """Normal noise for latents [B, ...], of a strength of 0 to `share` for each of the batch.
+
+    Drawn on the CPU, so that a resumed run on a GPU goes on with the noise of an unbroken one.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    strength = share * torch.rand(len(z), *[1] * (z.ndim - 1), generator=generator)
+    return (strength * torch.randn(z.shape, generator=generator)).to(z.device)
+
+
 def psnr(output: Tensor, target: Tensor) -> float:
     """Peak signal-to-noise ratio in dB of pictures in -1..1."""
     square = (output.clamp(-1, 1) - target).square().mean().item()
@@ -74,8 +84,9 @@ def psnr(output: Tensor, target: Tensor) -> float:
 def train_vae(
     options: VAETraining, *, shards: Path, folder: Path, resume: bool,
     start: Path | None = None,
-) -> None:  # fmt: skip
-    """Train on the clips in `shards`, and export to `folder/vae` when the run is complete.
+) -> bool:  # fmt: skip
+    """Train on the clips in `shards`, and export to `folder/vae` when the run is complete; whether
+    it is.
 
     start: the export whose weights begin this run. Raises CheckpointError if it cannot be loaded.
     """
@@ -112,8 +123,8 @@ def train_vae(
                 z = shrunk(z, side)
                 pixels = side * vae.config.spatial_stride
                 frames, weight = shrunk(frames, pixels), shrunk(weight, pixels)
-            noise = options.latent_noise * torch.rand(z.shape[0], 1, 1, 1, 1, device=device)
-            output, _ = vae.decode(z + (torch.randn_like(z) * deviation * noise).to(z.dtype))
+            noise = latent_noise(z, options.latent_noise, options.seed * 1_000_003 + step)
+            output, _ = vae.decode(z + (noise * deviation).to(z.dtype))
         parts = reconstruction_loss(output.float(), frames, weight)
         size = z.float().square().mean()
         loss = (
@@ -125,14 +136,18 @@ def train_vae(
         )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        norm = nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        figures = {"loss": loss.item(), "psnr": psnr(output.detach().float(), frames)}
+        run.log({**figures, "grad": norm.item()})  # before it can spoil the weights
         optimizer.step()
         average.update(step)
-        run.log({"loss": loss.item(), "psnr": psnr(output.detach().float(), frames)})
         if step % 500 == 499:
-            _strip(vae, data, folder / "samples" / f"{step + 1:06d}.png")
+            picture = folder / "samples" / f"{step + 1:06d}.png"
+            _strip(vae, data, picture)
+            run.picture("reconstruction", picture, step + 1)
     if run.complete:
         export_vae(vae, average, folder / "vae", measured_on=data)
+    return run.complete
 
 
 @torch.no_grad()
