@@ -22,6 +22,7 @@ from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.nodes.node_parameter import ConfigurationError
 from avatar_nodes.nodes.reasoner import ReasonerNode
 from avatar_nodes.wire.qos import CONTROL, DIAGNOSTICS, LATCHED
+from avatar_nodes.wire.stamp import stamp_of
 
 WAVE = "A person talks and waves with one hand."
 Start = Callable[..., ReasonerNode]
@@ -71,9 +72,15 @@ class Visitor:
         for topic in ("intent", "reply"):
             wait_until(lambda t=topic: self.node.count_publishers(t) > 0, what="its answers")
 
-    def say(self, turn: int, text: str, *, final: bool = True, confidence: float = -1.0) -> None:
+    def say(
+        self, turn: int, text: str, *, final: bool = True, confidence: float = -1.0,
+        span_s: tuple[float, float] = (0.0, 0.0),
+    ) -> None:  # fmt: skip
+        start, end = (stamp_of(round(at * 1e9)) for at in span_s)
         self._utterances.publish(
-            Utterance(turn=turn, text=text, is_final=final, confidence=confidence)
+            Utterance(
+                turn=turn, text=text, is_final=final, confidence=confidence, start=start, end=end
+            )
         )
 
     def control(self, turn: int, command: int) -> None:
@@ -153,6 +160,26 @@ def test_what_was_said_is_remembered_and_forgotten(start: Start, visitor: Visito
     assert visitor.call("reasoner/forget").success
     visitor.say(3, "say that again")
     assert visitor.words(3) in load_persona("default").fallback.unknown
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("where are the", "toilets"),
+        ("hello where are the", "toilets"),
+        ("hello", "where are the toilets"),
+        ("hello", "where are the", "toilets"),
+    ],
+)
+def test_a_pause_in_a_sentence_loses_nothing_of_it(
+    start: Start, visitor: Visitor, parts: tuple[str, ...]
+) -> None:
+    start()
+    visitor.find()
+    for turn, text in enumerate(parts, start=1):
+        visitor.say(turn, text, span_s=(10.0 * turn, 10.0 * turn + 9.4))
+    (toilets,) = (i for i in load_persona("default").intents if i.name == "toilets")
+    assert visitor.words(len(parts)) in toilets.replies
 
 
 def test_pause_resume_and_cancel(start: Start, visitor: Visitor) -> None:

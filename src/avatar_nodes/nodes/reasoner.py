@@ -16,10 +16,12 @@ from avatar_nodes.mind.reasoner import Intention, ReasonerError
 from avatar_nodes.mind.reply import Segment
 from avatar_nodes.mind.reply_runner import ReplyRunner
 from avatar_nodes.mind.text_stream import Patience
+from avatar_nodes.mind.utterance_parts import Span
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES
+from avatar_nodes.wire.stamp import nanoseconds
 from avatar_nodes.wire.wire_error import WireError
 
 _STATES = {
@@ -56,6 +58,13 @@ class ReasonerNode(AvatarNode):
             "Silence after which somebody else comes; 0: never.",
             0.0,
             86400.0,
+        ),
+        NodeParameter(
+            "join_s",
+            1.0,
+            "Pause after which he who speaks goes on with what he said [s]; 0: he never does.",
+            0.0,
+            5.0,
         ),
         NodeParameter(
             "barge_in", True, "False: what is said while the avatar talks is not answered."
@@ -159,6 +168,7 @@ class ReasonerNode(AvatarNode):
             dialogue_turns=self.value("dialogue_turns"),
             min_confidence=self.value("min_confidence"),
             forget_after_s=self.value("forget_after_s"),
+            join_s=self.value("join_s"),
         )
 
     def _tell_persona(self) -> None:
@@ -203,6 +213,7 @@ class ReasonerNode(AvatarNode):
         self._runner.hear(
             msg.turn,
             msg.text,
+            span=_span(msg),
             confidence=msg.confidence,
             state=_STATES.get(self._state.state, ""),
             busy=self._talks_over(msg.turn),
@@ -253,6 +264,12 @@ class ReasonerNode(AvatarNode):
         self.get_logger().info(f"persona {request.persona}: {self._persona.name}")
         response.success, response.message = True, f"this is {self._persona.name} now"
         return response
+
+
+def _span(msg: Utterance) -> Span | None:
+    """When it was spoken; what was written has no length."""
+    start, end = nanoseconds(msg.start), nanoseconds(msg.end)
+    return Span(start / 1e9, end / 1e9) if start < end else None
 
 
 def main() -> None:
