@@ -222,6 +222,8 @@ class Conversation:
             # The end of this turn's activity may be behind it on its own topic.
             self._active = self._active and self._active_from_ns > nanoseconds(msg.end)
             if not words:
+                if self._active:  # he speaks again: what it may come to is not known
+                    return
                 self._handle(Event(EventKind.VISITOR_SILENT, msg.turn, "nothing was recognised"))
                 return
             self._handle(Event(EventKind.UTTERANCE, msg.turn, "a new turn"))
