@@ -346,6 +346,7 @@ class ConductorNode(AvatarNode):
             cache_switch=changed and self._prompts.switch,
         )
         self._ledger.record(issued)
+        self._prompts.issued(changed=changed)
         return issued
 
     def _decide_sound(self, block: int, now: float) -> BlockSound | None:
