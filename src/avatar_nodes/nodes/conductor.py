@@ -366,6 +366,8 @@ class ConductorNode(AvatarNode):
             return None
         self._shown = (int(decision.state), decision.turn or 0)
         self._prompts.use(decision.prompt, switch=self.value("cache_switch"))
+        if decision.plays and not sound.idle:
+            self._conversation.sounds()
         if decision.plays and self._intake.over:
             self._conversation.issued(block)
         return sound

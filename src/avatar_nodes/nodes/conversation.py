@@ -135,6 +135,10 @@ class Conversation:
         if over:
             self.on_over(turn, kind is EventKind.REPLY_ENDED, reason)
 
+    def sounds(self) -> None:
+        """A block has sound of the present reply: it has not broken off, however long it is."""
+        self.tell(EventKind.REPLY_SOUND, self._machine.turn or OWN_TURN)
+
     def issued(self, block: int) -> None:
         """`block` has the last sound of the present reply; until it is heard, the reply can be
         held."""
