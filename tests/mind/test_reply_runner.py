@@ -419,6 +419,21 @@ class TestProblems:
         assert said in stage.phrasebook.persona.fallback.trouble
         answer(stage, 2, "hello", "Hi.")
 
+    def test_another_persona_drops_what_was_not_given_out(self, stage: Stage) -> None:
+        answer(stage, 1, "hello", "Hi.")
+        thinking, other = stage.hear(2), StepReasoner()
+        stage.runner.become(other, Phrasebook(load_persona("guide"), seed=0))
+        assert thinking.cancelled.is_set()
+        assert stage.record.given[-1] == (2, "CANCELLED")
+        with pytest.raises(TurnError):
+            stage.runner.hear(2, "hello")
+        stage.runner.hear(3, "hello")
+        wait_until(lambda: len(other.requests) == 1, what="the thinking")
+        assert other.requests[0].dialogue == ()
+        stage.think(other.thinkings[0], NOD, Done())
+        wait_until(lambda: (3, "END") in stage.record.given, what="the end")
+        assert (1, "CANCELLED") not in stage.record.given
+
     def test_closed_while_it_thinks(self) -> None:
         stage = Stage()
         thinking = stage.hear(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +18,10 @@ from support.spinner import Spinner, wait_until
 
 from avatar_msgs.msg import AvatarState, Intent, Persona, ReplySegment, TurnControl, Utterance
 from avatar_msgs.srv import SetPersona
+from avatar_nodes.mind.backends import build_reasoner
 from avatar_nodes.mind.conversation_table import Command, State
 from avatar_nodes.mind.persona_file import load_persona
+from avatar_nodes.mind.reasoner import Reasoner, ReasonerError
 from avatar_nodes.nodes.node_parameter import ConfigurationError
 from avatar_nodes.nodes.reasoner import ReasonerNode
 from avatar_nodes.wire.qos import CONTROL, DIAGNOSTICS, LATCHED
@@ -56,10 +59,12 @@ class Visitor:
         self.node = spinner.create_node("visitor")
         self.intents: list[Intent] = []
         self.segments: list[ReplySegment] = []
+        self.personas: list[Persona] = []
         self.reports: dict[str, str] = {}
         subscribe = self.node.create_subscription
         subscribe(Intent, "intent", self.intents.append, LATCHED)
         subscribe(ReplySegment, "reply", self.segments.append, CONTROL)
+        subscribe(Persona, "persona", self.personas.append, LATCHED)
         subscribe(DiagnosticArray, "/diagnostics", self._report, DIAGNOSTICS)
         self._utterances = self.node.create_publisher(Utterance, "user/utterance", CONTROL)
         self._control = self.node.create_publisher(TurnControl, "turn/control", CONTROL)
@@ -279,22 +284,78 @@ def _become(visitor: Visitor, name: str) -> SetPersona.Response:
     return future.result()
 
 
-def test_another_persona_answers_from_now_on(start: Start, visitor: Visitor) -> None:
-    personas: list[Persona] = []
-    visitor.node.create_subscription(Persona, "persona", personas.append, LATCHED)
+def _is_there(visitor: Visitor, name: str) -> None:
+    wait_until(lambda: [p.persona for p in visitor.personas][-1:] == [name], what=f"{name} told")
+
+
+def test_another_persona_answers_once_it_is_told(start: Start, visitor: Visitor) -> None:
     start()
     visitor.find()
     visitor.say(1, "what is your name")
     assert "Ada" in visitor.words(1)
     assert _become(visitor, "guide").success
+    _is_there(visitor, "guide")
     visitor.say(2, "what is your name")
     assert "Max" in visitor.words(2)
     visitor.say(3, "where are the walking robots")
     assert "hall one" in visitor.words(3)
-    wait_until(lambda: len(personas) == 2, what="both told")
-    assert [(p.persona, p.name) for p in personas] == [("default", "Ada"), ("guide", "Max")]
-    assert "where are the walking robots" in personas[1].phrases
-    assert personas[1].prompt_idle == load_persona("guide").states.idle
+    told = [(p.persona, p.name) for p in visitor.personas]
+    assert told == [("default", "Ada"), ("guide", "Max")]
+    assert "where are the walking robots" in visitor.personas[1].phrases
+    assert visitor.personas[1].prompt_idle == load_persona("guide").states.idle
+
+
+def test_until_a_persona_is_ready_the_one_before_answers_and_obeys(
+    start: Start, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = threading.Event()
+
+    def build_slowly(*args: Any) -> Reasoner:
+        assert len(args) == 2 or ready.wait(300.0)  # of the first one no other takes the place
+        return build_reasoner(*args)
+
+    monkeypatch.setattr("avatar_nodes.nodes.reasoner.build_reasoner", build_slowly)
+    start()
+    visitor.find()
+    assert _become(visitor, "guide").success
+    refused = _become(visitor, "default")
+    assert not refused.success and "is being made ready" in refused.message
+    visitor.say(1, "what is your name")
+    assert "Ada" in visitor.words(1)
+    visitor.control(2, TurnControl.PAUSE)
+    visitor.say(2, "what is your name")
+    wait_until(lambda: visitor.reports.get("replies") == "2", what="the reply's end")
+    assert visitor.of(2) == []
+    ready.set()
+    _is_there(visitor, "guide")
+    assert all(segment.cancelled for segment in visitor.hear_out(2)), "it was held till then"
+    visitor.say(3, "what is your name")
+    assert "Max" in visitor.words(3)
+    visitor.say(4, "say that again")
+    assert "Ada" not in visitor.words(4)
+    assert _become(visitor, "default").success, "the next may come"
+    _is_there(visitor, "default")
+
+
+def test_a_persona_that_cannot_be_made_ready_leaves_the_one_at_hand(
+    start: Start, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start()
+    visitor.find()
+
+    def fail(*args: Any) -> Reasoner:
+        raise ReasonerError("no server\nthere")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("avatar_nodes.nodes.reasoner.build_reasoner", fail)
+        assert _become(visitor, "guide").success
+        wait_until(lambda: visitor.reports.get("level") == "not OK", what="the complaint")
+    assert visitor.reports["message"] == "persona guide: no server; there"
+    visitor.say(1, "what is your name")
+    assert "Ada" in visitor.words(1)
+    assert [p.persona for p in visitor.personas] == ["default"]
+    assert _become(visitor, "guide").success
+    _is_there(visitor, "guide")
 
 
 def test_a_persona_that_is_none_leaves_the_one_at_hand(

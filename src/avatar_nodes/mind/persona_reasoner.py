@@ -22,9 +22,10 @@ class PersonaReasoner:
 
     def __init__(self, phrasebook: Phrasebook, embedding: SentenceEmbedding | None = None) -> None:
         persona = phrasebook.persona
+        self.embedding = embedding or SentenceEmbedding()
         self._phrasebook = phrasebook
         self._matcher = IntentMatcher(
-            embedding or SentenceEmbedding(),
+            self.embedding,
             {intent.name: intent.examples for intent in persona.intents},
             threshold=persona.matching.threshold,
             margin=persona.matching.margin,

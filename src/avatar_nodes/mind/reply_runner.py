@@ -195,6 +195,15 @@ class ReplyRunner:
             self._parts.forget()
             self._pardoned = False
 
+    def become(self, reasoner: Reasoner, phrasebook: Phrasebook) -> None:
+        """Another persona answers from now on; what the one before has not given out is dropped,
+        and the dialogue forgotten. The reasoner before stays open."""
+        with self._changed:
+            if (reply := self._reply) is not None and (reply.held or not reply.finished):
+                self._cancel_reply()
+            self._reasoner, self._phrasebook = reasoner, phrasebook
+            self.forget()
+
     def reset(self) -> None:
         """Drop everything, and begin anew with whatever turn comes."""
         with self._changed:

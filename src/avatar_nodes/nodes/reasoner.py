@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from std_srvs.srv import Trigger
 
@@ -12,7 +16,7 @@ from avatar_msgs.srv import SetPersona
 from avatar_nodes.mind.backends import BACKENDS, BackendOptions, build_reasoner
 from avatar_nodes.mind.persona_file import PersonaError, load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
-from avatar_nodes.mind.reasoner import Intention, ReasonerError
+from avatar_nodes.mind.reasoner import Intention, Reasoner
 from avatar_nodes.mind.reply import Segment
 from avatar_nodes.mind.reply_runner import ReplyRunner
 from avatar_nodes.mind.text_stream import Patience
@@ -91,6 +95,8 @@ class ReasonerNode(AvatarNode):
         self._reply_out = self.publisher(ReplySegment, "reply", REPLIES)
         self._persona_out = self.publisher(PersonaMsg, "persona", LATCHED)
         self._be(self.value("persona"))
+        self._change: threading.Thread | None = None
+        """Makes another persona ready."""
         for name in ("fallbacks", "problem/timeout", "cancelled"):
             self.telemetry.count(name, 0)
 
@@ -109,6 +115,7 @@ class ReasonerNode(AvatarNode):
     def stop(self) -> None:
         for service in self._services:
             self.destroy_service(service)
+        self._change = None
         self._runner.reset()
 
     def teardown(self) -> None:
@@ -152,16 +159,15 @@ class ReasonerNode(AvatarNode):
         self.get_logger().warning(f"turn {turn}: {problem}: {detail}")
 
     def _be(self, name: str) -> None:
-        """Become a persona, by name or file; who was before is let go.
+        """The first persona, by name or file.
 
-        Raises PersonaError, ReasonerError, EmbeddingError: all stays as it was.
+        Raises PersonaError, ReasonerError, EmbeddingError.
         """
         phrasebook = Phrasebook(load_persona(name))
-        reasoner = build_reasoner(self._options(), phrasebook)
-        self.teardown()
-        self._name, self._persona, self._reasoner = name, phrasebook.persona, reasoner
+        self._name, self._persona = name, phrasebook.persona
+        self._reasoner = build_reasoner(self._options(), phrasebook)
         self._runner = ReplyRunner(
-            reasoner,
+            self._reasoner,
             phrasebook,
             self,
             self.telemetry,
@@ -255,15 +261,56 @@ class ReasonerNode(AvatarNode):
         if self.value("backend") == "transformers":
             response.message = "a local chat model is loaded for one persona: start the avatar anew"
             return response
+        if self._change is not None:
+            response.message = "another persona is being made ready: ask again when it is there"
+            return response
         try:
-            self._be(request.persona)
-        except (PersonaError, ReasonerError) as error:
+            phrasebook = Phrasebook(load_persona(request.persona))
+        except PersonaError as error:
             response.message = str(error).replace("\n", "; ")
             return response
-        self._tell_persona()
-        self.get_logger().info(f"persona {request.persona}: {self._persona.name}")
-        response.success, response.message = True, f"this is {self._persona.name} now"
+        name = phrasebook.persona.name
+        self._change = threading.Thread(
+            target=self._make_ready, args=(request.persona, phrasebook), name="persona", daemon=True
+        )
+        self._change.start()
+        response.success, response.message = True, f"{name} will answer in a few seconds"
         return response
+
+    def _make_ready(self, name: str, phrasebook: Phrasebook) -> None:
+        """On a thread of its own, for it takes seconds; the node's own thread does the rest."""
+        change, before = threading.current_thread(), self._reasoner
+        try:
+            reasoner = build_reasoner(self._options(), phrasebook, before)
+        except Exception as error:
+            detail = str(error).replace("\n", "; ") or type(error).__name__
+            self._soon(partial(self._stay, change, name, detail))
+        else:
+            self._soon(partial(self._become, change, name, phrasebook, reasoner))
+
+    def _soon(self, callback: Callable[[], None]) -> None:
+        guarded = self._guarded("set_persona", lambda _: callback())
+        if self.executor is not None:
+            self.executor.create_task(lambda: guarded(None))
+
+    def _become(
+        self, change: threading.Thread, name: str, phrasebook: Phrasebook, reasoner: Reasoner
+    ) -> None:
+        if change is not self._change:  # the node was deactivated meanwhile
+            reasoner.close()
+            return
+        before, self._change = self._reasoner, None
+        self._runner.become(reasoner, phrasebook)
+        self._name, self._persona, self._reasoner = name, phrasebook.persona, reasoner
+        threading.Thread(target=before.close, name="persona before", daemon=True).start()
+        self._tell_persona()
+        self.get_logger().info(f"persona {name}: {self._persona.name}")
+
+    def _stay(self, change: threading.Thread, name: str, detail: str) -> None:
+        if change is self._change:
+            self._change = None
+            self.heartbeat.say(trouble=True, detail=f"persona {name}: {detail}")
+            self.get_logger().warning(f"persona {name}: {detail}; {self._persona.name} stays")
 
 
 def _span(msg: Utterance) -> Span | None:
