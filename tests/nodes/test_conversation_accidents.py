@@ -64,6 +64,23 @@ def test_without_barge_in_the_avatar_finishes_and_answers_nothing_meanwhile(meet
     assert {r.turn for r in visitor.replies} == {turn, turn + 2} and meanwhile == turn + 1
 
 
+@pytest.mark.parametrize("words", ["where are the toilets", ""])
+def test_without_barge_in_the_last_words_are_heard_too(meet: Meet, words: str) -> None:
+    visitor, _ = meet(barge_in=False)
+    first = len(visitor.avatar.sound)
+    turn = visitor.asks("what can you do")
+    visitor.wait_for(SPEAKING)
+    visitor.wait_for(IDLE)  # by the blocks that are made now; the last words are not heard yet
+    assert visitor.avatar.states[-1].replying
+    visitor.says(words)
+    wait_until(lambda: not visitor.avatar.states[-1].replying, what="the end of the reply")
+    visitor.wait_for_silence()
+    heard, said = np.concatenate(list(visitor.avatar.sound)[first:]), visitor.words_of(turn)
+    assert np.array_equal(heard[heard != 0], said[said != 0])
+    assert visitor.controls == []
+    assert {r.turn for r in visitor.replies} == {turn}
+
+
 def test_a_cough_does_not_end_an_announcement(meet: Meet) -> None:
     visitor, _ = meet()
     say: ActionClient[Any, Any, Any] = ActionClient(visitor.node, Say, "say")

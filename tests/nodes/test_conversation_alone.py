@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 import rclpy
 from rclpy.parameter import Parameter
 
 from avatar_msgs.msg import AudioChunk, SpeechActivity, Utterance
-from avatar_nodes.mind.conversation_table import Command, State
+from avatar_nodes.mind.conversation_table import Command, EventKind, State
+from avatar_nodes.nodes import conversation
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.conversation import Conversation
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
@@ -103,3 +106,37 @@ def test_noise_before_he_speaks_again_does_not_end_listening(
     talk.speaks(False, 13.0)
     talk.words(7, "", end_s=13.0)
     assert talk.shown is State.IDLE
+
+
+def test_a_reply_lasts_until_its_last_sound_was_heard(start: Callable[..., Talk]) -> None:
+    """Which is later than the blocks behind it are issued."""
+    talk = start()
+    talk.words(5, "what can you do", end_s=2.0)
+    talk.answers(5)
+    assert talk.shown is State.SPEAKING
+    talk.conversation.issued(7)
+    talk.conversation.shown(7)
+    assert talk.shown is State.IDLE
+    assert talk.conversation.replying
+    talk.conversation.shown(8)
+    assert not talk.conversation.replying
+    assert talk.orders == []
+
+
+def test_a_reply_of_which_sound_is_issued_has_not_broken_off(
+    start: Callable[..., Talk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], time_ns=time.time_ns)
+    monkeypatch.setattr(conversation, "time", clock)
+    talk = start(speaking_timeout_s=1.0)
+    talk.conversation.say("", "")
+    talk.conversation.tell(EventKind.REPLY_SOUND)
+    for _ in range(6):
+        now[0] += 0.5
+        assert talk.shown is State.SPEAKING
+        talk.conversation.sounds()
+    assert talk.orders == []
+    now[0] += 1.1
+    assert talk.shown is State.IDLE
+    assert talk.orders == [Command.CANCEL]

@@ -91,8 +91,10 @@ class Visitor:
     def control(self, turn: int, command: int) -> None:
         self._control.publish(TurnControl(turn=turn, command=command))
 
-    def sees(self, state: int, turn: int) -> None:
-        self._state.publish(AvatarState(state=state, turn=turn))
+    def sees(self, state: int, turn: int, *, replying: bool = True) -> None:
+        """And lets the reasoner see it."""
+        self._state.publish(AvatarState(state=state, turn=turn, replying=replying))
+        wait_until(lambda: self.call("reasoner/forget").success, what="a round trip")
 
     def call(self, service: str) -> Trigger.Response:
         client = self.node.create_client(Trigger, service)
@@ -215,12 +217,27 @@ def test_a_cough_into_the_reply_is_passed_over(start: Start, visitor: Visitor) -
     start()
     visitor.find()
     visitor.sees(AvatarState.SPEAKING, 1)
-    wait_until(lambda: visitor.call("reasoner/forget").success, what="a round trip")
     visitor.say(2, "")
     wait_until(lambda: visitor.reports.get("coughs") == "1", what="the cough")
     visitor.say(3, "what time is it")
     assert visitor.words(3)
     assert visitor.of(2) == []
+
+
+def test_without_barge_in_what_is_said_into_the_last_words_is_not_answered(
+    start: Start, visitor: Visitor
+) -> None:
+    """They are heard later than the blocks behind them are issued."""
+    start(barge_in=False)
+    visitor.find()
+    visitor.sees(AvatarState.IDLE, 0)
+    visitor.say(2, "hello")
+    visitor.say(3, "")
+    wait_until(lambda: visitor.reports.get("overheard") == "2", what="both turns")
+    visitor.sees(AvatarState.IDLE, 0, replying=False)
+    visitor.say(4, "hello")
+    assert visitor.words(4)
+    assert {segment.turn for segment in visitor.segments} == {4}
 
 
 def test_bad_messages_are_counted(start: Start, visitor: Visitor) -> None:

@@ -161,6 +161,11 @@ class Conversation:
         return self._machine.phase is Phase.PERFORMING
 
     @property
+    def replying(self) -> bool:
+        """A reply is thought about, heard or held, up to its last sound."""
+        return self._machine.phase.has_reply
+
+    @property
     def sounding(self) -> bool:
         """A reply is heard, or about to be, and not held."""
         return self._machine.phase in (Phase.THINKING, Phase.SPEAKING)

@@ -226,10 +226,9 @@ class ReasonerNode(AvatarNode):
         )
 
     def _talks_over(self, turn: int) -> bool:
-        """The avatar is busy with another turn, or with what it says on its own (turn 0)."""
-        if self._state.turn:
-            return bool(self._state.turn != turn)
-        return self._state.state in (AvatarState.THINKING, AvatarState.SPEAKING)
+        """The avatar is busy with another turn, or with what it says on its own (turn 0), and the
+        end of it was not heard yet."""
+        return bool(self._state.replying and self._state.turn != turn)
 
     def _on_control(self, msg: TurnControl) -> None:
         # Also of turn 0, what the avatar says on its own: what holds it may have been a cough.
