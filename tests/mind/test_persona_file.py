@@ -62,6 +62,12 @@ def test_a_shipped_persona_asks_for_what_the_model_was_taught(name: str) -> None
         assert prompt in taught
 
 
+@pytest.mark.parametrize("name", persona_names())
+def test_a_shipped_persona_looks_different_in_every_state(name: str) -> None:
+    states = load_persona(name).states
+    assert len({states.idle, states.listening, states.thinking, states.speaking}) == 4
+
+
 def test_a_persona_of_one_s_own(tmp_path: Path) -> None:
     persona = load_persona(write(tmp_path, MINE))
     assert persona.intent("a").replies == ["hi"]

@@ -6,6 +6,7 @@ Everything is real but the ears: the test says itself when the visitor speaks, a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,8 @@ from support.spinner import Spinner, wait_until
 from tiny_checkpoint import write_tiny_profile
 
 from avatar_msgs.action import Perform, Say
-from avatar_msgs.msg import (
-    AudioChunk,
-    TurnControl,
-)
-from avatar_msgs.srv import SetPersona, SetReference
+from avatar_msgs.msg import AudioChunk, BlockConditioning, TurnControl
+from avatar_msgs.srv import SetPersona, SetPrompt, SetReference
 from avatar_nodes.graph import Graph
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.profile import load_profile
@@ -239,6 +237,29 @@ def test_a_reset_without_a_reasoner_hangs_nowhere(
         wait_until(lambda: len(avatar.frames) > seen + 12, what="an avatar that goes on")
     finally:
         print(running.logs())
+
+
+def test_an_operator_chooses_whether_his_prompt_switches_the_caches(visitor: Visitor) -> None:
+    """What the conversation itself changes switches them all the same."""
+    client = visitor.node.create_client(SetPrompt, "set_prompt")
+    assert client.wait_for_service(60.0)
+
+    def first_block_after(text: str, *, switch: bool) -> BlockConditioning:
+        answer = _done(client.call_async(SetPrompt.Request(prompt=text, cache_switch=switch)))
+        assert answer.success, answer.message
+        wait_until(lambda: visitor.blocks[-1].block >= answer.first_block, what="its first block")
+        return next(b for b in list(visitor.blocks) if b.block == answer.first_block)
+
+    for text, switch in (("A person smiles warmly.", False), ("A person nods.", True), ("", False)):
+        block = first_block_after(text, switch=switch)
+        assert visitor.prompts[block.prompt_id] == (text or load_persona("default").states.idle)
+        assert block.cache_switch == switch
+    seen = len(visitor.blocks)
+    visitor.asks("where are the toilets")
+    visitor.wait_for(SPEAKING)
+    later = list(visitor.blocks)[seen - 1 :]
+    changes = [b for a, b in pairwise(later) if a.prompt_id != b.prompt_id]
+    assert changes and all(b.cache_switch for b in changes)
 
 
 def test_another_person_begins_another_stream(visitor: Visitor, tmp_path: Path) -> None:

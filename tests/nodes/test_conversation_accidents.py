@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rclpy.action import ActionClient
 from support.graph_under_test import GraphUnderTest
@@ -15,7 +16,7 @@ from support.spinner import Spinner, wait_until
 from tiny_checkpoint import write_tiny_profile
 
 from avatar_msgs.action import Perform, Say
-from avatar_msgs.msg import TurnControl
+from avatar_msgs.msg import AudioChunk, TurnControl
 from avatar_nodes.graph import Graph
 from avatar_nodes.profile import load_profile, with_values
 
@@ -61,6 +62,23 @@ def test_without_barge_in_the_avatar_finishes_and_answers_nothing_meanwhile(meet
     assert visitor.commands(turn) == []
     assert visitor.answer("what is your name")
     assert {r.turn for r in visitor.replies} == {turn, turn + 2} and meanwhile == turn + 1
+
+
+@pytest.mark.parametrize("words", ["where are the toilets", ""])
+def test_without_barge_in_the_last_words_are_heard_too(meet: Meet, words: str) -> None:
+    visitor, _ = meet(barge_in=False)
+    first = len(visitor.avatar.sound)
+    turn = visitor.asks("what can you do")
+    visitor.wait_for(SPEAKING)
+    visitor.wait_for(IDLE)  # by the blocks that are made now; the last words are not heard yet
+    assert visitor.avatar.states[-1].replying
+    visitor.says(words)
+    wait_until(lambda: not visitor.avatar.states[-1].replying, what="the end of the reply")
+    visitor.wait_for_silence()
+    heard, said = np.concatenate(list(visitor.avatar.sound)[first:]), visitor.words_of(turn)
+    assert np.array_equal(heard[heard != 0], said[said != 0])
+    assert visitor.controls == []
+    assert {r.turn for r in visitor.replies} == {turn}
 
 
 def test_a_cough_does_not_end_an_announcement(meet: Meet) -> None:
@@ -140,6 +158,24 @@ def test_an_action_may_take_longer_than_a_conversation_waits(meet: Meet) -> None
     wait_until(result.done, what="its end")
     assert result.result().result.success, result.result().result.message
     perform.destroy()
+
+
+def test_an_announcement_may_take_longer_than_a_conversation_waits(meet: Meet) -> None:
+    visitor, _ = meet(speaking_timeout_s=2.0)
+    say: ActionClient[Any, Any, Any] = ActionClient(visitor.node, Say, "say")
+    assert say.wait_for_server(60.0)
+    tone = (8000 * np.sin(np.arange(6 * 16000) * 2 * np.pi * 300 / 16000)).astype(np.int16)
+    goal = Say.Goal()
+    goal.audio = AudioChunk(sample_rate=16000, channels=1)
+    goal.audio.data.frombytes(tone.tobytes())
+    sent = say.send_goal_async(goal)
+    wait_until(sent.done, what="its begin")
+    result = sent.result().get_result_async()
+    wait_until(result.done, what="its end")
+    assert result.result().result.success, result.result().result.message
+    assert result.result().result.duration == pytest.approx(6.0, abs=0.05)
+    assert visitor.commands(0) == []
+    say.destroy()
 
 
 def test_a_held_reply_waits_as_long_as_it_is_told(meet: Meet) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,11 +18,14 @@ from support.spinner import Spinner, wait_until
 
 from avatar_msgs.msg import AvatarState, Intent, Persona, ReplySegment, TurnControl, Utterance
 from avatar_msgs.srv import SetPersona
+from avatar_nodes.mind.backends import build_reasoner
 from avatar_nodes.mind.conversation_table import Command, State
 from avatar_nodes.mind.persona_file import load_persona
+from avatar_nodes.mind.reasoner import Reasoner, ReasonerError
 from avatar_nodes.nodes.node_parameter import ConfigurationError
 from avatar_nodes.nodes.reasoner import ReasonerNode
 from avatar_nodes.wire.qos import CONTROL, DIAGNOSTICS, LATCHED
+from avatar_nodes.wire.stamp import stamp_of
 
 WAVE = "A person talks and waves with one hand."
 Start = Callable[..., ReasonerNode]
@@ -55,10 +59,12 @@ class Visitor:
         self.node = spinner.create_node("visitor")
         self.intents: list[Intent] = []
         self.segments: list[ReplySegment] = []
+        self.personas: list[Persona] = []
         self.reports: dict[str, str] = {}
         subscribe = self.node.create_subscription
         subscribe(Intent, "intent", self.intents.append, LATCHED)
         subscribe(ReplySegment, "reply", self.segments.append, CONTROL)
+        subscribe(Persona, "persona", self.personas.append, LATCHED)
         subscribe(DiagnosticArray, "/diagnostics", self._report, DIAGNOSTICS)
         self._utterances = self.node.create_publisher(Utterance, "user/utterance", CONTROL)
         self._control = self.node.create_publisher(TurnControl, "turn/control", CONTROL)
@@ -71,16 +77,24 @@ class Visitor:
         for topic in ("intent", "reply"):
             wait_until(lambda t=topic: self.node.count_publishers(t) > 0, what="its answers")
 
-    def say(self, turn: int, text: str, *, final: bool = True, confidence: float = -1.0) -> None:
+    def say(
+        self, turn: int, text: str, *, final: bool = True, confidence: float = -1.0,
+        span_s: tuple[float, float] = (0.0, 0.0),
+    ) -> None:  # fmt: skip
+        start, end = (stamp_of(round(at * 1e9)) for at in span_s)
         self._utterances.publish(
-            Utterance(turn=turn, text=text, is_final=final, confidence=confidence)
+            Utterance(
+                turn=turn, text=text, is_final=final, confidence=confidence, start=start, end=end
+            )
         )
 
     def control(self, turn: int, command: int) -> None:
         self._control.publish(TurnControl(turn=turn, command=command))
 
-    def sees(self, state: int, turn: int) -> None:
-        self._state.publish(AvatarState(state=state, turn=turn))
+    def sees(self, state: int, turn: int, *, replying: bool = True) -> None:
+        """And lets the reasoner see it."""
+        self._state.publish(AvatarState(state=state, turn=turn, replying=replying))
+        wait_until(lambda: self.call("reasoner/forget").success, what="a round trip")
 
     def call(self, service: str) -> Trigger.Response:
         client = self.node.create_client(Trigger, service)
@@ -155,6 +169,26 @@ def test_what_was_said_is_remembered_and_forgotten(start: Start, visitor: Visito
     assert visitor.words(3) in load_persona("default").fallback.unknown
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("where are the", "toilets"),
+        ("hello where are the", "toilets"),
+        ("hello", "where are the toilets"),
+        ("hello", "where are the", "toilets"),
+    ],
+)
+def test_a_pause_in_a_sentence_loses_nothing_of_it(
+    start: Start, visitor: Visitor, parts: tuple[str, ...]
+) -> None:
+    start()
+    visitor.find()
+    for turn, text in enumerate(parts, start=1):
+        visitor.say(turn, text, span_s=(10.0 * turn, 10.0 * turn + 9.4))
+    (toilets,) = (i for i in load_persona("default").intents if i.name == "toilets")
+    assert visitor.words(len(parts)) in toilets.replies
+
+
 def test_pause_resume_and_cancel(start: Start, visitor: Visitor) -> None:
     start()
     visitor.find()
@@ -183,12 +217,27 @@ def test_a_cough_into_the_reply_is_passed_over(start: Start, visitor: Visitor) -
     start()
     visitor.find()
     visitor.sees(AvatarState.SPEAKING, 1)
-    wait_until(lambda: visitor.call("reasoner/forget").success, what="a round trip")
     visitor.say(2, "")
     wait_until(lambda: visitor.reports.get("coughs") == "1", what="the cough")
     visitor.say(3, "what time is it")
     assert visitor.words(3)
     assert visitor.of(2) == []
+
+
+def test_without_barge_in_what_is_said_into_the_last_words_is_not_answered(
+    start: Start, visitor: Visitor
+) -> None:
+    """They are heard later than the blocks behind them are issued."""
+    start(barge_in=False)
+    visitor.find()
+    visitor.sees(AvatarState.IDLE, 0)
+    visitor.say(2, "hello")
+    visitor.say(3, "")
+    wait_until(lambda: visitor.reports.get("overheard") == "2", what="both turns")
+    visitor.sees(AvatarState.IDLE, 0, replying=False)
+    visitor.say(4, "hello")
+    assert visitor.words(4)
+    assert {segment.turn for segment in visitor.segments} == {4}
 
 
 def test_bad_messages_are_counted(start: Start, visitor: Visitor) -> None:
@@ -252,22 +301,78 @@ def _become(visitor: Visitor, name: str) -> SetPersona.Response:
     return future.result()
 
 
-def test_another_persona_answers_from_now_on(start: Start, visitor: Visitor) -> None:
-    personas: list[Persona] = []
-    visitor.node.create_subscription(Persona, "persona", personas.append, LATCHED)
+def _is_there(visitor: Visitor, name: str) -> None:
+    wait_until(lambda: [p.persona for p in visitor.personas][-1:] == [name], what=f"{name} told")
+
+
+def test_another_persona_answers_once_it_is_told(start: Start, visitor: Visitor) -> None:
     start()
     visitor.find()
     visitor.say(1, "what is your name")
     assert "Ada" in visitor.words(1)
     assert _become(visitor, "guide").success
+    _is_there(visitor, "guide")
     visitor.say(2, "what is your name")
     assert "Max" in visitor.words(2)
     visitor.say(3, "where are the walking robots")
     assert "hall one" in visitor.words(3)
-    wait_until(lambda: len(personas) == 2, what="both told")
-    assert [(p.persona, p.name) for p in personas] == [("default", "Ada"), ("guide", "Max")]
-    assert "where are the walking robots" in personas[1].phrases
-    assert personas[1].prompt_idle == load_persona("guide").states.idle
+    told = [(p.persona, p.name) for p in visitor.personas]
+    assert told == [("default", "Ada"), ("guide", "Max")]
+    assert "where are the walking robots" in visitor.personas[1].phrases
+    assert visitor.personas[1].prompt_idle == load_persona("guide").states.idle
+
+
+def test_until_a_persona_is_ready_the_one_before_answers_and_obeys(
+    start: Start, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = threading.Event()
+
+    def build_slowly(*args: Any) -> Reasoner:
+        assert len(args) == 2 or ready.wait(300.0)  # of the first one no other takes the place
+        return build_reasoner(*args)
+
+    monkeypatch.setattr("avatar_nodes.nodes.reasoner.build_reasoner", build_slowly)
+    start()
+    visitor.find()
+    assert _become(visitor, "guide").success
+    refused = _become(visitor, "default")
+    assert not refused.success and "is being made ready" in refused.message
+    visitor.say(1, "what is your name")
+    assert "Ada" in visitor.words(1)
+    visitor.control(2, TurnControl.PAUSE)
+    visitor.say(2, "what is your name")
+    wait_until(lambda: visitor.reports.get("replies") == "2", what="the reply's end")
+    assert visitor.of(2) == []
+    ready.set()
+    _is_there(visitor, "guide")
+    assert all(segment.cancelled for segment in visitor.hear_out(2)), "it was held till then"
+    visitor.say(3, "what is your name")
+    assert "Max" in visitor.words(3)
+    visitor.say(4, "say that again")
+    assert "Ada" not in visitor.words(4)
+    assert _become(visitor, "default").success, "the next may come"
+    _is_there(visitor, "default")
+
+
+def test_a_persona_that_cannot_be_made_ready_leaves_the_one_at_hand(
+    start: Start, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start()
+    visitor.find()
+
+    def fail(*args: Any) -> Reasoner:
+        raise ReasonerError("no server\nthere")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("avatar_nodes.nodes.reasoner.build_reasoner", fail)
+        assert _become(visitor, "guide").success
+        wait_until(lambda: visitor.reports.get("level") == "not OK", what="the complaint")
+    assert visitor.reports["message"] == "persona guide: no server; there"
+    visitor.say(1, "what is your name")
+    assert "Ada" in visitor.words(1)
+    assert [p.persona for p in visitor.personas] == ["default"]
+    assert _become(visitor, "guide").success
+    _is_there(visitor, "guide")
 
 
 def test_a_persona_that_is_none_leaves_the_one_at_hand(

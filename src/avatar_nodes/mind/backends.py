@@ -30,8 +30,13 @@ class BackendOptions:
     patience: Patience = field(default_factory=Patience)
 
 
-def build_reasoner(options: BackendOptions, phrasebook: Phrasebook) -> Reasoner:
+def build_reasoner(
+    options: BackendOptions, phrasebook: Phrasebook, before: Reasoner | None = None
+) -> Reasoner:
     """The backend, loaded and warm. Each imports what it needs, and no other does.
+
+    before: the reasoner whose place it takes; it may go on meanwhile, and what both can use is not
+    loaded again.
 
     Raises:
         ReasonerError, EmbeddingError: it cannot work; one line.
@@ -39,7 +44,8 @@ def build_reasoner(options: BackendOptions, phrasebook: Phrasebook) -> Reasoner:
     if options.backend == "persona":
         from avatar_nodes.mind.persona_reasoner import PersonaReasoner
 
-        return PersonaReasoner(phrasebook)
+        embedding = before.embedding if isinstance(before, PersonaReasoner) else None
+        return PersonaReasoner(phrasebook, embedding)
     if options.backend == "transformers":
         return _local_model(options, phrasebook)
     if options.backend == "openai":

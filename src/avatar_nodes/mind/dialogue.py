@@ -42,6 +42,11 @@ class Dialogue:
         if self._exchanges:
             self._exchanges.append(replace(self._exchanges.pop(), cut_short=True))
 
+    def take_back(self) -> None:
+        """The visitor has gone on with what he said: the last exchange was half of it."""
+        if self._exchanges:
+            self._exchanges.pop()
+
     def forget(self) -> None:
         """The next visitor is somebody else."""
         self._exchanges.clear()

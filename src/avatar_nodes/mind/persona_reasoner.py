@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from avatar_nodes.mind.intent_matcher import IntentMatcher
+from avatar_nodes.mind.intent_matcher import IntentMatcher, Match
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Began, Done, Request, Thought
 from avatar_nodes.mind.sentence_embedding import SentenceEmbedding
@@ -22,9 +22,10 @@ class PersonaReasoner:
 
     def __init__(self, phrasebook: Phrasebook, embedding: SentenceEmbedding | None = None) -> None:
         persona = phrasebook.persona
+        self.embedding = embedding or SentenceEmbedding()
         self._phrasebook = phrasebook
         self._matcher = IntentMatcher(
-            embedding or SentenceEmbedding(),
+            self.embedding,
             {intent.name: intent.examples for intent in persona.intents},
             threshold=persona.matching.threshold,
             margin=persona.matching.margin,
@@ -58,9 +59,17 @@ class PersonaThinking:
         """End the iteration."""
         self._cancelled.set()
 
+    def _match(self) -> Match:
+        """Of an utterance with a pause the whole, or its end alone, whichever is surer: in "hello
+        ... where are the toilets" two intents are about as near, but not in its end."""
+        utterance = self._request.utterance
+        wordings = dict.fromkeys((utterance, self._request.latest or utterance))
+        matches = [self._matcher.match(wording) for wording in wordings]
+        return max(matches, key=lambda match: (match.intent is not None, match.confidence))
+
     def _thoughts(self) -> Iterator[Thought]:
         request, phrasebook = self._request, self._phrasebook
-        match = self._matcher.match(request.utterance)
+        match = self._match()
         yield Began()
         if match.intent is None:
             yield from phrasebook.fallback("unknown", request, match.confidence)

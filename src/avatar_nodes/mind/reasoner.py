@@ -22,6 +22,8 @@ class Request:
     """What was said before, oldest first."""
     state: str = "thinking"
     """What the avatar is doing: idle, listening, thinking or speaking."""
+    latest: str = ""
+    """The end of the utterance, where he paused before it; empty: he did not pause."""
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ class Reply:
     thinking: Thinking | None = None
     cancelled: bool = False
     finished: bool = False
+    remembered: bool = False
+    """It is the last exchange of the dialogue."""
     said: list[str] = field(default_factory=list)
     _waiting: list[Intention | Segment] = field(default_factory=list)
     _next_index: int = 0

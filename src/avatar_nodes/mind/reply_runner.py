@@ -20,6 +20,7 @@ from avatar_nodes.mind.reasoner import (
     Thought,
 )
 from avatar_nodes.mind.reply import Reply, ReplyOutput
+from avatar_nodes.mind.utterance_parts import Span, UtteranceParts
 
 _PATIENCE_S = 10.0
 
@@ -57,11 +58,16 @@ class ReplyRunner:
     `pardon`, once; the next such utterances in a row by silence: an empty last segment. One without
     words while the avatar is busy with another turn, or holds it, was a cough, and is passed over.
 
+    Who goes on after a short pause has made two turns of one utterance: the second is answered as
+    the whole of it, and what was answered to the first is taken back from the dialogue.
+
     Args:
         dialogue_turns: how many exchanges are remembered; 0: none.
         min_confidence: lowest confidence of the recogniser, 0..1; one below 0 counts as none given.
         forget_after_s: the dialogue is forgotten when nobody has said anything for so long, since
             the next one who speaks is somebody else; 0: never.
+        join_s: longest pause within an utterance [s], short enough that next to nothing of an
+            answer can have been heard; 0: every turn is an utterance.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class ReplyRunner:
         dialogue_turns: int = 8,
         min_confidence: float = 0.0,
         forget_after_s: float = 0.0,
+        join_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reasoner = reasoner
@@ -85,6 +92,9 @@ class ReplyRunner:
         self._dialogue = Dialogue(dialogue_turns)
         self._forget_after_s = forget_after_s
         self._last_said = clock()
+        self._parts = UtteranceParts(join_s)
+        self._answered: Reply | None = None
+        """The reply to the parts so far."""
         self._newest = 0
         self._held_up_to = -1
         self._cough_due = False
@@ -104,12 +114,13 @@ class ReplyRunner:
         turn: int,
         text: str,
         *,
+        span: Span | None = None,
         confidence: float = -1.0,
         state: str = "",
         busy: bool = False,
     ) -> None:
-        """Answer what the visitor said in `turn`; `busy`: an earlier turn is still being answered,
-        as far as the visitor hears.
+        """Answer what the visitor said in `turn`; `span`: when he did, None if he wrote it; `busy`:
+        an earlier turn is still being answered, as far as the visitor hears.
 
         Raises:
             TurnError: the turn is not newer than the newest one (`stale`), or not above 0
@@ -134,10 +145,15 @@ class ReplyRunner:
             if 0.0 < self._forget_after_s < self._clock() - self._last_said:
                 self.forget()
             self._last_said = self._clock()
-            request = Request(text.strip(), self._dialogue.exchanges, state or "thinking")
-            reply = Reply(
-                turn, request, self._kind(request, confidence), self._output, self._clock()
+            kind, whole = self._kind(text, confidence), text.strip()
+            if kind == "answer":
+                whole = self._whole(whole, span)
+            request = Request(
+                whole, self._dialogue.exchanges, state or "thinking", latest=text.strip()
             )
+            reply = Reply(turn, request, kind, self._output, self._clock())
+            if kind == "answer":
+                self._answered = reply
             reply.held = turn <= self._held_up_to
             self._reply = self._next = reply
             if turn == self._dropped_turn:
@@ -176,7 +192,17 @@ class ReplyRunner:
         """Forget the dialogue: somebody else comes."""
         with self._changed:
             self._dialogue.forget()
+            self._parts.forget()
             self._pardoned = False
+
+    def become(self, reasoner: Reasoner, phrasebook: Phrasebook) -> None:
+        """Another persona answers from now on; what the one before has not given out is dropped,
+        and the dialogue forgotten. The reasoner before stays open."""
+        with self._changed:
+            if (reply := self._reply) is not None and (reply.held or not reply.finished):
+                self._cancel_reply()
+            self._reasoner, self._phrasebook = reasoner, phrasebook
+            self.forget()
 
     def reset(self) -> None:
         """Drop everything, and begin anew with whatever turn comes."""
@@ -196,8 +222,15 @@ class ReplyRunner:
             self._changed.notify_all()
         self._thread.join(_PATIENCE_S)
 
-    def _kind(self, request: Request, confidence: float) -> str:
-        if _has_words(request.utterance) and not 0.0 <= confidence < self._min_confidence:
+    def _whole(self, text: str, span: Span | None) -> str:
+        """The utterance that `text` is, or ends; half of it was not worth an answer."""
+        before = self._answered
+        if self._parts.goes_on(text, span) and before is not None and before.remembered:
+            self._dialogue.take_back()
+        return self._parts.add(text, span)
+
+    def _kind(self, text: str, confidence: float) -> str:
+        if _has_words(text) and not 0.0 <= confidence < self._min_confidence:
             self._pardoned = False
             return "answer"
         self._measures.count("not_understood")
@@ -220,6 +253,7 @@ class ReplyRunner:
 
     def _remember(self, reply: Reply) -> None:
         if reply.kind == "answer" and reply.said:
+            reply.remembered = True
             self._dialogue.add(reply.request.utterance, " ".join(reply.said))
 
     def _work(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class SentenceEmbedding:
 
     def __init__(self, folder: Path | None = None) -> None:
         folder = folder or _packaged_folder()
+        self._one_at_a_time = threading.Lock()
         transformers_logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -45,7 +47,7 @@ class SentenceEmbedding:
 
     @torch.inference_mode()
     def encode(self, sentences: Sequence[str]) -> np.ndarray:
-        """Unit vectors float32 [sentences, dim]."""
+        """Unit vectors float32 [sentences, dim]; from any thread."""
         vectors = [
             self._encode_batch(sentences[first : first + _BATCH])
             for first in range(0, len(sentences), _BATCH)
@@ -53,13 +55,14 @@ class SentenceEmbedding:
         return np.concatenate(vectors)
 
     def _encode_batch(self, sentences: Sequence[str]) -> np.ndarray:
-        batch = self._tokenizer(
-            list(sentences),
-            padding=True,
-            truncation=True,
-            max_length=_LONGEST_TOKENS,
-            return_tensors="pt",
-        )
+        with self._one_at_a_time:  # the tokenizer refuses to be used by two threads at once
+            batch = self._tokenizer(
+                list(sentences),
+                padding=True,
+                truncation=True,
+                max_length=_LONGEST_TOKENS,
+                return_tensors="pt",
+            )
         states = self._model(**batch).last_hidden_state
         mask = batch["attention_mask"][..., None].to(states.dtype)
         mean = (states * mask).sum(dim=1) / mask.sum(dim=1)

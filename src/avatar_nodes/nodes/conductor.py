@@ -96,6 +96,7 @@ class ConductorNode(AvatarNode):
         self._aas_from_block = self.value("aas_from_block") if adaptive else None
         self._start: EpochStart | None = None
         self._shown = (AvatarState.IDLE, 0)
+        self._told_replying = False
         self._last_block: int | None = None
         self._finished = False
         self._all_there_since: float | None = None
@@ -218,6 +219,8 @@ class ConductorNode(AvatarNode):
         now = time.monotonic()
         if self._conversation is not None:
             self._conversation.shown(self._position.begun)
+            if self._told_replying and not self._conversation.replying:
+                self._tell_state()  # no block tells when the last words of a reply were heard
         if self._requests is not None:
             self._requests.tick(now)
         reason = self._keeper.reason_for_new_epoch(now)
@@ -346,6 +349,7 @@ class ConductorNode(AvatarNode):
             cache_switch=changed and self._prompts.switch,
         )
         self._ledger.record(issued)
+        self._prompts.issued(changed=changed)
         return issued
 
     def _decide_sound(self, block: int, now: float) -> BlockSound | None:
@@ -365,6 +369,8 @@ class ConductorNode(AvatarNode):
             return None
         self._shown = (int(decision.state), decision.turn or 0)
         self._prompts.use(decision.prompt, switch=self.value("cache_switch"))
+        if decision.plays and not sound.idle:
+            self._conversation.sounds()
         if decision.plays and self._intake.over:
             self._conversation.issued(block)
         return sound
@@ -386,12 +392,14 @@ class ConductorNode(AvatarNode):
         if self._render:
             state = AvatarState.FINISHED if self._finished else AvatarState.RENDERING
         first, last = self.value("first_block"), self._last_block
+        self._told_replying = self._conversation is not None and self._conversation.replying
         msg = AvatarState(
             state=state,
             epoch=self._keeper.epoch,
             block=last if self._finished and last is not None else self._window.next_block - 1,
             total_blocks=0 if last is None else last - first + 1,
             turn=turn,
+            replying=self._told_replying,
             prompt=self._prompts.current.text,
         )
         msg.header.stamp = self.get_clock().now().to_msg()

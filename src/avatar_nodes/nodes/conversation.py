@@ -135,6 +135,10 @@ class Conversation:
         if over:
             self.on_over(turn, kind is EventKind.REPLY_ENDED, reason)
 
+    def sounds(self) -> None:
+        """A block has sound of the present reply: it has not broken off, however long it is."""
+        self.tell(EventKind.REPLY_SOUND, self._machine.turn or OWN_TURN)
+
     def issued(self, block: int) -> None:
         """`block` has the last sound of the present reply; until it is heard, the reply can be
         held."""
@@ -155,6 +159,11 @@ class Conversation:
     def performing(self) -> bool:
         """An action without a reply is under way."""
         return self._machine.phase is Phase.PERFORMING
+
+    @property
+    def replying(self) -> bool:
+        """A reply is thought about, heard or held, up to its last sound."""
+        return self._machine.phase.has_reply
 
     @property
     def sounding(self) -> bool:
@@ -222,6 +231,8 @@ class Conversation:
             # The end of this turn's activity may be behind it on its own topic.
             self._active = self._active and self._active_from_ns > nanoseconds(msg.end)
             if not words:
+                if self._active:  # he speaks again: what it may come to is not known
+                    return
                 self._handle(Event(EventKind.VISITOR_SILENT, msg.turn, "nothing was recognised"))
                 return
             self._handle(Event(EventKind.UTTERANCE, msg.turn, "a new turn"))

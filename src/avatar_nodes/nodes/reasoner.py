@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from std_srvs.srv import Trigger
 
@@ -12,14 +16,16 @@ from avatar_msgs.srv import SetPersona
 from avatar_nodes.mind.backends import BACKENDS, BackendOptions, build_reasoner
 from avatar_nodes.mind.persona_file import PersonaError, load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
-from avatar_nodes.mind.reasoner import Intention, ReasonerError
+from avatar_nodes.mind.reasoner import Intention, Reasoner
 from avatar_nodes.mind.reply import Segment
 from avatar_nodes.mind.reply_runner import ReplyRunner
 from avatar_nodes.mind.text_stream import Patience
+from avatar_nodes.mind.utterance_parts import Span
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES
+from avatar_nodes.wire.stamp import nanoseconds
 from avatar_nodes.wire.wire_error import WireError
 
 _STATES = {
@@ -58,6 +64,13 @@ class ReasonerNode(AvatarNode):
             86400.0,
         ),
         NodeParameter(
+            "join_s",
+            1.0,
+            "Pause after which he who speaks goes on with what he said [s]; 0: he never does.",
+            0.0,
+            5.0,
+        ),
+        NodeParameter(
             "barge_in", True, "False: what is said while the avatar talks is not answered."
         ),
         NodeParameter("model", "", "Folder (transformers) or server's name (openai) of the model."),
@@ -82,6 +95,8 @@ class ReasonerNode(AvatarNode):
         self._reply_out = self.publisher(ReplySegment, "reply", REPLIES)
         self._persona_out = self.publisher(PersonaMsg, "persona", LATCHED)
         self._be(self.value("persona"))
+        self._change: threading.Thread | None = None
+        """Makes another persona ready."""
         for name in ("fallbacks", "problem/timeout", "cancelled"):
             self.telemetry.count(name, 0)
 
@@ -100,6 +115,7 @@ class ReasonerNode(AvatarNode):
     def stop(self) -> None:
         for service in self._services:
             self.destroy_service(service)
+        self._change = None
         self._runner.reset()
 
     def teardown(self) -> None:
@@ -143,22 +159,22 @@ class ReasonerNode(AvatarNode):
         self.get_logger().warning(f"turn {turn}: {problem}: {detail}")
 
     def _be(self, name: str) -> None:
-        """Become a persona, by name or file; who was before is let go.
+        """The first persona, by name or file.
 
-        Raises PersonaError, ReasonerError, EmbeddingError: all stays as it was.
+        Raises PersonaError, ReasonerError, EmbeddingError.
         """
         phrasebook = Phrasebook(load_persona(name))
-        reasoner = build_reasoner(self._options(), phrasebook)
-        self.teardown()
-        self._name, self._persona, self._reasoner = name, phrasebook.persona, reasoner
+        self._name, self._persona = name, phrasebook.persona
+        self._reasoner = build_reasoner(self._options(), phrasebook)
         self._runner = ReplyRunner(
-            reasoner,
+            self._reasoner,
             phrasebook,
             self,
             self.telemetry,
             dialogue_turns=self.value("dialogue_turns"),
             min_confidence=self.value("min_confidence"),
             forget_after_s=self.value("forget_after_s"),
+            join_s=self.value("join_s"),
         )
 
     def _tell_persona(self) -> None:
@@ -203,16 +219,16 @@ class ReasonerNode(AvatarNode):
         self._runner.hear(
             msg.turn,
             msg.text,
+            span=_span(msg),
             confidence=msg.confidence,
             state=_STATES.get(self._state.state, ""),
             busy=self._talks_over(msg.turn),
         )
 
     def _talks_over(self, turn: int) -> bool:
-        """The avatar is busy with another turn, or with what it says on its own (turn 0)."""
-        if self._state.turn:
-            return bool(self._state.turn != turn)
-        return self._state.state in (AvatarState.THINKING, AvatarState.SPEAKING)
+        """The avatar is busy with another turn, or with what it says on its own (turn 0), and the
+        end of it was not heard yet."""
+        return bool(self._state.replying and self._state.turn != turn)
 
     def _on_control(self, msg: TurnControl) -> None:
         # Also of turn 0, what the avatar says on its own: what holds it may have been a cough.
@@ -244,15 +260,62 @@ class ReasonerNode(AvatarNode):
         if self.value("backend") == "transformers":
             response.message = "a local chat model is loaded for one persona: start the avatar anew"
             return response
+        if self._change is not None:
+            response.message = "another persona is being made ready: ask again when it is there"
+            return response
         try:
-            self._be(request.persona)
-        except (PersonaError, ReasonerError) as error:
+            phrasebook = Phrasebook(load_persona(request.persona))
+        except PersonaError as error:
             response.message = str(error).replace("\n", "; ")
             return response
-        self._tell_persona()
-        self.get_logger().info(f"persona {request.persona}: {self._persona.name}")
-        response.success, response.message = True, f"this is {self._persona.name} now"
+        name = phrasebook.persona.name
+        self._change = threading.Thread(
+            target=self._make_ready, args=(request.persona, phrasebook), name="persona", daemon=True
+        )
+        self._change.start()
+        response.success, response.message = True, f"{name} will answer in a few seconds"
         return response
+
+    def _make_ready(self, name: str, phrasebook: Phrasebook) -> None:
+        """On a thread of its own, for it takes seconds; the node's own thread does the rest."""
+        change, before = threading.current_thread(), self._reasoner
+        try:
+            reasoner = build_reasoner(self._options(), phrasebook, before)
+        except Exception as error:
+            detail = str(error).replace("\n", "; ") or type(error).__name__
+            self._soon(partial(self._stay, change, name, detail))
+        else:
+            self._soon(partial(self._become, change, name, phrasebook, reasoner))
+
+    def _soon(self, callback: Callable[[], None]) -> None:
+        guarded = self._guarded("set_persona", lambda _: callback())
+        if self.executor is not None:
+            self.executor.create_task(lambda: guarded(None))
+
+    def _become(
+        self, change: threading.Thread, name: str, phrasebook: Phrasebook, reasoner: Reasoner
+    ) -> None:
+        if change is not self._change:  # the node was deactivated meanwhile
+            reasoner.close()
+            return
+        before, self._change = self._reasoner, None
+        self._runner.become(reasoner, phrasebook)
+        self._name, self._persona, self._reasoner = name, phrasebook.persona, reasoner
+        threading.Thread(target=before.close, name="persona before", daemon=True).start()
+        self._tell_persona()
+        self.get_logger().info(f"persona {name}: {self._persona.name}")
+
+    def _stay(self, change: threading.Thread, name: str, detail: str) -> None:
+        if change is self._change:
+            self._change = None
+            self.heartbeat.say(trouble=True, detail=f"persona {name}: {detail}")
+            self.get_logger().warning(f"persona {name}: {detail}; {self._persona.name} stays")
+
+
+def _span(msg: Utterance) -> Span | None:
+    """When it was spoken; what was written has no length."""
+    start, end = nanoseconds(msg.start), nanoseconds(msg.end)
+    return Span(start / 1e9, end / 1e9) if start < end else None
 
 
 def main() -> None:

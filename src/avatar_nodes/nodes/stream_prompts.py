@@ -35,6 +35,8 @@ class StreamPrompts:
         self.book = PromptBook(encode, self._default)
         self.switch = False
         """A change of the prompt switches the caches."""
+        self._asked: tuple[str, bool] | None = None
+        """What an operator has set and no block has yet, and whether it switches the caches."""
         self._out = node.publisher(Prompt, "blocks/prompt", BLOCKS)
 
     @property
@@ -52,10 +54,21 @@ class StreamPrompts:
         self._node.destroy_service(self._service)
 
     def use(self, text: str, *, switch: bool) -> None:
-        """The prompt of the blocks from now on."""
+        """The prompt of the blocks from now on. One that an operator has set switches the caches as
+        he wished, another as `switch` says."""
+        if self._asked is not None and self._asked[0] in (text, ""):
+            switch = self._asked[1]
         self.switch = switch
         if self.book.use(text):
             self._out.publish(prompt_to_msg(self.current))
+
+    def issued(self, *, changed: bool) -> None:
+        """A block has the current prompt; `changed`: the block before had another."""
+        if self._asked is None:
+            return
+        text = self._asked[0]
+        if text == self.current.text or (changed and not text):
+            self._asked = None
 
     def expect(self, text: str | None) -> None:
         """The next block will probably switch to `text` (None: nothing is known); told once."""
@@ -70,6 +83,7 @@ class StreamPrompts:
         self, request: SetPrompt.Request, response: SetPrompt.Response
     ) -> SetPrompt.Response:
         self._on_set(request.prompt)
+        self._asked = (request.prompt, request.cache_switch)
         self.use(request.prompt or self._default, switch=request.cache_switch)
         response.success, response.prompt_id = True, self.current.id
         response.first_block = self._next_block()

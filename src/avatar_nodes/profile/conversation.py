@@ -121,6 +121,13 @@ class ReasonerSection(Section):
         description="Seconds without a word after which the dialogue is forgotten, since whoever"
         " speaks then is somebody else; 0: never.",
     )
+    join_s: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=5.0,
+        description="Pause after which he who speaks goes on with what he said, in seconds: both"
+        " are one utterance, and answered as one; 0: he never does.",
+    )
     model: str = Field(
         default="", description="Folder (`transformers`) or server's name (`openai`) of the model."
     )
