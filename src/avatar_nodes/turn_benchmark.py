@@ -113,6 +113,7 @@ class TurnBenchmark:
         """Take one step, and wait until the avatar rests; returns how it went."""
         visitor, figures = self._visitor, self._figures
         outcome = "well"
+        begun = time.time_ns()
         try:
             visitor.pause(_PAUSE_S)
             outcome = self._do(step, operator)
@@ -128,6 +129,14 @@ class TurnBenchmark:
         except VisitorError as error:
             figures.stuck += 1
             return f"stuck: {error}"
+        rest = self._witness.rest(list(visitor.spoken), begun, time.time_ns())
+        figures.rests.append(rest)
+        if rest.stuck:
+            figures.stuck += 1
+            outcome = (
+                f"stuck for a while: nobody was heard for {rest.waited_s:.1f} s; for a visitor it"
+                f" listened for {rest.alone_s:.1f} s in vain; {outcome}"
+            )
         return outcome
 
     def _do(self, step: Step, operator: VirtualOperator) -> str:
@@ -214,6 +223,7 @@ class TurnBenchmark:
         figures.cuts = witness.cuts()
         figures.leaked_samples = witness.leaked_samples()
         figures.ignored = witness.ignored()
+        figures.watchdogs = witness.watchdogs
         figures.barge_ins = [(meant, witness.barge_in(ns)) for meant, ns in self._begun]
         figures.prompt_to_action_s = witness.prompt_to_action_s()
         if witness.pairing is not None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from avatar_nodes.speech.turn_timeline import TurnTimeline
+from avatar_nodes.turn_rest import Rest
 from avatar_nodes.turn_witness import BargeIn, Cut
 
 
@@ -33,7 +34,12 @@ class TurnFigures:
     unanswered: int = 0
     """Questions after which nobody spoke."""
     stuck: int = 0
-    """Steps after which the avatar did not come back to rest in time."""
+    """Steps after which the avatar did not come back to rest in time, or only because the conductor
+    ended what did not end."""
+    rests: list[Rest] = field(default_factory=list)
+    """Of every step after which it rested."""
+    watchdogs: Counter[str] = field(default_factory=Counter)
+    """Phases that the conductor ended because they had lasted too long."""
     refused: int = 0
     """Wishes of the operator that were not carried out."""
     memory_mib: list[Mapping[str, float]] = field(default_factory=list)
@@ -54,12 +60,18 @@ class TurnFigures:
         stops_ms = [1000.0 * cut.sound_s for cut in self.cuts]
         mouths = [cut.mouth_s for cut in self.cuts]
         closed = [cut.closed_s for cut in self.cuts if cut.closed_s is not None]
+        back = [rest.back_s for rest in self.rests if rest.back_s is not None]
         return {
             "turns": len(self.timelines),
             "answered": len(frame),
             "unanswered": self.unanswered,
             "interruptions": len(self.cuts),
             "stuck": self.stuck,
+            "rest_s_p50": quantile(back, 50),
+            "rest_s_max": quantile(back, 100),
+            "wait_s_max": quantile([rest.waited_s for rest in self.rests], 100),
+            "listened_alone_s_max": quantile([rest.alone_s for rest in self.rests], 100),
+            "watchdogs": dict(sorted(self.watchdogs.items())),
             "restarts": self.restarts,
             "refused": self.refused,
             "complete": self.complete,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -29,6 +31,7 @@ from avatar_nodes.environment import adopt_environment
 from avatar_nodes.mouth_watch import MouthWatch
 from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK
+from avatar_nodes.turn_rest import Rest, Span, find_rest
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
 from avatar_nodes.wire.qos import BLOCKS, CONTROL, LATCHED, SOUND, public_qos
@@ -44,6 +47,7 @@ _ALLOWED_NS = 100_000_000
 _NOTICED_NS = 5_000_000_000
 _AFTER_NS = 1_000_000_000
 _NEVER = 1 << 63
+_OVERDUE = re.compile(r"(.+) for more than \S+ s")
 _STATES = ("IDLE", "LISTENING", "THINKING", "SPEAKING")
 
 
@@ -93,6 +97,9 @@ class TurnWitness:
         self.pairing = StreamPairing() if pictures or mouth is not None else None
         self._mouth = mouth
         self.controls: list[TurnControl] = []
+        self.watchdogs: Counter[str] = Counter()
+        """Phases that the conductor ended because they had lasted too long, by name."""
+        self._reason = ""
         self._activity: list[tuple[int, bool]] = []
         self._sound: list[tuple[int, int]] = []
         self._states: list[tuple[int, int]] = []
@@ -109,7 +116,7 @@ class TurnWitness:
         listen = node.create_subscription
         listen(TurnControl, "turn/control", self.controls.append, CONTROL)
         listen(SpeechActivity, "user/speech_activity", self._on_activity, SOUND)
-        listen(AvatarState, "state", self._on_state, LATCHED)
+        listen(AvatarState, "state", self._on_state, CONTROL)
         listen(AudioChunk, "audio", self._on_audio, public_qos("RELIABLE"))
         listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
         listen(Prompt, "blocks/prompt", self._on_prompt, BLOCKS)
@@ -229,6 +236,16 @@ class TurnWitness:
                 found.append((min(after) - decided) / 1e9)
         return found
 
+    def rest(self, spoken: Sequence[Span], begin: int, end: int) -> Rest:
+        """How the avatar came to rest between two moments [ns]; spoken: when the visitor spoke. Any
+        thread may ask."""
+        sound = [
+            (stamp, stamp + loud * _FRAME_NS // 640)
+            for stamp, loud in list(self._sound)
+            if loud and begin - _FRAME_NS < stamp < end
+        ]
+        return find_rest(list(self._states), sound=sound, spoken=spoken, begin=begin, end=end)
+
     @property
     def _fired_ns(self) -> list[int]:
         """When it was detected that somebody begins to speak."""
@@ -285,6 +302,9 @@ class TurnWitness:
     def _on_state(self, msg: AvatarState) -> None:
         if not self._states or self._states[-1][1] != msg.state:
             self._states.append((nanoseconds(msg.header.stamp), int(msg.state)))
+        if msg.reason != self._reason and (overdue := _OVERDUE.fullmatch(msg.reason)):
+            self.watchdogs[overdue.group(1)] += 1
+        self._reason = msg.reason
 
     def _on_audio(self, msg: AudioChunk) -> None:
         loud = np.flatnonzero(audio_from_msg(msg))
