@@ -177,6 +177,21 @@ def test_a_barge_in_tells_what_was_shown_before_and_after() -> None:
     assert witness.barge_in(START + 5 * SECOND) is None
 
 
+def test_what_became_of_a_reply_that_was_coughed_into() -> None:
+    witness = TurnWitness("/avatar")
+    for at_s, command in ((1, TurnControl.CANCEL), (5, TurnControl.PAUSE), (6, TurnControl.RESUME),
+                          (9, TurnControl.PAUSE), (10, TurnControl.CANCEL),
+                          (14, TurnControl.PAUSE)):  # fmt: skip
+        msg = TurnControl(command=command, turn=1)
+        msg.header.stamp = stamp_of(START + at_s * SECOND)
+        witness.controls.append(msg)
+    found = [witness.cough(START + a * SECOND, START + b * SECOND)
+             for a, b in ((2, 4), (4, 8), (8, 12), (12, 16))]  # fmt: skip
+    assert found == ["unnoticed", "resumed", "cancelled", "held"]
+    figures = TurnFigures(coughs=Counter(found)).as_dict()
+    assert figures["coughs"] == dict.fromkeys(sorted(found), 1)
+
+
 def test_pictures_and_sound_are_paired_by_their_stamps() -> None:
     pairing = StreamPairing()
     for frame in range(100):

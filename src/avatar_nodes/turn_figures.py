@@ -27,6 +27,8 @@ class TurnFigures:
     """Visitors who were detected while a reply was heard, and did not stop it."""
     barge_ins: list[tuple[str, BargeIn | None]] = field(default_factory=list)
     """The state in which each was meant to come, and what came; None: not noticed at all."""
+    coughs: Counter[str] = field(default_factory=Counter)
+    """What became of the replies into which somebody coughed; see `TurnWitness.cough`."""
     prompt_to_action_s: list[float] = field(default_factory=list)
     """From the intent to the first frame under its prompt."""
     steps: Counter[str] = field(default_factory=Counter)
@@ -88,6 +90,7 @@ class TurnFigures:
             "barge_in_mouth_closed_s_max": quantile(closed, 100),
             "barge_in_leaked_samples": self.leaked_samples,
             "barge_in_ignored": self.ignored,
+            "coughs": dict(sorted(self.coughs.items())),
             "prompt_to_action_s_p50": quantile(self.prompt_to_action_s, 50),
             "steps": dict(sorted(self.steps.items())),
             "barge_ins": self._barge_ins(),

@@ -47,6 +47,13 @@ _ALLOWED_NS = 100_000_000
 _NOTICED_NS = 5_000_000_000
 _AFTER_NS = 1_000_000_000
 _NEVER = 1 << 63
+_BECAME = {
+    TurnControl.CANCEL: "cancelled",
+    TurnControl.RESUME: "resumed",
+    TurnControl.PAUSE: "held",
+}
+REPLY_WENT_ON = ("resumed", "unnoticed")
+"""What a cough into it should do to a reply."""
 _OVERDUE = re.compile(r"(.+) for more than \S+ s")
 _STATES = ("IDLE", "LISTENING", "THINKING", "SPEAKING")
 
@@ -220,6 +227,18 @@ class TurnWitness:
             if control.command == TurnControl.PAUSE
         )
         return BargeIn(self._state_at(moment), self._state_at(moment + _AFTER_NS), held)
+
+    def cough(self, begun: int, end: int) -> str:
+        """What became of the reply into which somebody coughed at `begun`, by `end` [ns]: it was
+        "cancelled", "resumed", "held" and no more, or it went on, "unnoticed". Any thread may
+        ask."""
+        commands = {
+            control.command
+            for control in list(self.controls)
+            if begun <= nanoseconds(control.header.stamp) < end
+        }
+        found = (name for command, name in _BECAME.items() if command in commands)
+        return next(found, "unnoticed")
 
     def prompt_to_action_s(self) -> list[float]:
         """For every intent with an action: to the first frame under its prompt [s]."""

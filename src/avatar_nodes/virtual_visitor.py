@@ -142,6 +142,12 @@ class VirtualVisitor:
         """Turns whose answers were heard to their end, or cut short."""
         return sum(timeline.over for timeline in list(self.timelines.values()))
 
+    def answered(self, begun: int) -> bool:
+        """The first frame of the answer to what he said last was shown, and he said it after
+        `begun` [ns since 1970]."""
+        since = [turn for turn, seen in self.timelines.items() if seen.speech_ended > begun]
+        return bool(since) and self.timelines[max(since)].first_frame > 0
+
     def wait_for(self, what: str, condition: Callable[[], bool], timeout_s: float) -> None:
         """Until `condition` holds; it is asked at every message and every 40 ms.
 
