@@ -135,6 +135,50 @@ def test_another_reply_s_sound_has_not_leaked() -> None:
     assert cut is None, "when block 10 was shown is not known"
 
 
+def _sounding(witness: TurnWitness, stream: str, *, block: int, frame: int) -> None:
+    """`block` has sound of `stream`, and is shown from `frame` on."""
+    msg = BlockConditioning(block=block, next_sample=7680)
+    msg.sound.stream = stream
+    witness._on_block(msg)
+    credit = BlockCredit(playable_block=block - 1)
+    credit.next_due = stamp_of(START + frame * FRAME)
+    witness._on_credit(credit)
+
+
+@pytest.mark.parametrize(
+    ("turn", "stream", "resumed", "leaked"),
+    [
+        (1, "turn-1-ab", None, 12),
+        (1, "turn-1-cd", None, 12),  # again, by another voice
+        (1, "turn-1-ab", 2, 12),  # another reply goes on
+        (1, "turn-1-ab", 1, 0),
+        (1, "turn-2-ab", None, 0),
+        (1, "turn-0-ab", None, 0),  # the avatar speaks on its own
+        (3, "turn-2-ab", None, 12),  # a turn before that which was dropped
+        (0, "turn-0-ab", None, 12),
+        (0, "turn-0-cd", None, 0),
+        (0, "turn-2-ab", None, 0),
+    ],
+)
+def test_blocks_behind_a_cut_with_sound_of_the_same_reply_have_leaked(
+    turn: int, stream: str, resumed: int | None, leaked: int
+) -> None:
+    witness = TurnWitness("/avatar")
+    for command in (TurnControl.PAUSE, TurnControl.CANCEL):
+        control = _pause(START + 25 * FRAME, first_block=7)
+        control.command, control.turn = command, turn
+        witness.controls.append(control)
+    if resumed is not None:
+        order = TurnControl(command=TurnControl.RESUME, turn=resumed)
+        order.header.stamp = stamp_of(START + 70 * FRAME)
+        witness.controls.append(order)
+    _sounding(witness, f"turn-{turn}-ab", block=6, frame=20)
+    _sounding(witness, stream, block=9, frame=80)
+    for frame in range(120):
+        witness._on_audio(_heard(frame, loud=frame < 26 or 80 <= frame < 92))
+    assert witness.leaked_samples() == leaked * 640, "once, though two orders were given"
+
+
 def test_a_reply_that_goes_on_over_a_visitor_is_noticed() -> None:
     witness = TurnWitness("/avatar")
     for frame in range(100):

@@ -29,6 +29,7 @@ from avatar_msgs.msg import (
 )
 from avatar_nodes.environment import adopt_environment
 from avatar_nodes.mouth_watch import MouthWatch
+from avatar_nodes.speech.turn_stream import turn_of
 from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK
 from avatar_nodes.turn_rest import Rest, Span, find_rest
@@ -113,7 +114,7 @@ class TurnWitness:
         self._due_ns: dict[int, int] = {}
         self._prompts: dict[str, str] = {}
         self._blocks: list[tuple[int, str]] = []
-        self._sounding: list[int] = []
+        self._sounding: list[tuple[int, str]] = []
         self._intents: list[Intent] = []
 
     def __enter__(self) -> TurnWitness:
@@ -189,15 +190,15 @@ class TurnWitness:
 
     def leaked_samples(self) -> int:
         """Sound of replies that were held or dropped, heard later than allowed."""
-        leaked = 0
+        late: dict[int, int] = {}
         for control in self.controls:
             if control.command == TurnControl.RESUME or not control.first_block:
                 continue
             limit = self._fired(control) + _ALLOWED_NS
             for stamp, loud in self._until(limit - _FRAME_NS, self._other_sound(control)):
                 late_ns = stamp + loud * _FRAME_NS // 640 - max(stamp, limit)
-                leaked += max(0, late_ns) * 640 // _FRAME_NS
-        return leaked
+                late[stamp] = max(late.get(stamp, 0), late_ns)
+        return sum(late_ns * 640 // _FRAME_NS for late_ns in late.values())
 
     def ignored(self) -> int:
         """How often somebody was detected while a reply was heard, and the reply went on."""
@@ -283,16 +284,30 @@ class TurnWitness:
         return self._due_ns.get(block) if after is None else after - _BLOCK_NS
 
     def _other_sound(self, control: TurnControl) -> int:
-        """From when on there may be sound again: it goes on, or another reply has begun."""
+        """From when on there may be sound again: the reply goes on, or another has begun."""
         decided = nanoseconds(control.header.stamp)
         goes_on = (
             nanoseconds(other.header.stamp)
             for other in self.controls
-            if other.command == TurnControl.RESUME and nanoseconds(other.header.stamp) >= decided
+            if other.command == TurnControl.RESUME
+            and other.turn == control.turn
+            and nanoseconds(other.header.stamp) >= decided
         )
-        shown = (self._shown(b) for b in self._sounding if b >= control.first_block)
+        shown = (self._shown(block) for block in self._others(control))
         begins = (ns - _FRAME_NS // 2 for ns in shown if ns is not None)
         return min((*goes_on, *begins), default=_NEVER)
+
+    def _others(self, control: TurnControl) -> Iterator[int]:
+        """Blocks behind an order with sound of replies that it does not mean. It means its turn and
+        those before; of what the avatar says on its own (turn 0) the streams that were in blocks by
+        then."""
+        first = control.first_block
+        held = {stream for block, stream in self._sounding if block < first}
+        for block, stream in self._sounding:
+            turn = turn_of(stream)
+            meant = 0 < turn <= control.turn if turn else turn == control.turn and stream in held
+            if block >= first and not meant:
+                yield block
 
     def _until(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
         """Stamps of the sound's frames between two moments, and how many samples each had up to
@@ -349,4 +364,4 @@ class TurnWitness:
     def _on_block(self, msg: BlockConditioning) -> None:
         self._blocks.append((int(msg.block), msg.prompt_id))
         if msg.next_sample > msg.sound.first_sample:
-            self._sounding.append(int(msg.block))
+            self._sounding.append((int(msg.block), msg.sound.stream))
