@@ -90,18 +90,28 @@ def test_a_pause_in_silence_is_no_cut() -> None:
     assert witness.cut(_pause(START + 25 * FRAME, first_block=7)) is None
 
 
+def _intent(turn: int, at_ns: int) -> Intent:
+    msg = Intent(turn=turn, action_prompt="A person waves.")
+    msg.header.stamp = stamp_of(at_ns)
+    return msg
+
+
 def test_a_gesture_is_timed_from_its_intent_to_the_first_picture_under_its_prompt() -> None:
+    """Turn 1 waves, and says so twice; turn 2 was to, but is broken off; turn 3 waves again."""
     witness = TurnWitness("/avatar")
     witness._on_prompt(Prompt(id="w", text="A person waves."))
-    intent = Intent(action_prompt="A person waves.")
-    intent.header.stamp = stamp_of(START)
-    witness._intents.append(intent)
-    for block, prompt in ((3, "x"), (4, "w"), (5, "w")):
-        witness._on_block(BlockConditioning(block=block, prompt_id=prompt))
+    for turn, at_s in ((1, 0.0), (1, 0.7), (2, 2.0), (3, 4.0)):
+        witness._on_intent(_intent(turn, START + round(at_s * SECOND)))
+    for block, prompt, turn in (
+        (3, "x", 1), (4, "w", 1), (5, "w", 1), (6, "x", 1), (13, "x", 3), (14, "w", 3),
+    ):  # fmt: skip
+        msg = BlockConditioning(block=block, prompt_id=prompt)
+        msg.sound.stream = f"turn-{turn}-ab"
+        witness._on_block(msg)
         credit = BlockCredit(playable_block=block - 1)
         credit.next_due = stamp_of(START + (block - 3) * 12 * FRAME)
         witness._on_credit(credit)
-    assert witness.prompt_to_action_s() == pytest.approx([0.48])
+    assert witness.prompt_to_action_s() == pytest.approx([0.48, 11 * 0.48 - 4.0])
 
 
 def test_what_is_heard_later_than_allowed_has_leaked() -> None:

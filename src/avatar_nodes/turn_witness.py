@@ -32,6 +32,7 @@ from avatar_nodes.mouth_watch import MouthWatch
 from avatar_nodes.speech.turn_stream import turn_of
 from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK
+from avatar_nodes.turn_prompts import PromptWatch
 from avatar_nodes.turn_rest import Rest, Span, find_rest
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
@@ -112,10 +113,8 @@ class TurnWitness:
         self._sound: list[tuple[int, int]] = []
         self._states: list[tuple[int, int]] = []
         self._due_ns: dict[int, int] = {}
-        self._prompts: dict[str, str] = {}
-        self._blocks: list[tuple[int, str]] = []
+        self._prompts = PromptWatch()
         self._sounding: list[tuple[int, str]] = []
-        self._intents: list[Intent] = []
 
     def __enter__(self) -> TurnWitness:
         adopt_environment()
@@ -129,7 +128,7 @@ class TurnWitness:
         listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
         listen(Prompt, "blocks/prompt", self._on_prompt, BLOCKS)
         listen(BlockConditioning, "blocks/conditioning", self._on_block, BLOCKS)
-        listen(Intent, "intent", self._intents.append, LATCHED)
+        listen(Intent, "intent", self._on_intent, CONTROL)
         if self.pairing is not None:
             listen(Image, "image_raw", self._on_image, public_qos("RELIABLE"), raw=True)
         self._node = node
@@ -242,19 +241,8 @@ class TurnWitness:
         return next(found, "unnoticed")
 
     def prompt_to_action_s(self) -> list[float]:
-        """For every intent with an action: to the first frame under its prompt [s]."""
-        found = []
-        for intent in self._intents:
-            decided = nanoseconds(intent.header.stamp)
-            dues = [
-                self._due_ns[block]
-                for block, prompt in self._blocks
-                if self._prompts.get(prompt) == intent.action_prompt and block in self._due_ns
-            ]
-            after = [due for due in dues if due >= decided]
-            if intent.action_prompt and after:
-                found.append((min(after) - decided) / 1e9)
-        return found
+        """See `PromptWatch`."""
+        return self._prompts.prompt_to_action_s(self._shown)
 
     def rest(self, spoken: Sequence[Span], begin: int, end: int) -> Rest:
         """How the avatar came to rest between two moments [ns]; spoken: when the visitor spoke. Any
@@ -359,9 +347,12 @@ class TurnWitness:
             self._due_ns[int(msg.playable_block) + 1] = due
 
     def _on_prompt(self, msg: Prompt) -> None:
-        self._prompts[msg.id] = msg.text
+        self._prompts.prompt(msg.id, msg.text)
+
+    def _on_intent(self, msg: Intent) -> None:
+        self._prompts.intent(int(msg.turn), msg.action_prompt, nanoseconds(msg.header.stamp))
 
     def _on_block(self, msg: BlockConditioning) -> None:
-        self._blocks.append((int(msg.block), msg.prompt_id))
+        self._prompts.block(int(msg.block), msg.prompt_id, msg.sound.stream)
         if msg.next_sample > msg.sound.first_sample:
             self._sounding.append((int(msg.block), msg.sound.stream))
