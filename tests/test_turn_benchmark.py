@@ -200,22 +200,33 @@ def test_a_reply_that_goes_on_over_a_visitor_is_noticed() -> None:
     assert witness.ignored() == 1
 
 
-def test_a_mouth_is_late_when_it_closes_after_what_was_on_its_way() -> None:
-    witness = TurnWitness("/avatar")
-    for frame in range(80):
+@pytest.mark.parametrize(("ahead", "late"), [(1, False), (3, True)])
+def test_a_mouth_is_late_when_too_much_was_on_its_way(
+    ahead: int, late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block takes 0.4 s. Speech is detected 5 frames into block 5; with `ahead` blocks issued
+    beyond it, silence begins that much later."""
+    witness = TurnWitness("/avatar", margin_s=0.08)
+    for frame in range(120):
         witness._on_audio(_heard(frame, loud=frame < 27))
-    for block, frame in ((5, 20), (6, 32), (7, 44), (8, 56)):
-        credit = BlockCredit(playable_block=block - 1)
-        credit.next_due = stamp_of(START + frame * FRAME)
+    for block in range(3, 11):
+        due = START + (20 + 12 * (block - 5)) * FRAME
+        monkeypatch.setattr(witness, "_now_ns", lambda due=due: due - 12 * FRAME)
+        witness._on_block(BlockConditioning(block=block))
+        credit = BlockCredit(playable_block=block)
+        credit.header.stamp = stamp_of(due - 2 * FRAME)
+        credit.next_due = stamp_of(due + 12 * FRAME)
         witness._on_credit(credit)
-    cut = witness.cut(_pause(START + 25 * FRAME, first_block=7))
-    assert cut is not None and cut.blocks_ahead == 1
-    assert cut.mouth_s == pytest.approx(19 * 0.04) and not cut.mouth_late
-    late = BlockCredit(playable_block=7)
-    late.next_due = stamp_of(START + (56 + 8) * FRAME)
-    witness._on_credit(late)
-    cut = witness.cut(_pause(START + 25 * FRAME, first_block=7))
-    assert cut is not None and cut.mouth_s == pytest.approx(27 * 0.04) and cut.mouth_late
+    cut = witness.cut(_pause(START + 25 * FRAME, first_block=6 + ahead))
+    assert cut is not None and cut.blocks_ahead == ahead
+    assert cut.allowed_s == pytest.approx(0.48 + 0.4 + 0.08 + 0.12)
+    assert cut.mouth_s == pytest.approx((12 - 5 + 12 * ahead) * 0.04)
+    assert cut.mouth_late == late
+    found = TurnFigures(cuts=[cut], pipeline_s=witness.pipeline_s).as_dict()
+    assert found["barge_in_mouth_late"] == late
+    assert found["barge_in_mouth_s_max"] == pytest.approx(cut.mouth_s)
+    assert found["barge_in_mouth_allowed_s"] == pytest.approx(cut.allowed_s)
+    assert (found["pipeline_s_p90"], found["barge_in_blocks_ahead_max"]) == (0.4, ahead)
 
 
 def test_a_barge_in_tells_what_was_shown_before_and_after() -> None:
@@ -293,7 +304,7 @@ def test_figures_are_quantiles_of_what_there_is() -> None:
         timelines=[
             TurnTimeline(n, speech_ended=START, first_sound=START + n * SECOND) for n in (1, 2, 3)
         ],
-        cuts=[Cut(0.04, 0.9, 1), Cut(0.08, 1.5, 1)],
+        cuts=[Cut(0.04, 0.9, 1, 1.0, 0.95), Cut(0.08, 1.5, 1, 1.0, 1.6)],
         barge_ins=[("idle", BargeIn("IDLE", "LISTENING")), ("idle", None)],
         memory_mib=[{"a": 10.0, "b": 5.0}, {"a": 11.0}, {"a": 12.04}],
     )
@@ -303,6 +314,7 @@ def test_figures_are_quantiles_of_what_there_is() -> None:
     assert found["first_frame_s_p50"] is None
     assert found["barge_in_sound_ms_max"] == pytest.approx(80.0)
     assert (found["barge_in_mouth_s_p50"], found["barge_in_mouth_late"]) == (1.2, 1)
+    assert found["barge_in_mouth_closed_late"] == 1
     assert found["prompt_to_action_s_p50"] is None
     assert found["barge_ins"]["idle"] == {
         "count": 2, "noticed": 1, "held": 0,

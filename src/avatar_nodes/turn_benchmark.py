@@ -50,7 +50,10 @@ class TurnBenchmark:
         self._figures = TurnFigures(complete=False)
         self._problem = ""
         self._visitor = VirtualVisitor(graph.namespace, topic=TOPIC)
-        self._witness = TurnWitness(graph.namespace, pictures=pictures, mouth=mouth)
+        self._witness = TurnWitness(
+            graph.namespace, pictures=pictures, mouth=mouth,
+            margin_s=graph.profile.stream.margin_s,
+        )  # fmt: skip
         self._runner = GraphRunner(graph, on_ready=self._begin, **runner)
         self._thread = threading.Thread(target=self._visit, name="visit", daemon=True)
 
@@ -164,6 +167,7 @@ class TurnBenchmark:
         figures, witness, taken = self._figures, self._witness, self._taker.barge_ins
         figures.timelines = list(self._visitor.timelines.values())
         figures.cuts = witness.cuts()
+        figures.pipeline_s = witness.pipeline_s
         figures.leaked_samples = witness.leaked_samples()
         figures.ignored = witness.ignored()
         figures.watchdogs = witness.watchdogs

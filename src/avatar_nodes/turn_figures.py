@@ -21,6 +21,8 @@ class TurnFigures:
     timelines: list[TurnTimeline] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
     """Of every reply that was heard and then held."""
+    pipeline_s: list[float] = field(default_factory=list)
+    """Of every block: from its issue until its first frame could be shown."""
     leaked_samples: int = 0
     """Of replies, heard later after the cut than allowed."""
     ignored: int = 0
@@ -85,9 +87,14 @@ class TurnFigures:
             "barge_in_sound_ms_max": quantile(stops_ms, 100),
             "barge_in_mouth_s_p50": quantile(mouths, 50),
             "barge_in_mouth_s_max": quantile(mouths, 100),
+            "barge_in_mouth_allowed_s": quantile([cut.allowed_s for cut in self.cuts], 100),
             "barge_in_mouth_late": sum(cut.mouth_late for cut in self.cuts),
+            "barge_in_blocks_ahead_max": max((cut.blocks_ahead for cut in self.cuts), default=None),
             "barge_in_mouth_closed_s_p50": quantile(closed, 50),
             "barge_in_mouth_closed_s_max": quantile(closed, 100),
+            "barge_in_mouth_closed_late": sum(cut.closed_late for cut in self.cuts),
+            "pipeline_s_p50": quantile(self.pipeline_s, 50),
+            "pipeline_s_p90": quantile(self.pipeline_s, 90),
             "barge_in_leaked_samples": self.leaked_samples,
             "barge_in_ignored": self.ignored,
             "coughs": dict(sorted(self.coughs.items())),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from avatar_nodes.turn_prompts import PromptWatch
 from avatar_nodes.turn_rest import Rest, Span, find_rest
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
-from avatar_nodes.wire.qos import BLOCKS, CONTROL, LATCHED, SOUND, public_qos
+from avatar_nodes.wire.qos import BLOCKS, CONTROL, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
 
 _FRAME_NS = 40_000_000
@@ -46,6 +47,8 @@ _SILENT_FRAMES = 10
 _SAME_NS = 500_000_000
 _ALLOWED_NS = 100_000_000
 """A reply may be heard so long after speech was detected."""
+_ORDER_S = 0.12
+"""From the detection of speech to its effect on the next block to be issued, and a frame."""
 _NOTICED_NS = 5_000_000_000
 _AFTER_NS = 1_000_000_000
 _NEVER = 1 << 63
@@ -70,14 +73,20 @@ class Cut:
     """To the first frame that was made in silence."""
     blocks_ahead: int
     """Blocks that were on their way: issued, and not yet begun to be shown."""
+    allowed_s: float
+    """For the mouth: a block, the way of a block through the graph, and a margin."""
     closed_s: float | None = None
     """To the first picture from which on the mouth is closed; None: not looked for, or never."""
 
     @property
     def mouth_late(self) -> bool:
-        """It took longer than the block being shown and those on their way, and a frame."""
-        allowed = (1 + self.blocks_ahead) * _BLOCK_NS + _FRAME_NS
-        return self.mouth_s > allowed / 1e9
+        """It took longer than allowed, however much was on its way."""
+        return self.mouth_s > self.allowed_s
+
+    @property
+    def closed_late(self) -> bool:
+        """The mouth was seen to close later than allowed."""
+        return self.closed_s is not None and self.closed_s > self.allowed_s
 
 
 @dataclass(frozen=True)
@@ -94,13 +103,15 @@ class TurnWitness:
     """Subscribes below `namespace`; a context manager. To be read when it is over.
 
     pictures: also take the stamps of the pictures (`pairing`), which costs their transport.
-    mouth: looks at them, too.
+    mouth: looks at them, too. margin_s: how early a block is to be ready (`stream.margin_s`).
     """
 
     def __init__(
-        self, namespace: str, *, pictures: bool = False, mouth: MouthWatch | None = None
-    ) -> None:
+        self, namespace: str, *, pictures: bool = False, mouth: MouthWatch | None = None,
+        margin_s: float = 0.08,
+    ) -> None:  # fmt: skip
         self._namespace = namespace
+        self._margin_s = margin_s
         self._context = Context()
         self._going = True
         self.pairing = StreamPairing() if pictures or mouth is not None else None
@@ -113,6 +124,9 @@ class TurnWitness:
         self._sound: list[tuple[int, int]] = []
         self._states: list[tuple[int, int]] = []
         self._due_ns: dict[int, int] = {}
+        self._issued_ns: dict[int, int] = {}
+        self.pipeline_s: list[float] = []
+        """For every block: from its issue until its first frame could be shown."""
         self._prompts = PromptWatch()
         self._sounding: list[tuple[int, str]] = []
 
@@ -125,7 +139,7 @@ class TurnWitness:
         listen(SpeechActivity, "user/speech_activity", self._on_activity, SOUND)
         listen(AvatarState, "state", self._on_state, CONTROL)
         listen(AudioChunk, "audio", self._on_audio, public_qos("RELIABLE"))
-        listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
+        listen(BlockCredit, "blocks/credit", self._on_credit, CONTROL)
         listen(Prompt, "blocks/prompt", self._on_prompt, BLOCKS)
         listen(BlockConditioning, "blocks/conditioning", self._on_block, BLOCKS)
         listen(Intent, "intent", self._on_intent, CONTROL)
@@ -183,7 +197,7 @@ class TurnWitness:
         if self._mouth is not None:
             closed = self._mouth.closed_from(fired, self._other_sound(control))
         return Cut(
-            (last - fired) / 1e9, (shown - fired) / 1e9, ahead,
+            (last - fired) / 1e9, (shown - fired) / 1e9, ahead, self._allowed_s(),
             None if closed is None else (closed - fired) / 1e9,
         )  # fmt: skip
 
@@ -265,6 +279,13 @@ class TurnWitness:
         fired = max((ns for ns in self._fired_ns if ns <= decided + _SAME_NS), default=decided)
         return fired if abs(fired - decided) < _SAME_NS else decided
 
+    def _allowed_s(self) -> float:
+        """From the detection of speech to the first silent frame: the rest of the block being
+        issued, the way of the next one, `margin_s`, and what an order takes. That way is nearly the
+        longest of the run, since the conductor reckons with nearly the longest, too."""
+        way = float(np.percentile(self.pipeline_s, 90)) if self.pipeline_s else 0.0
+        return _BLOCK_NS / 1e9 + way + self._margin_s + _ORDER_S
+
     def _shown(self, block: int) -> int | None:
         """When the first frame of `block` was shown. The credit for the block says when the next
         is due; the one before it says so ahead of its time, and does not know of delays."""
@@ -317,9 +338,14 @@ class TurnWitness:
         except ExternalShutdownException:
             pass
 
+    @staticmethod
+    def _now_ns() -> int:
+        """The clock of the stamps."""
+        return time.time_ns()
+
     def _on_activity(self, msg: SpeechActivity) -> None:
         if msg.active != (bool(self._activity) and self._activity[-1][1]):
-            self._activity.append((self._node.get_clock().now().nanoseconds, bool(msg.active)))
+            self._activity.append((self._now_ns(), bool(msg.active)))
 
     def _on_state(self, msg: AvatarState) -> None:
         if not self._states or self._states[-1][1] != msg.state:
@@ -343,6 +369,9 @@ class TurnWitness:
             self._mouth.see(stamp, image_from_msg(deserialize_message(message, Image)))
 
     def _on_credit(self, msg: BlockCredit) -> None:
+        begun = self._issued_ns.pop(int(msg.playable_block), None)
+        if begun is not None:
+            self.pipeline_s.append((nanoseconds(msg.header.stamp) - begun) / 1e9)
         if due := nanoseconds(msg.next_due):
             self._due_ns[int(msg.playable_block) + 1] = due
 
@@ -353,6 +382,7 @@ class TurnWitness:
         self._prompts.intent(int(msg.turn), msg.action_prompt, nanoseconds(msg.header.stamp))
 
     def _on_block(self, msg: BlockConditioning) -> None:
+        self._issued_ns[int(msg.block)] = self._now_ns()
         self._prompts.block(int(msg.block), msg.prompt_id, msg.sound.stream)
         if msg.next_sample > msg.sound.first_sample:
             self._sounding.append((int(msg.block), msg.sound.stream))
