@@ -22,6 +22,7 @@ from avatar_msgs.msg import (
     TurnControl,
 )
 from avatar_nodes import turn_script
+from avatar_nodes.memory_trend import MemoryTrend
 from avatar_nodes.mouth_watch import MouthWatch
 from avatar_nodes.speech.turn_timeline import TurnTimeline
 from avatar_nodes.stray_sound import cough, noise, nonsense, nonsense_text
@@ -306,7 +307,7 @@ def test_figures_are_quantiles_of_what_there_is() -> None:
         ],
         cuts=[Cut(0.04, 0.9, 1, 1.0, 0.95), Cut(0.08, 1.5, 1, 1.0, 1.6)],
         barge_ins=[("idle", BargeIn("IDLE", "LISTENING")), ("idle", None)],
-        memory_mib=[{"a": 10.0, "b": 5.0}, {"a": 11.0}, {"a": 12.04}],
+        memory=MemoryTrend([0.0, 1.0, 2.0], [{"a": 10.0, "b": 5.0}, {"a": 11.0}, {"a": 12.04}]),
     )
     found = figures.as_dict()
     assert (found["turns"], found["answered"], found["stuck"]) == (3, 0, 0)
@@ -320,4 +321,6 @@ def test_figures_are_quantiles_of_what_there_is() -> None:
         "count": 2, "noticed": 1, "held": 0,
         "shown_before": {"IDLE": 1}, "shown_after": {"LISTENING": 1},
     }  # fmt: skip
-    assert found["memory_mib"] == {"a": {"start": 10.0, "middle": 11.0, "end": 12.0}}
+    sizes = {"start": 10.0, "middle": 11.0, "end": 12.0}
+    assert found["memory_mib"] == {"a": sizes, "total": sizes}
+    assert (found["memory_mib_per_h"], found["memory_flat"]) == ({}, None)

@@ -48,6 +48,7 @@ class TurnBenchmark:
         self._steps = steps
         self._tell = tell
         self._figures = TurnFigures(complete=False)
+        self._begun_s = 0.0
         self._problem = ""
         self._visitor = VirtualVisitor(graph.namespace, topic=TOPIC)
         self._witness = TurnWitness(
@@ -67,7 +68,7 @@ class TurnBenchmark:
         self._visitor.break_off()
         if self._thread.is_alive():
             self._thread.join()
-        stopped = outcome.reason.startswith(_STOPPED) and self._figures.memory_mib
+        stopped = outcome.reason.startswith(_STOPPED) and self._figures.memory.samples
         if self._problem or not (outcome.reason == _DONE or stopped):
             raise VisitorError(self._problem or outcome.reason)
         return self._figures
@@ -93,6 +94,7 @@ class TurnBenchmark:
         self._taker = TurnSteps(visitor, self._witness, operator, self._questions)
         try:
             visitor.wait_for_state(AvatarState.IDLE, PATIENCE_S)
+            self._begun_s = time.monotonic()
             self._note_memory()
             for count, step in enumerate(self._steps, start=1):
                 outcome = self._take(step)
@@ -159,7 +161,8 @@ class TurnBenchmark:
 
     def _note_memory(self) -> None:
         if supervisor := self._runner.supervisor:
-            self._figures.memory_mib.append(resident_mib(supervisor.pids))
+            elapsed_s = time.monotonic() - self._begun_s
+            self._figures.memory.note(elapsed_s, resident_mib(supervisor.pids))
             self._figures.restarts = sum(supervisor.restarts.values())
 
     def _read(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from avatar_nodes.memory_trend import MemoryTrend
 from avatar_nodes.speech.turn_timeline import TurnTimeline
 from avatar_nodes.turn_rest import Rest
 from avatar_nodes.turn_witness import BargeIn, Cut
@@ -46,8 +47,8 @@ class TurnFigures:
     """Phases that the conductor ended because they had lasted too long."""
     refused: int = 0
     """Wishes of the operator that were not carried out."""
-    memory_mib: list[Mapping[str, float]] = field(default_factory=list)
-    """Resident memory of every process, before the first step and after each."""
+    memory: MemoryTrend = field(default_factory=MemoryTrend)
+    """Of every process, before the first step and after each."""
     restarts: int = 0
     """Of processes of the graph."""
     sync: dict[str, Any] | None = None
@@ -101,7 +102,10 @@ class TurnFigures:
             "prompt_to_action_s_p50": quantile(self.prompt_to_action_s, 50),
             "steps": dict(sorted(self.steps.items())),
             "barge_ins": self._barge_ins(),
-            "memory_mib": self._memory(),
+            "memory_mib": self.memory.at_times(),
+            "memory_mib_per_h": self.memory.slopes(),
+            "memory_flat": self.memory.flat,
+            "memory_samples_mib": self.memory.as_dict(),
             "sync": self.sync,
             "parts_s_p50": {
                 name: quantile([d[name] for d in answered if name in d], 50) for name in parts
@@ -123,21 +127,6 @@ class TurnFigures:
                 "shown_after": dict(Counter(found.after for found in noticed)),
             }
         return table
-
-    def _memory(self) -> dict[str, dict[str, float]]:
-        """At the start, half-way and at the end, of every process that was there all the time."""
-        if not self.memory_mib:
-            return {}
-        samples = {
-            "start": self.memory_mib[0],
-            "middle": self.memory_mib[len(self.memory_mib) // 2],
-            "end": self.memory_mib[-1],
-        }
-        names = [name for name in samples["end"] if all(name in s for s in samples.values())]
-        return {
-            name: {when: round(sample[name], 1) for when, sample in samples.items()}
-            for name in sorted(names)
-        }
 
 
 def quantile(values: Sequence[float], percent: int) -> float | None:
