@@ -22,6 +22,7 @@ from avatar_msgs.msg import (
     TurnControl,
 )
 from avatar_nodes import turn_script
+from avatar_nodes.memory_trend import MemoryTrend
 from avatar_nodes.mouth_watch import MouthWatch
 from avatar_nodes.speech.turn_timeline import TurnTimeline
 from avatar_nodes.stray_sound import cough, noise, nonsense, nonsense_text
@@ -90,18 +91,28 @@ def test_a_pause_in_silence_is_no_cut() -> None:
     assert witness.cut(_pause(START + 25 * FRAME, first_block=7)) is None
 
 
+def _intent(turn: int, at_ns: int) -> Intent:
+    msg = Intent(turn=turn, action_prompt="A person waves.")
+    msg.header.stamp = stamp_of(at_ns)
+    return msg
+
+
 def test_a_gesture_is_timed_from_its_intent_to_the_first_picture_under_its_prompt() -> None:
+    """Turn 1 waves, and says so twice; turn 2 was to, but is broken off; turn 3 waves again."""
     witness = TurnWitness("/avatar")
     witness._on_prompt(Prompt(id="w", text="A person waves."))
-    intent = Intent(action_prompt="A person waves.")
-    intent.header.stamp = stamp_of(START)
-    witness._intents.append(intent)
-    for block, prompt in ((3, "x"), (4, "w"), (5, "w")):
-        witness._on_block(BlockConditioning(block=block, prompt_id=prompt))
+    for turn, at_s in ((1, 0.0), (1, 0.7), (2, 2.0), (3, 4.0)):
+        witness._on_intent(_intent(turn, START + round(at_s * SECOND)))
+    for block, prompt, turn in (
+        (3, "x", 1), (4, "w", 1), (5, "w", 1), (6, "x", 1), (13, "x", 3), (14, "w", 3),
+    ):  # fmt: skip
+        msg = BlockConditioning(block=block, prompt_id=prompt)
+        msg.sound.stream = f"turn-{turn}-ab"
+        witness._on_block(msg)
         credit = BlockCredit(playable_block=block - 1)
         credit.next_due = stamp_of(START + (block - 3) * 12 * FRAME)
         witness._on_credit(credit)
-    assert witness.prompt_to_action_s() == pytest.approx([0.48])
+    assert witness.prompt_to_action_s() == pytest.approx([0.48, 11 * 0.48 - 4.0])
 
 
 def test_what_is_heard_later_than_allowed_has_leaked() -> None:
@@ -135,6 +146,50 @@ def test_another_reply_s_sound_has_not_leaked() -> None:
     assert cut is None, "when block 10 was shown is not known"
 
 
+def _sounding(witness: TurnWitness, stream: str, *, block: int, frame: int) -> None:
+    """`block` has sound of `stream`, and is shown from `frame` on."""
+    msg = BlockConditioning(block=block, next_sample=7680)
+    msg.sound.stream = stream
+    witness._on_block(msg)
+    credit = BlockCredit(playable_block=block - 1)
+    credit.next_due = stamp_of(START + frame * FRAME)
+    witness._on_credit(credit)
+
+
+@pytest.mark.parametrize(
+    ("turn", "stream", "resumed", "leaked"),
+    [
+        (1, "turn-1-ab", None, 12),
+        (1, "turn-1-cd", None, 12),  # again, by another voice
+        (1, "turn-1-ab", 2, 12),  # another reply goes on
+        (1, "turn-1-ab", 1, 0),
+        (1, "turn-2-ab", None, 0),
+        (1, "turn-0-ab", None, 0),  # the avatar speaks on its own
+        (3, "turn-2-ab", None, 12),  # a turn before that which was dropped
+        (0, "turn-0-ab", None, 12),
+        (0, "turn-0-cd", None, 0),
+        (0, "turn-2-ab", None, 0),
+    ],
+)
+def test_blocks_behind_a_cut_with_sound_of_the_same_reply_have_leaked(
+    turn: int, stream: str, resumed: int | None, leaked: int
+) -> None:
+    witness = TurnWitness("/avatar")
+    for command in (TurnControl.PAUSE, TurnControl.CANCEL):
+        control = _pause(START + 25 * FRAME, first_block=7)
+        control.command, control.turn = command, turn
+        witness.controls.append(control)
+    if resumed is not None:
+        order = TurnControl(command=TurnControl.RESUME, turn=resumed)
+        order.header.stamp = stamp_of(START + 70 * FRAME)
+        witness.controls.append(order)
+    _sounding(witness, f"turn-{turn}-ab", block=6, frame=20)
+    _sounding(witness, stream, block=9, frame=80)
+    for frame in range(120):
+        witness._on_audio(_heard(frame, loud=frame < 26 or 80 <= frame < 92))
+    assert witness.leaked_samples() == leaked * 640, "once, though two orders were given"
+
+
 def test_a_reply_that_goes_on_over_a_visitor_is_noticed() -> None:
     witness = TurnWitness("/avatar")
     for frame in range(100):
@@ -146,22 +201,33 @@ def test_a_reply_that_goes_on_over_a_visitor_is_noticed() -> None:
     assert witness.ignored() == 1
 
 
-def test_a_mouth_is_late_when_it_closes_after_what_was_on_its_way() -> None:
-    witness = TurnWitness("/avatar")
-    for frame in range(80):
+@pytest.mark.parametrize(("ahead", "late"), [(1, False), (3, True)])
+def test_a_mouth_is_late_when_too_much_was_on_its_way(
+    ahead: int, late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block takes 0.4 s. Speech is detected 5 frames into block 5; with `ahead` blocks issued
+    beyond it, silence begins that much later."""
+    witness = TurnWitness("/avatar", margin_s=0.08)
+    for frame in range(120):
         witness._on_audio(_heard(frame, loud=frame < 27))
-    for block, frame in ((5, 20), (6, 32), (7, 44), (8, 56)):
-        credit = BlockCredit(playable_block=block - 1)
-        credit.next_due = stamp_of(START + frame * FRAME)
+    for block in range(3, 11):
+        due = START + (20 + 12 * (block - 5)) * FRAME
+        monkeypatch.setattr(witness, "_now_ns", lambda due=due: due - 12 * FRAME)
+        witness._on_block(BlockConditioning(block=block))
+        credit = BlockCredit(playable_block=block)
+        credit.header.stamp = stamp_of(due - 2 * FRAME)
+        credit.next_due = stamp_of(due + 12 * FRAME)
         witness._on_credit(credit)
-    cut = witness.cut(_pause(START + 25 * FRAME, first_block=7))
-    assert cut is not None and cut.blocks_ahead == 1
-    assert cut.mouth_s == pytest.approx(19 * 0.04) and not cut.mouth_late
-    late = BlockCredit(playable_block=7)
-    late.next_due = stamp_of(START + (56 + 8) * FRAME)
-    witness._on_credit(late)
-    cut = witness.cut(_pause(START + 25 * FRAME, first_block=7))
-    assert cut is not None and cut.mouth_s == pytest.approx(27 * 0.04) and cut.mouth_late
+    cut = witness.cut(_pause(START + 25 * FRAME, first_block=6 + ahead))
+    assert cut is not None and cut.blocks_ahead == ahead
+    assert cut.allowed_s == pytest.approx(0.48 + 0.4 + 0.08 + 0.12)
+    assert cut.mouth_s == pytest.approx((12 - 5 + 12 * ahead) * 0.04)
+    assert cut.mouth_late == late
+    found = TurnFigures(cuts=[cut], pipeline_s=witness.pipeline_s).as_dict()
+    assert found["barge_in_mouth_late"] == late
+    assert found["barge_in_mouth_s_max"] == pytest.approx(cut.mouth_s)
+    assert found["barge_in_mouth_allowed_s"] == pytest.approx(cut.allowed_s)
+    assert (found["pipeline_s_p90"], found["barge_in_blocks_ahead_max"]) == (0.4, ahead)
 
 
 def test_a_barge_in_tells_what_was_shown_before_and_after() -> None:
@@ -175,6 +241,21 @@ def test_a_barge_in_tells_what_was_shown_before_and_after() -> None:
     assert witness.barge_in(START + SECOND) == BargeIn("SPEAKING", "LISTENING", held=True)
     assert witness.barge_in(START + 3 * SECOND) == BargeIn("LISTENING", "LISTENING")
     assert witness.barge_in(START + 5 * SECOND) is None
+
+
+def test_what_became_of_a_reply_that_was_coughed_into() -> None:
+    witness = TurnWitness("/avatar")
+    for at_s, command in ((1, TurnControl.CANCEL), (5, TurnControl.PAUSE), (6, TurnControl.RESUME),
+                          (9, TurnControl.PAUSE), (10, TurnControl.CANCEL),
+                          (14, TurnControl.PAUSE)):  # fmt: skip
+        msg = TurnControl(command=command, turn=1)
+        msg.header.stamp = stamp_of(START + at_s * SECOND)
+        witness.controls.append(msg)
+    found = [witness.cough(START + a * SECOND, START + b * SECOND)
+             for a, b in ((2, 4), (4, 8), (8, 12), (12, 16))]  # fmt: skip
+    assert found == ["unnoticed", "resumed", "cancelled", "held"]
+    figures = TurnFigures(coughs=Counter(found)).as_dict()
+    assert figures["coughs"] == dict.fromkeys(sorted(found), 1)
 
 
 def test_pictures_and_sound_are_paired_by_their_stamps() -> None:
@@ -224,9 +305,9 @@ def test_figures_are_quantiles_of_what_there_is() -> None:
         timelines=[
             TurnTimeline(n, speech_ended=START, first_sound=START + n * SECOND) for n in (1, 2, 3)
         ],
-        cuts=[Cut(0.04, 0.9, 1), Cut(0.08, 1.5, 1)],
+        cuts=[Cut(0.04, 0.9, 1, 1.0, 0.95), Cut(0.08, 1.5, 1, 1.0, 1.6)],
         barge_ins=[("idle", BargeIn("IDLE", "LISTENING")), ("idle", None)],
-        memory_mib=[{"a": 10.0, "b": 5.0}, {"a": 11.0}, {"a": 12.04}],
+        memory=MemoryTrend([0.0, 1.0, 2.0], [{"a": 10.0, "b": 5.0}, {"a": 11.0}, {"a": 12.04}]),
     )
     found = figures.as_dict()
     assert (found["turns"], found["answered"], found["stuck"]) == (3, 0, 0)
@@ -234,9 +315,12 @@ def test_figures_are_quantiles_of_what_there_is() -> None:
     assert found["first_frame_s_p50"] is None
     assert found["barge_in_sound_ms_max"] == pytest.approx(80.0)
     assert (found["barge_in_mouth_s_p50"], found["barge_in_mouth_late"]) == (1.2, 1)
+    assert found["barge_in_mouth_closed_late"] == 1
     assert found["prompt_to_action_s_p50"] is None
     assert found["barge_ins"]["idle"] == {
         "count": 2, "noticed": 1, "held": 0,
         "shown_before": {"IDLE": 1}, "shown_after": {"LISTENING": 1},
     }  # fmt: skip
-    assert found["memory_mib"] == {"a": {"start": 10.0, "middle": 11.0, "end": 12.0}}
+    sizes = {"start": 10.0, "middle": 11.0, "end": 12.0}
+    assert found["memory_mib"] == {"a": sizes, "total": sizes}
+    assert (found["memory_mib_per_h"], found["memory_flat"]) == ({}, None)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from avatar_nodes.memory_trend import MemoryTrend
 from avatar_nodes.speech.turn_timeline import TurnTimeline
+from avatar_nodes.turn_rest import Rest
 from avatar_nodes.turn_witness import BargeIn, Cut
 
 
@@ -20,12 +22,16 @@ class TurnFigures:
     timelines: list[TurnTimeline] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
     """Of every reply that was heard and then held."""
+    pipeline_s: list[float] = field(default_factory=list)
+    """Of every block: from its issue until its first frame could be shown."""
     leaked_samples: int = 0
     """Of replies, heard later after the cut than allowed."""
     ignored: int = 0
     """Visitors who were detected while a reply was heard, and did not stop it."""
     barge_ins: list[tuple[str, BargeIn | None]] = field(default_factory=list)
     """The state in which each was meant to come, and what came; None: not noticed at all."""
+    coughs: Counter[str] = field(default_factory=Counter)
+    """What became of the replies into which somebody coughed; see `TurnWitness.cough`."""
     prompt_to_action_s: list[float] = field(default_factory=list)
     """From the intent to the first frame under its prompt."""
     steps: Counter[str] = field(default_factory=Counter)
@@ -33,11 +39,16 @@ class TurnFigures:
     unanswered: int = 0
     """Questions after which nobody spoke."""
     stuck: int = 0
-    """Steps after which the avatar did not come back to rest in time."""
+    """Steps after which the avatar did not come back to rest in time, or only because the conductor
+    ended what did not end."""
+    rests: list[Rest] = field(default_factory=list)
+    """Of every step after which it rested."""
+    watchdogs: Counter[str] = field(default_factory=Counter)
+    """Phases that the conductor ended because they had lasted too long."""
     refused: int = 0
     """Wishes of the operator that were not carried out."""
-    memory_mib: list[Mapping[str, float]] = field(default_factory=list)
-    """Resident memory of every process, before the first step and after each."""
+    memory: MemoryTrend = field(default_factory=MemoryTrend)
+    """Of every process, before the first step and after each."""
     restarts: int = 0
     """Of processes of the graph."""
     sync: dict[str, Any] | None = None
@@ -54,12 +65,18 @@ class TurnFigures:
         stops_ms = [1000.0 * cut.sound_s for cut in self.cuts]
         mouths = [cut.mouth_s for cut in self.cuts]
         closed = [cut.closed_s for cut in self.cuts if cut.closed_s is not None]
+        back = [rest.back_s for rest in self.rests if rest.back_s is not None]
         return {
             "turns": len(self.timelines),
             "answered": len(frame),
             "unanswered": self.unanswered,
             "interruptions": len(self.cuts),
             "stuck": self.stuck,
+            "rest_s_p50": quantile(back, 50),
+            "rest_s_max": quantile(back, 100),
+            "wait_s_max": quantile([rest.waited_s for rest in self.rests], 100),
+            "listened_alone_s_max": quantile([rest.alone_s for rest in self.rests], 100),
+            "watchdogs": dict(sorted(self.watchdogs.items())),
             "restarts": self.restarts,
             "refused": self.refused,
             "complete": self.complete,
@@ -71,15 +88,24 @@ class TurnFigures:
             "barge_in_sound_ms_max": quantile(stops_ms, 100),
             "barge_in_mouth_s_p50": quantile(mouths, 50),
             "barge_in_mouth_s_max": quantile(mouths, 100),
+            "barge_in_mouth_allowed_s": quantile([cut.allowed_s for cut in self.cuts], 100),
             "barge_in_mouth_late": sum(cut.mouth_late for cut in self.cuts),
+            "barge_in_blocks_ahead_max": max((cut.blocks_ahead for cut in self.cuts), default=None),
             "barge_in_mouth_closed_s_p50": quantile(closed, 50),
             "barge_in_mouth_closed_s_max": quantile(closed, 100),
+            "barge_in_mouth_closed_late": sum(cut.closed_late for cut in self.cuts),
+            "pipeline_s_p50": quantile(self.pipeline_s, 50),
+            "pipeline_s_p90": quantile(self.pipeline_s, 90),
             "barge_in_leaked_samples": self.leaked_samples,
             "barge_in_ignored": self.ignored,
+            "coughs": dict(sorted(self.coughs.items())),
             "prompt_to_action_s_p50": quantile(self.prompt_to_action_s, 50),
             "steps": dict(sorted(self.steps.items())),
             "barge_ins": self._barge_ins(),
-            "memory_mib": self._memory(),
+            "memory_mib": self.memory.at_times(),
+            "memory_mib_per_h": self.memory.slopes(),
+            "memory_flat": self.memory.flat,
+            "memory_samples_mib": self.memory.as_dict(),
             "sync": self.sync,
             "parts_s_p50": {
                 name: quantile([d[name] for d in answered if name in d], 50) for name in parts
@@ -101,21 +127,6 @@ class TurnFigures:
                 "shown_after": dict(Counter(found.after for found in noticed)),
             }
         return table
-
-    def _memory(self) -> dict[str, dict[str, float]]:
-        """At the start, half-way and at the end, of every process that was there all the time."""
-        if not self.memory_mib:
-            return {}
-        samples = {
-            "start": self.memory_mib[0],
-            "middle": self.memory_mib[len(self.memory_mib) // 2],
-            "end": self.memory_mib[-1],
-        }
-        names = [name for name in samples["end"] if all(name in s for s in samples.values())]
-        return {
-            name: {when: round(sample[name], 1) for when, sample in samples.items()}
-            for name in sorted(names)
-        }
 
 
 def quantile(values: Sequence[float], percent: int) -> float | None:

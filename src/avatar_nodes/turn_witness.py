@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -27,11 +30,14 @@ from avatar_msgs.msg import (
 )
 from avatar_nodes.environment import adopt_environment
 from avatar_nodes.mouth_watch import MouthWatch
+from avatar_nodes.speech.turn_stream import turn_of
 from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK
+from avatar_nodes.turn_prompts import PromptWatch
+from avatar_nodes.turn_rest import Rest, Span, find_rest
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
-from avatar_nodes.wire.qos import BLOCKS, CONTROL, LATCHED, SOUND, public_qos
+from avatar_nodes.wire.qos import BLOCKS, CONTROL, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
 
 _FRAME_NS = 40_000_000
@@ -41,9 +47,19 @@ _SILENT_FRAMES = 10
 _SAME_NS = 500_000_000
 _ALLOWED_NS = 100_000_000
 """A reply may be heard so long after speech was detected."""
+_ORDER_S = 0.12
+"""From the detection of speech to its effect on the next block to be issued, and a frame."""
 _NOTICED_NS = 5_000_000_000
 _AFTER_NS = 1_000_000_000
 _NEVER = 1 << 63
+_BECAME = {
+    TurnControl.CANCEL: "cancelled",
+    TurnControl.RESUME: "resumed",
+    TurnControl.PAUSE: "held",
+}
+REPLY_WENT_ON = ("resumed", "unnoticed")
+"""What a cough into it should do to a reply."""
+_OVERDUE = re.compile(r"(.+) for more than \S+ s")
 _STATES = ("IDLE", "LISTENING", "THINKING", "SPEAKING")
 
 
@@ -57,14 +73,20 @@ class Cut:
     """To the first frame that was made in silence."""
     blocks_ahead: int
     """Blocks that were on their way: issued, and not yet begun to be shown."""
+    allowed_s: float
+    """For the mouth: a block, the way of a block through the graph, and a margin."""
     closed_s: float | None = None
     """To the first picture from which on the mouth is closed; None: not looked for, or never."""
 
     @property
     def mouth_late(self) -> bool:
-        """It took longer than the block being shown and those on their way, and a frame."""
-        allowed = (1 + self.blocks_ahead) * _BLOCK_NS + _FRAME_NS
-        return self.mouth_s > allowed / 1e9
+        """It took longer than allowed, however much was on its way."""
+        return self.mouth_s > self.allowed_s
+
+    @property
+    def closed_late(self) -> bool:
+        """The mouth was seen to close later than allowed."""
+        return self.closed_s is not None and self.closed_s > self.allowed_s
 
 
 @dataclass(frozen=True)
@@ -81,26 +103,32 @@ class TurnWitness:
     """Subscribes below `namespace`; a context manager. To be read when it is over.
 
     pictures: also take the stamps of the pictures (`pairing`), which costs their transport.
-    mouth: looks at them, too.
+    mouth: looks at them, too. margin_s: how early a block is to be ready (`stream.margin_s`).
     """
 
     def __init__(
-        self, namespace: str, *, pictures: bool = False, mouth: MouthWatch | None = None
-    ) -> None:
+        self, namespace: str, *, pictures: bool = False, mouth: MouthWatch | None = None,
+        margin_s: float = 0.08,
+    ) -> None:  # fmt: skip
         self._namespace = namespace
+        self._margin_s = margin_s
         self._context = Context()
         self._going = True
         self.pairing = StreamPairing() if pictures or mouth is not None else None
         self._mouth = mouth
         self.controls: list[TurnControl] = []
+        self.watchdogs: Counter[str] = Counter()
+        """Phases that the conductor ended because they had lasted too long, by name."""
+        self._reason = ""
         self._activity: list[tuple[int, bool]] = []
         self._sound: list[tuple[int, int]] = []
         self._states: list[tuple[int, int]] = []
         self._due_ns: dict[int, int] = {}
-        self._prompts: dict[str, str] = {}
-        self._blocks: list[tuple[int, str]] = []
-        self._sounding: list[int] = []
-        self._intents: list[Intent] = []
+        self._issued_ns: dict[int, int] = {}
+        self.pipeline_s: list[float] = []
+        """For every block: from its issue until its first frame could be shown."""
+        self._prompts = PromptWatch()
+        self._sounding: list[tuple[int, str]] = []
 
     def __enter__(self) -> TurnWitness:
         adopt_environment()
@@ -109,12 +137,12 @@ class TurnWitness:
         listen = node.create_subscription
         listen(TurnControl, "turn/control", self.controls.append, CONTROL)
         listen(SpeechActivity, "user/speech_activity", self._on_activity, SOUND)
-        listen(AvatarState, "state", self._on_state, LATCHED)
+        listen(AvatarState, "state", self._on_state, CONTROL)
         listen(AudioChunk, "audio", self._on_audio, public_qos("RELIABLE"))
-        listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
+        listen(BlockCredit, "blocks/credit", self._on_credit, CONTROL)
         listen(Prompt, "blocks/prompt", self._on_prompt, BLOCKS)
         listen(BlockConditioning, "blocks/conditioning", self._on_block, BLOCKS)
-        listen(Intent, "intent", self._intents.append, LATCHED)
+        listen(Intent, "intent", self._on_intent, CONTROL)
         if self.pairing is not None:
             listen(Image, "image_raw", self._on_image, public_qos("RELIABLE"), raw=True)
         self._node = node
@@ -169,21 +197,21 @@ class TurnWitness:
         if self._mouth is not None:
             closed = self._mouth.closed_from(fired, self._other_sound(control))
         return Cut(
-            (last - fired) / 1e9, (shown - fired) / 1e9, ahead,
+            (last - fired) / 1e9, (shown - fired) / 1e9, ahead, self._allowed_s(),
             None if closed is None else (closed - fired) / 1e9,
         )  # fmt: skip
 
     def leaked_samples(self) -> int:
         """Sound of replies that were held or dropped, heard later than allowed."""
-        leaked = 0
+        late: dict[int, int] = {}
         for control in self.controls:
             if control.command == TurnControl.RESUME or not control.first_block:
                 continue
             limit = self._fired(control) + _ALLOWED_NS
             for stamp, loud in self._until(limit - _FRAME_NS, self._other_sound(control)):
                 late_ns = stamp + loud * _FRAME_NS // 640 - max(stamp, limit)
-                leaked += max(0, late_ns) * 640 // _FRAME_NS
-        return leaked
+                late[stamp] = max(late.get(stamp, 0), late_ns)
+        return sum(late_ns * 640 // _FRAME_NS for late_ns in late.values())
 
     def ignored(self) -> int:
         """How often somebody was detected while a reply was heard, and the reply went on."""
@@ -214,20 +242,31 @@ class TurnWitness:
         )
         return BargeIn(self._state_at(moment), self._state_at(moment + _AFTER_NS), held)
 
+    def cough(self, begun: int, end: int) -> str:
+        """What became of the reply into which somebody coughed at `begun`, by `end` [ns]: it was
+        "cancelled", "resumed", "held" and no more, or it went on, "unnoticed". Any thread may
+        ask."""
+        commands = {
+            control.command
+            for control in list(self.controls)
+            if begun <= nanoseconds(control.header.stamp) < end
+        }
+        found = (name for command, name in _BECAME.items() if command in commands)
+        return next(found, "unnoticed")
+
     def prompt_to_action_s(self) -> list[float]:
-        """For every intent with an action: to the first frame under its prompt [s]."""
-        found = []
-        for intent in self._intents:
-            decided = nanoseconds(intent.header.stamp)
-            dues = [
-                self._due_ns[block]
-                for block, prompt in self._blocks
-                if self._prompts.get(prompt) == intent.action_prompt and block in self._due_ns
-            ]
-            after = [due for due in dues if due >= decided]
-            if intent.action_prompt and after:
-                found.append((min(after) - decided) / 1e9)
-        return found
+        """See `PromptWatch`."""
+        return self._prompts.prompt_to_action_s(self._shown)
+
+    def rest(self, spoken: Sequence[Span], begin: int, end: int) -> Rest:
+        """How the avatar came to rest between two moments [ns]; spoken: when the visitor spoke. Any
+        thread may ask."""
+        sound = [
+            (stamp, stamp + loud * _FRAME_NS // 640)
+            for stamp, loud in list(self._sound)
+            if loud and begin - _FRAME_NS < stamp < end
+        ]
+        return find_rest(list(self._states), sound=sound, spoken=spoken, begin=begin, end=end)
 
     @property
     def _fired_ns(self) -> list[int]:
@@ -240,6 +279,13 @@ class TurnWitness:
         fired = max((ns for ns in self._fired_ns if ns <= decided + _SAME_NS), default=decided)
         return fired if abs(fired - decided) < _SAME_NS else decided
 
+    def _allowed_s(self) -> float:
+        """From the detection of speech to the first silent frame: the rest of the block being
+        issued, the way of the next one, `margin_s`, and what an order takes. That way is nearly the
+        longest of the run, since the conductor reckons with nearly the longest, too."""
+        way = float(np.percentile(self.pipeline_s, 90)) if self.pipeline_s else 0.0
+        return _BLOCK_NS / 1e9 + way + self._margin_s + _ORDER_S
+
     def _shown(self, block: int) -> int | None:
         """When the first frame of `block` was shown. The credit for the block says when the next
         is due; the one before it says so ahead of its time, and does not know of delays."""
@@ -247,16 +293,30 @@ class TurnWitness:
         return self._due_ns.get(block) if after is None else after - _BLOCK_NS
 
     def _other_sound(self, control: TurnControl) -> int:
-        """From when on there may be sound again: it goes on, or another reply has begun."""
+        """From when on there may be sound again: the reply goes on, or another has begun."""
         decided = nanoseconds(control.header.stamp)
         goes_on = (
             nanoseconds(other.header.stamp)
             for other in self.controls
-            if other.command == TurnControl.RESUME and nanoseconds(other.header.stamp) >= decided
+            if other.command == TurnControl.RESUME
+            and other.turn == control.turn
+            and nanoseconds(other.header.stamp) >= decided
         )
-        shown = (self._shown(b) for b in self._sounding if b >= control.first_block)
+        shown = (self._shown(block) for block in self._others(control))
         begins = (ns - _FRAME_NS // 2 for ns in shown if ns is not None)
         return min((*goes_on, *begins), default=_NEVER)
+
+    def _others(self, control: TurnControl) -> Iterator[int]:
+        """Blocks behind an order with sound of replies that it does not mean. It means its turn and
+        those before; of what the avatar says on its own (turn 0) the streams that were in blocks by
+        then."""
+        first = control.first_block
+        held = {stream for block, stream in self._sounding if block < first}
+        for block, stream in self._sounding:
+            turn = turn_of(stream)
+            meant = 0 < turn <= control.turn if turn else turn == control.turn and stream in held
+            if block >= first and not meant:
+                yield block
 
     def _until(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
         """Stamps of the sound's frames between two moments, and how many samples each had up to
@@ -278,13 +338,21 @@ class TurnWitness:
         except ExternalShutdownException:
             pass
 
+    @staticmethod
+    def _now_ns() -> int:
+        """The clock of the stamps."""
+        return time.time_ns()
+
     def _on_activity(self, msg: SpeechActivity) -> None:
         if msg.active != (bool(self._activity) and self._activity[-1][1]):
-            self._activity.append((self._node.get_clock().now().nanoseconds, bool(msg.active)))
+            self._activity.append((self._now_ns(), bool(msg.active)))
 
     def _on_state(self, msg: AvatarState) -> None:
         if not self._states or self._states[-1][1] != msg.state:
             self._states.append((nanoseconds(msg.header.stamp), int(msg.state)))
+        if msg.reason != self._reason and (overdue := _OVERDUE.fullmatch(msg.reason)):
+            self.watchdogs[overdue.group(1)] += 1
+        self._reason = msg.reason
 
     def _on_audio(self, msg: AudioChunk) -> None:
         loud = np.flatnonzero(audio_from_msg(msg))
@@ -301,13 +369,20 @@ class TurnWitness:
             self._mouth.see(stamp, image_from_msg(deserialize_message(message, Image)))
 
     def _on_credit(self, msg: BlockCredit) -> None:
+        begun = self._issued_ns.pop(int(msg.playable_block), None)
+        if begun is not None:
+            self.pipeline_s.append((nanoseconds(msg.header.stamp) - begun) / 1e9)
         if due := nanoseconds(msg.next_due):
             self._due_ns[int(msg.playable_block) + 1] = due
 
     def _on_prompt(self, msg: Prompt) -> None:
-        self._prompts[msg.id] = msg.text
+        self._prompts.prompt(msg.id, msg.text)
+
+    def _on_intent(self, msg: Intent) -> None:
+        self._prompts.intent(int(msg.turn), msg.action_prompt, nanoseconds(msg.header.stamp))
 
     def _on_block(self, msg: BlockConditioning) -> None:
-        self._blocks.append((int(msg.block), msg.prompt_id))
+        self._issued_ns[int(msg.block)] = self._now_ns()
+        self._prompts.block(int(msg.block), msg.prompt_id, msg.sound.stream)
         if msg.next_sample > msg.sound.first_sample:
-            self._sounding.append(int(msg.block))
+            self._sounding.append((int(msg.block), msg.sound.stream))

@@ -64,6 +64,8 @@ class VirtualVisitor:
         """The avatar's last state."""
         self.states = 0
         """How often it changed."""
+        self.spoken: list[tuple[int, int]] = []
+        """When he spoke: begin and end [ns since 1970]."""
         self.timelines: dict[int, Timeline] = {}
         """The last timeline of every turn, oldest first."""
         self.on_line: Callable[[str, str], None] = lambda who, text: None
@@ -140,6 +142,12 @@ class VirtualVisitor:
         """Turns whose answers were heard to their end, or cut short."""
         return sum(timeline.over for timeline in list(self.timelines.values()))
 
+    def answered(self, begun: int) -> bool:
+        """The first frame of the answer to what he said last was shown, and he said it after
+        `begun` [ns since 1970]."""
+        since = [turn for turn, seen in self.timelines.items() if seen.speech_ended > begun]
+        return bool(since) and self.timelines[max(since)].first_frame > 0
+
     def wait_for(self, what: str, condition: Callable[[], bool], timeout_s: float) -> None:
         """Until `condition` holds; it is asked at every message and every 40 ms.
 
@@ -180,11 +188,21 @@ class VirtualVisitor:
             msg = audio_to_msg(
                 padded, stream="visitor", sample_rate=GRAPH_RATE, first_sample=self._position
             )
-            msg.header.stamp = self._node.get_clock().now().to_msg()
+            now = self._node.get_clock().now()
+            msg.header.stamp = now.to_msg()
             self._out.publish(msg)
             self._position += _CHUNK
+            if len(chunk):
+                self._note_spoken(now.nanoseconds)
             due = max(due + _CHUNK_S, time.monotonic() - 1.0)
             time.sleep(max(0.0, due - time.monotonic()))
+
+    def _note_spoken(self, begin: int) -> None:
+        end = begin + round(_CHUNK_S * 1e9)
+        if self.spoken and begin - self.spoken[-1][1] < round(_CHUNK_S * 1e9):
+            self.spoken[-1] = (self.spoken[-1][0], end)
+        else:
+            self.spoken.append((begin, end))
 
     def _spin(self) -> None:
         try:

@@ -275,6 +275,11 @@ class TestLateAndEarly:
         talk.tell(K.REPLY_SOUND, 5)
         assert talk.border().state is State.IDLE
 
+    def test_a_phase_that_is_ended_for_its_length_says_so_once(self, talk: Talk) -> None:
+        talk.tell(K.VISITOR_SPEAKS)
+        said = [talk.border(seconds).overdue for seconds in (4.0, 30.0, 1.0)]
+        assert said[0] == said[2] == "" and said[1].startswith("listening for more than ")
+
     @pytest.mark.parametrize("kind", [K.NO_REPLY, K.FAILED])
     def test_no_reply(self, talk: Talk, kind: EventKind) -> None:
         talk.tell(K.UTTERANCE, 5)

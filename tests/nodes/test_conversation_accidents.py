@@ -189,6 +189,8 @@ def test_a_held_reply_waits_as_long_as_it_is_told(meet: Meet) -> None:
     )
     assert "for more than 0.6 s" in visitor.controls[-1].reason
     visitor.wait_for_sound()
+    told = [s.reason for s in list(visitor.avatar.states) if s.reason]
+    assert told == ["held speaking for more than 0.6 s"], "once, for those who only watch"
 
 
 def _is_answered(visitor: Visitor, text: str) -> bool:

@@ -47,7 +47,8 @@ def test_every_kind_of_step_leaves_the_avatar_at_rest(checkpoint: Path, tmp_path
     assert found["barge_in_leaked_samples"] < 8000, "on a busy machine orders are late, too"
     assert found["barge_in_sound_ms_max"] < 1000.0
     assert found["sync"]["pairs"] > 500 and found["sync"]["unpaired"] == 0
-    assert set(found["memory_mib"]) == {"ears", "mind", "body"}
+    assert set(found["memory_mib"]) == {"ears", "mind", "body", "total"}
+    assert len(found["memory_samples_mib"]["total"]) == 1 + len(steps)
     for name, sizes in found["memory_mib"].items():
         assert all(size > 50.0 for size in sizes.values()), name
 

@@ -30,13 +30,16 @@ def observer() -> TurnObserver:
 
 
 class ScriptedTurn:
-    """A turn whose reply has two and a half blocks of sound that is found nowhere else."""
+    """A turn whose reply has two and a half blocks of sound, which `voice` decides: that of another
+    number is found nowhere else."""
 
-    def __init__(self, number: int, begin: int = START) -> None:
+    def __init__(self, number: int, begin: int = START, *, voice: int | None = None) -> None:
         self.number = number
         self.begin = begin
         self.stream = f"turn-{number}-abc"
-        sound = np.random.default_rng(number).integers(1, 30_000, 2 * BLOCK + BLOCK // 2)
+        sound = np.random.default_rng(number if voice is None else voice).integers(
+            1, 30_000, 2 * BLOCK + BLOCK // 2
+        )
         self.sound = sound.astype(np.int16)
         self.whole = TurnTimeline(
             turn=number,
@@ -166,6 +169,29 @@ def test_turns_that_overlap_do_not_mix(data: st.DataObject) -> None:
     for turn in turns:
         # The silence before a final text may be that of the turn before, which ended meanwhile.
         assert replace(found[turn.number], turn_detected=0) == replace(turn.whole, turn_detected=0)
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_the_same_words_twice_in_a_row_are_two_replies(over: bool) -> None:
+    """Whether the first turn was closed before the second, or is still looked at."""
+    first = ScriptedTurn(1)
+    again = ScriptedTurn(2, START + 6 * SECOND, voice=1)
+    assert np.array_equal(first.sound, again.sound)
+    watch = observer()
+    assert run(*first.events(), watch=watch)[-1] == first.whole
+    if over:
+        watch.tick(START + 5 * SECOND)
+        assert watch.news() == [replace(first.whole, over=True)]
+    found = last_of_each(run(*again.events(), watch=watch))
+    assert found == {2: again.whole}
+
+
+def test_a_frame_that_was_heard_before_the_reply_was_made_is_another_s() -> None:
+    """As when somebody else had said it, whose turn is not known."""
+    first, again = ScriptedTurn(1), ScriptedTurn(2, START + 6 * SECOND, voice=1)
+    watch = observer()
+    assert run(*first.frames(), watch=watch) == []
+    assert run(*again.events(), watch=watch)[-1] == again.whole
 
 
 def test_a_reply_that_is_cut_short_ends_with_the_last_frame_heard() -> None:

@@ -19,7 +19,7 @@ from avatar_nodes.commands.graph_options import (
 
 _TURNS = 20
 _MIXED_TURNS = 200
-_APART = ("profile", "machine", "parts_s_p50")
+_APART = ("profile", "machine", "parts_s_p50", "memory_samples_mib")
 
 
 @click.command("turn")
@@ -128,7 +128,7 @@ def _print(result: dict[str, Any]) -> None:
     click.echo(f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_1min']}")
     click.echo("\n| figure | value |\n|---|---|")
     for name, value in _rows({n: v for n, v in result.items() if n not in _APART}):
-        click.echo(f"| {name} | {'-' if value is None else value} |")
+        click.echo(f"| {name} | {'-' if value in (None, '') else value} |")
     for name, value in result["parts_s_p50"].items():
         click.echo(f"| {name} s p50 | {value} |")
 

@@ -104,7 +104,8 @@ class Decision:
 
     `turn` is the one whose reply is made, heard or held; `plays`: it may be heard in this block.
     `changed`: the prompt is another than the last block's. `orders` are to be told, as those that
-    `handle` returns.
+    `handle` returns. `overdue`: the phase that has just been ended because it lasted too long, in
+    words; empty: none was.
     """
 
     state: State
@@ -114,6 +115,7 @@ class Decision:
     held: bool
     changed: bool
     orders: tuple[Order, ...]
+    overdue: str = ""
 
 
 @dataclass
@@ -199,7 +201,9 @@ class StateCycling:
     def at_block_border(self, now: float, *, said: bool = False) -> Decision:
         """What the block shows that begins now; `said`: all sound of the reply is in blocks before
         it, which may still be heard. Then it looks as after the reply, which can still be held."""
-        orders = self._leave_if_overdue(now)
+        overdue = self._overdue(now)
+        late = Event(EventKind.TIMED_OUT, reason=overdue)
+        orders = self._step(late, now) if overdue else ()
         said = said and self._phase is Phase.SPEAKING
         phase = self._phase_shown(said)
         prompt = self._prompt(phase, now)
@@ -212,6 +216,7 @@ class StateCycling:
             held=self._phase.held,
             changed=changed,
             orders=orders,
+            overdue=overdue,
         )
 
     def coming_prompt(self, now: float, *, said: bool = False) -> str | None:
@@ -228,12 +233,12 @@ class StateCycling:
     def _phase_shown(self, said: bool) -> Phase:
         return Phase.IDLE if said and self._phase is Phase.SPEAKING else self._phase
 
-    def _leave_if_overdue(self, now: float) -> tuple[Order, ...]:
+    def _overdue(self, now: float) -> str:
+        """That the phase has lasted longer than it may, in words; empty: it has not."""
         limit = self.limits.of(self._phase)
         if limit is None or now - self._news_at <= limit:
-            return ()
-        reason = f"{self._phase.name.lower().replace('_', ' ')} for more than {limit:g} s"
-        return self._step(Event(EventKind.TIMED_OUT, reason=reason), now)
+            return ""
+        return f"{self._phase.name.lower().replace('_', ' ')} for more than {limit:g} s"
 
     def _step(self, event: Event, now: float) -> tuple[Order, ...]:
         """Go where the table leads; turn, gesture and clock follow."""

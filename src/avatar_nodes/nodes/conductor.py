@@ -97,6 +97,7 @@ class ConductorNode(AvatarNode):
         self._start: EpochStart | None = None
         self._shown = (AvatarState.IDLE, 0)
         self._told_replying = False
+        self._overdue = ""
         self._last_block: int | None = None
         self._finished = False
         self._all_there_since: float | None = None
@@ -325,6 +326,7 @@ class ConductorNode(AvatarNode):
         self.telemetry.output()
         self.telemetry.gauge("queue_depth", self._window.in_flight)
         self._tell_state()
+        self._overdue = ""
         return True
 
     def _decide(self, block: int, now: float) -> IssuedBlock | None:
@@ -363,6 +365,7 @@ class ConductorNode(AvatarNode):
         if not due:
             return None
         decision = self._conversation.at_block_border()
+        self._overdue = decision.overdue or self._overdue
         if not decision.plays:
             sound = self._intake.silence()
         elif (sound := self._intake.next_block(block, now, waited_enough=True)) is None:
@@ -401,6 +404,7 @@ class ConductorNode(AvatarNode):
             turn=turn,
             replying=self._told_replying,
             prompt=self._prompts.current.text,
+            reason=self._overdue,
         )
         msg.header.stamp = self.get_clock().now().to_msg()
         self._state_out.publish(msg)

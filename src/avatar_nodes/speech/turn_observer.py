@@ -45,7 +45,9 @@ class TurnObserver:
     """Takes what happens in any order, and from any number of turns at a time; gives timelines.
 
     Whether a frame was presented is told by its sound: the presenter publishes exactly what the
-    blocks carry, frame by frame. All times are nanoseconds since 1970.
+    blocks carry, frame by frame. The same words may sound the same twice, bit for bit, so a frame
+    is of one turn only, and of none whose sound was made after it was heard. All times are
+    nanoseconds since 1970.
 
     Args:
         frame_samples: samples of a frame.
@@ -73,6 +75,7 @@ class TurnObserver:
         self._turns: dict[int, _Turn] = {}
         self._closed: deque[int] = deque(maxlen=_TURNS_CLOSED)
         self._silences: dict[tuple[str, int], int] = {}
+        # Frames that no turn has claimed yet: a frame may be known before its block is.
         self._heard: deque[tuple[bytes, int]] = deque(maxlen=_FRAMES_HEARD)
         self._told: dict[int, TurnTimeline] = {}
         self._news: list[TurnTimeline] = []
@@ -130,6 +133,7 @@ class TurnObserver:
             return
         if count:
             self._first(known, "first_sound", stamp)
+            self._claim_heard()
         if end_of_stream:
             known.end_sample = max(known.end_sample or 0, first_sample + count)
             self._look_for_end(known)
@@ -150,17 +154,15 @@ class TurnObserver:
                 known.frames.setdefault(sound, place)
                 known.last_frame = sound if newest else known.last_frame
         known.heard_end = known.heard_end and known.last_frame == before
-        for sound, at in self._heard:
-            self._match(known, sound, at)
+        self._claim_heard()
         self._look_for_end(known)
 
     def heard(self, samples: np.ndarray, *, stamp: int) -> None:
         """The presenter has played a frame's sound (int16 [frame_samples]) at `stamp`."""
         if samples.any():
             sound = self._sound(samples)
-            self._heard.append((sound, stamp))
-            for known in self._turns.values():
-                self._match(known, sound, stamp)
+            if not self._claim(sound, stamp):
+                self._heard.append((sound, stamp))
 
     def cancelled(self, turn: int, *, stamp: int) -> None:
         """The reply of this turn, and those before it, were dropped; 0: what is of no turn."""
@@ -201,14 +203,27 @@ class TurnObserver:
         known.seen = max(known.seen, stamp)
         return self._turns.get(number)
 
-    def _match(self, known: _Turn, sound: bytes, stamp: int) -> None:
-        place = known.frames.get(sound)
-        if place is not None:
+    def _claim_heard(self) -> None:
+        """Look again whose the frames are that nobody has claimed."""
+        left = [heard for heard in self._heard if not self._claim(*heard)]
+        if len(left) < len(self._heard):
+            self._heard = deque(left, maxlen=_FRAMES_HEARD)
+
+    def _claim(self, sound: bytes, stamp: int) -> bool:
+        """Give a frame that was heard to the newest turn that can have made it; false: there is
+        none, or none yet."""
+        for number in sorted(self._turns, reverse=True):
+            known = self._turns[number]
+            place, made = known.frames.get(sound), known.times.get("first_sound")
+            if place is None or made is None or stamp < made:
+                continue
             known.seen = max(known.seen, stamp)
             self._first(known, "first_frame", stamp - place * self._frame_ns)
             known.heard_last = max(known.heard_last, stamp)
             known.heard_end = known.heard_end or sound == known.last_frame
             self._look_for_end(known)
+            return True
+        return False
 
     def _sound(self, frame: np.ndarray) -> bytes:
         """A whole frame's samples as bytes; what is missing at a stream's end is silence."""
