@@ -23,6 +23,7 @@ from avatar_nodes.nodes.node_parameter import ConfigurationError
 from avatar_nodes.nodes.operator_requests import OperatorRequests
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.nodes.speech_intake import SpeechIntake
+from avatar_nodes.nodes.state_report import StateReport
 from avatar_nodes.nodes.stream_prompts import StreamPrompts
 from avatar_nodes.speech.block_slicer import BlockSound
 from avatar_nodes.streaming.assembly import PromptEncoder, build_features
@@ -95,15 +96,12 @@ class ConductorNode(AvatarNode):
         adaptive = self.value("adaptive_sink")
         self._aas_from_block = self.value("aas_from_block") if adaptive else None
         self._start: EpochStart | None = None
-        self._shown = (AvatarState.IDLE, 0)
-        self._told_replying = False
-        self._overdue = ""
+        self._state = StateReport(self, render=self._render)
         self._last_block: int | None = None
         self._finished = False
         self._all_there_since: float | None = None
         self._epoch_out = self.publisher(EpochStartMsg, "blocks/epoch", LATCHED)
         self._conditioning_out = self.publisher(BlockConditioning, "blocks/conditioning", BLOCKS)
-        self._state_out = self.publisher(AvatarState, "state", LATCHED)
 
     def start(self) -> None:
         self._prompts.start()
@@ -220,7 +218,7 @@ class ConductorNode(AvatarNode):
         now = time.monotonic()
         if self._conversation is not None:
             self._conversation.shown(self._position.begun)
-            if self._told_replying and not self._conversation.replying:
+            if self._state.replying and not self._conversation.replying:
                 self._tell_state()  # no block tells when the last words of a reply were heard
         if self._requests is not None:
             self._requests.tick(now)
@@ -326,7 +324,7 @@ class ConductorNode(AvatarNode):
         self.telemetry.output()
         self.telemetry.gauge("queue_depth", self._window.in_flight)
         self._tell_state()
-        self._overdue = ""
+        self._state.told_of_block()
         return True
 
     def _decide(self, block: int, now: float) -> IssuedBlock | None:
@@ -360,17 +358,17 @@ class ConductorNode(AvatarNode):
         if self._conversation is None:
             sound = self._intake.next_block(block, now, waited_enough=due)
             if sound is not None:
-                self._shown = (AvatarState.IDLE if sound.idle else AvatarState.SPEAKING, 0)
+                self._state.show(AvatarState.IDLE if sound.idle else AvatarState.SPEAKING)
             return sound
         if not due:
             return None
         decision = self._conversation.at_block_border()
-        self._overdue = decision.overdue or self._overdue
+        self._state.note_overdue(decision.overdue)
         if not decision.plays:
             sound = self._intake.silence()
         elif (sound := self._intake.next_block(block, now, waited_enough=True)) is None:
             return None
-        self._shown = (int(decision.state), decision.turn or 0)
+        self._state.show(int(decision.state), decision.turn or 0)
         self._prompts.use(decision.prompt, switch=self.value("cache_switch"))
         if decision.plays and not sound.idle:
             self._conversation.sounds()
@@ -391,23 +389,15 @@ class ConductorNode(AvatarNode):
         self.heartbeat.say(ready=not waiting, epoch=self._keeper.epoch, detail=detail)
 
     def _tell_state(self) -> None:
-        state, turn = self._shown
-        if self._render:
-            state = AvatarState.FINISHED if self._finished else AvatarState.RENDERING
         first, last = self.value("first_block"), self._last_block
-        self._told_replying = self._conversation is not None and self._conversation.replying
-        msg = AvatarState(
-            state=state,
+        self._state.tell(
             epoch=self._keeper.epoch,
             block=last if self._finished and last is not None else self._window.next_block - 1,
             total_blocks=0 if last is None else last - first + 1,
-            turn=turn,
-            replying=self._told_replying,
+            finished=self._finished,
             prompt=self._prompts.current.text,
-            reason=self._overdue,
+            replying=self._conversation is not None and self._conversation.replying,
         )
-        msg.header.stamp = self.get_clock().now().to_msg()
-        self._state_out.publish(msg)
 
 
 def main() -> None:
