@@ -366,8 +366,9 @@ def test_a_persona_that_cannot_be_made_ready_leaves_the_one_at_hand(
     with monkeypatch.context() as patch:
         patch.setattr("avatar_nodes.nodes.reasoner.build_reasoner", fail)
         assert _become(visitor, "guide").success
-        wait_until(lambda: visitor.reports.get("level") == "not OK", what="the complaint")
-    assert visitor.reports["message"] == "persona guide: no server; there"
+        complaint = "persona guide: no server; there"
+        wait_until(lambda: visitor.reports.get("message") == complaint, what=complaint)
+    wait_until(lambda: visitor.reports["level"] == "not OK", what="a node in trouble")
     visitor.say(1, "what is your name")
     assert "Ada" in visitor.words(1)
     assert [p.persona for p in visitor.personas] == ["default"]
