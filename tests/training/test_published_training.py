@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -301,6 +302,12 @@ def test_a_recipe_with_weights_samples_nothing(data: Path, tmp_path: Path) -> No
     path.write_text((data / "recipe.yaml").read_text().replace("teacher:", "#"))
     with pytest.raises(RecipeError, match=r"teacher\.sample_every must be 0 with weights"):
         read_recipe(path)
+
+
+@pytest.mark.parametrize("stage", ["compressor", "sharpen"])
+def test_stages_of_the_tiny_model_say_so(data: Path, tmp_path: Path, stage: str) -> None:
+    with pytest.raises(click.ClickException, match=f"{stage} is a stage of the tiny model"):
+        command(stage, data / "recipe.yaml", tmp_path)
 
 
 def test_a_folder_of_our_own_is_not_taken_for_a_published_one(data: Path, tmp_path: Path) -> None:

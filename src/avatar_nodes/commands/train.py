@@ -90,6 +90,13 @@ def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
         raise click.ClickException(str(error)) from error
 
 
+def _tiny_only(recipe: Recipe, stage: str) -> None:
+    from avatar_nodes.training.recipe import RecipeError
+
+    if recipe.weights is not None:
+        raise RecipeError(f"{stage} is a stage of the tiny model: not for published weights")
+
+
 def _report_quality(vae: Path, shards: Path) -> None:
     """Say how well an autoencoder shows the test split, and keep it beside the weights."""
     from avatar_nodes.evaluation.report import write_json
@@ -252,6 +259,7 @@ def compressor(
     It begins as the causal stage's export, or --start.
     """
     with _prepared(config, threads) as recipe:
+        _tiny_only(recipe, "compressor")
         from avatar_nodes.training.compressor_stage import train_compressor
 
         train_compressor(
@@ -297,6 +305,7 @@ def sharpen(run: Path, config: Path | None, threads: int, resume: bool) -> None:
     the compressor's export where there is one, else the causal stage's.
     """
     with _prepared(config, threads) as recipe:
+        _tiny_only(recipe, "sharpen")
         from avatar_nodes.training.assemble import before_distilling
         from avatar_nodes.training.sharpen import train_sharpen
 
