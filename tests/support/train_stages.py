@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from avatar_nodes.training.causal import CausalTraining, train_causal
 from avatar_nodes.training.distill import DistillTraining, train_distill
 from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.lora import LowRank
-from avatar_nodes.training.run import TrainingRun
 from avatar_nodes.training.teacher import TeacherTraining, train_teacher
+from support.recorded_training import recorded_figures
 from support.training_run import CONFIG, SIGMAS
 
 TEACHER = TeacherTraining(
@@ -36,27 +35,9 @@ DISTILL = DistillTraining(
 
 def train_stages(data: Path, out: Path) -> list[dict[str, float]]:
     """Train the stages on the data of a run folder; returns the figures of every step."""
-    figures: list[dict[str, float]] = []
-    log = TrainingRun.log
-
-    def recorded(run: TrainingRun, values: Mapping[str, float]) -> None:
-        figures.append(run._workers.figures(values))
-        log(run, values)
-
-    mixed = Workers.mixed_precision
-    TrainingRun.log = recorded  # type: ignore[assignment, method-assign]
-    Workers.mixed_precision = _float32  # type: ignore[assignment, method-assign]
-    try:
+    with recorded_figures() as figures:
         _train(data, out)
-    finally:
-        TrainingRun.log = log  # type: ignore[method-assign]
-        Workers.mixed_precision = mixed  # type: ignore[method-assign]
     return figures
-
-
-def _float32(workers: Workers) -> torch.autocast:
-    """What bfloat16 rounds depends on how a batch is cut; the arithmetic must not."""
-    return torch.autocast(workers.device.type, enabled=False)
 
 
 def _train(data: Path, out: Path) -> None:

@@ -9,6 +9,7 @@ from support.training_run import write_run
 
 from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
 from avatar_nodes.streaming.audio_features import MelFeatures
+from avatar_nodes.training.clip_files import ClipFiles
 from avatar_nodes.training.clips import UNHEARD_VOICES, VOICES, Clip, ClipSpec
 from avatar_nodes.training.encoded import EncodedClips, WindowError, mouth_cells, write_encoded
 from avatar_nodes.training.shards import ClipRecord, ShardClips, write_shard
@@ -189,3 +190,16 @@ def test_exported_statistics_make_latents_standard(tmp_path: Path) -> None:
     z = torch.cat([vae.encode(_Pictures().whole(i)[0]) for i in range(4)])
     assert z.mean(dim=(0, 1, 3, 4)).abs().max() < 1e-3
     assert (z.std(dim=(0, 1, 3, 4)) - 1).abs().max() < 1e-3
+
+
+def test_clips_that_do_not_fit_are_read_again(tmp_path: Path) -> None:
+    paths = [tmp_path / f"train_{number}.npz" for number in range(3)]
+    for number, path in enumerate(paths):
+        np.savez(path, latents=np.full(100, number, np.float32), prompts=np.array("[]"))
+    clips = ClipFiles(paths, held_bytes=900)
+    assert [int(clips[number]["latents"][0]) for number in range(3)] == [0, 1, 2]
+    assert clips[0] is clips[0] and clips[1] is clips[1]
+    assert clips[2] is not clips[2]
+    assert str(clips.one(2, "prompts")) == "[]"
+    with pytest.raises(IndexError):
+        clips[3]

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.processes import on_two_processes
 from support.train_stages import train_stages
 from support.training_run import write_run
 
 from avatar_nodes.training.distributed import DistributedError, Workers
 from avatar_nodes.training.encoded import EncodedClips
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def _train_on_two_processes(data: Path, out: Path) -> list[dict[str, float]]:
-    out.mkdir()
-    script = [str(ROOT / "tests" / "support" / "train_stages.py"), str(data), str(out)]
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *launcher, *script],
-        env=environment, capture_output=True, text=True, timeout=900, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    figures: list[dict[str, float]] = json.loads((out / "figures.json").read_text())
-    return figures
-
 
 def test_two_processes_give_the_losses_of_one(tmp_path: Path) -> None:
     data = write_run(tmp_path / "data")
     one = train_stages(data, tmp_path / "one")
-    two = _train_on_two_processes(data, tmp_path / "two")
+    two = on_two_processes("train_stages.py", data, tmp_path / "two")
     assert len(one) == len(two) == 3 + 2 + 2
     for step, (a, b) in enumerate(zip(one, two, strict=True)):
         assert a.keys() == b.keys()

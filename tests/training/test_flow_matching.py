@@ -48,6 +48,13 @@ def test_half_of_the_windows_have_one_level_for_all_blocks() -> None:
     assert sigma.min() >= 0 and sigma.max() <= 1
 
 
+@pytest.mark.parametrize(("share", "rows"), [(0.0, []), (0.25, [0, 4]), (1.0, list(range(8)))])
+def test_as_many_windows_as_wanted_have_one_level(share: float, rows: list[int]) -> None:
+    sigma = draw_sigmas(np.random.default_rng(0), (8, 4), [1.0], 0.0, same_noise_share=share)
+    constant = (sigma == sigma[:, :1]).all(dim=1)
+    assert constant.nonzero().flatten().tolist() == rows
+
+
 def test_levels_of_inference_make_up_their_share() -> None:
     levels = [1.0, 0.9, 0.75, 0.5]
     sigma = draw_sigmas(np.random.default_rng(1), (4000, 2), levels, 0.75)

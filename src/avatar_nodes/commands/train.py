@@ -73,6 +73,7 @@ def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
     from avatar_nodes.evaluation.judge_folder import JudgeError
     from avatar_nodes.model.checkpoint import CheckpointError
     from avatar_nodes.resources import share_path
+    from avatar_nodes.streaming.assembly import AssemblyError
     from avatar_nodes.training.distributed import DistributedError
     from avatar_nodes.training.encoded import WindowError
     from avatar_nodes.training.recipe import RecipeError, read_recipe
@@ -83,10 +84,17 @@ def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
     try:
         yield read_recipe(config or share_path("config", "training", "tiny.yaml"))
     except (
-        RecipeError, CheckpointError, DistributedError, JudgeError, ShardError,
+        RecipeError, AssemblyError, CheckpointError, DistributedError, JudgeError, ShardError,
         TrainingDivergedError, WindowError, FileNotFoundError,
     ) as error:  # fmt: skip
         raise click.ClickException(str(error)) from error
+
+
+def _tiny_only(recipe: Recipe, stage: str) -> None:
+    from avatar_nodes.training.recipe import RecipeError
+
+    if recipe.weights is not None:
+        raise RecipeError(f"{stage} is a stage of the tiny model: not for published weights")
 
 
 def _report_quality(vae: Path, shards: Path) -> None:
@@ -183,11 +191,16 @@ def vae(run: Path, config: Path | None, threads: int, resume: bool, start: Path 
 @command.command()
 @_options
 def encode(run: Path, config: Path | None, threads: int) -> None:
-    """Encode the clips of the shards once, for all stages of the transformer."""
-    with _prepared(config, threads):
+    """Encode the clips of the shards once, for all stages of the transformer.
+
+    With the recipe's published weights, if it has any, else with the autoencoder of the stage vae.
+    """
+    with _prepared(config, threads) as recipe:
         from avatar_nodes.training.encoded import write_encoded
         from avatar_nodes.training.shards import ShardClips
 
+        if recipe.published is not None:  # complains here rather than in every process
+            recipe.published.check_encoders()
         for split in ("train", "val"):
             if split == "val" and not any((run / "shards").glob("val-*.tar")):
                 continue
@@ -195,6 +208,7 @@ def encode(run: Path, config: Path | None, threads: int) -> None:
             _in_parallel(
                 write_encoded, threads, folder=run / "encoded", shards=run / "shards",
                 vae_folder=run / "vae" / "vae", split=split,
+                weights=None if recipe.published is None else recipe.published.folder,
             )  # fmt: skip
 
 
@@ -209,6 +223,7 @@ def teacher(run: Path, config: Path | None, threads: int, resume: bool, start: P
         train_teacher(
             recipe.teacher, config=recipe.architecture, clips=_encoded(run), folder=run / "teacher",
             vae=run / "vae" / "vae", resume=resume, text=run / "text" / "export", start=start,
+            published=recipe.published,
         )  # fmt: skip
 
 
@@ -218,7 +233,7 @@ def teacher(run: Path, config: Path | None, threads: int, resume: bool, start: P
 def causal(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
     """Train the causal model (flow matching with block-wise noise).
 
-    It begins from the teacher's export if that is there.
+    It begins from the teacher's export if that is there, else from the recipe's published weights.
     """
     with _prepared(config, threads) as recipe:
         from avatar_nodes.training.causal import train_causal
@@ -229,6 +244,7 @@ def causal(run: Path, config: Path | None, threads: int, resume: bool, start: Pa
             sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
             text=run / "text" / "export",
             start=start or (taught if (taught / "config.json").exists() else None),
+            published=recipe.published,
         )  # fmt: skip
 
 
@@ -243,6 +259,7 @@ def compressor(
     It begins as the causal stage's export, or --start.
     """
     with _prepared(config, threads) as recipe:
+        _tiny_only(recipe, "compressor")
         from avatar_nodes.training.compressor_stage import train_compressor
 
         train_compressor(
@@ -258,19 +275,24 @@ def distill(run: Path, config: Path | None, threads: int, resume: bool, start: P
     """Distil the teacher into the causal few-step model (Self-Forcing DMD).
 
     It begins as the compressor's export where there is one, as the causal stage's otherwise, or as
-    --start.
+    --start. The teacher is that of the stage teacher; where none was trained, the recipe's
+    published weights are.
     """
     with _prepared(config, threads) as recipe:
         from avatar_nodes.training.assemble import before_distilling
         from avatar_nodes.training.distill import train_distill
 
-        begun = start or before_distilling(run)
-        # without the scores' weight nobody is asked
-        teacher = run / "teacher" / "export" if recipe.distill.matching_weight else begun
+        begun, taught = start or before_distilling(run), run / "teacher" / "export"
+        teacher = taught
+        if not recipe.distill.matching_weight:  # nobody is asked
+            teacher = begun
+        elif recipe.published is not None and not (taught / "config.json").exists():
+            teacher = recipe.published.folder
         train_distill(
             recipe.distill, clips=_encoded(run), folder=run / "distill",
             teacher=teacher, student=begun,
             sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
+            published=recipe.published,
         )  # fmt: skip
 
 
@@ -283,6 +305,7 @@ def sharpen(run: Path, config: Path | None, threads: int, resume: bool) -> None:
     the compressor's export where there is one, else the causal stage's.
     """
     with _prepared(config, threads) as recipe:
+        _tiny_only(recipe, "sharpen")
         from avatar_nodes.training.assemble import before_distilling
         from avatar_nodes.training.sharpen import train_sharpen
 
@@ -320,9 +343,19 @@ def judges(run: Path, config: Path | None, threads: int, resume: bool) -> None:
 @_options
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Checkpoint folder.")
 def assemble(run: Path, config: Path | None, threads: int, out: Path) -> None:
-    """Gather the trained parts into one checkpoint folder, with a reference picture."""
-    with _prepared(config, threads):
-        from avatar_nodes.training.assemble import assemble_checkpoint
+    """Gather the trained parts into one checkpoint folder, with a reference picture.
 
-        for line in assemble_checkpoint(run, out):
+    Of a run on published weights: a folder with what was trained, and the profile that serves it.
+    """
+    with _prepared(config, threads) as recipe:
+        from avatar_nodes.training.assemble import assemble_checkpoint
+        from avatar_nodes.training.assemble_published import assemble_published
+
+        lines = assemble_checkpoint(run, out)
+        if recipe.published is not None:
+            sink_from = 1 if recipe.distill.adaptive_sink else None
+            lines = assemble_published(
+                run, out, recipe.published, sigmas=recipe.sigmas, aas_from_block=sink_from
+            )
+        for line in lines:
             click.echo(line)

@@ -18,8 +18,8 @@ from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE
 from avatar_nodes.streaming.block_size import FRAME_RATE, FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 from avatar_nodes.streaming.frame_features import FrameFeatures
 from avatar_nodes.streaming.key_frames import KeyFrameRules, KeyFrames
+from avatar_nodes.training.clip_encoders import encode_frames
 from avatar_nodes.training.clips import Clip, ClipSpec
-from avatar_nodes.training.encoded import encode_frames
 from avatar_nodes.training.world.motion import SHOW
 from avatar_nodes.training.world.objects import Thing
 

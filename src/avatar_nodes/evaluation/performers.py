@@ -19,8 +19,8 @@ from avatar_nodes.streaming.audio_features import MelFeatures
 from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.streaming.decoder import TinyStreamingDecoder
 from avatar_nodes.streaming.pipeline import Pipeline
+from avatar_nodes.training.clip_encoders import encode_frames
 from avatar_nodes.training.clips import Clip, ClipSpec
-from avatar_nodes.training.encoded import encode_frames
 
 
 class Performer(Protocol):

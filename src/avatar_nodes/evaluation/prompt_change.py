@@ -17,8 +17,8 @@ from avatar_nodes.evaluation.clip_stream import Prompts, clip_stream
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE
 from avatar_nodes.streaming.pipeline import Pipeline
+from avatar_nodes.training.clip_encoders import encode_frames
 from avatar_nodes.training.clips import Clip
-from avatar_nodes.training.encoded import encode_frames
 
 _SETTLED_BLOCKS = 2
 _VISIBLE = 0.5

@@ -25,14 +25,22 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 INDEX = "diffusion_pytorch_model.safetensors.index.json"
 
 
-def load_checkpoint(folder: Path | str, *, dtype: torch.dtype = torch.float32) -> WanS2V:
+def load_checkpoint(
+    folder: Path | str, *, dtype: torch.dtype = torch.float32, lora: LoraFile | None = None
+) -> WanS2V:
     """The model of a checkpoint folder, its weights in `dtype` (bfloat16 files are cast up,
-    losslessly).
+    losslessly). lora: merged in.
 
-    Raises CheckpointError naming every missing, unexpected and misshapen tensor.
+    Raises CheckpointError naming every missing, unexpected and misshapen tensor, and if not every
+    layer of `lora` was merged.
     """
     model = transformer_without_weights(Path(folder))
-    load_tensors(model, weight_files(Path(folder)), dtype=dtype)
+    if lora is not None:
+        lora.check(model)
+    change = None if lora is None else lora.merge
+    load_tensors(model, weight_files(Path(folder)), dtype=dtype, change=change)
+    if lora is not None:
+        lora.require_all_merged()
     return model
 
 

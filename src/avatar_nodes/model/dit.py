@@ -30,6 +30,7 @@ from avatar_nodes.model.kv import BlockKV, MemoryKV, SinkKV, TextKV
 from avatar_nodes.model.memory import MemoryLatents, MemoryRope
 from avatar_nodes.model.modulation import Head, TimeEmbedding, sinusoid
 from avatar_nodes.model.prediction import velocity_of
+from avatar_nodes.model.recomputed import recomputed
 from avatar_nodes.model.rope import grid_positions, rope_table
 
 NOISY, REFERENCE, MOTION = range(3)
@@ -273,6 +274,13 @@ class WanS2V(nn.Module):
         self.window_layer = torch.compile(causal.window_layer, **options)
         self.full_layer = torch.compile(bidirectional.full_layer, **options)
         self.block_layer = torch.compile(causal.block_layer, **options)
+
+    def recompute_training(self) -> None:
+        """Keeps less of `forward_window`, `forward` and `forward_block` for the gradient: what
+        enters each layer. After `compile_training`, if both are wanted.
+        """
+        for name in ("window_layer", "full_layer", "block_layer"):
+            setattr(self, name, recomputed(getattr(self, name)))
 
     def compile_serving(self, backend: str = "inductor") -> None:
         """Compiles the layers of `forward_block` and `prefill_sink`, for shapes that do not change:

@@ -1,8 +1,8 @@
 """Trains the causal few-step model: flow matching with block-wise noise (Live Avatar, stage 1).
 
 The model is trained in the very situation of the stream: every block sees the sink, its past blocks
-at their own noise level, and itself. Half of the windows carry one noise level for all blocks, as
-the same-noise KV caches of the stream do, half carry independent ones (diffusion forcing).
+at their own noise level, and itself. Some windows carry one noise level for all blocks, as
+the same-noise KV caches of the stream do, the others independent ones (diffusion forcing).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from avatar_nodes.training.encoded import EncodedClips, WindowBatch
 from avatar_nodes.training.flow_matching import draw_sigmas
 from avatar_nodes.training.flow_training import FlowOptions, begin, train_flow
 from avatar_nodes.training.lora import LowRank
+from avatar_nodes.training.published import Published
 from avatar_nodes.training.samples import sample_export
 from avatar_nodes.training.talking_model import TalkingModel
 
@@ -31,8 +32,15 @@ class CausalTraining(FlowOptions):
     blocks: int = 4
     on_schedule_share: float = 0.75
     """Share of noise levels drawn from the few that inference visits; the rest is continuous."""
+    same_noise_share: float = 0.5
+    """Share of windows with one noise level for all blocks; the others have independent ones. The
+    paper: 0."""
     lora: LowRank | None = None
     """Train low-rank adapters instead of all weights."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.same_noise_share <= 1.0:
+            raise ValueError(f"same_noise_share must be 0..1, got {self.same_noise_share}")
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,10 @@ class _CausalStage:
     def draw(self, clips: EncodedClips, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
         shape = (self.options.batch, self.options.blocks)
         batch = clips.batch(rng, *shape)
-        levels = self.sigmas[:-1]
-        return batch, draw_sigmas(rng, shape, levels, self.options.on_schedule_share)
+        return batch, draw_sigmas(
+            rng, shape, self.sigmas[:-1], self.options.on_schedule_share,
+            same_noise_share=self.options.same_noise_share,
+        )  # fmt: skip
 
     def sample(self, export: Path, picture: Path) -> float:
         return sample_export(export, self.vae, self.sigmas, picture)
@@ -62,14 +72,18 @@ def train_causal(
     resume: bool,
     text: Path | None = None,
     start: Path | None = None,
+    published: Published | None = None,
 ) -> None:
     """Train; samples are streams of a validation clip through the averaged weights.
 
     text: a pre-trained text encoder's folder, then frozen. start: the export to begin from (the
-    paper begins from the bidirectional model).
+    paper begins from the bidirectional model). published: a folder to begin from instead, with its
+    own text encoder; `start` may be an export of a stage that began from it.
     """
     workers = begin(options.seed)
-    model = TalkingModel.build(config, text=text, start=start, adapters=options.lora)
+    model = TalkingModel.build(
+        config, text=text, start=start, adapters=options.lora, published=published
+    )
     train_flow(
         options, model.settle(workers), _CausalStage(options, sigmas, vae), workers=workers,
         config=config, clips=clips, folder=folder, resume=resume,

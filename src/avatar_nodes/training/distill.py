@@ -32,6 +32,7 @@ from avatar_nodes.training.lora import LowRank
 from avatar_nodes.training.noise import Noise
 from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
 from avatar_nodes.training.parameter_average import ParameterAverage
+from avatar_nodes.training.published import Published
 from avatar_nodes.training.run import TrainingRun
 from avatar_nodes.training.samples import sample_export
 from avatar_nodes.training.self_forcing import (
@@ -43,6 +44,7 @@ from avatar_nodes.training.self_forcing import (
     roll_out,
 )
 from avatar_nodes.training.talking_model import TalkingModel, export_model
+from avatar_nodes.training.trained_parameters import TrainedParameters
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class DistillTraining:
     noise: ScoreNoise = field(default_factory=ScoreNoise)
     history_corrupt: bool = True
     history_noise: float = 0.0
+    """Only with `history_corrupt`."""
     adaptive_sink: bool = True
     transition: Transition = "fresh"
     block_by_block: bool = False
@@ -106,6 +109,9 @@ class DistillTraining:
     lora: LowRank | None = None
     """Train low-rank adapters of both moving models instead of all their weights."""
     compile: bool = True
+    recompute: bool = False
+    """Keep only what enters each layer, and compute the layer again in the backward pass: a third
+    more work, and the memory of one layer instead of all."""
     sample_every: int = 50
     """Steps between exports with a sample strip; 0: one export at the end."""
     keep_exports: bool = False
@@ -117,6 +123,11 @@ class DistillTraining:
         if rollouts is not None and not 1 <= rollouts <= max(1, self.fake_updates):
             raise ValueError(
                 f"fake_rollouts must be 1..{self.fake_updates} (fake_updates), got {rollouts}"
+            )
+        if self.history_noise and not self.history_corrupt:
+            raise ValueError(
+                f"history_noise is {self.history_noise} without history_corrupt, whose history"
+                " alone it is added to"
             )
         weights = self.exit_weights
         if weights is not None and (min(weights) < 0.0 or not sum(weights) > 0.0):
@@ -142,17 +153,23 @@ class Distillation:
 
     def __init__(
         self, options: DistillTraining, *, teacher: Path, student: Path, sigmas: Sequence[float],
-        workers: Workers | None = None,
+        workers: Workers | None = None, published: Published | None = None,
     ) -> None:  # fmt: skip
+        """teacher, student: exports; with `published` either may be its folder."""
         self.options = options
         self.workers = workers or Workers()
         self.rolling = SelfForcing(
             tuple(sigmas), options.history_corrupt, options.history_noise, options.adaptive_sink,
             options.transition,
         )  # fmt: skip
-        self.generator = TalkingModel.load(student, adapters=options.lora).settle(self.workers)
-        self.real = TalkingModel.load(teacher).requires_grad_(False).settle(self.workers)
-        self.fake = TalkingModel.load(teacher, adapters=options.lora).settle(self.workers)
+
+        def loaded(export: Path, adapters: LowRank | None = None) -> TalkingModel:
+            return TalkingModel.load(export, adapters=adapters, published=published)
+
+        # one after the other: none is whole in memory while the next is loaded
+        self.generator = loaded(student, options.lora).settle(self.workers)
+        self.real = loaded(teacher).requires_grad_(False).settle(self.workers)
+        self.fake = loaded(teacher, options.lora).settle(self.workers)
         self.config = self.generator.dit.config
         weights = options.exit_weights
         if weights is not None and len(weights) != self.rolling.steps:
@@ -176,11 +193,16 @@ class Distillation:
         for model in (self.generator, self.real, self.fake):
             model.dit.compile_training(backend)
 
+    def recompute(self) -> None:
+        """Keep less for the gradients of both models that move (`WanS2V.recompute_training`)."""
+        for model in (self.generator, self.fake):
+            model.dit.recompute_training()
+
     def state(self) -> dict[str, object]:
         """What a checkpoint of the run holds."""
         return {
-            "generator": self.generator,
-            "fake": self.fake,
+            "generator": TrainedParameters(self.generator),
+            "fake": TrainedParameters(self.fake),
             "optimizers": self.optimizers,
             "fake_optimizers": self.fake_optimizers,
             "average": self.average,
@@ -297,14 +319,17 @@ def _conditions(model: TalkingModel, batch: WindowBatch) -> Conditions:
 
 def train_distill(
     options: DistillTraining, *, clips: Path, folder: Path, teacher: Path, student: Path,
-    sigmas: Sequence[float], vae: Path, resume: bool,
+    sigmas: Sequence[float], vae: Path, resume: bool, published: Published | None = None,
 ) -> None:  # fmt: skip
     """Distil `teacher` (an export) into the model that begins as `student` (an export).
 
+    published: where both began; either may be its folder.
     Leaves the averaged generator in `folder/export`, sample strips, and lip-sync among the curves.
     """
     torch.manual_seed(options.seed)
-    work = Distillation(options, teacher=teacher, student=student, sigmas=sigmas)
+    work = Distillation(
+        options, teacher=teacher, student=student, sigmas=sigmas, published=published
+    )
     run = TrainingRun(
         folder,
         state=work.state(),
@@ -317,6 +342,8 @@ def train_distill(
     )
     if options.compile and work.workers.count == 1:
         work.compile()
+    if options.recompute:
+        work.recompute()
     data = EncodedClips(clips, "train", reword_share=options.reword_share)
     length = options.lead_blocks + options.blocks
     for step in run:

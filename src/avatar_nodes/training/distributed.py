@@ -55,6 +55,8 @@ class Workers:
 
     def shard(self, dit: WanS2V, *, frozen_text: bool = True) -> None:
         """Spread the weights over the processes, in place; each layer is gathered when it runs.
+        Weights that are still on the host come to the device layer by layer, and leave this
+        process's part there.
 
         Raises DistributedError if a text encoder is trained along, which would not be shared.
         """
@@ -118,6 +120,21 @@ def whole(x: Any) -> Any:
         return {key: whole(value) for key, value in x.items()}
     if isinstance(x, list | tuple):
         return type(x)(whole(value) for value in x)
+    return x
+
+
+def kept_whole(x: Any, keep: bool) -> Any:
+    """Tensors (in any nesting) with every process's part, gathered one by one, on the CPU: for the
+    process that is to `keep` them, None for the others; all processes must ask. What is not shared
+    is as it is.
+    """
+    if isinstance(x, DTensor):
+        gathered = x.detach().full_tensor()
+        return gathered.cpu() if keep else None
+    if isinstance(x, Mapping):
+        return {key: kept_whole(value, keep) for key, value in x.items()}
+    if isinstance(x, list | tuple):
+        return type(x)(kept_whole(value, keep) for value in x)
     return x
 
 

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
-from avatar_nodes.streaming.audio_features import CONTEXT_COLUMNS, MelFeatures
+from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT
+from avatar_nodes.streaming.audio_features import CONTEXT_COLUMNS
 from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+from avatar_nodes.training.clip_encoders import ClipEncoder, clip_encoder
+from avatar_nodes.training.clip_files import ClipFiles
 from avatar_nodes.training.rewording import say_otherwise
 from avatar_nodes.training.shards import ShardClip, ShardClips
 from avatar_nodes.training.world.prompts import named_thing
@@ -30,26 +32,27 @@ _STILL, _MOVED = 0.15, 0.6
 
 @torch.inference_mode()
 def write_encoded(
-    folder: Path, *, shards: Path, vae_folder: Path, split: str, part: int = 0, parts: int = 1
-) -> None:
+    folder: Path, *, shards: Path, vae_folder: Path, split: str, weights: Path | None = None,
+    part: int = 0, parts: int = 1,
+) -> None:  # fmt: skip
     """Encode the clips of a split's shards to one `.npz` a clip.
 
-    Clips that are there already are kept, so an interrupted run goes on where it stopped. Several
-    processes share the shards: each takes every `parts`-th one.
+    weights: a published folder, whose autoencoder and audio model encode instead of `vae_folder`'s
+    and mel columns. Clips that are there already are kept, so an interrupted run goes on where it
+    stopped. Several processes share the shards: each takes every `parts`-th one.
     """
     clips = ShardClips(shards, split, part=part, parts=parts)
     folder.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    features = MelFeatures()
-    vae = channels_last(load_vae(vae_folder).to(torch.bfloat16))
+    encoder = clip_encoder(vae=vae_folder, weights=weights)
     total, encoded, start = len(clips), 0, time.monotonic()
     for number, clip in enumerate(clips, start=1):
         path = folder / f"{clip.key}.npz"
         if path.exists():
             continue
         partial = path.with_suffix(".partial.npz")
-        np.savez(partial, allow_pickle=False, **_encode(clip, vae, features))
+        np.savez(partial, allow_pickle=False, **_encode(clip, encoder))
         partial.rename(path)
         encoded += 1
         if number % 10 == 0 or number == total:
@@ -57,30 +60,20 @@ def write_encoded(
             print(f"{split} clips {number}/{total}, {left:.1f} min left", flush=True)
 
 
-def _encode(clip: ShardClip, vae: TinyVAE, features: MelFeatures) -> dict[str, np.ndarray]:
-    pixels, latents = clip.frames(), []
-    for first in range(0, len(pixels), FRAMES_PER_BLOCK):
-        latents.append(encode_frames(vae, pixels[first : first + FRAMES_PER_BLOCK]))
-    still = np.repeat(clip.reference[None], FRAMES_PER_LATENT, axis=0)
-    sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
-    cells = latents[0].shape[-2:]
+def _encode(clip: ShardClip, encoder: ClipEncoder) -> dict[str, np.ndarray]:
+    latents, reference = encoder.latents(clip.frames(), clip.reference)
     encoded = {
-        "latents": np.concatenate(latents).astype(np.float16),
-        "mouth": mouth_cells(clip.mouth.tolist(), vae.config.spatial_stride, cells),
-        "reference": encode_frames(vae, still).astype(np.float16),
-        "columns": features.columns(sound).numpy().astype(np.float16),
+        "latents": latents.astype(np.float16),
+        "mouth": mouth_cells(clip.mouth.tolist(), encoder.stride, latents.shape[-2:]),
+        "reference": reference.astype(np.float16),
+        "columns": encoder.columns(clip.sound).astype(np.float16),
+        "gain": np.array(encoder.gain),
         "prompts": np.array(json.dumps(list(clip.prompts))),
     }
     if "aperture" in clip.truth:  # the tiny world's own truth
         encoded["aperture"] = clip.truth["aperture"]
         encoded["box"] = clip.truth["search_box"]
     return encoded
-
-
-def encode_frames(vae: TinyVAE, frames: np.ndarray) -> np.ndarray:
-    """uint8 RGB [F * 4, H, W, 3] -> normalised latents float32 [F, C, h, w]."""
-    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).to(torch.bfloat16)
-    return vae.encode(pixels.div(127.5).sub(1.0).unsqueeze(0))[0].float().numpy()
 
 
 def mouth_cells(boxes: Sequence[Sequence[int]], stride: int, cells: tuple[int, int]) -> np.ndarray:
@@ -127,7 +120,7 @@ class WindowBatch:
     """int64 [B] into `prompts`: what the sink is read under, the clip's first prompt. A stream
     keeps its sink under the prompt that it began with, too."""
     audio: Tensor
-    """float32 [B, N, 1, D, 17]."""
+    """float32 [B, N, layers, D, 17]."""
     mouth: Tensor
     """float32 [B, N, 1, 3, h, w]: 1 where the mouth is."""
     motion: Tensor
@@ -161,7 +154,7 @@ class WindowError(ValueError):
 
 
 class EncodedClips:
-    """Random windows of the encoded clips in a folder, all held in memory.
+    """Random windows of the encoded clips in a folder.
 
     reword_share: of the windows, those whose prompts are said in other words (`rewording`).
     Raises FileNotFoundError: there are none.
@@ -173,8 +166,9 @@ class EncodedClips:
             raise FileNotFoundError(f"{folder}: no encoded {split} clips (run `avatar train data`)")
         self._reword_share = reword_share
         self.keys = [path.stem for path in paths]
-        self.clips = [dict(np.load(path)) for path in paths]
-        self.prompts = [json.loads(str(clip["prompts"])) for clip in self.clips]
+        self.clips = ClipFiles(paths)
+        numbers = range(len(paths))
+        self.prompts = [json.loads(str(self.clips.one(n, "prompts"))) for n in numbers]
 
     @cached_property
     def showing(self) -> list[int]:
@@ -186,7 +180,7 @@ class EncodedClips:
         self, rng: np.random.Generator, size: int, blocks: int, *, reference_share: float = 0.4,
         change_share: float = 0.5, show_share: float = 0.0,
     ) -> WindowBatch:  # fmt: skip
-        """Draw `size` windows of `blocks` blocks; sound gain varies by +-8 dB.
+        """Draw `size` windows of `blocks` blocks; the gain of mel columns varies by +-8 dB.
 
         `change_share` of them hold a change of the prompt where the clip has one: a window whose
         past shows the action already can be continued without reading the prompt. `show_share` of
@@ -260,11 +254,17 @@ class EncodedClips:
         return [said[line] for line in lines]
 
     def audio(self, which: int, first: int, blocks: int, gain: float = 0.0) -> np.ndarray:
-        """Columns float32 [blocks, 1, D, 17] of a clip; `gain` in units of the columns (30 dB)."""
-        columns = self.clips[which]["columns"].astype(np.float32)
-        if gain:
+        """Columns float32 [blocks, layers, D, 17] of a clip; `gain` in units of the columns (30
+        dB), where they are of a kind that follows it."""
+        clip = self.clips[which]
+        columns, width = clip["columns"], FRAMES_PER_BLOCK + CONTEXT_COLUMNS
+        if columns.ndim == 3:  # one track of all blocks
+            starts = [(first + i) * FRAMES_PER_BLOCK for i in range(blocks)]
+            columns = np.stack([columns[:, :, s : s + width] for s in starts])
+        else:
+            columns = columns[first : first + blocks]
+        columns = columns.astype(np.float32)
+        if gain and clip.get("gain", True):
             louder = np.maximum(columns + gain, FLOOR)
             columns = np.where(columns <= FLOOR + 1e-3, columns, louder)
-        width = FRAMES_PER_BLOCK + CONTEXT_COLUMNS
-        starts = [(first + i) * FRAMES_PER_BLOCK for i in range(blocks)]
-        return np.stack([columns[:, :, s : s + width] for s in starts])
+        return columns

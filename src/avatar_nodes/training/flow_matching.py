@@ -24,17 +24,21 @@ def shifted(uniform: np.ndarray, shift: float) -> np.ndarray:
 
 
 def draw_sigmas(
-    rng: np.random.Generator, shape: tuple[int, int], levels: Sequence[float], share: float
-) -> Tensor:
-    """Noise levels [B, N]: of each window one for all blocks (even rows) or independent ones.
+    rng: np.random.Generator, shape: tuple[int, int], levels: Sequence[float], share: float, *,
+    same_noise_share: float = 0.5,
+) -> Tensor:  # fmt: skip
+    """Noise levels [B, N]: of each window one for all blocks, or independent ones.
 
     `share` of the draws are from `levels` (what inference visits), the others uniform, shifted.
+    same_noise_share: of the windows, those with one level (of 0.5: the even rows).
     """
     rows, _ = shape
     continuous = shifted(rng.uniform(0.0, 1.0, shape), 3.0)
     chosen = rng.choice(np.asarray(levels), shape)
     sigma = np.where(rng.random((rows, 1)) < share, chosen, continuous)
-    sigma[::2] = sigma[::2, :1]
+    counted = np.ceil(np.arange(rows + 1) * same_noise_share)
+    same = np.diff(counted) > 0
+    sigma[same] = sigma[same, :1]
     return torch.from_numpy(sigma).float()
 
 

@@ -27,6 +27,7 @@ from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
 from avatar_nodes.training.parameter_average import ParameterAverage
 from avatar_nodes.training.run import TrainingRun
 from avatar_nodes.training.talking_model import TalkingModel, export_model
+from avatar_nodes.training.trained_parameters import TrainedParameters
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ class FlowOptions:
     average_decay: float = 0.9985
     compile: bool = True
     """torch.compile the layers: a minute of waiting, then about 40 % less time a step."""
+    recompute: bool = False
+    """Keep only what enters each layer, and compute the layer again in the backward pass: a third
+    more work, and the memory of one layer instead of all."""
     sample_every: int = 500
     """Steps between exports with a sample strip; 0: one export at the end."""
     seed: int = 0
@@ -84,7 +88,7 @@ def train_flow(
     average = ParameterAverage(model, decay=options.average_decay, trainable_only=True)
     run = TrainingRun(
         folder,
-        state={"model": model, "optimizers": optimizers, "average": average},
+        state={"model": TrainedParameters(model), "optimizers": optimizers, "average": average},
         steps=options.steps,
         minutes=options.minutes,
         resume=resume,
@@ -92,6 +96,8 @@ def train_flow(
     )
     if options.compile and workers.count == 1:
         model.dit.compile_training()
+    if options.recompute:
+        model.dit.recompute_training()
     data = EncodedClips(clips, "train", reword_share=options.reword_share)
     for step in run:
         rng = np.random.default_rng((options.seed, step))

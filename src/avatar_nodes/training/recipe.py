@@ -15,6 +15,7 @@ from avatar_nodes.training.causal import CausalTraining
 from avatar_nodes.training.compressor_stage import CompressorTraining
 from avatar_nodes.training.distill import DistillTraining
 from avatar_nodes.training.judges import JudgeTraining
+from avatar_nodes.training.published import Published
 from avatar_nodes.training.shards_world import WorldData
 from avatar_nodes.training.sharpen import SharpenTraining
 from avatar_nodes.training.teacher import TeacherTraining
@@ -32,6 +33,10 @@ class Recipe:
     """All stages of a training run."""
 
     model: Literal["tiny", "wan_s2v_14b"] = "tiny"
+    weights: Path | None = None
+    """A folder as Wan2.2-S2V is published, relative to the working directory: `encode` encodes with
+    its autoencoder and audio model, the transformer begins as its, reads prompts through its text
+    encoder, and is what its `config.json` says, at the pictures' size of `videos`."""
     sigmas: tuple[float, ...] = (1.0, 0.9, 0.75, 0.5, 0.0)
     data: WorldData = field(default_factory=WorldData)
     videos: VideoData = field(default_factory=VideoData)
@@ -44,12 +49,30 @@ class Recipe:
     distill: DistillTraining = field(default_factory=DistillTraining)
     judges: JudgeTraining = field(default_factory=JudgeTraining)
 
+    def __post_init__(self) -> None:
+        stages = {"teacher": self.teacher, "causal": self.causal, "distill": self.distill}
+        for name, stage in stages.items():
+            if self.weights is not None and stage.sample_every:
+                raise ValueError(
+                    f"{name}.sample_every must be 0 with weights: samples are of the tiny world"
+                )
+
+    @property
+    def published(self) -> Published | None:
+        """What is to be trained on, where `weights` says so."""
+        if self.weights is None:
+            return None
+        return Published(self.weights.expanduser(), (self.videos.width, self.videos.height))
+
     @property
     def architecture(self) -> DiTConfig:
         """Configuration of the transformer that is trained.
 
-        The large one is without frame packer, which Live Avatar leaves out.
+        The large one is without frame packer, which Live Avatar leaves out. Raises CheckpointError
+        if `weights` is no such folder.
         """
+        if self.published is not None:
+            return self.published.config
         return DiTConfig.tiny() if self.model == "tiny" else DiTConfig(enable_framepack=False)
 
 
@@ -71,4 +94,5 @@ def read_recipe(path: Path | None) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"{path}: {key}: {first['msg']}, got {first['input']!r}") from error
+        found = f"{key}: {first['msg']}, got {first['input']!r}" if key else first["msg"]
+        raise RecipeError(f"{path}: {found}") from error

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from avatar_nodes.training.distributed import Workers, load_whole, whole
+from avatar_nodes.training.distributed import Workers, kept_whole, load_whole
 
 
 class TrainingDivergedError(RuntimeError):
@@ -143,8 +143,11 @@ class TrainingRun:
         self._count += 1
 
     def save(self) -> None:
-        """Write the whole state, atomically."""
-        blob = {name: whole(item.state_dict()) for name, item in self._state.items()}
+        """Write the whole state, atomically. No process but the first ever holds more than one
+        tensor of it."""
+        blob = {
+            name: kept_whole(item.state_dict(), self.first) for name, item in self._state.items()
+        }
         blob["run"] = {
             "step": self.step, "rng": torch.get_rng_state(), "seconds": self._trained(),
         }  # fmt: skip

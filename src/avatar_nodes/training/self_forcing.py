@@ -34,7 +34,7 @@ class SelfForcing:
     """History is the keys and values at the steps' own noise, as in the stream. False: those of an
     extra pass over the finished block at t = 0 (the papers' clean-kv-cache ablation)."""
     history_noise: float = 0.0
-    """Noise added to a past block's keys and values, as a share of their deviation."""
+    """Noise added to a past block's noisy keys and values, as a share of their deviation."""
     adaptive_sink: bool = True
     """From the second block on the sink is the window's own first latent, finished (AAS)."""
     transition: Transition = "fresh"

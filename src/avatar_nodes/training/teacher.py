@@ -18,6 +18,7 @@ from avatar_nodes.training.encoded import EncodedClips, WindowBatch
 from avatar_nodes.training.flow_matching import shifted
 from avatar_nodes.training.flow_training import FlowOptions, begin, train_flow
 from avatar_nodes.training.guidance import Conditions, dropped, no_sound, whole_velocity
+from avatar_nodes.training.published import Published
 from avatar_nodes.training.samples import sample_teacher_export
 from avatar_nodes.training.talking_model import TalkingModel
 
@@ -71,13 +72,15 @@ class _TeacherStage:
 def train_teacher(
     options: TeacherTraining, *, config: DiTConfig, clips: Path, folder: Path, vae: Path,
     resume: bool, text: Path | None = None, start: Path | None = None,
+    published: Published | None = None,
 ) -> None:  # fmt: skip
     """Train; samples are windows of a validation clip, made in many steps.
 
     text: a pre-trained text encoder's folder, then frozen. start: the export to begin from.
+    published: see `train_causal`.
     """
     workers = begin(options.seed)
-    model = TeacherModel.build(config, text=text, start=start).settle(workers)
+    model = TeacherModel.build(config, text=text, start=start, published=published).settle(workers)
     train_flow(
         options, model, _TeacherStage(options, vae, no_sound(config)), workers=workers,
         config=config, clips=clips, folder=folder, resume=resume,
