@@ -27,9 +27,10 @@ from avatar_nodes.mouth_watch import MouthWatch
 from avatar_nodes.speech.turn_timeline import TurnTimeline
 from avatar_nodes.stray_sound import cough, noise, nonsense, nonsense_text
 from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
+from avatar_nodes.turn_cut import BargeIn, Cut
 from avatar_nodes.turn_figures import TurnFigures
 from avatar_nodes.turn_script import StepKind
-from avatar_nodes.turn_witness import BargeIn, Cut, TurnWitness
+from avatar_nodes.turn_witness import TurnWitness
 from avatar_nodes.wire.audio import audio_to_msg
 from avatar_nodes.wire.stamp import stamp_of
 

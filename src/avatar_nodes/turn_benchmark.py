@@ -176,5 +176,4 @@ class TurnBenchmark:
         figures.watchdogs = witness.watchdogs
         figures.barge_ins = [(meant, witness.barge_in(ns)) for meant, ns in taken]
         figures.prompt_to_action_s = witness.prompt_to_action_s()
-        if witness.pairing is not None:
-            figures.sync = witness.pairing.summary()
+        figures.sync = witness.sync()

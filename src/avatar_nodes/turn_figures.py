@@ -11,8 +11,8 @@ import numpy as np
 
 from avatar_nodes.memory_trend import MemoryTrend
 from avatar_nodes.speech.turn_timeline import TurnTimeline
+from avatar_nodes.turn_cut import BargeIn, Cut
 from avatar_nodes.turn_rest import Rest
-from avatar_nodes.turn_witness import BargeIn, Cut
 
 
 @dataclass
@@ -52,7 +52,7 @@ class TurnFigures:
     restarts: int = 0
     """Of processes of the graph."""
     sync: dict[str, Any] | None = None
-    """See `StreamPairing.summary`."""
+    """See `TurnWitness.sync`."""
     complete: bool = True
     """Every step was taken."""
 
