@@ -31,7 +31,7 @@ class TurnFigures:
     barge_ins: list[tuple[str, BargeIn | None]] = field(default_factory=list)
     """The state in which each was meant to come, and what came; None: not noticed at all."""
     coughs: Counter[str] = field(default_factory=Counter)
-    """What became of the replies into which somebody coughed; see `TurnWitness.cough`."""
+    """What became of the replies into which somebody coughed; see `TurnWitness.became`."""
     prompt_to_action_s: list[float] = field(default_factory=list)
     """From the intent to the first frame under its prompt."""
     steps: Counter[str] = field(default_factory=Counter)

@@ -222,10 +222,10 @@ class TurnWitness:
         )
         return BargeIn(self._state_at(moment), self._state_at(moment + _AFTER_NS), held)
 
-    def cough(self, begun: int, end: int) -> str:
-        """What became of the reply into which somebody coughed at `begun`, by `end` [ns]: it was
-        "cancelled", "resumed", "held" and no more, or it went on, "unnoticed". Any thread may
-        ask."""
+    def became(self, begun: int, end: int) -> str:
+        """What became of a reply between two moments [ns], since somebody coughed into it or
+        stopped it: it was "cancelled", "resumed", "held" and no more, or it went on, "unnoticed".
+        Any thread may ask."""
         commands = {
             control.command
             for control in list(self.controls)

@@ -46,8 +46,9 @@ _APART = ("profile", "machine", "parts_s_p50", "memory_samples_mib")
 @click.option(
     "--mix",
     is_flag=True,
-    help="The turns are a mixture: questions, interruptions, coughs, nonsense; silence, noise and"
-    " the operator's `say` between them. Also watches that every picture has its sound.",
+    help="The turns are a mixture: questions, spoken or typed, interruptions, coughs, nonsense;"
+    " silence, noise and what the operator lets it say and do between them. Also watches that"
+    " every picture has its sound.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the mixture's order."
