@@ -25,11 +25,12 @@ from avatar_nodes import turn_script
 from avatar_nodes.memory_trend import MemoryTrend
 from avatar_nodes.mouth_watch import MouthWatch
 from avatar_nodes.speech.turn_timeline import TurnTimeline
-from avatar_nodes.stray_sound import cough, noise, nonsense, nonsense_text
+from avatar_nodes.stray_sound import cough, hesitation, noise, nonsense, nonsense_text
 from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
+from avatar_nodes.turn_cut import BargeIn, Cut
 from avatar_nodes.turn_figures import TurnFigures
 from avatar_nodes.turn_script import StepKind
-from avatar_nodes.turn_witness import BargeIn, Cut, TurnWitness
+from avatar_nodes.turn_witness import TurnWitness
 from avatar_nodes.wire.audio import audio_to_msg
 from avatar_nodes.wire.stamp import stamp_of
 
@@ -251,7 +252,7 @@ def test_what_became_of_a_reply_that_was_coughed_into() -> None:
         msg = TurnControl(command=command, turn=1)
         msg.header.stamp = stamp_of(START + at_s * SECOND)
         witness.controls.append(msg)
-    found = [witness.cough(START + a * SECOND, START + b * SECOND)
+    found = [witness.became(START + a * SECOND, START + b * SECOND)
              for a, b in ((2, 4), (4, 8), (8, 12), (12, 16))]  # fmt: skip
     assert found == ["unnoticed", "resumed", "cancelled", "held"]
     figures = TurnFigures(coughs=Counter(found)).as_dict()
@@ -297,6 +298,10 @@ def test_noise_and_nonsense_are_sound_and_repeat() -> None:
         assert sound.dtype == np.int16 and 4000 < len(sound) < 80000 and np.abs(sound).max() > 1000
         assert np.array_equal(sound, make(3)) and not np.array_equal(sound[:4000], make(4)[:4000])
     assert 2000 < len(cough(1)) < 3000 and np.abs(cough(1)).max() > 3000
+    sentence, resumed_s = hesitation("where are the", "toilets", pause_s=0.6)
+    resumed = round(resumed_s * 16000)
+    assert not sentence[resumed - 9600 : resumed].any()
+    assert all(len(np.flatnonzero(half)) > 4000 for half in np.split(sentence, [resumed]))
     assert len({nonsense_text(seed) for seed in range(20)}) == 20
 
 

@@ -29,9 +29,13 @@ class FakeVisitor(VirtualVisitor):
         super().__init__("/nobody")
         self.happenings = list(happenings)
         self.said: list[np.ndarray] = []
+        self.written: list[str] = []
 
     def say(self, samples: np.ndarray) -> None:
         self.said.append(samples)
+
+    def write(self, text: str) -> None:
+        self.written.append(text)
 
     def pause(self, seconds: float) -> None:
         pass
@@ -45,6 +49,36 @@ class FakeVisitor(VirtualVisitor):
 
 class FakeWitness:
     audible = True
+
+    def __init__(self) -> None:
+        self.reply = "unnoticed"
+
+    def became(self, begun: int, end: int) -> str:
+        return self.reply
+
+
+class FakeOperator:
+    """Carries out what is wished, unless there is a `refusal`."""
+
+    def __init__(self, refusal: str = "") -> None:
+        self.refusal = refusal
+        self.wishes: list[str] = []
+
+    def say(self, text: str, *, timeout_s: float) -> str:
+        self.wishes.append("say")
+        return self.refusal
+
+    def perform(self, prompt: str, *, seconds: float, timeout_s: float) -> str:
+        self.wishes.append("perform")
+        return self.refusal
+
+    def interrupt(self, *, timeout_s: float) -> str:
+        self.wishes.append("interrupt")
+        return self.refusal
+
+    def reset(self, *, timeout_s: float) -> str:
+        self.wishes.append("reset")
+        return self.refusal
 
 
 def state(value: int) -> Happening:
@@ -107,6 +141,36 @@ def test_what_was_said_last_wants_the_answer() -> None:
     assert visitor.answered(begun) and not visitor.answered(begun + 10_000_000_000)
     visitor.happenings.pop(0)(visitor)
     assert not visitor.answered(begun)
+
+
+def test_what_is_typed_and_what_is_said_with_a_pause_want_an_answer_to_the_whole() -> None:
+    typed, visitor, _ = take(StepKind.TYPED, timeline(1, ended_s=0.0, first_frame=True))
+    assert typed == WELL and len(visitor.written) == 1 and not visitor.said
+    half = timeline(1, ended_s=0.3, first_frame=True)
+    with pytest.raises(VisitorError, match="the first of the answer"):
+        take(StepKind.HESITATION, half)
+    taken, visitor, _ = take(StepKind.HESITATION, half, timeline(2, ended_s=5.0, first_frame=True))
+    assert taken == WELL and len(visitor.said) == 1 and len(visitor.said[0]) > 16000
+
+
+@pytest.mark.parametrize("kind", [StepKind.INTERRUPT, StepKind.RESET])
+def test_an_operator_s_stop_must_end_the_reply(kind: StepKind) -> None:
+    witness, operator = FakeWitness(), FakeOperator()
+    visitor = FakeVisitor([*FIRST_ANSWER])
+    steps = TurnSteps(visitor, cast(Any, witness), cast(Any, operator), [QUESTION])
+    with pytest.raises(VisitorError, match="ends the reply"):
+        steps.take(Step(kind, 0))
+    witness.reply = "cancelled"
+    assert steps.take(Step(kind, 0)) == WELL and operator.wishes == [kind.value] * 2
+
+
+@pytest.mark.parametrize("kind", [StepKind.SAY, StepKind.PERFORM])
+def test_a_wish_may_be_refused(kind: StepKind) -> None:
+    operator = FakeOperator()
+    steps = TurnSteps(FakeVisitor([]), cast(Any, FakeWitness()), cast(Any, operator), [QUESTION])
+    assert steps.take(Step(kind, 0)) == WELL and operator.wishes == [kind.value]
+    operator.refusal = "busy"
+    assert steps.take(Step(kind, 0)) == Taken("refused: busy", refused=True)
 
 
 def test_a_question_wants_an_answer_that_is_seen() -> None:

@@ -1,4 +1,4 @@
-"""When a mouth has closed, read from the pictures that were presented."""
+"""How far a mouth is open, and when it has closed, read from the pictures that were presented."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ class MouthWatch:
     def see(self, stamp: int, frame: np.ndarray) -> None:
         """A picture, uint8 RGB [H, W, 3], presented at `stamp` [ns]."""
         self._seen.append((stamp, measure_aperture(frame, self._box)))
+
+    @property
+    def apertures(self) -> dict[int, float]:
+        """How far it was open in every picture, 0..1, by stamp."""
+        return dict(self._seen)
 
     def closed_from(self, begin: int, end: int) -> int | None:
         """Stamp of the first picture between two moments from which on the mouth stays closed.

@@ -1,4 +1,5 @@
-"""What a microphone hears that is no question: noise, a cough, and speech without words."""
+"""What a microphone hears that is no plain question: noise, a cough, speech without words, and a
+question with a pause in it."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ _VOICES = ("en-us", "en-us+m3", "en-us+f2")
 _SLOPE_S = 0.02
 _COUGH_S = 0.16
 _VOICED = 3000
+_AUDIBLE = 50
 
 
 def noise(seed: int, *, seconds: float = 0.8, level: float = 0.1) -> np.ndarray:
@@ -36,11 +38,15 @@ def nonsense(seed: int) -> np.ndarray:
     Raises:
         SynthesisError: espeak-ng does not work here.
     """
-    speaker = EspeakSynthesiser(voice=_VOICES[seed % len(_VOICES)])
-    try:
-        return np.concatenate(list(speaker.synthesise(nonsense_text(seed))))
-    finally:
-        speaker.close()
+    return _spoken(nonsense_text(seed), _VOICES[seed % len(_VOICES)])
+
+
+def hesitation(first: str, rest: str, *, pause_s: float) -> tuple[np.ndarray, float]:
+    """A sentence with a pause in the middle, int16 [n] at 16 kHz, and when the pause ends [s].
+    Raises SynthesisError."""
+    begin, end = (_trimmed(_spoken(half, _VOICES[0])) for half in (first, rest))
+    pause = np.zeros(round(pause_s * GRAPH_RATE), np.int16)
+    return np.concatenate([begin, pause, end]), (len(begin) + len(pause)) / GRAPH_RATE
 
 
 def cough(seed: int) -> np.ndarray:
@@ -48,6 +54,20 @@ def cough(seed: int) -> np.ndarray:
     spoken = nonsense(seed)
     first = int(np.argmax(np.abs(spoken.astype(np.int32)) > _VOICED))
     return _sloped(spoken[first : first + round(_COUGH_S * GRAPH_RATE)].astype(np.float64))
+
+
+def _spoken(text: str, voice: str) -> np.ndarray:
+    speaker = EspeakSynthesiser(voice=voice)
+    try:
+        return np.concatenate(list(speaker.synthesise(text)))
+    finally:
+        speaker.close()
+
+
+def _trimmed(samples: np.ndarray) -> np.ndarray:
+    """Without the silence before and after."""
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > _AUDIBLE)
+    return samples[loud[0] : loud[-1] + 1] if len(loud) else samples
 
 
 def _sloped(samples: np.ndarray) -> np.ndarray:

@@ -130,7 +130,7 @@ class TurnBenchmark:
             figures.stuck += 1
             return f"stuck: {error}"
         if step.kind is StepKind.COUGH and outcome == "well":
-            became = self._witness.cough(self._taker.coughs[-1], time.time_ns())
+            became = self._witness.became(self._taker.coughs[-1], time.time_ns())
             figures.coughs[became] += 1
             outcome = outcome if became in REPLY_WENT_ON else f"the reply was {became}"
         rest = self._witness.rest(list(visitor.spoken), begun, time.time_ns())
@@ -176,5 +176,4 @@ class TurnBenchmark:
         figures.watchdogs = witness.watchdogs
         figures.barge_ins = [(meant, witness.barge_in(ns)) for meant, ns in taken]
         figures.prompt_to_action_s = witness.prompt_to_action_s()
-        if witness.pairing is not None:
-            figures.sync = witness.pairing.summary()
+        figures.sync = witness.sync()

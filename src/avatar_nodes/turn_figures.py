@@ -11,8 +11,8 @@ import numpy as np
 
 from avatar_nodes.memory_trend import MemoryTrend
 from avatar_nodes.speech.turn_timeline import TurnTimeline
+from avatar_nodes.turn_cut import BargeIn, Cut
 from avatar_nodes.turn_rest import Rest
-from avatar_nodes.turn_witness import BargeIn, Cut
 
 
 @dataclass
@@ -31,7 +31,7 @@ class TurnFigures:
     barge_ins: list[tuple[str, BargeIn | None]] = field(default_factory=list)
     """The state in which each was meant to come, and what came; None: not noticed at all."""
     coughs: Counter[str] = field(default_factory=Counter)
-    """What became of the replies into which somebody coughed; see `TurnWitness.cough`."""
+    """What became of the replies into which somebody coughed; see `TurnWitness.became`."""
     prompt_to_action_s: list[float] = field(default_factory=list)
     """From the intent to the first frame under its prompt."""
     steps: Counter[str] = field(default_factory=Counter)
@@ -52,7 +52,7 @@ class TurnFigures:
     restarts: int = 0
     """Of processes of the graph."""
     sync: dict[str, Any] | None = None
-    """See `StreamPairing.summary`."""
+    """See `TurnWitness.sync`."""
     complete: bool = True
     """Every step was taken."""
 

@@ -22,8 +22,18 @@ class StepKind(Enum):
     NOISE = "noise"
     NONSENSE = "nonsense"
     """Speech without words."""
+    HESITATION = "hesitation"
+    """A question with a pause in the middle of it."""
+    TYPED = "typed"
+    """A question that is written."""
+    INTERRUPT = "interrupt"
+    """The operator stops the reply."""
+    RESET = "reset"
+    """The operator stops the reply, and lets everything be forgotten."""
     SAY = "say"
     """The operator lets the avatar speak."""
+    PERFORM = "perform"
+    """The operator lets the avatar act."""
 
 
 BARGE_INS = {
@@ -41,8 +51,12 @@ _TURNS = (
     StepKind.BARGE_IN_LISTENING,
     StepKind.COUGH,
     *[StepKind.NONSENSE] * 2,
+    StepKind.HESITATION,
+    StepKind.TYPED,
+    StepKind.INTERRUPT,
+    StepKind.RESET,
 )
-_BETWEEN = (StepKind.SILENCE, StepKind.NOISE, StepKind.SAY)
+_BETWEEN = (StepKind.SILENCE, StepKind.NOISE, StepKind.SAY, StepKind.PERFORM)
 _TURNS_BETWEEN = 4
 
 
@@ -76,7 +90,8 @@ def barge_ins(count: int) -> list[Step]:
 
 
 def mixed_turns(turns: int, *, seed: int) -> list[Step]:
-    """So many turns of every kind, and between them silence, noise and the operator's wishes, in
+    """So many turns of every kind, and between them silence, noise and what the operator
+    lets the avatar say and do, in
     an order that `seed` decides."""
     kinds = [_TURNS[n % len(_TURNS)] for n in range(turns)]
     kinds += [_BETWEEN[n % len(_BETWEEN)] for n in range(turns // _TURNS_BETWEEN)]

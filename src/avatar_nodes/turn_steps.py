@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from avatar_msgs.msg import AvatarState
 from avatar_nodes.speech.audio_file import GRAPH_RATE
-from avatar_nodes.stray_sound import cough, noise, nonsense
+from avatar_nodes.stray_sound import cough, hesitation, noise, nonsense
 from avatar_nodes.turn_script import BARGE_INS, Step, StepKind
 from avatar_nodes.turn_witness import TurnWitness
 from avatar_nodes.virtual_operator import VirtualOperator
@@ -22,6 +22,10 @@ _INTERRUPT_AFTER_S = 0.6
 _BREATH = np.zeros(GRAPH_RATE // 4, np.int16)
 _SILENCE_S = 3.0
 _SAID = "Welcome to the museum."
+_WRITTEN = "what is your name"
+_HALVES = ("where are the", "toilets")
+_HESITATION_S = 0.6
+_ACTION, _ACTION_S = "A person waves with one hand.", 1.5
 
 
 class Taken(NamedTuple):
@@ -68,6 +72,22 @@ class TurnSteps:
             visitor.say(nonsense(step.number))
         elif kind is StepKind.SAY:
             return self._wish(self._operator.say(_SAID, timeout_s=PATIENCE_S))
+        elif kind is StepKind.PERFORM:
+            return self._wish(
+                self._operator.perform(_ACTION, seconds=_ACTION_S, timeout_s=PATIENCE_S)
+            )
+        elif kind is StepKind.INTERRUPT:
+            self._hear_the_beginning(question)
+            return self._stop(self._operator.interrupt)
+        elif kind is StepKind.RESET:
+            self._hear_the_beginning(question)
+            return self._stop(self._operator.reset)
+        elif kind is StepKind.HESITATION:
+            self._hesitate()
+        elif kind is StepKind.TYPED:
+            begun = time.time_ns() - 1
+            visitor.write(_WRITTEN)
+            self._wait_for_answer(begun)
         elif kind is StepKind.COUGH:
             self._hear_the_beginning(question)
             self.coughs.append(time.time_ns())
@@ -83,6 +103,24 @@ class TurnSteps:
     @staticmethod
     def _wish(refusal: str) -> Taken:
         return Taken(f"refused: {refusal}", refused=True) if refusal else _WELL
+
+    def _stop(self, order: Callable[..., str]) -> Taken:
+        """The operator stops the reply: it must have been cancelled."""
+        begun = time.time_ns()
+        taken = self._wish(order(timeout_s=PATIENCE_S))
+        self._visitor.wait_for(
+            "the order that ends the reply",
+            lambda: self._witness.became(begun, time.time_ns()) == "cancelled",
+            PATIENCE_S,
+        )
+        return taken
+
+    def _hesitate(self) -> None:
+        """The answer must be one to the whole: to what comes behind the pause."""
+        question, resumed_s = hesitation(*_HALVES, pause_s=_HESITATION_S)
+        begun = time.time_ns() + round((resumed_s - _HESITATION_S / 2.0) * 1e9)
+        self._visitor.say(question)
+        self._wait_for_answer(begun)
 
     def _wait_for_answer(self, begun: int) -> None:
         """To what was said last, and not to what was said before `begun` [ns]: the avatar may go on

@@ -7,8 +7,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -33,8 +33,10 @@ from avatar_nodes.mouth_watch import MouthWatch
 from avatar_nodes.speech.turn_stream import turn_of
 from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK
+from avatar_nodes.turn_cut import BargeIn, Cut
 from avatar_nodes.turn_prompts import PromptWatch
 from avatar_nodes.turn_rest import Rest, Span, find_rest
+from avatar_nodes.turn_sync import SyncWatch
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
 from avatar_nodes.wire.qos import BLOCKS, CONTROL, SOUND, public_qos
@@ -47,6 +49,8 @@ _SILENT_FRAMES = 10
 _SAME_NS = 500_000_000
 _ALLOWED_NS = 100_000_000
 """A reply may be heard so long after speech was detected."""
+_PIXELS = 128
+"""From so many bytes on a serialized picture has pixels only."""
 _ORDER_S = 0.12
 """From the detection of speech to its effect on the next block to be issued, and a frame."""
 _NOTICED_NS = 5_000_000_000
@@ -61,42 +65,6 @@ REPLY_WENT_ON = ("resumed", "unnoticed")
 """What a cough into it should do to a reply."""
 _OVERDUE = re.compile(r"(.+) for more than \S+ s")
 _STATES = ("IDLE", "LISTENING", "THINKING", "SPEAKING")
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A reply that was held; seconds from the moment that speech was detected."""
-
-    sound_s: float
-    """To the end of its last sound."""
-    mouth_s: float
-    """To the first frame that was made in silence."""
-    blocks_ahead: int
-    """Blocks that were on their way: issued, and not yet begun to be shown."""
-    allowed_s: float
-    """For the mouth: a block, the way of a block through the graph, and a margin."""
-    closed_s: float | None = None
-    """To the first picture from which on the mouth is closed; None: not looked for, or never."""
-
-    @property
-    def mouth_late(self) -> bool:
-        """It took longer than allowed, however much was on its way."""
-        return self.mouth_s > self.allowed_s
-
-    @property
-    def closed_late(self) -> bool:
-        """The mouth was seen to close later than allowed."""
-        return self.closed_s is not None and self.closed_s > self.allowed_s
-
-
-@dataclass(frozen=True)
-class BargeIn:
-    """States of the avatar: shown when speech was detected, and a second later."""
-
-    before: str
-    after: str
-    held: bool = False
-    """A reply was heard, or being made, and was held."""
 
 
 class TurnWitness:
@@ -116,6 +84,8 @@ class TurnWitness:
         self._going = True
         self.pairing = StreamPairing() if pictures or mouth is not None else None
         self._mouth = mouth
+        self._sync = SyncWatch()
+        self._picture = b""
         self.controls: list[TurnControl] = []
         self.watchdogs: Counter[str] = Counter()
         """Phases that the conductor ended because they had lasted too long, by name."""
@@ -226,6 +196,16 @@ class TurnWitness:
             for fired in self._fired_ns
         )
 
+    def sync(self) -> dict[str, Any] | None:
+        """Of pictures and sound: `StreamPairing.summary`, and where the mouth was looked at
+        `lip_sync`; None: the pictures were not wanted."""
+        if self.pairing is None:
+            return None
+        found: dict[str, Any] = self.pairing.summary()
+        if self._mouth is not None:
+            found["lip_sync"] = self._sync.summary(self._mouth.apertures)
+        return found
+
     def barge_in(self, begun_ns: int) -> BargeIn | None:
         """What the avatar showed when somebody spoke from `begun_ns` on; None: nobody was
         detected."""
@@ -242,10 +222,10 @@ class TurnWitness:
         )
         return BargeIn(self._state_at(moment), self._state_at(moment + _AFTER_NS), held)
 
-    def cough(self, begun: int, end: int) -> str:
-        """What became of the reply into which somebody coughed at `begun`, by `end` [ns]: it was
-        "cancelled", "resumed", "held" and no more, or it went on, "unnoticed". Any thread may
-        ask."""
+    def became(self, begun: int, end: int) -> str:
+        """What became of a reply between two moments [ns], since somebody coughed into it or
+        stopped it: it was "cancelled", "resumed", "held" and no more, or it went on, "unnoticed".
+        Any thread may ask."""
         commands = {
             control.command
             for control in list(self.controls)
@@ -360,11 +340,16 @@ class TurnWitness:
         self._sound.append((stamp, int(loud[-1]) + 1 if len(loud) else 0))
         if self.pairing is not None:
             self.pairing.sound(stamp, int(msg.first_sample), int(msg.sample_rate))
+        if self._mouth is not None:
+            self._sync.sound(stamp, audio_from_msg(msg))
 
     def _on_image(self, message: bytes) -> None:
         assert self.pairing is not None
         stamp = stamp_of_serialized(message)
         self.pairing.picture(stamp)
+        pixels = message[_PIXELS:]
+        self._sync.held += pixels == self._picture
+        self._picture = pixels
         if self._mouth is not None:
             self._mouth.see(stamp, image_from_msg(deserialize_message(message, Image)))
 

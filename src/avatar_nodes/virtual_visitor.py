@@ -58,6 +58,7 @@ class VirtualVisitor:
         self._going = True
         self._broken_off = False
         self._begun = self._heard = 0
+        self._written: set[int] = set()
         self.noticed = False
         """The avatar hears somebody speak."""
         self.state: AvatarState | None = None
@@ -83,6 +84,7 @@ class VirtualVisitor:
         self._node.create_subscription(
             SpeechActivity, "user/speech_activity", self._on_activity, SOUND
         )
+        self._writing = self._node.create_publisher(Utterance, "user/utterance", CONTROL)
         self._node.create_subscription(Utterance, "user/utterance", self._on_utterance, SOUND)
         self._node.create_subscription(ReplySegment, "reply", self._on_reply, CONTROL)
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -124,6 +126,17 @@ class VirtualVisitor:
         """Begin to speak int16 samples [n] at 16 kHz, after whatever is still being spoken."""
         with self._lock:
             self._sound = np.concatenate([self._sound, np.asarray(samples, np.int16)])
+
+    def write(self, text: str) -> None:
+        """What he types instead of speaking, as the kiosk's page passes it on."""
+        now = self._node.get_clock().now()
+        msg = Utterance(
+            turn=now.nanoseconds // 1_000_000, text=text, is_final=True, confidence=-1.0
+        )
+        msg.header.stamp = msg.start = msg.end = now.to_msg()
+        with self._lock:
+            self._written.add(msg.turn)
+        self._writing.publish(msg)
 
     @property
     def speaking(self) -> bool:
@@ -231,7 +244,7 @@ class VirtualVisitor:
     def _on_utterance(self, msg: Utterance) -> None:
         if msg.is_final:
             with self._lock:
-                self._heard += 1
+                self._heard += msg.turn not in self._written  # nobody was heard
                 self._lock.notify_all()
             self.on_line("visitor", msg.text or "(not understood)")
 

@@ -83,6 +83,15 @@ def test_memory(profile: Path) -> None:
     assert "| chance |" in table
 
 
+def test_memory_wants_a_thing_hidden_for_longer_than_the_last_blocks_are_held(
+    profile: Path,
+) -> None:
+    options = ["memory", "--profile", str(profile), "--clips", "1", "--hidden", "7"]
+    result = CliRunner().invoke(command, options)
+    assert result.exit_code == 2
+    assert "--hidden" in result.output and "at least 8" in result.output
+
+
 def test_keyframes(profile: Path) -> None:
     figures, table = evaluate(
         profile, "keyframes", "--people", "1", "--minutes", "0.5", "--spoilt", "1"
@@ -96,10 +105,13 @@ def test_keyframes(profile: Path) -> None:
 
 def test_prompt(profile: Path) -> None:
     figures, table = evaluate(profile, "prompt", "--blocks", "6")
-    for name in ("without", "with Cache-Switching"):
+    for name in ("without", "with Cache-Switching", "switch to the same prompt"):
         assert len(figures[name]["distances"]) == 9  # latent frames after the change
         assert figures[name]["border"] > 0.0
     assert figures["without"]["distances"] != figures["with Cache-Switching"]["distances"]
+    same = figures["switch to the same prompt"]
+    assert max(same["distances"]) > 0.0, "the caches were rebuilt"
+    assert same["distances"] != figures["with Cache-Switching"]["distances"]
     assert figures["true_largest_step"] >= figures["true_border"] > 0.0
     assert "| with Cache-Switching |" in table
 

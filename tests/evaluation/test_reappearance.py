@@ -14,6 +14,7 @@ from avatar_nodes.evaluation.reappearance import (
     ThingJudge,
     Watched,
     _row,
+    least_hidden,
     sight,
     thing_error,
 )
@@ -87,6 +88,19 @@ def test_the_error_of_nothing_is_that_of_the_picture_without_it(showings: Showin
     assert box is not None
     assert thing_error(clip.frame(n), clip.frame(n), box) == 0.0
     assert thing_error(clip.reference(), clip.frame(n), box) > 15.0
+
+
+def test_a_thing_is_hidden_until_only_long_memory_can_have_it() -> None:
+    """Looked at block by block: what the second showing's first block can see by its caches and
+    short memory, and what the blocks in those caches could."""
+    for past_blocks, lag, short in ((2, 4, 4), (2, 1, 0), (3, 4, 12), (0, 6, 1)):
+        hidden = least_hidden(past_blocks=past_blocks, lag=lag, short=short)
+        shown, again = 0, hidden + 1
+        seen: set[int] = set()
+        for block in range(again - past_blocks, again + 1):
+            frames = [n // 3 for n in range(3 * (block + 1 - lag))]
+            seen |= {*range(block - past_blocks, block), *frames[len(frames) - short :]}
+        assert shown not in seen, (past_blocks, lag, short)
 
 
 def test_a_row_tells_right_from_same() -> None:

@@ -46,8 +46,9 @@ _APART = ("profile", "machine", "parts_s_p50", "memory_samples_mib")
 @click.option(
     "--mix",
     is_flag=True,
-    help="The turns are a mixture: questions, interruptions, coughs, nonsense; silence, noise and"
-    " the operator's `say` between them. Also watches that every picture has its sound.",
+    help="The turns are a mixture: questions, spoken or typed, interruptions, coughs, nonsense;"
+    " silence, noise and what the operator lets it say and do between them. Also watches that"
+    " every picture has its sound.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the mixture's order."
@@ -60,10 +61,11 @@ _APART = ("profile", "machine", "parts_s_p50", "memory_samples_mib")
     help="Sound file of a question; may be repeated. Default: the shipped visitor's.",
 )
 @click.option(
-    "--mouth",
-    is_flag=True,
-    help="Also look at the pictures for the moment when the mouth has closed after a barge-in."
-    " The person must be one of the tiny world, as the shipped reference is.",
+    "--mouth/--no-mouth",
+    default=None,
+    help="Look at the mouth in the pictures: when it has closed after a barge-in, and whether it"
+    " moves with the sound. The person must be one of the tiny world, as the shipped reference is."
+    " Default: with --mix.",
 )
 @json_option
 def command(
@@ -73,7 +75,7 @@ def command(
     barge_ins: int,
     mix: bool,
     seed: int,
-    mouth: bool,
+    mouth: bool | None,
     questions: tuple[Path, ...],
     json_file: Path | None,
 ) -> None:
@@ -111,7 +113,7 @@ def command(
             steps,
             tell=lambda line: click.echo(line, err=True),
             pictures=mix,
-            mouth=MouthWatch() if mouth else None,
+            mouth=MouthWatch() if (mix if mouth is None else mouth) else None,
             log_level="error",
             own_namespace=True,
         )

@@ -33,10 +33,10 @@ _ROWS: dict[str, dict[str, Any]] = {
 )
 @click.option(
     "--hidden",
-    type=click.IntRange(8),
+    type=click.IntRange(1),
     default=30,
     show_default=True,
-    help="Blocks of 0.48 s between the two times.",
+    help="Blocks of 0.48 s between the two times: more than past blocks and short memory hold.",
 )
 @click.option(
     "--named",
@@ -51,10 +51,18 @@ def command(shared: EvalOptions, clips: int, hidden: int, named: bool) -> None:
     difference from the right one, in levels of 255, `held` how often memory had a picture of it.
     """
     with evaluation_errors():
-        from avatar_nodes.evaluation.reappearance import evaluate_memory
+        from avatar_nodes.evaluation.reappearance import evaluate_memory, least_hidden
         from avatar_nodes.evaluation.report import markdown_rows
 
         under_test = ModelUnderTest(shared)
+        past_blocks, lag, short = under_test.reach()
+        least = least_hidden(past_blocks=past_blocks, lag=lag, short=short)
+        if hidden < least:
+            raise click.BadParameter(
+                f"expected at least {least}, got {hidden}: so long {past_blocks} past blocks and"
+                f" {short} latent frames of short memory, {lag} blocks behind, hold the thing",
+                param_hint="--hidden",
+            )
         streams = {name: under_test.stream(memory=values) for name, values in _ROWS.items()}
         figures = evaluate_memory(
             {name: stream.pipeline for name, stream in streams.items()},

@@ -147,6 +147,16 @@ class ModelUnderTest:
         steps = len(model.sigmas) - 1 + (model.kv_cache == "clean")  # which needs a pass more
         return StreamPerformer(pipeline, PromptEncoder(folder), name=name, evaluations=steps)
 
+    def reach(self) -> tuple[int, int, int]:
+        """What of a stream is at hand without long memory: past blocks; blocks by which memory is
+        behind; latent frames in short memory. Raises CheckpointError, AssemblyError."""
+        from avatar_nodes.streaming.assembly import read_config
+
+        memory, trained = self.profile.memory, read_config(self.checkpoint).memory
+        as_trained = 0 if trained is None else trained.short
+        short = as_trained if memory.short < 0 else memory.short
+        return self.profile.model.past_blocks, memory.lag, short
+
     def with_model(self, values: Mapping[str, Any]) -> Profile:
         """The profile with some values of its section `model` replaced, all steps in one stage.
 

@@ -34,13 +34,14 @@ def command(shared: EvalOptions, people: int, blocks: int) -> None:
 
     A twin stream keeps its prompt; what differs from it is the new prompt's doing. `border` is the
     step in latents where the prompt changes, `ordinary` the same where nothing changes, `truth` in
-    the world's own videos of these clips.
+    the world's own videos of these clips. A switch to the same prompt shows what the rebuild of the
+    caches does by itself: it should leave no seam.
     """
     with evaluation_errors():
         import torch
 
         from avatar_nodes.evaluation.actions import action_clips
-        from avatar_nodes.evaluation.prompt_change import measure_prompt_changes
+        from avatar_nodes.evaluation.prompt_change import SAME_PROMPT, measure_prompt_changes
         from avatar_nodes.evaluation.report import markdown_figures, markdown_rows
         from avatar_nodes.model.tiny_vae import channels_last, load_vae
 
@@ -52,7 +53,7 @@ def command(shared: EvalOptions, people: int, blocks: int) -> None:
         figures = measure_prompt_changes(
             {name: stream.pipeline for name, stream in streams.items()},
             next(iter(streams.values())).prompts, list(action_clips(actions, people)),
-            vae, blocks=blocks, tell=tell,
+            vae, blocks=blocks, switching="with Cache-Switching", tell=tell,
         )  # fmt: skip
-    rows = {name: figures[name] for name in names}
+    rows = {name: figures[name] for name in (*names, SAME_PROMPT)}
     under_test.print(figures, f"{markdown_rows('stream', rows)}\n\n{markdown_figures(figures)}")

@@ -1,13 +1,14 @@
 """A change of the prompt in a stream: how soon it is visible, and whether it leaves a jump.
 
 Measured on latents. A twin stream has the same sound and noise and keeps its prompt, so what
-differs from it is the new prompt's doing.
+differs from it is the new prompt's doing. A switch to the prompt that holds already shows what the
+rebuild of the caches does by itself: it should leave no seam.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,12 +17,29 @@ from torch import Tensor
 from avatar_nodes.evaluation.clip_stream import Prompts, clip_stream
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE
+from avatar_nodes.streaming.block import Prompt
 from avatar_nodes.streaming.pipeline import Pipeline
 from avatar_nodes.training.clip_encoders import encode_frames
 from avatar_nodes.training.clips import Clip
 
 _SETTLED_BLOCKS = 2
 _VISIBLE = 0.5
+SAME_PROMPT = "switch to the same prompt"
+"""Name of the row for that."""
+_AGAIN = " (again)"
+
+
+class _SaidAgain:
+    """Texts that end in `_AGAIN` are those without it, under another id: a stream switches to what
+    it has already."""
+
+    def __init__(self, prompts: Prompts) -> None:
+        self._prompts = prompts
+
+    def encode(self, text: str) -> Prompt:
+        """See `Prompts`."""
+        known = self._prompts.encode(text.removesuffix(_AGAIN))
+        return replace(known, id=known.id + _AGAIN) if text.endswith(_AGAIN) else known
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,20 @@ def compare_with_twin(latents: Tensor, twin: Tensor, change: int) -> PromptChang
     return PromptChange(borders[0], borders[1], tuple(far.tolist()))
 
 
+def switch_to_same(
+    pipeline: Pipeline, prompts: Prompts, clip: Clip, lines: Sequence[str], twin: Tensor, *,
+    seed: int,
+) -> PromptChange:  # fmt: skip
+    """Where `lines` change their prompt the stream switches to the one that holds already.
+
+    twin: the stream without any switch [F, C, h, w].
+    """
+    first, kept = lines[0], next(n for n, line in enumerate(lines) if line != lines[0])
+    again = [first] * kept + [first + _AGAIN] * (len(lines) - kept)
+    latents = stream_latents(pipeline, _SaidAgain(prompts), clip, again, seed=seed)
+    return compare_with_twin(latents, twin, 3 * kept)
+
+
 def true_borders(vae: TinyVAE, clip: Clip, change: int) -> tuple[float, float]:
     """The step of the clip's own video at its latent frame `change`, and the largest one of that
     and the four after it: how much an action moves the picture in truth."""
@@ -70,16 +102,18 @@ def true_borders(vae: TinyVAE, clip: Clip, change: int) -> tuple[float, float]:
 @torch.inference_mode()
 def measure_prompt_changes(
     pipelines: Mapping[str, Pipeline], prompts: Prompts, clips: Sequence[Clip], vae: TinyVAE, *,
-    blocks: int,
+    blocks: int, switching: str = "",
     tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """For each pipeline the means over clips whose prompt changes once in the first `blocks`.
 
     The first pipeline also makes the twins; `vae`, in bfloat16, encodes the truth. Latent frames
     are 0.16 s. `settled` is the distance from the twin at the end, of the first pipeline; a change
-    is visible at half of it.
+    is visible at half of it. switching: the pipeline that also switches to the prompt which holds
+    already, which gives a row of its own (`SAME_PROMPT`).
     """
     found: dict[str, list[PromptChange]] = {name: [] for name in pipelines}
+    same: list[PromptChange] = []
     ordinary: list[float] = []
     truth: list[tuple[float, float]] = []
     for number, clip in enumerate(clips):
@@ -92,6 +126,10 @@ def measure_prompt_changes(
         for name, pipeline in pipelines.items():
             latents = stream_latents(pipeline, prompts, clip, lines, seed=number)
             found[name].append(compare_with_twin(latents, twin, change))
+        if switching:
+            same.append(
+                switch_to_same(pipelines[switching], prompts, clip, lines, twin, seed=number)
+            )
         tell(f"{number + 1}/{len(clips)}: {lines[-1]}")
     settled = [np.mean(c.distances[-3 * _SETTLED_BLOCKS :]) for c in next(iter(found.values()))]
     figures: Figures = {
@@ -101,14 +139,18 @@ def measure_prompt_changes(
         "true_largest_step": float(np.mean([largest for _, largest in truth])),
         "settled": float(np.mean(settled)),
     }
-    for name, changes in found.items():
-        after = [c.visible_after(float(s)) for c, s in zip(changes, settled, strict=True)]
-        seen = [n for n in after if n is not None]
-        figures[name] = {
-            "border": float(np.mean([c.border for c in changes])),
-            "border_same_clips_without_change": float(np.mean([c.twin_border for c in changes])),
-            "visible_share": len(seen) / len(after),
-            "visible_after_s": 0.16 * float(np.mean(seen)) if seen else None,
-            "distances": np.mean([c.distances for c in changes], axis=0).tolist(),
-        }
+    for name, changes in {**found, **({SAME_PROMPT: same} if same else {})}.items():
+        figures[name] = _row(changes, [float(s) for s in settled])
     return figures
+
+
+def _row(changes: Sequence[PromptChange], settled: Sequence[float]) -> Figures:
+    after = [c.visible_after(s) for c, s in zip(changes, settled, strict=True)]
+    seen = [n for n in after if n is not None]
+    return {
+        "border": float(np.mean([c.border for c in changes])),
+        "border_same_clips_without_change": float(np.mean([c.twin_border for c in changes])),
+        "visible_share": len(seen) / len(after),
+        "visible_after_s": 0.16 * float(np.mean(seen)) if seen else None,
+        "distances": np.mean([c.distances for c in changes], axis=0).tolist(),
+    }

@@ -17,7 +17,7 @@ import numpy as np
 from avatar_nodes.evaluation.clip_stream import Prompts, clip_stream
 from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.report import Figures
-from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 from avatar_nodes.streaming.pipeline import Pipeline
 from avatar_nodes.training.clips import Clip, ClipSpec
 from avatar_nodes.training.world.motion import SHOW
@@ -33,6 +33,15 @@ _SHIFTS = (-6, -3, 0, 3, 6)
 """Pixels by which a thing may be out of place and still count as itself."""
 _JUDGED = (-10, -3)
 """Frames of a showing that are looked at, from its end: the arm has come to rest."""
+
+
+def least_hidden(*, past_blocks: int, lag: int, short: int) -> int:
+    """Blocks for which a thing must be hidden so that only long memory can have it.
+
+    Then neither the past blocks nor short memory (`short` latent frames, `lag` blocks behind) hold
+    its showing, and none of the past blocks was made with one of them that did.
+    """
+    return past_blocks + max(past_blocks, lag + -(-short // LATENTS_PER_BLOCK))
 
 
 @dataclass(frozen=True)
