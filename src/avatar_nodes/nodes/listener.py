@@ -19,7 +19,7 @@ from avatar_nodes.speech.sound_intake import SoundIntake
 from avatar_nodes.speech.turn_detector import TurnSettings
 from avatar_nodes.speech.voice_activity import SileroVoiceActivity
 from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.qos import LATCHED, SOUND, public_qos
+from avatar_nodes.wire.qos import CAPTURED, LATCHED, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 _LOOK_S = 0.25
@@ -70,7 +70,7 @@ class ListenerNode(AvatarNode):
             "interim_s", 0.3, "Sound between interim texts; 0: only in pauses [s].", 0.0, 10.0
         ),
         NodeParameter(
-            "backlog_s", 10.0, "Sound that may wait for recognition; more is lost [s].", 1.0, 120.0
+            "backlog_s", 20.0, "Sound that may wait for recognition; more is lost [s].", 1.0, 120.0
         ),
         NodeParameter("activity_s", 0.25, "Between reports of activity [s].", 0.05, 5.0),
     )  # fmt: skip
@@ -101,7 +101,7 @@ class ListenerNode(AvatarNode):
         )
 
     def start(self) -> None:
-        self.listen(AudioChunk, "user/audio", self._on_user_audio, SOUND)
+        self.listen(AudioChunk, "user/audio", self._on_user_audio, CAPTURED)
         self.listen(AudioChunk, "audio", self._on_avatar_audio, public_qos("SENSOR_DATA"))
         if self.value("persona_phrases"):
             self.listen(Persona, "persona", self._on_persona, LATCHED)

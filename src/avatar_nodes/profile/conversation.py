@@ -81,7 +81,7 @@ class ListenerSection(Section):
         description="Sound between interim texts; 0: only in pauses [s].",
     )
     backlog_s: float = Field(
-        default=10.0,
+        default=20.0,
         ge=1.0,
         le=120.0,
         description="Sound that may wait for recognition; more is lost [s].",

@@ -65,7 +65,7 @@ class ListeningSettings:
     playback_threshold: float = 0.6
     activity_s: float = 0.25
     interim_s: float = 0.3
-    backlog_s: float = 10.0
+    backlog_s: float = 20.0
     known: Sequence[str] = ()
 
 

@@ -69,7 +69,7 @@ class RecognitionWorker:
         on_heard: Callable[[Heard], None],
         on_error: Callable[[str], None],
         interim_s: float = 0.3,
-        backlog_s: float = 10.0,
+        backlog_s: float = 20.0,
     ) -> None:
         self._recogniser = recogniser
         self._on_heard = on_heard
