@@ -13,7 +13,7 @@ import pytest
 import rclpy
 import soundfile
 import soxr
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
@@ -38,6 +38,7 @@ class Room:
         self.utterances: list[Utterance] = []
         self.activity: list[SpeechActivity] = []
         self.reports: dict[str, str] = {}
+        self.level, self.message = DiagnosticStatus.STALE, ""
         subscribe = self.node.create_subscription
         subscribe(Utterance, "user/utterance", self.utterances.append, SOUND)
         subscribe(SpeechActivity, "user/speech_activity", self.activity.append, SOUND)
@@ -49,6 +50,7 @@ class Room:
         for status in msg.status:
             if status.name.endswith("/listener"):
                 self.reports = {value.key: value.value for value in status.values}
+                self.level, self.message = status.level, status.message
 
     def wait_for_listener(self) -> None:
         for publisher in (self.microphone, self.avatar):
@@ -301,3 +303,17 @@ def test_what_cannot_work_is_a_misconfiguration(
     node.autostart()
     assert node.exit_code == exit_code
     node.shut_down()
+
+
+def test_without_the_echo_canceller_the_echo_is_gated_and_a_warning_says_why(
+    ros_context: rclpy.Context, spinner: Spinner, room: Room, listeners: list[ListenerNode],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, "livekit.rtc", None)
+    node = start(ros_context, spinner, echo="aec")
+    listeners.append(node)
+    assert node.exit_code is None
+    assert node._listening._gate is not None
+    wait_until(lambda: "install the Python package livekit" in room.message, what="a warning")
+    assert room.level == DiagnosticStatus.WARN
+    assert node.heartbeat.condition.ready

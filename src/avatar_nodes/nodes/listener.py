@@ -10,7 +10,8 @@ from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.speech.echo import ECHO_MODES, EchoControl
+from avatar_nodes.speech.echo import ECHO_MODES, EchoControl, EchoMode
+from avatar_nodes.speech.echo_canceller import EchoCancellerError
 from avatar_nodes.speech.echo_gate import EchoGate
 from avatar_nodes.speech.listening import Activity, Listening, ListeningSettings
 from avatar_nodes.speech.recognition import RECOGNISERS, Recogniser, open_recogniser
@@ -48,8 +49,8 @@ class ListenerNode(AvatarNode):
         NodeParameter("pre_roll_s", 0.3, "Sound before speech that is recognised [s].", 0.0, 2.0),
         NodeParameter("max_utterance_s", 20.0, "Longest turn; then it is ended [s].", 1.0, 300.0),
         NodeParameter(
-            "echo", "aec", "Against the avatar's own voice: cancelled, gated, or nothing.",
-            choices=ECHO_MODES,
+            "echo", "aec", "Against the avatar's own voice: cancelled (gated where that is"
+            " impossible), gated, or nothing.", choices=ECHO_MODES,
         ),
         NodeParameter(
             "echo_delay_s", 0.0, "Known delay of the loudspeaker after `audio`'s stamps [s].",
@@ -78,10 +79,7 @@ class ListenerNode(AvatarNode):
     def setup(self) -> None:
         torch.set_num_threads(self.value("threads"))
         settings = self._settings()
-        mode = self.value("echo")
-        echo = EchoControl(
-            mode, delay_s=self.value("echo_delay_s"), tail_s=self.value("echo_tail_s")
-        )
+        mode, echo = self._echo_control()
         voice = SileroVoiceActivity()
         self._phrases = [phrase for phrase in self.value("phrases") if phrase]
         recogniser = self._open_recogniser()
@@ -106,11 +104,23 @@ class ListenerNode(AvatarNode):
         if self.value("persona_phrases"):
             self.listen(Persona, "persona", self._on_persona, LATCHED)
         self.every(_LOOK_S, self._look)
-        self.heartbeat.say(ready=True, detail="listening")
+        self.heartbeat.say(ready=True, detail=self._lack or "listening", trouble=bool(self._lack))
 
     def teardown(self) -> None:
         if listening := getattr(self, "_listening", None):
             listening.close()
+
+    def _echo_control(self) -> tuple[EchoMode, EchoControl]:
+        """What was asked for; the gate in place of a canceller that is not there."""
+        mode: EchoMode = self.value("echo")
+        times = {"delay_s": self.value("echo_delay_s"), "tail_s": self.value("echo_tail_s")}
+        self._lack = ""
+        try:
+            return mode, EchoControl(mode, **times)
+        except EchoCancellerError as error:
+            self._lack = f"the echo is gated, not cancelled: {error}"
+            self.get_logger().warning(self._lack)
+            return "gate", EchoControl("gate", **times)
 
     def _open_recogniser(self) -> Recogniser:
         recogniser = open_recogniser(

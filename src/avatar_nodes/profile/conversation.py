@@ -41,7 +41,9 @@ class ListenerSection(Section):
         default=20.0, ge=1.0, le=300.0, description="Longest turn; then it is ended [s]."
     )
     echo: Literal["aec", "gate", "none"] = Field(
-        default="aec", description="Against the avatar's own voice: cancelled, gated, or nothing."
+        default="aec",
+        description="Against the avatar's own voice: cancelled (gated where that is impossible),"
+        " gated, or nothing.",
     )
     echo_delay_s: float = Field(
         default=0.0,
