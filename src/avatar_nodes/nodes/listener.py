@@ -14,7 +14,12 @@ from avatar_nodes.speech.echo import ECHO_MODES, EchoControl, EchoMode
 from avatar_nodes.speech.echo_canceller import EchoCancellerError
 from avatar_nodes.speech.echo_gate import EchoGate
 from avatar_nodes.speech.listening import Activity, Listening, ListeningSettings
-from avatar_nodes.speech.recognition import RECOGNISERS, Recogniser, open_recogniser
+from avatar_nodes.speech.recognition import (
+    RECOGNISERS,
+    USE_PHRASES,
+    Recogniser,
+    open_recogniser,
+)
 from avatar_nodes.speech.recognition_worker import Heard
 from avatar_nodes.speech.sound_intake import SoundIntake
 from avatar_nodes.speech.turn_detector import TurnSettings
@@ -138,7 +143,8 @@ class ListenerNode(AvatarNode):
         if list(msg.phrases) != self._phrases:
             self._phrases = list(msg.phrases)
             known = self._phrases if self.value("eager") else ()
-            self._listening.expect(known, self._open_recogniser)
+            with_phrases = self.value("recogniser") in USE_PHRASES
+            self._listening.expect(known, self._open_recogniser if with_phrases else None)
 
     def _settings(self) -> ListeningSettings:
         names = ("min_speech_s", "silence_s", "min_utterance_s", "pre_roll_s", "max_utterance_s")
