@@ -187,7 +187,9 @@ class Conversation:
     def at_block_border(self) -> Decision:
         """What the block shows that is issued now."""
         now = time.monotonic()
-        if self._silent_since is not None and now - self._silent_since > self._words_timeout_s:
+        since = self._silent_since
+        silent = since is not None and now - since > self._words_timeout_s
+        if silent and not self._machine.phase.held:  # a held reply waits as long as it may
             self._silent_since = None
             self._handle(Event(EventKind.VISITOR_SILENT, reason="no words"))
         decision = self._machine.at_block_border(now, said=self._ending is not None)

@@ -223,8 +223,8 @@ class ConversationSection(Section):
         default=1.5,
         ge=0.1,
         le=60.0,
-        description="Seconds of silence after which no words will come of what was heard: a held"
-        " reply goes on.",
+        description="Seconds of silence after which no words will come of what was heard, and the"
+        " avatar no longer listens. A held reply waits `held_timeout_s`.",
     )
     held_timeout_s: float = Field(
         default=2.0,
