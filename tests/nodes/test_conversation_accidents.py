@@ -134,6 +134,25 @@ def test_a_conductor_that_dies_between_two_answers_thinks_of_nothing_old(meet: M
     assert visitor.answer("what is your name")
 
 
+def test_a_conductor_that_dies_while_a_reply_is_held_lets_it_go_on(meet: Meet) -> None:
+    visitor, running = meet(held_timeout_s=60.0)
+    turn = visitor.asks("what can you do")
+    visitor.wait_for_sound()
+    visitor.is_heard(True)
+    wait_until(lambda: visitor.commands(turn) == [TurnControl.PAUSE], what="a held reply")
+    visitor.wait_for_silence()
+    running.kill("head")
+    running.start_again("head")
+    wait_until(lambda: visitor.controls[-1].command == TurnControl.RESUME, what="an order")
+    visitor.wait_for_sound()
+    visitor.wait_for(IDLE)
+    said = len(visitor.words_of(turn))
+    stream = f"turn-{turn}-"
+    in_blocks = [b.next_sample for b in visitor.blocks if b.sound.stream.startswith(stream)]
+    assert max(in_blocks) == said, "it was said to its end"
+    assert visitor.answer("what is your name")
+
+
 def test_a_presenter_that_dies_while_a_reply_is_held_says_nothing_of_it(meet: Meet) -> None:
     visitor, running = meet(processes_of=APART, held_timeout_s=60.0)
     heard: list[AudioChunk] = []

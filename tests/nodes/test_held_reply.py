@@ -9,7 +9,7 @@ from rclpy.parameter import Parameter
 from support.spinner import Spinner
 from support.waiting import wait_until
 
-from avatar_msgs.msg import SpeechActivity, Utterance
+from avatar_msgs.msg import SpeechActivity, TurnControl, Utterance
 from avatar_nodes.mind.conversation_table import Command, EventKind
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.conversation import Conversation
@@ -75,4 +75,20 @@ def test_a_sound_without_words_lets_it_go_on_at_once(
     talk = Talk(ros_context, spinner, words_timeout_s=60.0, held_timeout_s=60.0)
     talk.conversation._on_utterance(Utterance(turn=8, text="", is_final=True))
     assert talk.orders == [Command.PAUSE, Command.RESUME]
+    talk.head.heartbeat.stop()
+
+
+def test_a_conductor_in_the_place_of_another_lets_every_reply_go_on(
+    ros_context: rclpy.Context, spinner: Spinner
+) -> None:
+    talk = Talk(ros_context, spinner)
+    told: list[TurnControl] = []
+    talk.conversation._control_out.publish = told.append  # the node is not active
+    asked = time.time_ns() // 1_000_000
+    talk.conversation.take_over()
+    assert {msg.command for msg in told} == {TurnControl.RESUME}
+    assert not any(msg.first_block for msg in told), "no block is muted"
+    own, visitor_s = sorted(msg.turn for msg in told)
+    assert own == 0
+    assert asked <= visitor_s <= time.time_ns() // 1_000_000, "it was asked before now"
     talk.head.heartbeat.stop()

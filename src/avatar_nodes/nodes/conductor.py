@@ -283,6 +283,8 @@ class ConductorNode(AvatarNode):
 
     def _take_over(self) -> None:
         """Go on in the sound where the conductor before us was."""
+        if self._conversation is not None:
+            self._conversation.take_over()
         first = self._position.next_block
         newest = self._ledger.issued(first - 1)
         if newest is None:

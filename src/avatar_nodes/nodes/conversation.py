@@ -146,6 +146,13 @@ class Conversation:
             turn, self._ending = self._ending[0], None
             self.tell(EventKind.REPLY_ENDED, turn)
 
+    def take_over(self) -> None:
+        """Another conductor was here before. A reply that it held goes on: nobody else would tell
+        it to, and words that came meanwhile are for the reasoner to answer."""
+        newest = time.time_ns() // 1_000_000
+        for turn in (OWN_TURN, newest):
+            self._command(Order(Command.RESUME, turn, "another conductor"), first_block=0)
+
     @property
     def busy(self) -> bool:
         """Somebody speaks or is thought about: the visitor, or the avatar."""
@@ -265,20 +272,23 @@ class Conversation:
     def _give(self, orders: tuple[Order, ...]) -> None:
         for order in orders:
             self._ending = None
-            msg = TurnControl(
-                turn=order.turn,
-                command=int(order.command),
-                first_block=self._obey(order.command),
-                reason=order.reason,
-            )
-            msg.header.stamp = self._node.get_clock().now().to_msg()
-            self._control_out.publish(msg)
+            self._command(order, first_block=self._obey(order.command))
             if order.command is Command.CANCEL:
                 self.on_over(order.turn, False, order.reason)
             self._node.telemetry.count(f"turn_{order.command.name.lower()}")
             self._node.get_logger().info(
                 f"turn {order.turn}: {order.command.name.lower()}: {order.reason}"
             )
+
+    def _command(self, order: Order, *, first_block: int) -> None:
+        msg = TurnControl(
+            turn=order.turn,
+            command=int(order.command),
+            first_block=first_block,
+            reason=order.reason,
+        )
+        msg.header.stamp = self._node.get_clock().now().to_msg()
+        self._control_out.publish(msg)
 
 
 def _check_turn(turn: int) -> None:
