@@ -15,6 +15,8 @@ from avatar_nodes.profile import Mode, Profile
 Placement = Literal["profile", "separate", "single"]
 
 SINGLE_PROCESS = "all"
+_ECHO_S = 1.0
+"""How long after its stamps the avatar may be heard by the microphone, its echo included."""
 _STAGES = ("denoiser", "decoder", "memory", "presenter", "recorder")
 
 
@@ -84,6 +86,10 @@ class GraphNodes:
             "chunk_samples": rate // fps,
             "output": "user" if self.mode == "converse" else "speech",
         }
+        if self.mode == "converse":
+            ear = self.profile.listener
+            echo_s = _ECHO_S + max(0.0, ear.echo_delay_s)
+            parameters["echo_s"] = 0.0 if ear.echo == "none" else echo_s
         return self._node("microphone", parameters)
 
     def _listener(self) -> NodeSpec:

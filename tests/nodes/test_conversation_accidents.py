@@ -19,11 +19,13 @@ from avatar_msgs.action import Perform, Say
 from avatar_msgs.msg import AudioChunk, TurnControl
 from avatar_nodes.graph import Graph
 from avatar_nodes.profile import load_profile, with_values
+from avatar_nodes.wire.qos import public_qos
 
 PROCESSES = (
     "mind: [reasoner], mouth: [voice], head: [conductor], "
     "body: [denoiser_1, denoiser_2, decoder, presenter]"
 )
+APART = PROCESSES.replace(", presenter]", "], eyes: [presenter]")
 Meet = Callable[..., tuple[Visitor, GraphUnderTest]]
 
 
@@ -34,14 +36,16 @@ def meet(
     """Starts an avatar with these values of the profile, and a visitor before it."""
     started: list[GraphUnderTest] = []
 
-    def start(**conversation: Any) -> tuple[Visitor, GraphUnderTest]:
-        profile = load_profile(write_tiny_profile(tmp_path, checkpoint, processes=PROCESSES))
+    def start(
+        *, processes_of: str = PROCESSES, **conversation: Any
+    ) -> tuple[Visitor, GraphUnderTest]:
+        profile = load_profile(write_tiny_profile(tmp_path, checkpoint, processes=processes_of))
         profile = with_values(profile, {"conversation": conversation})
         graph = Graph.from_profile(profile, mode="converse")
         visitor = Visitor(spinner, graph)
         running = GraphUnderTest(graph, tmp_path, processes)
         started.append(running)
-        running.start(["mind", "mouth", "head", "body"])
+        running.start([process.name for process in graph.processes if process.name in processes_of])
         visitor.meet()
         return visitor, running
 
@@ -146,6 +150,49 @@ def test_a_conductor_that_dies_between_two_answers_thinks_of_nothing_old(meet: M
     wait_until(lambda: len(visitor.avatar.states) > seen + 2, what="a conductor")
     assert {s.state for s in list(visitor.avatar.states)[seen:]} == {IDLE}
     assert visitor.answer("what is your name")
+
+
+def test_a_conductor_that_dies_while_a_reply_is_held_lets_it_go_on(meet: Meet) -> None:
+    visitor, running = meet(held_timeout_s=60.0)
+    turn = visitor.asks("what can you do")
+    visitor.wait_for_sound()
+    visitor.is_heard(True)
+    wait_until(lambda: visitor.commands(turn) == [TurnControl.PAUSE], what="a held reply")
+    visitor.wait_for_silence()
+    running.kill("head")
+    running.start_again("head")
+    wait_until(lambda: visitor.controls[-1].command == TurnControl.RESUME, what="an order")
+    visitor.wait_for_sound()
+    visitor.wait_for(IDLE)
+    said = len(visitor.words_of(turn))
+    stream = f"turn-{turn}-"
+    in_blocks = [b.next_sample for b in visitor.blocks if b.sound.stream.startswith(stream)]
+    assert max(in_blocks) == said, "it was said to its end"
+    assert visitor.answer("what is your name")
+
+
+def test_a_presenter_that_dies_while_a_reply_is_held_says_nothing_of_it(meet: Meet) -> None:
+    visitor, running = meet(processes_of=APART, held_timeout_s=60.0)
+    heard: list[AudioChunk] = []
+    visitor.node.create_subscription(AudioChunk, "audio", heard.append, public_qos("RELIABLE"))
+    turn = visitor.asks("what can you do")
+    visitor.wait_for_sound()
+    visitor.is_heard(True)
+    wait_until(lambda: visitor.commands(turn) == [TurnControl.PAUSE], what="a held reply")
+    running.kill("eyes")
+    before = {chunk.stream for chunk in list(heard)}
+    running.start_again("eyes")
+
+    def after() -> list[AudioChunk]:
+        return [chunk for chunk in list(heard) if chunk.stream not in before]
+
+    wait_until(lambda: len(after()) > 60, what="five blocks of another presenter")
+    assert visitor.commands(turn) == [TurnControl.PAUSE]
+    assert not any(any(chunk.data) for chunk in after()), "sound of a reply that is held"
+    visitor.is_heard(False)
+    visitor.says("")
+    visitor.wait_for_sound()
+    assert visitor.commands(turn) == [TurnControl.PAUSE, TurnControl.RESUME]
 
 
 def test_an_action_may_take_longer_than_a_conversation_waits(meet: Meet) -> None:

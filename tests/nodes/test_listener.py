@@ -13,13 +13,14 @@ import pytest
 import rclpy
 import soundfile
 import soxr
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
 from support.visitor import PHRASES, RATE, echo_of, say, silence, with_noise, words
 
 from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
+from avatar_nodes.nodes import listener
 from avatar_nodes.nodes.lifecycle_node import ConfigurationError
 from avatar_nodes.nodes.listener import ListenerNode
 from avatar_nodes.wire.audio import audio_to_msg
@@ -38,6 +39,7 @@ class Room:
         self.utterances: list[Utterance] = []
         self.activity: list[SpeechActivity] = []
         self.reports: dict[str, str] = {}
+        self.level, self.message = DiagnosticStatus.STALE, ""
         subscribe = self.node.create_subscription
         subscribe(Utterance, "user/utterance", self.utterances.append, SOUND)
         subscribe(SpeechActivity, "user/speech_activity", self.activity.append, SOUND)
@@ -49,6 +51,7 @@ class Room:
         for status in msg.status:
             if status.name.endswith("/listener"):
                 self.reports = {value.key: value.value for value in status.values}
+                self.level, self.message = status.level, status.message
 
     def wait_for_listener(self) -> None:
         for publisher in (self.microphone, self.avatar):
@@ -301,3 +304,48 @@ def test_what_cannot_work_is_a_misconfiguration(
     node.autostart()
     assert node.exit_code == exit_code
     node.shut_down()
+
+
+def test_without_the_echo_canceller_the_echo_is_gated_and_a_warning_says_why(
+    ros_context: rclpy.Context, spinner: Spinner, room: Room, listeners: list[ListenerNode],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, "livekit.rtc", None)
+    node = start(ros_context, spinner, echo="aec")
+    listeners.append(node)
+    assert node.exit_code is None
+    assert node._listening._gate is not None
+    wait_until(lambda: "install the Python package livekit" in room.message, what="a warning")
+    assert room.level == DiagnosticStatus.WARN
+    assert node.heartbeat.condition.ready
+
+
+class Deaf:
+    """A recogniser without words; counts how often one was opened."""
+
+    opened = 0
+
+    def __init__(self) -> None:
+        type(self).opened += 1
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("recogniser", "opened"), [("whisper", 1), ("pocketsphinx", 2)])
+def test_another_persona_reloads_only_a_recogniser_that_uses_its_phrases(
+    ros_context: rclpy.Context, spinner: Spinner, room: Room, listeners: list[ListenerNode],
+    monkeypatch: pytest.MonkeyPatch, recogniser: str, opened: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Deaf, "opened", 0)
+    monkeypatch.setattr(listener, "open_recogniser", lambda kind, **options: Deaf())
+    persona = room.node.create_publisher(Persona, "persona", LATCHED)
+    node = start(ros_context, spinner, recogniser=recogniser, persona_phrases=True)
+    listeners.append(node)
+    assert Deaf.opened == 1
+    persona.publish(Persona(persona="other", phrases=["where is the exit"]))
+    wait_until(lambda: node._phrases == ["where is the exit"], what="the persona")
+    wait_until(lambda: node._listening.worker._open_other is None, what="the worker")
+    node._listening.close()  # after what it was about to open
+    assert Deaf.opened == opened
+    assert node._listening._known == {"where is the exit"}

@@ -76,7 +76,7 @@ class Ear:
 
     def hear(
         self, sound: np.ndarray, first: int = 0, *, stream: str = "visitor",
-        avatar: np.ndarray | None = None, over: bool = False,
+        avatar: np.ndarray | None = None, over: bool = False, patient: bool = False,
     ) -> None:  # fmt: skip
         for place, part in chunks(sound):
             at = first + place
@@ -88,6 +88,8 @@ class Ear:
                 stamp_ns=stamp, now_ns=stamp + 40_000_000,
                 over=over and place + len(part) == len(sound),
             )  # fmt: skip
+            if patient:  # the recogniser has its say in a pause
+                wait_until(lambda: not self.listening.worker._tasks, what="the recogniser")
 
     def finals(self, count: int) -> list[Heard]:
         """The final texts, when there are `count` of them."""
@@ -229,10 +231,30 @@ def test_a_turn_is_newer_than_whatever_was_numbered_by_the_same_clock(
 def test_too_little_speech_is_a_turn_without_words(make_ear: type[Ear]) -> None:
     settings = TurnSettings(min_speech_s=0.06, min_utterance_s=0.8)
     ear = make_ear(turn=settings)
-    ear.hear(around(say("Huh?")))
+    ear.hear(around(say("Huh?")), patient=True)
     (final,) = ear.finals(1)
     assert (final.recognition.text, final.turn) == ("", 1)
+    assert [heard for heard in ear.heard if not heard.is_final] == []
     assert [change.active for change in ear.changes] == [True, False]
+
+
+@pytest.mark.parametrize(("syllable", "voice"), [("Huh?", "en-us+m3"), ("ah", "en-us")])
+def test_a_cough_has_no_words_in_its_pause_either(
+    make_ear: type[Ear], syllable: str, voice: str
+) -> None:
+    """0.16 s of a voice, in which the recogniser finds a word; one interim word would cut a reply
+    off."""
+    ear = make_ear()
+    cough = say(syllable, voice)[: round(0.16 * RATE)]
+    fade = np.linspace(1.0, 0.0, RATE // 100)
+    cough[-len(fade) :] = np.rint(cough[-len(fade) :] * fade)
+    ear.hear(around(cough), patient=True)
+    (final,) = ear.finals(1)
+    assert final.recognition.text == ""
+    assert [heard for heard in ear.heard if not heard.is_final] == []
+    understood = make_ear(turn=TurnSettings(min_utterance_s=0.1))
+    understood.hear(around(cough))
+    assert understood.finals(1)[0].recognition.text, "a cough that the recogniser takes for a word"
 
 
 def test_silence_and_noise_are_no_turn(make_ear: type[Ear]) -> None:

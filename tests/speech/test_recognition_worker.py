@@ -95,6 +95,16 @@ def test_interim_texts_come_in_between_and_in_a_pause() -> None:
     assert [heard.settled for heard in office.heard] == [False, False, True, False]
 
 
+def test_of_too_little_speech_no_interim_text_is_made() -> None:
+    office = Office(interim_s=0.1)
+    for number, words in enumerate((False, False, True), start=1):
+        office.worker.sound(7, PART, start_ns=1, end_ns=2, words=words)
+        wait_until(lambda n=number: office.recogniser.samples == 1600 * n, what="taken")
+    wait_until(lambda: len(office.heard) == 1, what="the interim text")
+    office.worker.close()
+    assert [heard.recognition.text for heard in office.heard] == ["4800 so far"]
+
+
 def test_the_final_text_is_made_in_the_pause() -> None:
     office = Office(interim_s=0.0)
     office.worker.sound(7, PART, start_ns=1, end_ns=2)

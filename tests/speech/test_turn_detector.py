@@ -35,7 +35,7 @@ def test_one_turn_with_its_pre_roll() -> None:
     events = without_continued(run(detector, [0.1] * 20 + [0.9] * 10 + [0.1] * 30))
     start, end = 20 * WINDOW, 30 * WINDOW
     assert events == [
-        TurnBegan(start - 1600, start),
+        TurnBegan(start - 1600, start, True),
         TurnEnded(start, end, end + 10 * WINDOW, False, "silence"),
     ]
     assert not detector.speaking
@@ -80,6 +80,9 @@ def test_a_cough_is_too_short_for_words() -> None:
     ended = without_continued(run(TurnDetector(settings), [0.9] * 4 + [0.0] * 20))[-1]
     assert isinstance(ended, TurnEnded)
     assert (ended.too_short, ended.reason) == (True, "silence")
+    speech = run(TurnDetector(settings), [0.9] * 20)
+    told = [event.too_short for event in speech if not isinstance(event, TurnEnded)]
+    assert told == [(2 + number) * WINDOW < 0.3 * 16000 for number in range(len(told))]
 
 
 def test_endless_speech_is_cut_and_goes_on_as_the_next_turn() -> None:

@@ -34,6 +34,22 @@ def ledger(blocks: range, *, clean: range | None = None, **prompts: str) -> Bloc
     return made
 
 
+def test_what_is_to_be_heard_no_more_is_issued_again_in_silence() -> None:
+    of = ledger(range(3, 7))
+    assert of.next_block == 7
+    of.mute(6)
+    of.mute(4)
+    for block in (3, 4, 5):
+        again, as_decided = of.again(block), of.issued(block)
+        assert again is not None and as_decided is not None
+        assert len(again.samples) == 10 and not again.samples.any()
+        assert again.features is as_decided.features
+        assert as_decided.samples.any(), "what a reply that goes on has to say again"
+    assert of.again(6) is of.issued(6)
+    assert of.again(7) is None
+    assert [block.block for block in of.issued_from(5)] == [5, 6]
+
+
 def begin(first_block: int, of: BlockLedger, **changes: object) -> EpochStart:
     values: dict[str, object] = {
         "epoch": 9, "stream_start": 0, "seed": 3, "sinks": SINKS, "prompts": PROMPTS,

@@ -143,13 +143,16 @@ class ConductorNode(AvatarNode):
 
     def _obey(self, command: Command) -> int:
         """What a conversation orders about the sound; returns the first block still to be heard."""
+        if command is Command.RESUME:
+            return 0
+        # Also those that are about to be issued again are of the past.
+        first = max(self._window.next_block, self._ledger.next_block)
+        self._ledger.mute(first)
         if command is Command.CANCEL:
             self._intake.drop()
-        elif command is Command.PAUSE:
-            ahead = range(self._position.begun, self._window.next_block)
-            known = (self._ledger.issued(block) for block in ahead)
-            self._intake.hold(issued for issued in known if issued is not None)
-        return 0 if command is Command.RESUME else self._window.next_block
+        else:
+            self._intake.hold(self._ledger.issued_from(self._position.begun))
+        return first
 
     def _on_status(self, msg: StageStatus) -> None:
         if self._conversation is not None:
@@ -282,6 +285,8 @@ class ConductorNode(AvatarNode):
 
     def _take_over(self) -> None:
         """Go on in the sound where the conductor before us was."""
+        if self._conversation is not None:
+            self._conversation.take_over()
         first = self._position.next_block
         newest = self._ledger.issued(first - 1)
         if newest is None:
@@ -303,7 +308,7 @@ class ConductorNode(AvatarNode):
             self._keeper.ask("memory is overdue")
         if sink_version is None or memory_version is None:
             return False
-        issued = self._ledger.issued(block) or self._decide(block, now)
+        issued = self._ledger.again(block) or self._decide(block, now)
         if issued is None:
             return False
         self._window.issue()

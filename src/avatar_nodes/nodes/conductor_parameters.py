@@ -7,7 +7,7 @@ _CONVERSATION = (
     NodeParameter("prompt_listening", "", "Prompt while the visitor speaks; empty: `prompt`."),
     NodeParameter("prompt_thinking", "", "Prompt while the reply is made; empty: `prompt`."),
     NodeParameter("prompt_speaking", "", "Prompt of a reply without gesture; empty: `prompt`."),
-    NodeParameter("words_timeout_s", 1.5, "Silence after which no words will come.", 0.1, 60.0),
+    NodeParameter("words_timeout_s", 1.5, "Without a reply: no words will come.", 0.1, 60.0),
     NodeParameter("held_timeout_s", 2.0, "A held reply goes on without words.", 0.2, 60.0),
     NodeParameter("listening_timeout_s", 20.0, "Listening ends without news.", 1.0, 600.0),
     NodeParameter("thinking_timeout_s", 30.0, "A reply that does not come is lost.", 1.0, 600.0),

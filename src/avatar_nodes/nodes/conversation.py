@@ -150,6 +150,13 @@ class Conversation:
             turn, self._ending = self._ending[0], None
             self.tell(EventKind.REPLY_ENDED, turn)
 
+    def take_over(self) -> None:
+        """Another conductor was here before. A reply that it held goes on: nobody else would tell
+        it to, and words that came meanwhile are for the reasoner to answer."""
+        newest = time.time_ns() // 1_000_000
+        for turn in (OWN_TURN, newest):
+            self._command(Order(Command.RESUME, turn, "another conductor"), first_block=0)
+
     @property
     def busy(self) -> bool:
         """Somebody speaks or is thought about: the visitor, or the avatar."""
@@ -196,7 +203,9 @@ class Conversation:
     def at_block_border(self) -> Decision:
         """What the block shows that is issued now."""
         now = time.monotonic()
-        if self._silent_since is not None and now - self._silent_since > self._words_timeout_s:
+        since = self._silent_since
+        silent = since is not None and now - since > self._words_timeout_s
+        if silent and not self._machine.phase.held:  # a held reply waits as long as it may
             self._silent_since = None
             self._handle(Event(EventKind.VISITOR_SILENT, reason="no words"))
         decision = self._machine.at_block_border(now, said=self._ending is not None)
@@ -274,20 +283,23 @@ class Conversation:
     def _give(self, orders: tuple[Order, ...]) -> None:
         for order in orders:
             self._ending = None
-            msg = TurnControl(
-                turn=order.turn,
-                command=int(order.command),
-                first_block=self._obey(order.command),
-                reason=order.reason,
-            )
-            msg.header.stamp = self._node.get_clock().now().to_msg()
-            self._control_out.publish(msg)
+            self._command(order, first_block=self._obey(order.command))
             if order.command is Command.CANCEL:
                 self.on_over(order.turn, False, order.reason)
             self._node.telemetry.count(f"turn_{order.command.name.lower()}")
             self._node.get_logger().info(
                 f"turn {order.turn}: {order.command.name.lower()}: {order.reason}"
             )
+
+    def _command(self, order: Order, *, first_block: int) -> None:
+        msg = TurnControl(
+            turn=order.turn,
+            command=int(order.command),
+            first_block=first_block,
+            reason=order.reason,
+        )
+        msg.header.stamp = self._node.get_clock().now().to_msg()
+        self._control_out.publish(msg)
 
 
 def _check_turn(turn: int) -> None:

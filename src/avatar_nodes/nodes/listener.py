@@ -10,16 +10,22 @@ from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.speech.echo import ECHO_MODES, EchoControl
+from avatar_nodes.speech.echo import ECHO_MODES, EchoControl, EchoMode
+from avatar_nodes.speech.echo_canceller import EchoCancellerError
 from avatar_nodes.speech.echo_gate import EchoGate
 from avatar_nodes.speech.listening import Activity, Listening, ListeningSettings
-from avatar_nodes.speech.recognition import RECOGNISERS, Recogniser, open_recogniser
+from avatar_nodes.speech.recognition import (
+    RECOGNISERS,
+    USE_PHRASES,
+    Recogniser,
+    open_recogniser,
+)
 from avatar_nodes.speech.recognition_worker import Heard
 from avatar_nodes.speech.sound_intake import SoundIntake
 from avatar_nodes.speech.turn_detector import TurnSettings
 from avatar_nodes.speech.voice_activity import SileroVoiceActivity
 from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.qos import LATCHED, SOUND, public_qos
+from avatar_nodes.wire.qos import CAPTURED, LATCHED, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 _LOOK_S = 0.25
@@ -48,8 +54,8 @@ class ListenerNode(AvatarNode):
         NodeParameter("pre_roll_s", 0.3, "Sound before speech that is recognised [s].", 0.0, 2.0),
         NodeParameter("max_utterance_s", 20.0, "Longest turn; then it is ended [s].", 1.0, 300.0),
         NodeParameter(
-            "echo", "aec", "Against the avatar's own voice: cancelled, gated, or nothing.",
-            choices=ECHO_MODES,
+            "echo", "aec", "Against the avatar's own voice: cancelled (gated where that is"
+            " impossible), gated, or nothing.", choices=ECHO_MODES,
         ),
         NodeParameter(
             "echo_delay_s", 0.0, "Known delay of the loudspeaker after `audio`'s stamps [s].",
@@ -70,7 +76,7 @@ class ListenerNode(AvatarNode):
             "interim_s", 0.3, "Sound between interim texts; 0: only in pauses [s].", 0.0, 10.0
         ),
         NodeParameter(
-            "backlog_s", 10.0, "Sound that may wait for recognition; more is lost [s].", 1.0, 120.0
+            "backlog_s", 20.0, "Sound that may wait for recognition; more is lost [s].", 1.0, 120.0
         ),
         NodeParameter("activity_s", 0.25, "Between reports of activity [s].", 0.05, 5.0),
     )  # fmt: skip
@@ -78,10 +84,7 @@ class ListenerNode(AvatarNode):
     def setup(self) -> None:
         torch.set_num_threads(self.value("threads"))
         settings = self._settings()
-        mode = self.value("echo")
-        echo = EchoControl(
-            mode, delay_s=self.value("echo_delay_s"), tail_s=self.value("echo_tail_s")
-        )
+        mode, echo = self._echo_control()
         voice = SileroVoiceActivity()
         self._phrases = [phrase for phrase in self.value("phrases") if phrase]
         recogniser = self._open_recogniser()
@@ -101,16 +104,28 @@ class ListenerNode(AvatarNode):
         )
 
     def start(self) -> None:
-        self.listen(AudioChunk, "user/audio", self._on_user_audio, SOUND)
+        self.listen(AudioChunk, "user/audio", self._on_user_audio, CAPTURED)
         self.listen(AudioChunk, "audio", self._on_avatar_audio, public_qos("SENSOR_DATA"))
         if self.value("persona_phrases"):
             self.listen(Persona, "persona", self._on_persona, LATCHED)
         self.every(_LOOK_S, self._look)
-        self.heartbeat.say(ready=True, detail="listening")
+        self.heartbeat.say(ready=True, detail=self._lack or "listening", trouble=bool(self._lack))
 
     def teardown(self) -> None:
         if listening := getattr(self, "_listening", None):
             listening.close()
+
+    def _echo_control(self) -> tuple[EchoMode, EchoControl]:
+        """What was asked for; the gate in place of a canceller that is not there."""
+        mode: EchoMode = self.value("echo")
+        times = {"delay_s": self.value("echo_delay_s"), "tail_s": self.value("echo_tail_s")}
+        self._lack = ""
+        try:
+            return mode, EchoControl(mode, **times)
+        except EchoCancellerError as error:
+            self._lack = f"the echo is gated, not cancelled: {error}"
+            self.get_logger().warning(self._lack)
+            return "gate", EchoControl("gate", **times)
 
     def _open_recogniser(self) -> Recogniser:
         recogniser = open_recogniser(
@@ -128,7 +143,8 @@ class ListenerNode(AvatarNode):
         if list(msg.phrases) != self._phrases:
             self._phrases = list(msg.phrases)
             known = self._phrases if self.value("eager") else ()
-            self._listening.expect(known, self._open_recogniser)
+            with_phrases = self.value("recogniser") in USE_PHRASES
+            self._listening.expect(known, self._open_recogniser if with_phrases else None)
 
     def _settings(self) -> ListeningSettings:
         names = ("min_speech_s", "silence_s", "min_utterance_s", "pre_roll_s", "max_utterance_s")

@@ -10,28 +10,33 @@ import numpy as np
 
 from avatar_msgs.msg import AudioChunk, AudioDemand
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.listener_watch import ListenerWatch
 from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.speech.device_source import DeviceSource
 from avatar_nodes.speech.sample_sender import SampleSender
 from avatar_nodes.speech.sources import AudioSource, BufferSource, FileSource
+from avatar_nodes.speech.unheard import Unheard
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
-from avatar_nodes.wire.qos import LATCHED, SOUND
+from avatar_nodes.wire.qos import CAPTURED, LATCHED, SOUND
 from avatar_nodes.wire.stamp import stamp_of
 from avatar_nodes.wire.wire_error import WireError
 
 _POLL_S = 0.02
 _ENDLESS = 1 << 62
 _LIVE_LAG_S = 0.5
-_CAPTURED_LAG_S = 6.0
-"""What a visitor says is not lost when this process was kept waiting: it is late, but whole. Less
-than the queues of `user/audio` hold."""
+_CAPTURED_LAG_S = 15.0
+"""What a visitor says is not lost when this process was kept waiting, or nobody listened: it is
+late, but whole. Less than the queues of `user/audio` hold."""
+_KEPT_S = _CAPTURED_LAG_S + 1.0
+_TOLD_AGAIN_S = _CAPTURED_LAG_S - 1.0
 
 
 class MicrophoneNode(AvatarNode):
     """Publishes `speech/audio` and obeys `speech/demand`; or publishes `user/audio`, what a visitor
     says, as it is captured: a file once, from when somebody listens, at the speed of its sound, and
-    silence after it. Stamps of `user/audio` are capture times."""
+    silence after it. Stamps of `user/audio` are capture times. A listener that comes in the place
+    of one that died is told again what that one had not understood, of the last seconds."""
 
     KIND = "microphone"
     PARAMETERS = (
@@ -55,7 +60,11 @@ class MicrophoneNode(AvatarNode):
         ),
         NodeParameter("sample_rate", 16000, "Samples per second of the graph.", 8000, 192000),
         NodeParameter("chunk_samples", 640, "Samples of a message at most.", 1, 1 << 20),
-    )
+        NodeParameter(
+            "echo_s", 1.0, "How long after its stamps `audio` may be captured; 0: never [s].",
+            0.0, 5.0,
+        ),
+    )  # fmt: skip
 
     def setup(self) -> None:
         self._captured = self.value("output") == "user"
@@ -70,14 +79,19 @@ class MicrophoneNode(AvatarNode):
         )
         self._stream = uuid.uuid4().hex
         topic = "user/audio" if self._captured else "speech/audio"
-        self._audio = self.publisher(AudioChunk, topic, SOUND)
+        self._audio = self.publisher(AudioChunk, topic, CAPTURED if self._captured else SOUND)
+        self._unheard = Unheard(
+            sample_rate=self.value("sample_rate"), echo_s=self.value("echo_s"), kept_s=_KEPT_S
+        )
         self._silent_since: tuple[float, int] | None = None
 
     def start(self) -> None:
         if isinstance(self._source, BufferSource) and not isinstance(self._source, DeviceSource):
             self.listen(AudioChunk, self.value("topic"), self._on_audio, SOUND)
         self._capturing = False
+        self._watch: ListenerWatch | None = None
         if self._captured:
+            self._watch = ListenerWatch(self, self._unheard, stream=lambda: self._stream)
             self.heartbeat.say(ready=True, detail="waiting for a listener")
         else:
             self.listen(AudioDemand, "speech/demand", self._on_demand, LATCHED)
@@ -94,9 +108,10 @@ class MicrophoneNode(AvatarNode):
             if not self.value("file"):
                 raise ConfigurationError("parameter file: expected a sound file, got nothing")
             return FileSource(self.value("file"), sample_rate=rate)
+        kept = {"seconds": _KEPT_S} if self._captured else {}
         if kind == "device":
-            return DeviceSource(self.value("device"), sample_rate=rate)
-        return BufferSource(sample_rate=rate)
+            return DeviceSource(self.value("device"), sample_rate=rate, **kept)
+        return BufferSource(sample_rate=rate, **kept)
 
     def _on_audio(self, msg: AudioChunk) -> None:
         samples = audio_from_msg(msg)
@@ -123,6 +138,11 @@ class MicrophoneNode(AvatarNode):
             self._capturing = True
             self._sender.demand(0, _ENDLESS, now)
             self.heartbeat.say(detail="capturing")
+        if self._watch is not None:
+            if self._watch.wait_for_it(self._audio.get_subscription_count(), now):
+                return
+            if self._watch.another_hears():
+                self._tell_again()
         for run in self._sender.poll(now):
             if self._silent_since is not None and len(run.samples):  # somebody begins anew
                 self._silent_since, self._stream = None, uuid.uuid4().hex
@@ -138,6 +158,17 @@ class MicrophoneNode(AvatarNode):
         self.telemetry.gauge("position_s", self._sender.next_sample / self.value("sample_rate"))
         self.telemetry.gauge("resent", self._sender.resent)
         self.telemetry.gauge("skipped", self._sender.skipped)
+
+    def _tell_again(self) -> None:
+        """Another listener hears: what the one before it did not understand comes once more."""
+        first = min(self._unheard.first_sample, self._sender.next_sample)
+        if self._source.live:
+            oldest = self._source.end - round(_TOLD_AGAIN_S * self.value("sample_rate"))
+            first = max(first, self._source.first_held(), oldest)
+        again_s = (self._sender.next_sample - first) / self.value("sample_rate")
+        self.get_logger().info(f"another listener: {again_s:.1f} s are told again")
+        self._unheard.begin_again(first)
+        self._sender.start_over(first)
 
     def _tell_of_device(self) -> None:
         """A device that was unplugged is told of, here and on /diagnostics."""
@@ -172,6 +203,7 @@ class MicrophoneNode(AvatarNode):
         if self._captured:  # its last sample was captured just now, or before the runs after it
             last = max(self._sender.next_sample, first_sample + len(samples))
             stamp_ns -= (last - first_sample) * 1_000_000_000 // self.value("sample_rate")
+            self._unheard.sent(first_sample, stamp_ns)
         msg.header.stamp = stamp_of(stamp_ns)
         msg.header.frame_id = self.value("source")
         self._audio.publish(msg)

@@ -41,7 +41,9 @@ class ListenerSection(Section):
         default=20.0, ge=1.0, le=300.0, description="Longest turn; then it is ended [s]."
     )
     echo: Literal["aec", "gate", "none"] = Field(
-        default="aec", description="Against the avatar's own voice: cancelled, gated, or nothing."
+        default="aec",
+        description="Against the avatar's own voice: cancelled (gated where that is impossible),"
+        " gated, or nothing.",
     )
     echo_delay_s: float = Field(
         default=0.0,
@@ -81,7 +83,7 @@ class ListenerSection(Section):
         description="Sound between interim texts; 0: only in pauses [s].",
     )
     backlog_s: float = Field(
-        default=10.0,
+        default=20.0,
         ge=1.0,
         le=120.0,
         description="Sound that may wait for recognition; more is lost [s].",
@@ -228,8 +230,8 @@ class ConversationSection(Section):
         default=1.5,
         ge=0.1,
         le=60.0,
-        description="Seconds of silence after which no words will come of what was heard: a held"
-        " reply goes on.",
+        description="Seconds of silence after which no words will come of what was heard, and the"
+        " avatar no longer listens. A held reply waits `held_timeout_s`.",
     )
     held_timeout_s: float = Field(
         default=2.0,

@@ -20,7 +20,7 @@ ECHO_MODES = ("aec", "gate", "none")
 _PATIENCE_FRAMES = 20
 """Captured sound waits so long (0.2 s) for a reference that is under way."""
 _RESYNC_SAMPLES = round(0.016 * GRAPH_RATE)
-_AUDIBLE_DB = -55.0
+AUDIBLE_DB = -55.0
 _SMOOTHING = 0.01
 
 
@@ -134,7 +134,7 @@ class EchoControl:
         self._position += FRAME
         self._levels.append(level_db(reference))
         loudest = max(self._levels)
-        playing = loudest > _AUDIBLE_DB
+        playing = loudest > AUDIBLE_DB
         clean = captured
         if self._canceller is not None and self._presence is not None:
             clean = self._canceller.process(captured, reference)

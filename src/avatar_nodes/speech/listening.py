@@ -65,7 +65,7 @@ class ListeningSettings:
     playback_threshold: float = 0.6
     activity_s: float = 0.25
     interim_s: float = 0.3
-    backlog_s: float = 10.0
+    backlog_s: float = 20.0
     known: Sequence[str] = ()
 
 
@@ -176,10 +176,14 @@ class Listening:
             return self._stop("gap")
         return []
 
-    def expect(self, known: Sequence[str], open_recogniser: Callable[[], Recogniser]) -> None:
-        """From the next turn on, other sentences are known, and another recogniser hears them."""
+    def expect(
+        self, known: Sequence[str], open_recogniser: Callable[[], Recogniser] | None
+    ) -> None:
+        """From the next turn on, other sentences are known, and another recogniser hears them;
+        None: the one at hand does, since it knows of no sentences."""
         self._known = {_spoken(sentence) for sentence in known} - {""}
-        self.worker.use(open_recogniser)
+        if open_recogniser is not None:
+            self.worker.use(open_recogniser)
 
     def close(self) -> None:
         """End the recognition's thread."""
@@ -293,14 +297,16 @@ class Listening:
         self._start_ns = self.intake.captured_ns(event.speech_start)
         self._sent = max(event.first_sample, self._ring.start)
         self._note_end(self._ring.end - len(self._rest))
-        self._send(self._ring.end - len(self._rest))
+        self._send(self._ring.end - len(self._rest), words=not event.too_short)
 
     def _go_on(self, event: TurnContinued) -> None:
         if event.speech_end == event.end_sample:
             self._paused = False
             self._note_end(event.speech_end)
-        self._send(min(event.end_sample, event.speech_end + _TAIL))
-        if not self._paused and event.end_sample - event.speech_end >= _TAIL:
+        words = not event.too_short
+        self._send(min(event.end_sample, event.speech_end + _TAIL), words=words)
+        pauses = event.end_sample - event.speech_end >= _TAIL
+        if pauses and words and not self._paused:
             self._paused = True
             self.worker.pause(self.turn, start_ns=self._start_ns, end_ns=self._end_ns)
 
@@ -314,11 +320,13 @@ class Listening:
         self._end_ns = self.intake.captured_ns(sample)
         self._end_source = self.intake.source_sample(sample)
 
-    def _send(self, stop: int) -> None:
+    def _send(self, stop: int, *, words: bool) -> None:
         if stop > self._sent:
             samples = self._ring.read(self._sent, stop - self._sent)
             self._sent = stop
-            self.worker.sound(self.turn, samples, start_ns=self._start_ns, end_ns=self._end_ns)
+            self.worker.sound(
+                self.turn, samples, start_ns=self._start_ns, end_ns=self._end_ns, words=words
+            )
 
 
 def _spoken(sentence: str) -> str:

@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 
 RECOGNISERS = ("pocketsphinx", "whisper")
+USE_PHRASES = ("pocketsphinx",)
+"""Those for which the sentences that visitors are likely to say make a difference."""
 
 
 class RecogniserError(RuntimeError):

@@ -39,6 +39,8 @@ class _Task:
     start_ns: int
     end_ns: int
     samples: np.ndarray
+    words: bool = True
+    """False: too little speech so far to be words."""
 
 
 _NOTHING = np.zeros(0, np.int16)
@@ -67,7 +69,7 @@ class RecognitionWorker:
         on_heard: Callable[[Heard], None],
         on_error: Callable[[str], None],
         interim_s: float = 0.3,
-        backlog_s: float = 10.0,
+        backlog_s: float = 20.0,
     ) -> None:
         self._recogniser = recogniser
         self._on_heard = on_heard
@@ -100,13 +102,19 @@ class RecognitionWorker:
             self._open_other = open_other
             self._changed.notify()
 
-    def sound(self, turn: int, samples: np.ndarray, *, start_ns: int, end_ns: int) -> bool:
-        """Hand over a turn's next samples (int16 [n]); False: dropped, too much waits."""
+    def sound(
+        self, turn: int, samples: np.ndarray, *, start_ns: int, end_ns: int, words: bool = True
+    ) -> bool:
+        """Hand over a turn's next samples (int16 [n]); False: dropped, too much waits.
+
+        Args:
+            words: false: what was said so far may be a cough; no interim text is made of it.
+        """
         with self._changed:
             if self._waiting + len(samples) > self._room:
                 self.overloads += 1
                 return False
-            self._put(_Task("sound", turn, start_ns, end_ns, samples))
+            self._put(_Task("sound", turn, start_ns, end_ns, samples, words))
             return True
 
     def pause(self, turn: int, *, start_ns: int, end_ns: int) -> None:
@@ -173,7 +181,7 @@ class RecognitionWorker:
             self._push(task.samples)
             self._since_interim += len(task.samples)
             due = 0 < self._interim_samples <= self._since_interim
-            if due and not self._tasks:
+            if due and task.words and not self._tasks:
                 self._tell_interim(task)
         elif task.kind == "pause":
             if self._sound and self._ready is None and not self._tasks:

@@ -60,6 +60,8 @@ class TurnBegan:
     """Where the turn's sound begins, pre-roll included."""
     speech_start: int
     """First sample of the first window of speech."""
+    too_short: bool
+    """True: too little speech for words so far."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class TurnContinued:
     """Index after the window."""
     speech_end: int
     """Index after the last window of speech."""
+    too_short: bool
+    """True: too little speech for words so far."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,10 @@ class TurnDetector:
     def speaking(self) -> bool:
         """True between a turn's beginning and its end."""
         return self._open
+
+    @property
+    def _too_short(self) -> bool:
+        return self._speech < self.settings.min_utterance_s * GRAPH_RATE
 
     def push(
         self, first_sample: int, samples: int, probability: float, *, threshold: float | None = None
@@ -144,13 +152,13 @@ class TurnDetector:
     def _begin(self) -> list[TurnEvent]:
         self._open = True
         first = max(self._floor, self._start - round(self.settings.pre_roll_s * GRAPH_RATE))
-        return [TurnBegan(first, self._start)]
+        return [TurnBegan(first, self._start, self._too_short)]
 
     def _go_on(self, samples: int, speech: bool) -> list[TurnEvent]:
         if speech:
             self._speech += samples
             self._speech_end = self._next
-        events: list[TurnEvent] = [TurnContinued(self._next, self._speech_end)]
+        events: list[TurnEvent] = [TurnContinued(self._next, self._speech_end, self._too_short)]
         if self._next - self._speech_end >= self.settings.silence_s * GRAPH_RATE:
             events.append(self._end("silence"))
         elif self._next - self._start >= self.settings.max_utterance_s * GRAPH_RATE:
@@ -158,8 +166,7 @@ class TurnDetector:
         return events
 
     def _end(self, reason: EndReason) -> TurnEnded:
-        too_short = self._speech < self.settings.min_utterance_s * GRAPH_RATE
-        ended = TurnEnded(self._start, self._speech_end, self._next, too_short, reason)
+        ended = TurnEnded(self._start, self._speech_end, self._next, self._too_short, reason)
         self._floor = self._next
         self._open, self._speech = False, 0
         return ended

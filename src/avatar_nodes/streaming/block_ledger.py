@@ -3,7 +3,7 @@ from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
@@ -44,6 +44,7 @@ class BlockLedger:
         self._window = window
         self._issued: dict[int, IssuedBlock] = {}
         self._clean: dict[int, Tensor] = {}
+        self._muted_before = 0
 
     def record(self, issued: IssuedBlock) -> None:
         """Remember a block that was issued."""
@@ -56,6 +57,27 @@ class BlockLedger:
     def issued(self, block: int) -> IssuedBlock | None:
         """The block as it was issued; None: it was not, or is forgotten."""
         return self._issued.get(block)
+
+    @property
+    def next_block(self) -> int:
+        """The block after the newest that was issued; 0: none is known."""
+        return max(self._issued, default=-1) + 1
+
+    def issued_from(self, first: int) -> list[IssuedBlock]:
+        """What is known of the blocks from `first` on, oldest first."""
+        return [self._issued[block] for block in sorted(self._issued) if block >= first]
+
+    def mute(self, before: int) -> None:
+        """The sound of all blocks before `before` is to be heard no more."""
+        self._muted_before = max(self._muted_before, before)
+
+    def again(self, block: int) -> IssuedBlock | None:
+        """The block as it is to be issued again: in silence if its sound is to be heard no more.
+        None: it was not issued."""
+        issued = self._issued.get(block)
+        if issued is None or block >= self._muted_before:
+            return issued
+        return replace(issued, samples=np.zeros_like(issued.samples))
 
     def context(self, before: int) -> list[BlockContext]:
         """The finished blocks right before `before`, oldest first, without a hole; at most the

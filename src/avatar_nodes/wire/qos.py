@@ -80,4 +80,8 @@ REPLIES = _reliable(_SENTENCES, DurabilityPolicy.VOLATILE)
 SOUND = _reliable(BURST_FRAMES * 2, DurabilityPolicy.VOLATILE)
 """Sound chunks within the graph, sent in bursts when the pace is `demand`."""
 
+CAPTURED = _reliable(BURST_FRAMES * 5, DurabilityPolicy.VOLATILE)
+"""What a visitor says, in chunks of a frame: 20 s of it may come in one burst, to a listener that
+takes another's place."""
+
 DIAGNOSTICS = _reliable(10, DurabilityPolicy.VOLATILE)

@@ -1,0 +1,201 @@
+"""A listener dies while a visitor speaks: the one in its place hears him all the same."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import rclpy
+import soundfile
+from rclpy.parameter import Parameter
+from support.process_group import ProcessGroup
+from support.spinner import Spinner, wait_until
+from support.visitor import PHRASES, RATE, say, silence, with_noise, words
+
+from avatar_msgs.msg import AudioChunk, SpeechActivity, StageStatus, Utterance
+from avatar_nodes.nodes.microphone import MicrophoneNode
+from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
+from avatar_nodes.wire.qos import CAPTURED, CONTROL, SOUND, STAGES, public_qos
+from avatar_nodes.wire.stamp import stamp_of
+
+QUESTION = "Can you show me the way to the station?"
+KEYS = {"show", "way", "station"}
+
+
+class Room:
+    """What is said of the visitor."""
+
+    def __init__(self, spinner: Spinner) -> None:
+        self.node = spinner.create_node("room")
+        self.finals: list[Utterance] = []
+        self.activity: list[SpeechActivity] = []
+        self.alive: dict[str, bool] = {}
+        subscribe = self.node.create_subscription
+        subscribe(Utterance, "user/utterance", self._on_utterance, SOUND)
+        subscribe(SpeechActivity, "user/speech_activity", self.activity.append, SOUND)
+        subscribe(StageStatus, "stages", self._on_status, STAGES)
+
+    def _on_utterance(self, msg: Utterance) -> None:
+        if msg.is_final:
+            self.finals.append(msg)
+
+    def _on_status(self, msg: StageStatus) -> None:
+        if msg.name == "listener":
+            self.alive[msg.instance] = msg.ready
+
+    def wait_for_finals(self, count: int) -> None:
+        wait_until(lambda: len(self.finals) >= count, what=f"{count} final texts", seconds=280.0)
+
+    def wait_for_speech(self) -> None:
+        """Somebody speaks, after the last final text."""
+        seen = len(self.activity)
+        wait_until(lambda: any(m.active for m in self.activity[seen:]), what="speech")
+
+
+def start_listener(processes: ProcessGroup, folder: Path) -> object:
+    parameters = folder / "listener.yaml"
+    phrases = ", ".join(f'"{phrase}"' for phrase in PHRASES)
+    parameters.write_text(
+        f"/**:\n  ros__parameters:\n    backlog_s: 120.0\n    phrases: [{phrases}]\n"
+    )
+    return processes.start(
+        [sys.executable, "-m", "avatar_nodes.nodes.listener", "--ros-args", "--params-file",
+         parameters],
+        name="listener",
+    )  # fmt: skip
+
+
+def dialogue() -> tuple[np.ndarray, int]:
+    """Two questions; and where the middle of the second one is."""
+    first, second = say("Who are you?"), say(QUESTION)
+    before = [silence(1.0), first, silence(2.0)]
+    sound = np.concatenate([*before, second, silence(2.0)])
+    return with_noise(sound), sum(map(len, before)) + len(second) // 2
+
+
+def check(room: Room) -> None:
+    """Each question was understood once, the second of them as a whole."""
+    room.wait_for_finals(2)
+    first, second = room.finals
+    assert "you" in words(first.text)
+    assert set(words(second.text)) >= KEYS, second.text
+    assert second.turn > first.turn
+    time.sleep(2.0)
+    assert len(room.finals) == 2
+
+
+def test_a_question_during_which_the_listener_dies_is_understood(
+    processes: ProcessGroup, spinner: Spinner, tmp_path: Path
+) -> None:
+    """The microphone is a process as well, and plays a file."""
+    room = Room(spinner)
+    sound, _ = dialogue()
+    soundfile.write(tmp_path / "visitor.wav", sound, RATE)
+    listener = start_listener(processes, tmp_path)
+    wait_until(lambda: True in room.alive.values(), what="a listener")
+    processes.start(
+        [sys.executable, "-m", "avatar_nodes.nodes.microphone", "--ros-args", "-p", "source:=file",
+         "-p", f"file:={tmp_path / 'visitor.wav'}", "-p", "output:=user"],
+        name="microphone",
+    )  # fmt: skip
+    room.wait_for_finals(1)
+    room.wait_for_speech()
+    time.sleep(0.5)
+    listener.kill()  # type: ignore[attr-defined]
+    assert len(room.finals) == 1
+    start_listener(processes, tmp_path)
+    check(room)
+    assert "told again" in processes.log("microphone")
+
+
+def test_live_sound_is_told_again_too(
+    processes: ProcessGroup, spinner: Spinner, ros_context: rclpy.Context, tmp_path: Path
+) -> None:
+    """The visitor has long ended when another listener hears."""
+    room = Room(spinner)
+    microphone = start_microphone(ros_context, spinner)
+    out = room.node.create_publisher(AudioChunk, "voice", SOUND)
+    listener = start_listener(processes, tmp_path)
+    wait_until(
+        lambda: True in room.alive.values() and out.get_subscription_count() > 0,
+        what="a listener and a microphone",
+    )
+    sound, middle = dialogue()
+    speak(out, sound[:middle])
+    room.wait_for_finals(1)
+    wait_until(lambda: room.activity[-1].active, what="the second question")
+    listener.kill()  # type: ignore[attr-defined]
+    speak(out, sound[middle:], middle)
+    start_listener(processes, tmp_path)
+    check(room)
+    assert microphone._sender.resent == 1
+    microphone.heartbeat.stop()
+
+
+def test_a_new_listener_is_told_only_what_the_avatar_did_not_speak_into(
+    spinner: Spinner, ros_context: rclpy.Context
+) -> None:
+    """The listeners are the test's own."""
+    node = spinner.create_node("ears")
+    microphone = start_microphone(ros_context, spinner)
+    out = node.create_publisher(AudioChunk, "voice", SOUND)
+    avatar = node.create_publisher(AudioChunk, "audio", public_qos("RELIABLE"))
+    stages = node.create_publisher(StageStatus, "stages", STAGES)
+    activity = node.create_publisher(SpeechActivity, "user/speech_activity", CONTROL)
+    chunks: list[AudioChunk] = []
+    node.create_subscription(AudioChunk, "user/audio", chunks.append, CAPTURED)
+    outputs = (out, avatar, stages, activity)
+    wait_until(
+        lambda: all(o.get_subscription_count() for o in outputs) and microphone._capturing
+        and microphone._audio.get_subscription_count() == 1,
+        what="matched topics",
+    )  # fmt: skip
+    stages.publish(StageStatus(name="listener", instance="one", ready=True))
+    sound = np.arange(1, 1 + 6 * RATE, dtype=np.int64).astype(np.int16)
+    started = node.get_clock().now().nanoseconds
+    speak(out, sound)
+    wait_until(lambda: chunks and chunks[-1].first_sample + len(chunks[-1].data) == len(sound),
+               what="the sound")  # fmt: skip
+    loud = np.full(RATE, 8000, np.int16)
+    says = audio_to_msg(loud, stream="avatar", sample_rate=RATE, first_sample=0)
+    says.header.stamp = stamp_of(started + 1_500_000_000)  # until 2.5 s, its echo until 3.5 s
+    avatar.publish(says)
+    wait_until(lambda: microphone._unheard._avatar_ns is not None, what="the avatar heard")
+    stages.publish(StageStatus(name="listener", instance="two", ready=False))
+    stages.publish(StageStatus(name="listener", instance="one", ready=True))  # from before
+    seen = len(chunks)
+    node.create_subscription(AudioChunk, "user/audio", lambda msg: None, CAPTURED)
+    stages.publish(StageStatus(name="listener", instance="two", ready=True))
+    wait_until(lambda: microphone._sender.resent == 1, what="the sound once more")
+    wait_until(lambda: len(chunks) > seen and chunks[-1].first_sample + 640 >= len(sound),
+               what="all of it")  # fmt: skip
+    again = np.concatenate([audio_from_msg(chunk) for chunk in chunks[seen:]])
+    assert np.array_equal(again, sound[-len(again) :])
+    assert abs((len(sound) - len(again)) / RATE - 3.5) < 0.5
+    stages.publish(StageStatus(name="listener", instance="two", ready=True))
+    stages.publish(StageStatus(name="listener", instance="one", ready=True))
+    time.sleep(1.0)
+    assert microphone._sender.resent == 1
+    microphone.heartbeat.stop()
+
+
+def start_microphone(context: rclpy.Context, spinner: Spinner) -> MicrophoneNode:
+    overrides = [
+        Parameter(name, value=value)
+        for name, value in {"source": "topic", "topic": "voice", "output": "user"}.items()
+    ]
+    node = MicrophoneNode(context=context, parameter_overrides=overrides)
+    node.autostart()
+    spinner.add(node)
+    return node
+
+
+def speak(out: rclpy.publisher.Publisher, sound: np.ndarray, first: int = 0) -> None:
+    """In real time."""
+    begun = time.monotonic()
+    for place in range(0, len(sound), 640):
+        time.sleep(max(0.0, begun + place / RATE - time.monotonic()))
+        part = sound[place : place + 640]
+        out.publish(audio_to_msg(part, stream="v", sample_rate=RATE, first_sample=first + place))
