@@ -111,6 +111,19 @@ def test_the_margin_asks_for_a_clear_winner(embedding: SentenceEmbedding) -> Non
     assert found(careful, "open the door") == NOTHING
 
 
+def test_of_an_utterance_with_a_pause_the_whole_or_its_end_is_meant(
+    reasoner: Reasoner, matcher: IntentMatcher
+) -> None:
+    whole, end = "good morning how are you", "how are you"
+    assert found(matcher, whole) == NOTHING
+    _, intention, *_ = reasoner.think(Request(whole, latest=end))
+    assert isinstance(intention, Intention)
+    assert intention.name == "how_are_you"
+    _, intention, *_ = reasoner.think(Request("where are the toilets", latest="toilets"))
+    assert isinstance(intention, Intention)
+    assert intention.name == "toilets"
+
+
 def test_a_reply_in_thoughts(reasoner: Reasoner) -> None:
     began, intention, *sentences, done = reasoner.think(Request("hello there"))
     assert began == Began()

@@ -60,8 +60,8 @@ class PersonaThinking:
         self._cancelled.set()
 
     def _match(self) -> Match:
-        """Of an utterance with a pause the whole, or its end alone, whichever is surer: in "hello
-        ... where are the toilets" two intents are about as near, but not in its end."""
+        """Of an utterance with a pause the whole, or its end alone, whichever is surer: to "good
+        morning ... how are you" two intents are about as near, but not to its end."""
         utterance = self._request.utterance
         wordings = dict.fromkeys((utterance, self._request.latest or utterance))
         matches = [self._matcher.match(wording) for wording in wordings]
