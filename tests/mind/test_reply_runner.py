@@ -2,117 +2,18 @@
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from support.reply_stage import NOD, Stage, StepReasoner, answer
 from support.waiting import wait_until
 
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
-from avatar_nodes.mind.reasoner import Began, Done, Intention, Request, Sentence, Thought
+from avatar_nodes.mind.reasoner import Began, Done, Intention, Sentence
 from avatar_nodes.mind.reply import Segment
-from avatar_nodes.mind.reply_runner import ReplyRunner, TurnError
-from avatar_nodes.mind.utterance_parts import Span
-
-NOD = Intention("nods", "rests")
-
-
-class StepReasoner:
-    """Gives the thoughts that the test hands it, when it does."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.thinkings: list[StepThinking] = []
-
-    def think(self, request: Request) -> StepThinking:
-        self.requests.append(request)
-        self.thinkings.append(StepThinking())
-        return self.thinkings[-1]
-
-    def close(self) -> None:
-        pass
-
-
-class StepThinking:
-    def __init__(self) -> None:
-        self.thoughts: queue.SimpleQueue[Thought | Exception | None] = queue.SimpleQueue()
-        self.cancelled = threading.Event()
-
-    def __iter__(self) -> Iterator[Thought]:
-        while (thought := self.thoughts.get(timeout=300.0)) is not None:
-            if isinstance(thought, Exception):
-                raise thought
-            yield thought
-
-    def cancel(self) -> None:
-        self.cancelled.set()
-        self.thoughts.put(None)
-
-
-class Record:
-    """Output and measures of a runner."""
-
-    def __init__(self) -> None:
-        self.given: list[tuple[int, str]] = []
-        self.segments: list[Segment] = []
-        self.complaints: list[tuple[int, str, str]] = []
-        self.counts: Counter[str] = Counter()
-        self.samples: Counter[str] = Counter()
-        self.gauges: dict[str, float] = {}
-
-    def intend(self, turn: int, intention: Intention) -> None:
-        self.given.append((turn, f"<{intention.action_prompt}>"))
-
-    def speak(self, segment: Segment) -> None:
-        self.segments.append(segment)
-        sign = "CANCELLED" if segment.cancelled else "END" if segment.is_last else segment.text
-        self.given.append((segment.turn, sign))
-
-    def complain(self, turn: int, problem: str, detail: str) -> None:
-        self.complaints.append((turn, problem, detail))
-
-    def sample(self, name: str, value: float) -> None:
-        assert value >= 0.0
-        self.samples[name] += 1
-
-    def count(self, name: str, amount: int = 1) -> None:
-        self.counts[name] += amount
-
-    def gauge(self, name: str, value: float) -> None:
-        self.gauges[name] = value
-
-
-class Stage:
-    """A runner, its reasoner, and what came out."""
-
-    def __init__(self, **options: float) -> None:
-        self.reasoner, self.record = StepReasoner(), Record()
-        self.phrasebook = Phrasebook(load_persona("default"), seed=0)
-        self.runner = ReplyRunner(
-            self.reasoner,
-            self.phrasebook,
-            self.record,
-            self.record,
-            **options,  # type: ignore[arg-type]
-        )
-
-    def hear(self, turn: int, text: str = "hello", span: Span | None = None) -> StepThinking:
-        """Let it hear `text`; returns the thinking that it begins."""
-        before = len(self.reasoner.thinkings)
-        self.runner.hear(turn, text, span=span)
-        wait_until(lambda: len(self.reasoner.thinkings) > before, what="the thinking")
-        return self.reasoner.thinkings[-1]
-
-    def think(self, thinking: StepThinking, *thoughts: Thought | Exception) -> None:
-        for thought in thoughts:
-            thinking.thoughts.put(thought)
-
-    def expect(self, *given: tuple[int, str]) -> None:
-        wait_until(lambda: len(self.record.given) >= len(given), what=f"{given}")
-        assert self.record.given == list(given)
+from avatar_nodes.mind.reply_runner import TurnError
 
 
 @pytest.fixture
@@ -121,13 +22,6 @@ def stage() -> Iterator[Stage]:
     yield stage
     stage.runner.close()
     assert not any(thread.name == "reply runner" for thread in threading.enumerate())
-
-
-def answer(stage: Stage, turn: int, text: str, reply: str, span: Span | None = None) -> None:
-    """A whole turn."""
-    thinking = stage.hear(turn, text, span)
-    stage.think(thinking, Began(), NOD, Sentence(reply), Done())
-    wait_until(lambda: (turn, "END") in stage.record.given, what="the end")
 
 
 def test_a_reply(stage: Stage) -> None:
@@ -312,93 +206,6 @@ class TestDialogue:
         stage.hear(2)
         (exchange,) = stage.reasoner.requests[-1].dialogue
         assert (exchange.utterance, exchange.reply) == ("tell me all", "One.")
-
-
-class TestPauses:
-    """What is said with a pause in it comes as several turns."""
-
-    @pytest.fixture
-    def stage(self) -> Iterator[Stage]:
-        stage = Stage(join_s=1.0)
-        yield stage
-        stage.runner.close()
-
-    @staticmethod
-    def asked(stage: Stage) -> list[tuple[str, str]]:
-        return [(request.utterance, request.latest) for request in stage.reasoner.requests]
-
-    @pytest.mark.parametrize("greeting", ["", "hello "])
-    def test_a_short_one_is_within_the_utterance(self, stage: Stage, greeting: str) -> None:
-        first = stage.hear(1, f"{greeting}where are the", Span(10.0, 11.0))
-        stage.think(first, NOD, Sentence("I do not know."))
-        stage.expect((1, "<nods>"), (1, "I do not know."))
-        stage.hear(2, "toilets", Span(11.6, 12.0))
-        assert first.cancelled.is_set()
-        request = stage.reasoner.requests[-1]
-        assert request.utterance == f"{greeting}where are the toilets"
-        assert (request.latest, request.dialogue) == ("toilets", ())
-
-    @pytest.mark.parametrize("greeting", ["", "hello "])
-    def test_after_a_long_one_he_says_something_else(self, stage: Stage, greeting: str) -> None:
-        answer(stage, 1, f"{greeting}where are the", "Where?", Span(10.0, 11.0))
-        stage.hear(2, "toilets", Span(13.0, 13.5))
-        request = stage.reasoner.requests[-1]
-        assert (request.utterance, request.latest) == ("toilets", "toilets")
-        (exchange,) = request.dialogue
-        assert exchange.utterance == f"{greeting}where are the"
-
-    def test_an_answer_to_half_of_it_is_taken_back_and_no_other(self, stage: Stage) -> None:
-        answer(stage, 1, "good morning", "Hello!", Span(1.0, 2.0))
-        answer(stage, 2, "hello", "Hi.", Span(10.0, 11.0))
-        answer(stage, 3, "where are", "Pardon?", Span(11.5, 12.0))
-        stage.runner.cancel(3)
-        stage.hear(4, "the toilets", Span(12.6, 13.0))
-        request = stage.reasoner.requests[-1]
-        assert (request.utterance, request.latest) == ("hello where are the toilets", "the toilets")
-        assert [exchange.reply for exchange in request.dialogue] == ["Hello!"]
-
-    def test_nothing_is_taken_back_where_nothing_was_answered(self, stage: Stage) -> None:
-        answer(stage, 1, "good morning", "Hello!", Span(1.0, 2.0))
-        stage.hear(2, "where are", Span(10.0, 11.0))
-        stage.hear(3, "the toilets", Span(11.5, 12.0))
-        request = stage.reasoner.requests[-1]
-        assert request.utterance == "where are the toilets"
-        assert [exchange.reply for exchange in request.dialogue] == ["Hello!"]
-
-    def test_noise_in_a_pause_does_not_prolong_it(self, stage: Stage) -> None:
-        stage.hear(1, "where are the", Span(10.0, 11.0))
-        stage.runner.hear(2, "", span=Span(11.4, 11.9))
-        stage.hear(3, "toilets", Span(12.5, 13.0))
-        assert self.asked(stage)[-1] == ("toilets", "toilets")
-        stage.runner.hear(4, "", span=Span(13.2, 13.4))
-        stage.hear(5, "please", Span(13.9, 14.3))
-        assert self.asked(stage)[-1] == ("toilets please", "please")
-
-    def test_what_is_written_is_whole(self, stage: Stage) -> None:
-        stage.hear(1, "where are the", None)
-        stage.hear(2, "toilets", Span(10.0, 11.0))
-        stage.hear(3, "thanks", None)
-        assert self.asked(stage) == [
-            (text, text) for text in ("where are the", "toilets", "thanks")
-        ]
-
-    def test_another_visitor_does_not_end_it(self, stage: Stage) -> None:
-        answer(stage, 1, "where are the", "Pardon?", Span(10.0, 11.0))
-        stage.runner.forget()
-        stage.hear(2, "toilets", Span(11.6, 12.0))
-        assert self.asked(stage)[-1] == ("toilets", "toilets")
-
-    def test_who_never_stops_is_not_heard_as_one(self, stage: Stage) -> None:
-        stage.hear(1, "a" * 3000, Span(0.0, 20.0))
-        stage.hear(2, "b" * 3000, Span(20.0, 40.0))
-        assert self.asked(stage)[-1][0] == "b" * 3000
-
-    def test_it_can_be_left(self) -> None:
-        stage = Stage(join_s=0.0)
-        stage.hear(1, "where are the", Span(10.0, 11.0))
-        stage.hear(2, "toilets", Span(11.0, 12.0))
-        assert self.asked(stage)[-1] == ("toilets", "toilets")
-        stage.runner.close()
 
 
 class TestProblems:
