@@ -167,6 +167,8 @@ class MicrophoneNode(AvatarNode):
             first = max(first, self._source.first_held(), oldest)
         again_s = (self._sender.next_sample - first) / self.value("sample_rate")
         self.get_logger().info(f"another listener: {again_s:.1f} s are told again")
+        if first < self._sender.next_sample:
+            self._silent_since = None  # no other stream: that would be refused while this is alive
         self._unheard.begin_again(first)
         self._sender.start_over(first)
 
