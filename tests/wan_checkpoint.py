@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,8 @@ def build_wan_checkpoint(folder: Path) -> Path:
     )  # fmt: skip
     _save_pth(text, wan_text._SPELLING.published, folder / TEXT_ENCODER, torch.bfloat16)
     write_tokenizer(folder / TOKENIZER)
-    vae = _woken(AutoencoderKLWan(base_dim=8))
+    network: Any = AutoencoderKLWan(base_dim=8)
+    vae = _woken(network)
     _save_pth(vae, wan_vae._SPELLING.published, folder / VIDEO_VAE, torch.float32)
     small = load_file(golden.FOLDER.parent / "taehv" / "model.safetensors")
     torch.save(small, folder / LIGHT_DECODER)

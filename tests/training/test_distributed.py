@@ -23,7 +23,8 @@ def test_two_processes_give_the_losses_of_one(tmp_path: Path) -> None:
     for step, (a, b) in enumerate(zip(one, two, strict=True)):
         assert a.keys() == b.keys()
         for name, value in a.items():
-            assert b[name] == pytest.approx(value, rel=2e-3), f"step {step}: {name}"
+            near = pytest.approx(value, rel=2e-3, abs=2e-4)  # a cosine of 0.01 is all rounding
+            assert b[name] == near, f"step {step}: {name}"
     for stage in ("teacher", "causal", "distill"):
         name = f"{stage}/export/diffusion_pytorch_model.safetensors"
         a, b = load_file(tmp_path / "one" / name), load_file(tmp_path / "two" / name)
