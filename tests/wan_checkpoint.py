@@ -104,7 +104,7 @@ def _save_transformer(model: WanS2V, folder: Path) -> None:
     """Two shards and their index, as bfloat16; the configuration as the reference writes it."""
     tensors = {name: t.to(torch.bfloat16).contiguous() for name, t in model.state_dict().items()}
     names = sorted(tensors)
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for shard, part in zip(SHARDS, (names[::2], names[1::2]), strict=True):
         file = f"diffusion_pytorch_model-{shard}.safetensors"
         save_file({n: tensors[n] for n in part}, folder / file, metadata={"format": "pt"})

@@ -129,7 +129,7 @@ def kept_whole(x: Any, keep: bool) -> Any:
     is as it is.
     """
     if isinstance(x, DTensor):
-        gathered = x.detach().full_tensor()
+        gathered = x.full_tensor().detach()
         return gathered.cpu() if keep else None
     if isinstance(x, Mapping):
         return {key: kept_whole(value, keep) for key, value in x.items()}

@@ -50,9 +50,13 @@ class Recipe:
     judges: JudgeTraining = field(default_factory=JudgeTraining)
 
     def __post_init__(self) -> None:
-        stages = {"teacher": self.teacher, "causal": self.causal, "distill": self.distill}
-        for name, stage in stages.items():
-            if self.weights is not None and stage.sample_every:
+        sampled = {
+            "teacher": self.teacher.sample_every,
+            "causal": self.causal.sample_every,
+            "distill": self.distill.sample_every,
+        }
+        for name, every in sampled.items():
+            if self.weights is not None and every:
                 raise ValueError(
                     f"{name}.sample_every must be 0 with weights: samples are of the tiny world"
                 )

@@ -77,9 +77,9 @@ class TrainingRun:
 
     def picture(self, name: str, path: Path, step: int) -> None:
         """Show a PNG beside the curves."""
-        if self._writer is not None:
-            pixels = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-            self._writer.add_image(name, pixels, step, dataformats="HWC")
+        pixels = cv2.imread(str(path))
+        if self._writer is not None and pixels is not None:
+            self._writer.add_image(name, pixels[..., ::-1], step, dataformats="HWC")
 
     def __iter__(self) -> Iterator[int]:
         """Yield step numbers until the run ends; saves on the way and at the end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,6 +140,7 @@ def export_model(
     values: dict[str, Tensor] = dict(model.named_parameters()) | average.values
     dit = {name[4:]: value for name, value in values.items() if name.startswith("dit.")}
     alone = model.over_published
+    parts: Iterable[tuple[str, Tensor]]
     if alone is not None:
         parts = ((name, whole(value)) for name, value in dit.items() if ".lora_" in name)
     else:
