@@ -16,10 +16,10 @@ from support.spinner import Spinner, wait_until
 from tiny_checkpoint import write_tiny_profile
 
 from avatar_msgs.action import Perform, Say
-from avatar_msgs.msg import AudioChunk, TurnControl
+from avatar_msgs.msg import AudioChunk, AvatarState, TurnControl
 from avatar_nodes.graph import Graph
 from avatar_nodes.profile import load_profile, with_values
-from avatar_nodes.wire.qos import public_qos
+from avatar_nodes.wire.qos import LATCHED, public_qos
 
 PROCESSES = (
     "mind: [reasoner], mouth: [voice], head: [conductor], "
@@ -71,13 +71,18 @@ def test_without_barge_in_the_avatar_finishes_and_answers_nothing_meanwhile(meet
 @pytest.mark.parametrize("words", ["where are the toilets", ""])
 def test_without_barge_in_the_last_words_are_heard_too(meet: Meet, words: str) -> None:
     visitor, _ = meet(barge_in=False)
-    first = len(visitor.avatar.sound)
+    first, said_into = len(visitor.avatar.sound), []
+
+    def say_at_once(msg: AvatarState) -> None:
+        """Idle by the block that is made now, while the last words are not heard yet."""
+        if msg.state == IDLE and msg.replying and not said_into:
+            said_into.append(visitor.says(words))
+
+    visitor.node.create_subscription(AvatarState, "state", say_at_once, LATCHED)
     turn = visitor.asks("what can you do")
     visitor.wait_for(SPEAKING)
-    visitor.wait_for(IDLE)  # by the blocks that are made now; the last words are not heard yet
-    assert visitor.avatar.states[-1].replying
-    visitor.says(words)
     wait_until(lambda: not visitor.avatar.states[-1].replying, what="the end of the reply")
+    assert said_into == [turn + 1]
     visitor.wait_for_silence()
     heard, said = np.concatenate(list(visitor.avatar.sound)[first:]), visitor.words_of(turn)
     assert np.array_equal(heard[heard != 0], said[said != 0])
