@@ -171,7 +171,7 @@ class TurnBenchmark:
         figures.timelines = list(self._visitor.timelines.values())
         figures.cuts = witness.cuts()
         figures.pipeline_s = witness.pipeline_s
-        figures.leaked_samples = witness.leaked_samples()
+        figures.leaks = witness.leaks()
         figures.ignored = witness.ignored()
         figures.watchdogs = witness.watchdogs
         figures.barge_ins = [(meant, witness.barge_in(ns)) for meant, ns in taken]

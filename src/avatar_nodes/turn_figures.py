@@ -12,6 +12,7 @@ import numpy as np
 from avatar_nodes.memory_trend import MemoryTrend
 from avatar_nodes.speech.turn_timeline import TurnTimeline
 from avatar_nodes.turn_cut import BargeIn, Cut
+from avatar_nodes.turn_leak import Leak
 from avatar_nodes.turn_rest import Rest
 
 
@@ -24,7 +25,7 @@ class TurnFigures:
     """Of every reply that was heard and then held."""
     pipeline_s: list[float] = field(default_factory=list)
     """Of every block: from its issue until its first frame could be shown."""
-    leaked_samples: int = 0
+    leaks: list[Leak] = field(default_factory=list)
     """Of replies, heard later after the cut than allowed."""
     ignored: int = 0
     """Visitors who were detected while a reply was heard, and did not stop it."""
@@ -96,7 +97,8 @@ class TurnFigures:
             "barge_in_mouth_closed_late": sum(cut.closed_late for cut in self.cuts),
             "pipeline_s_p50": quantile(self.pipeline_s, 50),
             "pipeline_s_p90": quantile(self.pipeline_s, 90),
-            "barge_in_leaked_samples": self.leaked_samples,
+            "barge_in_leaked_samples": sum(leak.samples for leak in self.leaks),
+            "barge_in_leaks": [leak.as_dict() for leak in self.leaks],
             "barge_in_ignored": self.ignored,
             "coughs": dict(sorted(self.coughs.items())),
             "prompt_to_action_s_p50": quantile(self.prompt_to_action_s, 50),

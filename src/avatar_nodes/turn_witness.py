@@ -34,6 +34,7 @@ from avatar_nodes.speech.turn_stream import turn_of
 from avatar_nodes.stream_pairing import StreamPairing, stamp_of_serialized
 from avatar_nodes.streaming.block import FRAMES_PER_BLOCK
 from avatar_nodes.turn_cut import BargeIn, Cut
+from avatar_nodes.turn_leak import Leak
 from avatar_nodes.turn_prompts import PromptWatch
 from avatar_nodes.turn_rest import Rest, Span, find_rest
 from avatar_nodes.turn_sync import SyncWatch
@@ -171,17 +172,21 @@ class TurnWitness:
             None if closed is None else (closed - fired) / 1e9,
         )  # fmt: skip
 
-    def leaked_samples(self) -> int:
+    def leaks(self) -> list[Leak]:
         """Sound of replies that were held or dropped, heard later than allowed."""
-        late: dict[int, int] = {}
+        late: dict[int, Leak] = {}
         for control in self.controls:
             if control.command == TurnControl.RESUME or not control.first_block:
                 continue
-            limit = self._fired(control) + _ALLOWED_NS
+            fired = self._fired(control)
+            limit = fired + _ALLOWED_NS
+            order = f"{_BECAME[control.command]}: {control.reason}"
             for stamp, loud in self._until(limit - _FRAME_NS, self._other_sound(control)):
                 late_ns = stamp + loud * _FRAME_NS // 640 - max(stamp, limit)
-                late[stamp] = max(late.get(stamp, 0), late_ns)
-        return sum(late_ns * 640 // _FRAME_NS for late_ns in late.values())
+                samples = late_ns * 640 // _FRAME_NS
+                if samples > (late[stamp].samples if stamp in late else 0):
+                    late[stamp] = Leak(int(control.turn), order, (stamp - fired) / 1e9, samples)
+        return list(late.values())
 
     def ignored(self) -> int:
         """How often somebody was detected while a reply was heard, and the reply went on."""

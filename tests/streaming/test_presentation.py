@@ -209,6 +209,36 @@ def test_muting_counts_for_blocks_to_come_and_never_goes_back() -> None:
     assert heard is not None and heard.sound.any()
 
 
+def test_what_is_muted_already_stays_silent_when_more_is_muted() -> None:
+    """An order to hold a reply, and a later one to drop it."""
+    shown = presentation()
+    shown.start_epoch(2, 1)
+    for block in range(3):
+        add(shown, block + 1, epoch=2)
+    shown.next_slot()
+    shown.mute(before=2)
+    faded = shown.next_slot()
+    assert faded is not None and faded.sound.tolist() == [104, 70, 35, 0]
+    shown.mute(before=3)
+    silent = [shown.next_slot() for _ in range(2 * FRAMES - 2)]
+    assert all(slot is not None and not slot.sound.any() for slot in silent)
+
+
+def test_nothing_fades_where_nothing_was_heard() -> None:
+    shown = presentation()
+    shown.start_epoch(2, 1)
+    shown.mute(before=2)
+    for block in range(3):
+        add(shown, block + 1, epoch=2)
+    silent = [shown.next_slot() for _ in range(FRAMES)]
+    assert all(slot is not None and not slot.sound.any() for slot in silent)
+    shown.next_slot()
+    shown.hold()
+    shown.mute(before=3)
+    silent = [shown.next_slot() for _ in range(FRAMES - 1)]
+    assert all(slot is not None and not slot.sound.any() for slot in silent)
+
+
 def test_muting_far_ahead_is_refused() -> None:
     with pytest.raises(PresentationError, match="far beyond") as caught:
         presentation().mute(before=1000)

@@ -19,7 +19,7 @@ from avatar_nodes.commands.graph_options import (
 
 _TURNS = 20
 _MIXED_TURNS = 200
-_APART = ("profile", "machine", "parts_s_p50", "memory_samples_mib")
+_APART = ("profile", "machine", "parts_s_p50", "memory_samples_mib", "barge_in_leaks")
 
 
 @click.command("turn")

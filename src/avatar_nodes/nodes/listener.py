@@ -49,7 +49,7 @@ class ListenerNode(AvatarNode):
         NodeParameter("min_speech_s", 0.1, "Speech that begins a turn [s].", 0.03, 2.0),
         NodeParameter("silence_s", 0.4, "Silence that ends a turn [s].", 0.1, 5.0),
         NodeParameter(
-            "min_utterance_s", 0.2, "A turn with less speech holds no words [s].", 0.0, 5.0
+            "min_utterance_s", 0.25, "A turn with less speech holds no words [s].", 0.0, 5.0
         ),
         NodeParameter("pre_roll_s", 0.3, "Sound before speech that is recognised [s].", 0.0, 2.0),
         NodeParameter("max_utterance_s", 20.0, "Longest turn; then it is ended [s].", 1.0, 300.0),

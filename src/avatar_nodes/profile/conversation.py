@@ -32,7 +32,7 @@ class ListenerSection(Section):
         default=0.4, ge=0.1, le=5.0, description="Silence that ends a turn [s]."
     )
     min_utterance_s: float = Field(
-        default=0.2, ge=0.0, le=5.0, description="A turn with less speech holds no words [s]."
+        default=0.25, ge=0.0, le=5.0, description="A turn with less speech holds no words [s]."
     )
     pre_roll_s: float = Field(
         default=0.3, ge=0.0, le=2.0, description="Sound before speech that is recognised [s]."

@@ -38,7 +38,7 @@ class TurnSettings:
     release: float = 0.35
     min_speech_s: float = 0.1
     silence_s: float = 0.4
-    min_utterance_s: float = 0.2
+    min_utterance_s: float = 0.25
     pre_roll_s: float = 0.3
     max_utterance_s: float = 20.0
 

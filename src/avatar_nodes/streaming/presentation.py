@@ -117,7 +117,7 @@ class Presentation(Generic[Tag]):
         self._next_block = 0
         self._begun_block = -1
         self._muted_before = 0
-        self._faded = False
+        self._sounding = False
         self.epoch = 0
         self.held = 0
         """Slots in which a frame was held."""
@@ -232,6 +232,8 @@ class Presentation(Generic[Tag]):
             samples = np.concatenate([samples, np.zeros(missing, np.int16)])
         if block.number < self._muted_before:
             samples = self._fade_out(samples)
+        else:
+            self._sounding = bool(samples.any())
         frame = block.pictures.frames[index]
         self._shown, self._begun_block = frame, block.number
         self._position += 1
@@ -249,21 +251,23 @@ class Presentation(Generic[Tag]):
         if before > self._next_block + self._capacity:
             raise PresentationError("overrun", f"block {before} is far beyond {self._next_block}")
         if before > max(self._muted_before, self._begun_block):
-            self._muted_before, self._faded = before, False
+            self._muted_before = before
 
     def hold(self) -> Slot | None:
         """The last frame again, in silence; None before the first frame."""
         if self._shown is None:
             return None
         self.held += 1
+        self._sounding = False
         silence = np.zeros(self._samples_per_frame, np.int16)
         return Slot(self._shown, silence, True, self._begun_block, False, False)
 
     def _fade_out(self, samples: np.ndarray) -> np.ndarray:
-        """Silence; the first time with a short slope before it, since a sound cut off clicks."""
+        """Silence; where sound was heard until now with a short slope, since a sound cut off clicks.
+        """
         silent = np.zeros_like(samples)
-        if not self._faded:
-            self._faded = True
+        if self._sounding:
+            self._sounding = False
             count = min(len(samples), FADE_SAMPLES)
             silent[:count] = samples[:count] * np.linspace(1.0, 0.0, count)
         return silent
