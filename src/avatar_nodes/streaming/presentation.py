@@ -263,8 +263,7 @@ class Presentation(Generic[Tag]):
         return Slot(self._shown, silence, True, self._begun_block, False, False)
 
     def _fade_out(self, samples: np.ndarray) -> np.ndarray:
-        """Silence; where sound was heard until now with a short slope, since a sound cut off clicks.
-        """
+        """Silence; after sound with a short slope before it, since a sound cut off clicks."""
         silent = np.zeros_like(samples)
         if self._sounding:
             self._sounding = False
