@@ -68,6 +68,15 @@ def test_masking_leaves_the_share_that_is_kept() -> None:
     assert 0.1 < np.mean(shown) < 0.25
 
 
+def test_a_continuation_has_a_change_of_the_prompt_where_it_can() -> None:
+    rng = np.random.default_rng(3)
+    sizes = MemorySizes(12, 12, 4)
+    made = {continuation(_numbered(36), 3, sizes, rng, changes=[2, 8]).first for _ in range(60)}
+    assert made == {6, 7}, "block 8 is the second or the third; block 2 is too early"
+    made = {continuation(_numbered(36), 3, sizes, rng, changes=[2]).first for _ in range(60)}
+    assert made == {7, 8, 9}, "none can be there"
+
+
 def test_a_continuation_has_the_history_of_the_stream() -> None:
     rng = np.random.default_rng(2)
     seen: set[int] = set()

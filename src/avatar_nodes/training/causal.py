@@ -21,6 +21,7 @@ from avatar_nodes.training.flow_training import FlowOptions, begin, train_flow
 from avatar_nodes.training.lora import LowRank
 from avatar_nodes.training.published import Published
 from avatar_nodes.training.samples import sample_export
+from avatar_nodes.training.switched_prompts import switched
 from avatar_nodes.training.talking_model import TalkingModel
 
 
@@ -35,6 +36,9 @@ class CausalTraining(FlowOptions):
     same_noise_share: float = 0.5
     """Share of windows with one noise level for all blocks; the others have independent ones. The
     paper: 0."""
+    switch_share: float = 0.0
+    """Share of the windows with a change of the prompt in which the past is read under the new one
+    (`switched`): what a stream does when it switches its caches."""
     lora: LowRank | None = None
     """Train low-rank adapters instead of all weights."""
 
@@ -51,7 +55,7 @@ class _CausalStage:
 
     def draw(self, clips: EncodedClips, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
         shape = (self.options.batch, self.options.blocks)
-        batch = clips.batch(rng, *shape)
+        batch = switched(clips.batch(rng, *shape), self.options.switch_share, rng)
         return batch, draw_sigmas(
             rng, shape, self.sigmas[:-1], self.options.on_schedule_share,
             same_noise_share=self.options.same_noise_share,

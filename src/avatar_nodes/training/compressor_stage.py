@@ -32,6 +32,7 @@ from avatar_nodes.training.memory_exercises import (
     unnamed,
 )
 from avatar_nodes.training.samples import sample_export
+from avatar_nodes.training.switched_prompts import prompt_changes, switched
 from avatar_nodes.training.talking_model import TalkingModel
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ class CompressorTraining(FlowOptions):
     """Most noise in what is remembered: a stream remembers what it made itself."""
     own_sink_share: float = 0.6
     """Share of later windows whose sink is the clip's own first latent (AAS)."""
+    change_share: float = 0.5
+    """Share of the windows that continue in which the prompt changes, where the clip has that."""
+    switch_share: float = 0.0
+    """See `CausalTraining`."""
     kept_share: float = 0.5
     """Share of short memory that is not masked when a block is reconstructed."""
     on_schedule_share: float = 0.75
@@ -146,7 +151,9 @@ class _CompressorStage:
             if reconstructs:
                 return reconstruction(frames, window, sizes, options.kept_share, rng)
             found = recall(frames, shows[row], window, sizes, rng) if recalls else None
-            return found or continuation(frames, window, sizes, rng)
+            wanted = rng.random() < options.change_share
+            changes = prompt_changes(batch.prompt_index[row]) if wanted else ()
+            return found or continuation(frames, window, sizes, rng, changes=changes)
 
         rows = enumerate(batch.latents.transpose(2, 3).flatten(1, 2))  # [B, 3 N, C, h, w]
         streams = [exercise(row, frames) for row, frames in rows]
@@ -160,6 +167,7 @@ class _CompressorStage:
             made = partial(made, rng, nothing=not learns_alone)
         else:
             made = unnamed(made, things_seen(batch, shows, streams), options.unnamed_share, rng)
+        made = switched(made, options.switch_share, rng)
         shape = (options.batch, options.window)
         return made, draw_sigmas(rng, shape, self.sigmas[:-1], options.on_schedule_share)
 

@@ -125,6 +125,8 @@ class WindowBatch:
     """float32 [B, N, 1, 3, h, w]: 1 where the mouth is."""
     motion: Tensor
     """float32 [B, N, 1, 3, h, w], 0..1: how far the cell differs from the sink."""
+    counts: Tensor
+    """float32 [B, N]: weight of each block in the loss; 0: it is only past for others."""
     prompts: list[str]
     """The different prompts of the batch."""
     prompt_index: Tensor
@@ -138,7 +140,7 @@ class WindowBatch:
 
     def last(self, blocks: int) -> WindowBatch:
         """The last `blocks` blocks of every window."""
-        by_block = ("latents", "audio", "mouth", "motion", "prompt_index")
+        by_block = ("latents", "audio", "mouth", "motion", "counts", "prompt_index")
         cut: dict[str, Any] = {name: getattr(self, name)[:, -blocks:] for name in by_block}
         return replace(self, **cut)
 
@@ -241,6 +243,7 @@ class EncodedClips:
             audio=torch.from_numpy(np.stack(audio)),
             mouth=torch.from_numpy(np.stack(mouth)),
             motion=torch.from_numpy(np.stack(motion)).float(),
+            counts=torch.ones(len(indices), blocks),
             prompts=list(prompts),
             prompt_index=torch.tensor(indices),
         )

@@ -54,8 +54,10 @@ def noised(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
 
 
 def cell_weight(batch: WindowBatch, mouth_weight: float, motion_weight: float) -> Tensor:
-    """Loss weights [B, N, 1, 3, h, w] of a batch's latent cells; 1 where nothing happens."""
-    return 1.0 + (mouth_weight - 1.0) * batch.mouth + (motion_weight - 1.0) * batch.motion
+    """Loss weights [B, N, 1, 3, h, w] of a batch's latent cells; 1 where nothing happens, 0 in
+    blocks that do not count."""
+    weight = 1.0 + (mouth_weight - 1.0) * batch.mouth + (motion_weight - 1.0) * batch.motion
+    return weight * per_window(batch.counts)
 
 
 def level_weight(sigma: Tensor, prediction: Prediction) -> Tensor:

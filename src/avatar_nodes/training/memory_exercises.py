@@ -79,13 +79,18 @@ def reconstruction(
 
 
 def continuation(
-    frames: Tensor, window: int, sizes: MemorySizes, rng: np.random.Generator
-) -> Exercise:
-    """A window late in the clip [F, C, h, w], whose last block has the memory of the stream."""
+    frames: Tensor, window: int, sizes: MemorySizes, rng: np.random.Generator, *,
+    changes: Sequence[int] = (),
+) -> Exercise:  # fmt: skip
+    """A window late in the clip [F, C, h, w], whose last block has the memory of the stream.
+
+    changes: blocks of which one is to be in the window, though not its first, where that can be.
+    """
     last = len(frames) // BLOCK_FRAMES - window
     behind = max(window, sizes.lag) - window
     lowest = behind + -(-sizes.short // BLOCK_FRAMES) + 1
-    first = int(rng.integers(max(lowest, last - 2), last + 1))
+    around = [n for n in range(lowest, last + 1) if any(0 < c - n < window for c in changes)]
+    first = int(rng.choice(around or np.arange(max(lowest, last - 2), last + 1)))
     end = BLOCK_FRAMES * (first - behind)
     begin_short = end - sizes.short
     earlier = rng.choice(begin_short, sizes.long, replace=begin_short < sizes.long)
@@ -173,7 +178,7 @@ def exercises(
         rows = zip(x, streams, strict=True)
         return torch.stack([row[s.first : s.first + window] for row, s in rows])
 
-    by_block = ("latents", "audio", "mouth", "motion", "prompt_index")
+    by_block = ("latents", "audio", "mouth", "motion", "counts", "prompt_index")
     values: dict[str, Any] = {f.name: getattr(batch, f.name) for f in fields(WindowBatch)}
     values |= {name: cut(values[name]) for name in by_block}
     values["sink"] = batch.sink.clone()
