@@ -112,7 +112,7 @@ def test_prompt(profile: Path) -> None:
     same = figures["switch to the same prompt"]
     assert max(same["distances"]) > 0.0, "the caches were rebuilt"
     assert same["distances"] != figures["with Cache-Switching"]["distances"]
-    assert figures["true_largest_step"] >= figures["true_border"] > 0.0
+    assert figures["truth"]["largest_step"] >= figures["truth"]["border"] > 0.0
     assert "| with Cache-Switching |" in table
 
 

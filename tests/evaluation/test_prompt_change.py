@@ -26,7 +26,7 @@ def test_what_differs_from_the_twin_counts_from_the_change_on() -> None:
     latents[CHANGE:] += torch.tensor([0.0, 1.0, 2.0, 4.0, 4.0, 4.0]).view(-1, 1, 1, 1)
     change = compare_with_twin(latents, twin, CHANGE)
     assert change.distances == (0.0, 1.0, 2.0, 4.0, 4.0, 4.0)
-    assert (change.border, change.twin_border) == (1.0, 1.0)
+    assert (change.border, change.twin_border, change.largest_step) == (1.0, 1.0, 3.0)
     assert change.visible_after(settled=4.0) == 2
     assert change.visible_after(settled=9.0) is None
 

@@ -33,8 +33,9 @@ def command(shared: EvalOptions, people: int, blocks: int) -> None:
     """How soon is a new prompt visible, and does the picture jump where it begins?
 
     A twin stream keeps its prompt; what differs from it is the new prompt's doing. `border` is the
-    step in latents where the prompt changes, `ordinary` the same where nothing changes, `truth` in
-    the world's own videos of these clips. A switch to the same prompt shows what the rebuild of the
+    step in latents where the prompt changes, `largest_step` the largest of it and the four after
+    it, `ordinary_border` what is usual where nothing changes; the row "truth" is of the world's own
+    videos of these clips. A switch to the same prompt shows what the rebuild of the
     caches does by itself: it should leave no seam.
     """
     with evaluation_errors():
@@ -55,5 +56,5 @@ def command(shared: EvalOptions, people: int, blocks: int) -> None:
             next(iter(streams.values())).prompts, list(action_clips(actions, people)),
             vae, blocks=blocks, switching="with Cache-Switching", tell=tell,
         )  # fmt: skip
-    rows = {name: figures[name] for name in (*names, SAME_PROMPT)}
+    rows = {name: figures[name] for name in (*names, SAME_PROMPT, "truth")}
     under_test.print(figures, f"{markdown_rows('stream', rows)}\n\n{markdown_figures(figures)}")

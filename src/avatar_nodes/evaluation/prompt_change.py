@@ -23,6 +23,10 @@ from avatar_nodes.training.clip_encoders import encode_frames
 from avatar_nodes.training.clips import Clip
 
 _SETTLED_BLOCKS = 2
+_BEGINS = 5
+"""Latent frames from the change on in which an action begins."""
+_BEFORE = 3
+"""Latent frames before the change from which the truth is encoded."""
 _VISIBLE = 0.5
 SAME_PROMPT = "switch to the same prompt"
 """Name of the row for that."""
@@ -50,6 +54,8 @@ class PromptChange:
     """From the last latent frame before the change to the first one after it."""
     twin_border: float
     """The same in the twin, where nothing changes."""
+    largest_step: float
+    """The largest step from one latent frame to the next of the border and the four after it."""
     distances: tuple[float, ...]
     """From the twin, latent frame by latent frame (0.16 s) from the change on."""
 
@@ -72,8 +78,11 @@ def stream_latents(
 def compare_with_twin(latents: Tensor, twin: Tensor, change: int) -> PromptChange:
     """latents, twin [F, C, h, w]; change: the first latent frame under the new prompt."""
     far = (latents - twin).abs().flatten(1).mean(dim=1)[change:]
-    borders = [float((x[change] - x[change - 1]).abs().mean()) for x in (latents, twin)]
-    return PromptChange(borders[0], borders[1], tuple(far.tolist()))
+    steps, quiet = ((x[1:] - x[:-1]).abs().flatten(1).mean(dim=1) for x in (latents, twin))
+    begin = steps[change - 1 : change - 1 + _BEGINS]
+    return PromptChange(
+        float(begin[0]), float(quiet[change - 1]), float(begin.max()), tuple(far.tolist())
+    )
 
 
 def switch_to_same(
@@ -90,13 +99,16 @@ def switch_to_same(
     return compare_with_twin(latents, twin, 3 * kept)
 
 
-def true_borders(vae: TinyVAE, clip: Clip, change: int) -> tuple[float, float]:
-    """The step of the clip's own video at its latent frame `change`, and the largest one of that
-    and the four after it: how much an action moves the picture in truth."""
-    frames = range(FRAMES_PER_LATENT * (change - 3), FRAMES_PER_LATENT * (change + 6))
-    latents = encode_frames(vae, np.stack([clip.frame(n) for n in frames]))
-    steps = np.abs(np.diff(latents, axis=0)).mean(axis=(1, 2, 3))[2:7]
-    return float(steps[0]), float(steps.max())
+def true_change(vae: TinyVAE, clip: Clip, change: int, end: int) -> PromptChange:
+    """The same of the clip's own video, up to its latent frame `end`; its twin is the same person
+    with the same words who does not act."""
+    frames = range(FRAMES_PER_LATENT * (change - _BEFORE), FRAMES_PER_LATENT * end)
+    at_rest = Clip(replace(clip.spec, actions=(), thing=None))
+    latents, twin = (
+        torch.from_numpy(encode_frames(vae, np.stack([of.frame(n) for n in frames]))).float()
+        for of in (clip, at_rest)
+    )
+    return compare_with_twin(latents, twin, _BEFORE)
 
 
 @torch.inference_mode()
@@ -109,19 +121,19 @@ def measure_prompt_changes(
 
     The first pipeline also makes the twins; `vae`, in bfloat16, encodes the truth. Latent frames
     are 0.16 s. `settled` is the distance from the twin at the end, of the first pipeline; a change
-    is visible at half of it. switching: the pipeline that also switches to the prompt which holds
-    already, which gives a row of its own (`SAME_PROMPT`).
+    is visible at half of it, in the truth at half of its own. switching: the pipeline that also
+    switches to the prompt which holds already, which gives a row of its own (`SAME_PROMPT`).
     """
     found: dict[str, list[PromptChange]] = {name: [] for name in pipelines}
     same: list[PromptChange] = []
     ordinary: list[float] = []
-    truth: list[tuple[float, float]] = []
+    truth: list[PromptChange] = []
     for number, clip in enumerate(clips):
         lines = clip.prompts[:blocks]
         change = 3 * next(n for n, line in enumerate(lines) if line != lines[0])
         first = next(iter(pipelines.values()))
         twin = stream_latents(first, prompts, clip, lines[:1] * blocks, seed=number)
-        truth.append(true_borders(vae, clip, change))
+        truth.append(true_change(vae, clip, change, 3 * blocks))
         ordinary += [float((twin[n] - twin[n - 1]).abs().mean()) for n in range(6, len(twin), 3)]
         for name, pipeline in pipelines.items():
             latents = stream_latents(pipeline, prompts, clip, lines, seed=number)
@@ -131,17 +143,21 @@ def measure_prompt_changes(
                 switch_to_same(pipelines[switching], prompts, clip, lines, twin, seed=number)
             )
         tell(f"{number + 1}/{len(clips)}: {lines[-1]}")
-    settled = [np.mean(c.distances[-3 * _SETTLED_BLOCKS :]) for c in next(iter(found.values()))]
+    settled = [_settled(c) for c in next(iter(found.values()))]
     figures: Figures = {
         "ordinary_border": float(np.mean(ordinary)),
         "ordinary_border_p95": float(np.quantile(ordinary, 0.95)),
-        "true_border": float(np.mean([border for border, _ in truth])),
-        "true_largest_step": float(np.mean([largest for _, largest in truth])),
         "settled": float(np.mean(settled)),
     }
     for name, changes in {**found, **({SAME_PROMPT: same} if same else {})}.items():
-        figures[name] = _row(changes, [float(s) for s in settled])
+        figures[name] = _row(changes, settled)
+    figures["truth"] = _row(truth, [_settled(c) for c in truth])
     return figures
+
+
+def _settled(change: PromptChange) -> float:
+    """How far it is from its twin at the end."""
+    return float(np.mean(change.distances[-3 * _SETTLED_BLOCKS :]))
 
 
 def _row(changes: Sequence[PromptChange], settled: Sequence[float]) -> Figures:
@@ -149,6 +165,7 @@ def _row(changes: Sequence[PromptChange], settled: Sequence[float]) -> Figures:
     seen = [n for n in after if n is not None]
     return {
         "border": float(np.mean([c.border for c in changes])),
+        "largest_step": float(np.mean([c.largest_step for c in changes])),
         "border_same_clips_without_change": float(np.mean([c.twin_border for c in changes])),
         "visible_share": len(seen) / len(after),
         "visible_after_s": 0.16 * float(np.mean(seen)) if seen else None,
