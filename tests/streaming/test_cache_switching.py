@@ -37,9 +37,10 @@ SWITCH = 4
 
 
 def _stages(
-    model: WanS2V, split: Sequence[Sequence[int]], start: EpochStart | None = None
-) -> list[Stage]:
-    stages = [Stage(model, SCHEDULE, steps) for steps in split]
+    model: WanS2V, split: Sequence[Sequence[int]], start: EpochStart | None = None, *,
+    pure_noise: bool = True,
+) -> list[Stage]:  # fmt: skip
+    stages = [Stage(model, SCHEDULE, steps, switch_pure_noise=pure_noise) for steps in split]
     for stage in stages:
         stage.start_epoch(start or epoch_start())
         stage.set_prompt(prompt("wave"))
@@ -65,9 +66,10 @@ def expected(served_model: WanS2V) -> list[Tensor]:
 
 
 @torch.inference_mode()
-def _by_hand(model: WanS2V) -> Tensor:
+def _by_hand(model: WanS2V, *, first_step: int = 0) -> Tensor:
     """The switching block, with a window that carried its prompt for its two past blocks: they saw
-    at each step what they had seen in the stream (what the step before it had made).
+    at each step what they had seen in the stream (what the step before it had made). At steps
+    before `first_step` with the stream's own window.
     """
     stages = _stages(model, FOUR)
     seen: list[list[Tensor]] = []
@@ -82,7 +84,9 @@ def _by_hand(model: WanS2V) -> Tensor:
         reference().latent[None], model.encode_text(prompt("talk").states[None])
     )
     x = block_noise(SEED, SWITCH, LATENT)
-    for step in range(4):
+    for step in range(first_step):
+        x = stages[step].process(_block(SWITCH, cache_switch=False), x if step else None)
+    for step in range(first_step, 4):
         t = torch.tensor([SCHEDULE.timestep(step)])
         past: list[BlockKV] = []
         for n in (SWITCH - 2, SWITCH - 1):
@@ -98,6 +102,26 @@ def test_equals_a_window_that_had_the_prompt_all_along(
     served_model: WanS2V, expected: list[Tensor]
 ) -> None:
     assert torch.equal(expected[SWITCH], _by_hand(served_model))
+
+
+@pytest.mark.parametrize("split", [ONE, TWO, FOUR])
+@pytest.mark.parametrize("ahead", [False, True])
+def test_the_step_that_sees_noise_alone_may_be_left_out(
+    served_model: WanS2V, split: Sequence[Sequence[int]], ahead: bool
+) -> None:
+    stages = _stages(served_model, split, pure_noise=False)
+    for n in range(SWITCH):
+        run(stages, _block(n))
+    for stage in stages:
+        if ahead:
+            stage.expect_switch("wave", SWITCH)
+            assert stage.prepare()
+    assert torch.equal(run(stages, _block(SWITCH)), _by_hand(served_model, first_step=1))
+    twins = _stages(served_model, ONE, pure_noise=False)
+    for n in range(SWITCH + 1):
+        run(twins, _block(n))
+    for n in (SWITCH + 1, SWITCH + 2):
+        assert torch.equal(run(stages, _block(n)), run(twins, _block(n)))
 
 
 @pytest.mark.parametrize("split", [FOUR, TWO, MIXED])

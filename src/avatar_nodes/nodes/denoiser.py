@@ -66,6 +66,9 @@ class DenoiserNode(AvatarNode):
             "Past blocks at the step's own noise level, or finished (one node takes all steps).",
             choices=("same_noise", "clean"),
         ),
+        NodeParameter(
+            "switch_pure_noise", True, "Cache-Switching reaches the step that sees noise alone."
+        ),
         NodeParameter("device", "cpu", "Device of the model: cpu, cuda or cuda:N."),
         NodeParameter("threads", 1, "CPU threads for its arithmetic.", 1, 256),
     )
@@ -80,6 +83,7 @@ class DenoiserNode(AvatarNode):
             past_blocks=self.value("past_blocks"),
             rolling_rope=self.value("rolling_rope"),
             kv_cache=self.value("kv_cache"),
+            switch_pure_noise=self.value("switch_pure_noise"),
             size=(self.value("width"), self.value("height")),
             lora=self.value("lora"),
             lora_scale=self.value("lora_scale"),

@@ -111,6 +111,11 @@ class ModelSection(Section):
         " noise level. `clean` (ablation): those of the finished block, one more pass a block; one"
         " denoiser must take every step.",
     )
+    switch_pure_noise: bool = Field(
+        default=True,
+        description="Cache-Switching reaches the step that sees noise alone, too. `false`: not that"
+        " one; for models trained on changes of the prompt, which otherwise jump (docs/memory.md).",
+    )
 
     @field_validator("sigmas")
     @classmethod

@@ -38,14 +38,19 @@ class _PastBlock(NamedTuple):
 class PastWindow:
     """The last `capacity` blocks at each of `levels` (timesteps, 0..1000), a cache for each.
 
-    A block joins in two steps: `put` at every level, then `join`. One that is given up between the
-    two leaves a window that is good for `clear` only.
+    kept: indices of levels whose caches a switch leaves as they are. A block joins in two steps:
+    `put` at every level, then `join`. One that is given up between the two leaves a window that is
+    good for `clear` only.
     """
 
-    def __init__(self, model: WanS2V, levels: Sequence[float], capacity: int) -> None:
+    def __init__(
+        self, model: WanS2V, levels: Sequence[float], capacity: int, *, kept: Sequence[int] = ()
+    ) -> None:
         self._model = model
         self._device = next(model.parameters()).device
         self._levels = tuple(levels)
+        self._kept = tuple(kept)
+        self._switched = tuple(n for n in range(len(self._levels)) if n not in self._kept)
         self._capacity = capacity
         self._timesteps = [torch.tensor([level], device=self._device) for level in self._levels]
         self._caches = [RollingKVCache(capacity) for _ in self._levels]
@@ -56,7 +61,7 @@ class PastWindow:
 
     def empty(self) -> PastWindow:
         """Another one of the same kind, without a block."""
-        return PastWindow(self._model, self._levels, self._capacity)
+        return PastWindow(self._model, self._levels, self._capacity, kept=self._kept)
 
     def clear(self) -> None:
         """Forgets every block."""
@@ -91,10 +96,7 @@ class PastWindow:
         """A block joins; its keys and values are computed from its inputs (one for each level), the
         sink and the blocks that are here.
         """
-        inputs = [x.to(self._device) for x in inputs]
-        for level, x in zip(range(len(self._levels)), inputs, strict=True):
-            self.put(level, self._keys_values(level, x, conditions))
-        self.join(conditions, inputs)
+        self._take(conditions, [x.to(self._device) for x in inputs], range(len(self._levels)))
 
     def switch(self, text: TextKV) -> None:
         """Every block anew as if it had been under the prompt `text`, oldest first.
@@ -104,17 +106,31 @@ class PastWindow:
         and had the prompt all along, would hold the same bits.
         """
         blocks = list(self._blocks)
-        self.clear()
+        self._blocks.clear()
+        for level in self._switched:
+            self._caches[level].clear()
         self._take_under(text, blocks)
 
     def become_switched(self, other: PastWindow, text: TextKV) -> None:
         """Is what `other` would be after `switch`, and no longer what it was; `other` stays."""
         self.clear()
+        for level in self._kept:
+            for kv in other.seen_from(level):
+                self.put(level, kv)
         self._take_under(text, other._blocks)
 
     def _take_under(self, text: TextKV, blocks: Iterable[_PastBlock]) -> None:
         for block in blocks:
-            self.take(block.conditions._replace(text=text), block.inputs)
+            self._take(block.conditions._replace(text=text), block.inputs, self._switched)
+
+    def _take(
+        self, conditions: Conditions, inputs: Sequence[Tensor], levels: Iterable[int]
+    ) -> None:
+        if len(inputs) != len(self._levels):
+            raise ValueError(f"expected {len(self._levels)} inputs, got {len(inputs)}")
+        for level in levels:
+            self.put(level, self._keys_values(level, inputs[level], conditions))
+        self.join(conditions, inputs)
 
     def _keys_values(self, level: int, x: Tensor, conditions: Conditions) -> BlockKV:
         return self._model.block_keys_values(
