@@ -263,8 +263,8 @@ def build_pipeline(
     """All steps of a checkpoint, its decoder and its features, as one loop in this process.
 
     aas_from_block, rolling_rope, kv_cache, cache_switching, switch_pure_noise: see `Pipeline` and
-    `Stage`; the defaults are Live Avatar's method, anything else an ablation of it or InteractiveAvatar's.
-    memory: the checkpoint must have a compressor.
+    `Stage`; the defaults are Live Avatar's method, anything else an ablation of it or
+    InteractiveAvatar's. memory: the checkpoint must have a compressor.
 
     Raises:
         CheckpointError, AssemblyError, ScheduleError, StageError: as above.
