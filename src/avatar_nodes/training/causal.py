@@ -43,8 +43,9 @@ class CausalTraining(FlowOptions):
     """Train low-rank adapters instead of all weights."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.same_noise_share <= 1.0:
-            raise ValueError(f"same_noise_share must be 0..1, got {self.same_noise_share}")
+        for name in ("same_noise_share", "switch_share"):
+            if not 0.0 <= (share := getattr(self, name)) <= 1.0:
+                raise ValueError(f"{name} must be 0..1, got {share}")
 
 
 @dataclass(frozen=True)
