@@ -83,6 +83,13 @@ def test_memory(profile: Path) -> None:
     assert "| chance |" in table
 
 
+def test_memory_of_one_row(profile: Path) -> None:
+    options = ["--clips", "1", "--hidden", "8", "--row", "key frames by lot"]
+    figures, table = evaluate(profile, "memory", *options)
+    assert "| key frames by lot |" in table and "| truth |" in table
+    assert "with memory" not in figures and "without memory" not in figures
+
+
 def test_memory_wants_a_thing_hidden_for_longer_than_the_last_blocks_are_held(
     profile: Path,
 ) -> None:

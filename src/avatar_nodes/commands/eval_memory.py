@@ -43,7 +43,16 @@ _ROWS: dict[str, dict[str, Any]] = {
     is_flag=True,
     help="The prompt names the thing the second time, too; else it says 'it'.",
 )
-def command(shared: EvalOptions, clips: int, hidden: int, named: bool) -> None:
+@click.option(
+    "--row",
+    "wanted",
+    multiple=True,
+    type=click.Choice(list(_ROWS)),
+    help="Only this row. Repeatable.",
+)
+def command(
+    shared: EvalOptions, clips: int, hidden: int, named: bool, wanted: tuple[str, ...]
+) -> None:
     """Is a thing that was shown, hidden and shown again the same in kind and colour?
 
     Of all 64 things of the tiny world, and none, which would look most like the picture? `first_*`
@@ -63,12 +72,13 @@ def command(shared: EvalOptions, clips: int, hidden: int, named: bool) -> None:
                 f" {short} latent frames of short memory, {lag} blocks behind, hold the thing",
                 param_hint="--hidden",
             )
-        streams = {name: under_test.stream(memory=values) for name, values in _ROWS.items()}
+        names = [name for name in _ROWS if not wanted or name in wanted]
+        streams = {name: under_test.stream(memory=_ROWS[name]) for name in names}
         figures = evaluate_memory(
             {name: stream.pipeline for name, stream in streams.items()},
             next(iter(streams.values())).prompts,
             clips=clips, hidden=hidden, named=named, tell=tell,
         )  # fmt: skip
-    rows = {name: figures[name] for name in (*_ROWS, "truth")}
+    rows = {name: figures[name] for name in (*names, "truth")}
     rows["chance"] = {f"again_{key}": share for key, share in figures["chance"].items()}
     under_test.print(figures, markdown_rows("system", rows))
