@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from avatar_nodes.training.assemble import assemble_checkpoint, before_distilling
+from avatar_nodes.training.assemble import assemble_checkpoint, before_distilling, last_export
 
 
 def write(run: Path, *names: str) -> None:
@@ -44,5 +44,6 @@ def test_the_latest_stage_of_the_transformer_is_taken(tmp_path: Path) -> None:
         write(run, *(f"{stage}/export/{name}" for name in parts))
         list(assemble_checkpoint(run, out))
         assert (out / weights).read_text() == f"{stage}/export/{weights}"
+        assert last_export(run) == run / stage / "export"
         if stage != "distill":
             assert before_distilling(run) == run / stage / "export"

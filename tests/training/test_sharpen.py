@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from support.small_world import CONFIG, SIGMAS, write_small_world
 
 from avatar_nodes.model.checkpoint import CheckpointError
@@ -39,10 +40,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _sharpen(run: Path, folder: Path, options: SharpenTraining, *, resume: bool = False) -> Path:
+def _sharpen(
+    run: Path, folder: Path, options: SharpenTraining, *, resume: bool = False,
+    start: Path | None = None,
+) -> Path:  # fmt: skip
     train_sharpen(
         options, shards=run / "shards", clips=run / "clips", folder=folder, vae=run / "vae",
         denoiser=run / "causal" / "export", sigmas=SIGMAS, resume=resume,
+        start=start,
     )  # fmt: skip
     return folder / "vae"
 
@@ -56,6 +61,38 @@ def test_the_decoder_alone_changes(run: Path, tmp_path: Path, share: float) -> N
     assert all(torch.equal(encoder[k], v) for k, v in after.encoder.bfloat16().state_dict().items())
     decoder = before.decoder.state_dict()
     assert any(not torch.equal(decoder[k], v) for k, v in after.decoder.state_dict().items())
+
+
+def test_a_decoder_can_go_on_from_where_an_earlier_run_left_it(run: Path, tmp_path: Path) -> None:
+    earlier = _sharpen(run, tmp_path / "earlier", OPTIONS)
+    still = replace(OPTIONS, learning_rate=0.0)
+    unmoved = _sharpen(run, tmp_path / "unmoved", still, start=earlier)
+    before, after = load_file(earlier / WEIGHTS), load_file(unmoved / WEIGHTS)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    first = load_file(run / "vae" / WEIGHTS)
+    assert any(not torch.equal(before[name], first[name]) for name in before)
+
+
+def test_a_decoder_of_other_latents_is_refused(run: Path, tmp_path: Path) -> None:
+    vae = load_vae(run / "vae")
+    other = tmp_path / "other"
+    shutil.copytree(run / "vae", other)
+    with torch.no_grad():
+        next(vae.encoder.parameters()).add_(1.0)
+    save_file({k: v.contiguous() for k, v in vae.state_dict().items()}, other / WEIGHTS)
+    with pytest.raises(CheckpointError, match="encoder"):
+        _sharpen(run, tmp_path / "out", OPTIONS, start=other)
+
+
+def test_clips_that_were_not_encoded_are_left_out(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "run" / "clips").mkdir(parents=True)
+    for part in ("shards", "vae", "causal"):
+        (tmp_path / "run" / part).symlink_to(run / part)
+    encoded = sorted((run / "clips").glob("train_*.npz"))
+    assert len(encoded) > 1
+    for path in (*encoded[1:], *(run / "clips").glob("*.json")):
+        (tmp_path / "run" / "clips" / path.name).symlink_to(path)
+    assert (_sharpen(tmp_path / "run", tmp_path / "out", OPTIONS) / WEIGHTS).exists()
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(

@@ -298,20 +298,25 @@ def distill(run: Path, config: Path | None, threads: int, resume: bool, start: P
 
 @command.command()
 @_resumable
-def sharpen(run: Path, config: Path | None, threads: int, resume: bool) -> None:
+@click.option(
+    "--start",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Begin from the decoder of this autoencoder; its encoder must be that of the stage vae.",
+)
+def sharpen(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
     """Train the decoder on, the encoder kept, so that encoded clips stay valid.
 
-    It begins as the export of the stage vae, and decodes also what the transformer makes of blocks:
-    the compressor's export where there is one, else the causal stage's.
+    It begins as the export of the stage vae, or as --start, and decodes also what the transformer
+    makes of blocks: the last one trained, of distill, compressor or causal.
     """
     with _prepared(config, threads) as recipe:
         _tiny_only(recipe, "sharpen")
-        from avatar_nodes.training.assemble import before_distilling
+        from avatar_nodes.training.assemble import last_export
         from avatar_nodes.training.sharpen import train_sharpen
 
         if train_sharpen(
             recipe.sharpen, shards=run / "shards", clips=_encoded(run), folder=run / "sharpen",
-            vae=run / "vae" / "vae", denoiser=before_distilling(run), sigmas=recipe.sigmas,
+            vae=run / "vae" / "vae", start=start, denoiser=last_export(run), sigmas=recipe.sigmas,
             resume=resume,
         ):  # fmt: skip
             _report_quality(run / "sharpen" / "vae", run / "shards")

@@ -27,19 +27,23 @@ def before_distilling(run: Path) -> Path:
     return remembering if (remembering / "config.json").exists() else run / "causal" / "export"
 
 
+def last_export(run: Path) -> Path:
+    """The distilled model's export where there is one, `before_distilling` otherwise."""
+    distilled = run / "distill" / "export"
+    return distilled if (distilled / "config.json").exists() else before_distilling(run)
+
+
 def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:
     """Copy the transformer, text encoder and autoencoder of `run` to `out`; yields what it did.
 
-    The distilled transformer is taken where there is one, `before_distilling` otherwise. The
-    sharpened decoder is taken where it was trained, the first one otherwise. The judges are taken
-    along where they were trained.
+    The transformer is `last_export`. The sharpened decoder is taken where it was trained, the first
+    one otherwise. The judges are taken along where they were trained.
     Raises:
         FileNotFoundError: a stage has not been trained yet.
     """
     sharpened = run / "sharpen" / "vae"
     vae = sharpened if (sharpened / "config.json").exists() else run / "vae" / "vae"
-    distilled = run / "distill" / "export"
-    model = distilled if (distilled / "config.json").exists() else before_distilling(run)
+    model = last_export(run)
     parts = {name: model / name for name in _PARTS}
     for name in ("config.json", "diffusion_pytorch_model.safetensors"):
         parts[f"vae/{name}"] = vae / name

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avatar_nodes.model.checkpoint import CheckpointError
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
 from avatar_nodes.training.encoded import EncodedClips
 from avatar_nodes.training.estimates import estimated_blocks
@@ -84,18 +85,19 @@ class _Pictures:
 
 def train_sharpen(
     options: SharpenTraining, *, shards: Path, clips: Path, folder: Path, vae: Path,
-    denoiser: Path, sigmas: Sequence[float], resume: bool,
+    denoiser: Path, sigmas: Sequence[float], resume: bool, start: Path | None = None,
 ) -> bool:  # fmt: skip
     """Train the decoder of the export `vae`, and export to `folder/vae` when the run is complete;
     whether it is.
 
     The encoder and its latent statistics stay, so encoded clips stay valid. denoiser: the export
-    whose estimates are decoded. Raises CheckpointError if an export cannot be loaded,
+    whose estimates are decoded. start: an autoencoder whose decoder to begin from, its encoder the
+    same. Raises CheckpointError if an export cannot be loaded or `start` has another encoder,
     FileNotFoundError without clips.
     """
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = channels_last(load_vae(vae).float()).to(device).train()
+    model = channels_last(_begun(vae, start).float()).to(device).train()
     decoder = model.decoder.requires_grad_(True)
     optimizer = torch.optim.AdamW(
         decoder.parameters(), lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
@@ -135,11 +137,30 @@ def train_sharpen(
     return run.complete
 
 
+def _begun(vae: Path, start: Path | None) -> TinyVAE:
+    """The autoencoder `vae`, or `start` if it has the same latents."""
+    model = load_vae(vae)
+    if start is None:
+        return model
+    begun = load_vae(start)
+    latents, wanted = _without_decoder(begun), _without_decoder(model)
+    same = begun.config == model.config and latents.keys() == wanted.keys()
+    if not same or any(not torch.equal(latents[name], wanted[name]) for name in wanted):
+        raise CheckpointError(f"{start}: its encoder is not that of {vae}, so latents differ")
+    return begun
+
+
+def _without_decoder(vae: TinyVAE) -> dict[str, Tensor]:
+    return {k: v for k, v in vae.state_dict().items() if not k.startswith("decoder.")}
+
+
 def _read(
     options: SharpenTraining, shards: Path, clips: Path, denoiser: Path, sigmas: Sequence[float]
 ) -> _Pictures:
-    snippets = Snippets.read(shards, count=options.snippets, threads=torch.get_num_threads())
-    data = _Pictures(snippets, EncodedClips(clips, "train"), None)
+    encoded, threads = EncodedClips(clips, "train"), torch.get_num_threads()
+    keys = set(encoded.keys)  # more may be rendered than were encoded
+    snippets = Snippets.read(shards, count=options.snippets, threads=threads, keys=keys)
+    data = _Pictures(snippets, encoded, None)
     if options.estimates:
         talking = TalkingModel.load(denoiser).eval()
         everything = data.places(range(len(snippets)))

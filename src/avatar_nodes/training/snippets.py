@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -32,15 +32,18 @@ class Snippets:
         self.sources = list(sources)
 
     @classmethod
-    def read(cls, shards: Path, *, count: int, threads: int = 1) -> Snippets:
-        """About `count` blocks of the training split, as many from every clip.
+    def read(
+        cls, shards: Path, *, count: int, threads: int = 1, keys: Collection[str] | None = None
+    ) -> Snippets:
+        """About `count` blocks of the training split, as many from every clip, or every one of
+        `keys`.
 
         Raises FileNotFoundError without training shards, ShardError at a damaged one.
         """
         clips = ShardClips(shards, "train")
-        per_clip = -(-count // max(1, len(clips)))
+        per_clip = -(-count // max(1, len(clips) if keys is None else len(keys)))
         frames, boxes, sources, found = None, [], [], 0
-        source = iter(clips)
+        source = (clip for clip in clips if keys is None or clip.key in keys)
         with ThreadPoolExecutor(threads) as pool:
             while found < count and (some := list(islice(source, _CLIPS_AT_ONCE))):
                 for pictures, mouths, blocks in pool.map(lambda c: _blocks(c, per_clip), some):
@@ -53,7 +56,8 @@ class Snippets:
                     found += taken
                 print(f"snippets {found}/{count}", flush=True)
         if frames is None:
-            raise FileNotFoundError(f"{shards}: the train shards are empty")
+            which = "are empty" if keys is None else "have none of these clips"
+            raise FileNotFoundError(f"{shards}: the train shards {which}")
         return cls(frames[:found], np.concatenate(boxes), sources)
 
     def __len__(self) -> int:
