@@ -17,6 +17,7 @@ from avatar_nodes.profile import load_profile
 from avatar_nodes.wire.qos import STAGES
 
 GRAPH = Graph.from_profile(load_profile("tiny"))
+RUN = "ours"
 NAMES = [node.name for node in GRAPH.nodes]
 
 
@@ -35,7 +36,7 @@ def _node(spinner: Spinner, name: str, namespace: str = GRAPH.namespace) -> Call
 def test_a_node_of_another_avatar_is_seen_before_the_start(spinner: Spinner) -> None:
     _node(spinner, "decoder", "/elsewhere")
     _node(spinner, "somebody")
-    with GraphObserver(GRAPH) as observer:
+    with GraphObserver(GRAPH, run=RUN) as observer:
         assert observer.rival() is None
         _node(spinner, "decoder")
         found: list[str | None] = []
@@ -43,28 +44,40 @@ def test_a_node_of_another_avatar_is_seen_before_the_start(spinner: Spinner) -> 
         assert found[-1] == "decoder"
 
 
-def test_a_node_that_is_there_twice_is_another_avatar_s(spinner: Spinner) -> None:
-    """Until all are ready; from then on it was restarted."""
+def test_the_nodes_of_another_run_are_a_rival_s_until_ours_are_ready(spinner: Spinner) -> None:
+    """However late they are discovered, and though all of them are ready: a graph took those of
+    another for its own, and both went on side by side.
+    """
     rivals: list[str] = []
     ready: list[bool] = []
     nodes = {name: _node(spinner, name) for name in NAMES}
     stranger = _node(spinner, "stranger")
     with GraphObserver(
-        GRAPH, on_rival=rivals.append, on_ready=lambda: ready.append(True)
+        GRAPH, run=RUN, on_rival=rivals.append, on_ready=lambda: ready.append(True)
     ) as observer:
+        _until(lambda: stranger("theirs-1"), lambda: "stranger" in observer._foreign)
         for name, say in nodes.items():
-            _until(lambda say=say: say("a"), lambda name=name: _heard(observer, name))  # type: ignore[misc]
-        _until(lambda: stranger("a"), lambda: _heard(observer, "stranger"))
-        _until(lambda: stranger("b"), lambda: observer._ready["stranger"].instance == "b")
-        _until(lambda: nodes["decoder"]("a"), lambda: _heard(observer, "decoder"))
-        assert rivals == []
-        _until(lambda: nodes["decoder"]("b"), lambda: bool(rivals))
-        assert set(rivals) == {"decoder"}
-        _until(lambda: [say("b", ready=True) for say in nodes.values()], lambda: bool(ready))
+            _until(lambda say=say: say("ours-1"), lambda name=name: _heard(observer, name))  # type: ignore[misc]
+        _until(lambda: nodes["decoder"]("ours-2"), lambda: _instance(observer) == "ours-2")
+        assert rivals == [] and ready == []
+        for say in nodes.values():
+            _until(lambda say=say: say("theirs-1", ready=True), lambda: bool(rivals))  # type: ignore[misc]
+        _until(
+            lambda: [say("theirs-1", ready=True) for say in nodes.values()],
+            lambda: set(rivals) == set(NAMES),
+        )
+        assert ready == []
+        _until(lambda: [say("ours-1", ready=True) for say in nodes.values()], lambda: bool(ready))
+        observer._foreign.clear()
         rivals.clear()
-        _until(lambda: nodes["decoder"]("c"), lambda: observer._ready["decoder"].instance == "c")
+        _until(lambda: nodes["decoder"]("theirs-2"), lambda: "decoder" in observer._foreign)
+        _until(lambda: nodes["decoder"]("ours-3"), lambda: _instance(observer) == "ours-3")
         assert rivals == []
         assert ready == [True]
+
+
+def _instance(observer: GraphObserver) -> str:
+    return observer._ready["decoder"].instance
 
 
 def _heard(observer: GraphObserver, name: str) -> bool:

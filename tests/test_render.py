@@ -126,7 +126,7 @@ class Avatar:
             code = self.process.wait(PATIENT_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            raise
+            raise AssertionError(f"it never ended:\n{''.join(self.lines[-50:])}") from None
         self._reader.join()
         return code
 

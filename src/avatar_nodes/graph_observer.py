@@ -17,6 +17,7 @@ from rclpy.signals import SignalHandlerOptions
 from avatar_msgs.msg import AvatarState, BlockCredit, StageStatus
 from avatar_nodes.environment import adopt_environment
 from avatar_nodes.graph import Graph
+from avatar_nodes.run_mark import is_of_run
 
 _LOOK_S = 1.0
 _LOOK_AGAIN_S = 0.05
@@ -29,27 +30,31 @@ _LATCHED_ALL = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 class GraphObserver:
     """Subscribes to `stages`, `state`, `blocks/credit` and `/diagnostics`; a context manager.
 
-    The callbacks are called on the observer's own thread. `on_rival` is told the name of a node
-    that is there twice before every node was ready: until then none of ours is started again, so
-    the other one is of another graph in the same namespace.
+    `run`: the mark of the run that starts the graph's processes (`run_mark.py`). Nodes of the
+    graph's names that are not of this run are another graph's in the same namespace: before every
+    one of ours was ready, `on_rival` is told their names; afterwards the other graph is the
+    newcomer, and has to give way. The callbacks are called on the observer's own thread.
     """
 
     def __init__(
         self,
         graph: Graph,
         *,
+        run: str,
         on_ready: Callable[[], None] | None = None,
         on_rival: Callable[[str], None] | None = None,
         on_state: Callable[[AvatarState], None] | None = None,
         on_credit: Callable[[BlockCredit], None] | None = None,
     ) -> None:
         self._graph = graph
+        self._run = run
         self._names = [node.name for node in graph.nodes]
         self._on_ready = on_ready
         self._on_rival = on_rival
         self._on_state = on_state
         self._on_credit = on_credit
         self._ready: dict[str, StageStatus] = {}
+        self._foreign: set[str] = set()
         self._was_ready = False
         self._diagnostics: dict[str, DiagnosticStatus] = {}
         self._lock = threading.Lock()
@@ -97,7 +102,7 @@ class GraphObserver:
         while time.monotonic() < deadline:
             infos = self._node.get_publishers_info_by_topic(f"{self._graph.namespace}/stages")
             with self._lock:
-                up = {*self._ready, *(info.node_name for info in infos)}
+                up = {*self._foreign, *(info.node_name for info in infos)}
             for name in self._names:
                 if name in up:
                     return name
@@ -128,16 +133,16 @@ class GraphObserver:
             return
 
     def _stage(self, message: StageStatus) -> None:
+        if not is_of_run(message.instance, self._run):
+            with self._lock:
+                self._foreign.add(message.name)
+            if message.name in self._names and not self._was_ready and self._on_rival is not None:
+                self._on_rival(message.name)
+            return
         with self._lock:
-            before = self._ready.get(message.name)
             self._ready[message.name] = message
             ready = all(name in self._ready and self._ready[name].ready for name in self._names)
-        if self._was_ready:
-            return
-        twice = before is not None and before.instance != message.instance
-        if twice and self._on_rival is not None and message.name in self._names:
-            self._on_rival(message.name)
-        elif ready:
+        if ready and not self._was_ready:
             self._was_ready = True
             if self._on_ready is not None:
                 self._on_ready()

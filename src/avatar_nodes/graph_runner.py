@@ -11,6 +11,7 @@ from avatar_nodes.graph import Graph
 from avatar_nodes.graph_observer import GraphObserver
 from avatar_nodes.process_command import process_command, process_environment, write_parameters
 from avatar_nodes.process_log import ProcessLog
+from avatar_nodes.run_mark import RUN, new_run
 from avatar_nodes.supervisor import Child, Outcome, Supervisor
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ class GraphRunner:
         self.log = log or ProcessLog([process.name for process in graph.processes])
         self._on_ready = on_ready
         self._own_namespace = own_namespace
+        self._run = new_run()
         self.observer = GraphObserver(
             graph,
+            run=self._run,
             on_ready=self._is_ready,
             on_rival=self._is_not_alone if graph.autostart else None,
             on_state=on_state,
@@ -98,7 +101,7 @@ class GraphRunner:
             Child(
                 name=process.name,
                 command=process_command(self.graph, process, params_files, self.log_level),
-                environment=process_environment(process),
+                environment=process_environment(process) | {RUN: self._run},
                 respawn=process.respawn,
                 ends_run=process.ends_graph,
             )

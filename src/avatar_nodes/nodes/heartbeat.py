@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from dataclasses import dataclass, replace
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -12,6 +11,7 @@ from rclpy.node import Node
 
 from avatar_msgs.msg import StageStatus
 from avatar_nodes.nodes.telemetry import Telemetry
+from avatar_nodes.run_mark import new_instance
 from avatar_nodes.wire.qos import DIAGNOSTICS, STAGES
 
 _PERIOD_S = 0.5
@@ -36,7 +36,7 @@ class Heartbeat:
         self._node = node
         self._telemetry = telemetry
         self._report_period_s = report_period_s
-        self.instance = uuid.uuid4().hex
+        self.instance = new_instance()
         """Another one at every start of the process."""
         self._condition = Condition()
         self._lock = threading.Lock()
