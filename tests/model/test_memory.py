@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import ConfigError, DiTConfig, MemoryConfig
 from avatar_nodes.model.kv import BlockKV
 from avatar_nodes.model.memory import MemoryLatents, MemoryRope
+from avatar_nodes.model.rope import grid_positions, rope_table
 
 MEMORY = MemoryConfig(short=3, long=2, hidden=16, heads=2)
 BLOCKS, STREAMS = 4, 2
@@ -52,10 +54,19 @@ class TestConfig:
     def test_memory_survives_its_file(self) -> None:
         config = DiTConfig.tiny(memory=MEMORY)
         assert config.to_dict()["memory"] == {
-            "short": 3, "long": 2, "hidden": 16, "layers": 1, "heads": 2,
+            "short": 3, "long": 2, "cells": 4, "hidden": 16, "layers": 1, "heads": 2,
         }  # fmt: skip
         assert DiTConfig.from_dict(config.to_dict()) == config
         assert (config.memory_grid, config.memory_shape) == ((4, 4), (16, 256))
+
+    def test_finer_tokens(self) -> None:
+        config = DiTConfig.tiny(memory=replace(MEMORY, cells=2))
+        assert (config.memory_grid, config.memory_shape) == ((8, 8), (64, 256))
+
+    def test_without_memory_there_is_no_grid_of_its_tokens(self) -> None:
+        assert DiTConfig.tiny().memory_shape is None
+        with pytest.raises(ConfigError, match="the model has none"):
+            _ = DiTConfig.tiny().memory_grid
 
     @pytest.mark.parametrize(
         ("changes", "words"),
@@ -63,6 +74,7 @@ class TestConfig:
             ({"memory": {"depth": 3}}, "unknown field.*memory.depth"),
             ({"memory": {"short": 0}}, "memory.short: expected an integer > 0, got 0"),
             ({"memory": {"hidden": 10, "heads": 4}}, "does not split"),
+            ({"memory": {"cells": 3}}, "memory.cells: expected 2 or 4, got 3"),
             ({"memory": {}, "latent_shape": (32, 18, 16)}, "multiples of 4"),
         ],
     )
@@ -78,6 +90,17 @@ class TestCompressor:
         small = F.avg_pool2d(latents, 2)[:, :, None]
         expected = small_model._tokens(small) + small_model.trainable_cond_mask.weight[1]
         assert_close(small_model.memory_compressor(latents), expected, atol=1e-5, rtol=0)
+
+    def test_a_token_for_every_patch_begins_as_the_patch_of_a_reference(
+        self, small_model: WanS2V
+    ) -> None:
+        small_model.add_memory(replace(MEMORY, cells=2))
+        latents = _latents(3, 4, 8, 8)
+        patches = small_model._tokens(latents[:, :, None])
+        expected = patches + small_model.trainable_cond_mask.weight[1]
+        assert_close(small_model.memory_compressor(latents), expected, atol=1e-5, rtol=0)
+        torch.nn.init.normal_(small_model.memory_compressor.gate, std=0.2)
+        assert small_model.memory_compressor(latents).shape == expected.shape
 
     def test_its_detail_sees_all_of_the_frame(self, model: WanS2V) -> None:
         latents = _latents(1, 4, 8, 8)
@@ -108,6 +131,12 @@ class TestPlaces:
         times = [30, 30, -9, -8, -7]
         expected = torch.cat([rope._table([time]).cos for time in times])
         assert torch.equal(rope.placed(2, 3).cos, expected)
+
+    def test_fine_tokens_stand_where_the_patches_do(self) -> None:
+        config = DiTConfig.tiny(memory=replace(MEMORY, cells=2))
+        rope = MemoryRope(config, torch.device("cpu"))
+        patches = rope_table(grid_positions([0], *config.token_grid), config.head_dim)
+        assert torch.equal(rope.frame.cos, patches.cos)
 
     def test_a_token_stands_in_the_middle_of_its_cells(self, model: WanS2V) -> None:
         """4x4 cells are 2x2 tokens of a block: rows 0 and 1 of four, then 2 and 3."""

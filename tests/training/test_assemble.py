@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from avatar_nodes.training.assemble import assemble_checkpoint, before_distilling, last_export
+from avatar_nodes.training.assemble import (
+    assemble_checkpoint,
+    before_distilling,
+    before_recall,
+    last_export,
+)
 
 
 def write(run: Path, *names: str) -> None:
@@ -35,15 +40,17 @@ def test_a_missing_stage_is_named(tmp_path: Path) -> None:
 
 
 def test_the_latest_stage_of_the_transformer_is_taken(tmp_path: Path) -> None:
-    """Causal, then with visual memory, then distilled; each where it was trained."""
+    """Causal, with visual memory, distilled, with memory for that; each where it was trained."""
     run, out = tmp_path / "run", tmp_path / "checkpoint"
     weights = "diffusion_pytorch_model.safetensors"
     parts = ("config.json", weights, "text_encoder/config.json", "text_encoder/model.safetensors")
     write(run, "vae/vae/config.json", f"vae/vae/{weights}")
-    for stage in ("causal", "compressor", "distill"):
+    for stage in ("causal", "compressor", "distill", "recall"):
         write(run, *(f"{stage}/export/{name}" for name in parts))
         list(assemble_checkpoint(run, out))
         assert (out / weights).read_text() == f"{stage}/export/{weights}"
         assert last_export(run) == run / stage / "export"
-        if stage != "distill":
+        if stage != "recall":
+            assert before_recall(run) == run / stage / "export"
+        if stage in ("causal", "compressor"):
             assert before_distilling(run) == run / stage / "export"

@@ -128,6 +128,20 @@ def test_training_goes_on_from_an_export_that_remembers(run_folder: Path, tmp_pa
         RememberingModel.begin(tmp_path / "first" / "export", other)
 
 
+def test_another_memory_makes_way_for_a_new_one(run_folder: Path, tmp_path: Path) -> None:
+    """Where it may: the same kind goes on from what it has learnt."""
+    first = _train(run_folder, tmp_path, OPTIONS)
+    name = "memory_compressor.gate"
+    kept = RememberingModel.begin(tmp_path / "export", OPTIONS, renew=True)
+    assert torch.equal(kept.dit.memory_compressor.gate, first[name].float())
+    finer = replace(OPTIONS, memory=replace(MEMORY, cells=2))
+    renewed = RememberingModel.begin(tmp_path / "export", finer, renew=True)
+    assert renewed.dit.config.memory == finer.memory
+    assert first[name].any() and not renewed.dit.memory_compressor.gate.any()
+    assert renewed.dit.memory_compressor.gate.requires_grad
+    assert not renewed.dit.patch_embedding.weight.requires_grad
+
+
 def test_resumed_training_gives_the_same_weights_bit_for_bit(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

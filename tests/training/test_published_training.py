@@ -304,7 +304,7 @@ def test_a_recipe_with_weights_samples_nothing(data: Path, tmp_path: Path) -> No
         read_recipe(path)
 
 
-@pytest.mark.parametrize("stage", ["compressor", "sharpen"])
+@pytest.mark.parametrize("stage", ["compressor", "recall", "sharpen"])
 def test_stages_of_the_tiny_model_say_so(data: Path, tmp_path: Path, stage: str) -> None:
     with pytest.raises(click.ClickException, match=f"{stage} is a stage of the tiny model"):
         command(stage, data / "recipe.yaml", tmp_path)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def command() -> None:
     """Train the tiny profile's models, stage by stage.
 
-    The order is data, text, vae, encode, teacher, causal, compressor, distill, judges, assemble;
-    compressor, which adds visual memory, may be left out, and so may sharpen, which comes after
-    causal and teaches the decoder what it will be given.
+    The order is data, text, vae, encode, teacher, causal, compressor, distill, recall, sharpen,
+    judges, assemble; compressor and recall, which add visual memory, may be left out, and so may
+    sharpen, which teaches the decoder what it will be given.
     Every stage reads what the stages before left in the run folder; training can be stopped with
     Ctrl-C and goes on with --resume.
     """
@@ -293,6 +293,28 @@ def distill(run: Path, config: Path | None, threads: int, resume: bool, start: P
             teacher=teacher, student=begun,
             sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
             published=recipe.published,
+        )  # fmt: skip
+
+
+@command.command()
+@_resumable
+@_START
+def recall(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
+    """Train visual memory for the distilled model, which knows none: by default its compressor
+    alone, the transformer stays as it is.
+
+    It begins as the last transformer trained, of distill, compressor or causal, or as --start. A
+    memory of another kind than the recipe's makes way for a new one.
+    """
+    with _prepared(config, threads) as recipe:
+        _tiny_only(recipe, "recall")
+        from avatar_nodes.training.assemble import before_recall
+        from avatar_nodes.training.compressor_stage import train_compressor
+
+        train_compressor(
+            recipe.recall, start=start or before_recall(run), clips=_encoded(run),
+            folder=run / "recall", sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
+            renew=True,
         )  # fmt: skip
 
 

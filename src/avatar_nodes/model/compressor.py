@@ -8,14 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avatar_nodes.model.dit_config import MEMORY_CELLS, ConfigError, DiTConfig
+from avatar_nodes.model.dit_config import ConfigError, DiTConfig
 
 if TYPE_CHECKING:
     from avatar_nodes.model.dit import WanS2V
 
 
 class MemoryCompressor(nn.Module):
-    """Every 4x4 cells of a latent frame become one token of the transformer's width.
+    """Every 4x4 cells of a latent frame (or 2x2, `MemoryConfig.cells`) become one token of the
+    transformer's width.
 
     A coarse branch takes the frame at lower resolution through a patch embedding; it begins as the
     transformer's own, of a reference frame. Beside it convolutions and attention among the frame's
@@ -29,10 +30,10 @@ class MemoryCompressor(nn.Module):
             raise ConfigError("memory: a compressor needs this section")
         memory, patch = config.memory, config.patch_size[1]
         half = memory.hidden // 2
-        self.pool = MEMORY_CELLS // patch
+        self.pool = memory.cells // patch
         self.coarse = nn.Conv2d(config.in_dim, config.dim, patch, stride=patch)
         self.convolutions = nn.Sequential(
-            nn.Conv2d(config.in_dim, half, 3, stride=2, padding=1), nn.SiLU(),
+            nn.Conv2d(config.in_dim, half, 3, stride=memory.cells // 2, padding=1), nn.SiLU(),
             nn.Conv2d(half, memory.hidden, 3, stride=2, padding=1), nn.SiLU(),
         )  # fmt: skip
         self.attention = nn.ModuleList(

@@ -55,20 +55,21 @@ _TINY: dict[str, Any] = {
 }
 
 
-MEMORY_CELLS = 4
-"""Latent cells, down and across, that a token of visual memory stands for."""
+_MEMORY_CELLS = (2, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryConfig:
     """The compressor of visual memory, and what the model was trained to remember.
 
-    short, long: latent frames in short and long memory. hidden: channels within the compressor;
-    layers, heads: its attention.
+    short, long: latent frames in short and long memory. cells: latent cells, down and across, that
+    a token stands for, 4 (the paper's) or 2. hidden: channels within the compressor; layers, heads:
+    its attention.
     """
 
     short: int = 12
     long: int = 12
+    cells: int = 4
     hidden: int = 128
     layers: int = 1
     heads: int = 4
@@ -78,6 +79,8 @@ class MemoryConfig:
             value = getattr(self, field.name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigError(f"memory.{field.name}: expected an integer > 0, got {value!r}")
+        if self.cells not in _MEMORY_CELLS:
+            raise ConfigError(f"memory.cells: expected 2 or 4, got {self.cells}")
         if self.hidden % (2 * self.heads):
             raise ConfigError(
                 f"memory.hidden {self.hidden} does not split into {self.heads} even heads"
@@ -156,15 +159,22 @@ class DiTConfig:
 
     @property
     def memory_grid(self) -> tuple[int, int]:
-        """Rows and columns of memory tokens of one latent frame."""
+        """Rows and columns of memory tokens of one latent frame.
+
+        Raises ConfigError for a model without visual memory.
+        """
+        if self.memory is None:
+            raise ConfigError("memory: the model has none")
         _, rows, columns = self.latent_shape
-        return rows // MEMORY_CELLS, columns // MEMORY_CELLS
+        return rows // self.memory.cells, columns // self.memory.cells
 
     @property
     def memory_shape(self) -> tuple[int, int] | None:
         """[tokens, dim] of a remembered latent frame; None: a model without memory."""
+        if self.memory is None:
+            return None
         rows, columns = self.memory_grid
-        return None if self.memory is None else (rows * columns, self.dim)
+        return rows * columns, self.dim
 
     @classmethod
     def tiny(cls, **changes: Any) -> DiTConfig:
@@ -229,13 +239,14 @@ class DiTConfig:
         if self.patch_size[0] != 1:
             raise ConfigError(f"patch_size: one latent frame a patch, got {self.patch_size}")
         if self.memory is not None and (
-            any(n % MEMORY_CELLS for n in self.latent_shape[1:])
+            any(n % self.memory.cells for n in self.latent_shape[1:])
             or self.patch_size[1] != self.patch_size[2]
-            or MEMORY_CELLS % self.patch_size[1]
+            or self.memory.cells % self.patch_size[1]
         ):
+            cells = self.memory.cells
             raise ConfigError(
-                f"memory: needs rows and columns in multiples of {MEMORY_CELLS} and patches that"
-                f" divide {MEMORY_CELLS}, got {self.latent_shape} and {self.patch_size}"
+                f"memory: needs rows and columns in multiples of {cells} and patches that"
+                f" divide {cells}, got {self.latent_shape} and {self.patch_size}"
             )
 
 

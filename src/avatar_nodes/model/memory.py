@@ -19,7 +19,7 @@ from torch import Tensor
 
 from avatar_nodes.model.attention import LayerKV, attend
 from avatar_nodes.model.causal import BLOCK_FRAMES
-from avatar_nodes.model.dit_config import MEMORY_CELLS, DiTConfig
+from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.kv import MemoryKV
 from avatar_nodes.model.rope import RopeTable, coarse_positions, rope_table, rotate
 
@@ -53,8 +53,10 @@ class MemoryRope:
         return self._placed[long, short]
 
     def _table(self, times: Sequence[int]) -> RopeTable:
-        cells = MEMORY_CELLS // self._config.patch_size[1]
-        positions = coarse_positions(times, *self._config.memory_grid, cells)
+        memory = self._config.memory
+        assert memory is not None
+        patches = memory.cells // self._config.patch_size[1]
+        positions = coarse_positions(times, *self._config.memory_grid, patches)
         return rope_table(positions, self._config.head_dim).to(self._device)
 
 

@@ -27,10 +27,16 @@ def before_distilling(run: Path) -> Path:
     return remembering if (remembering / "config.json").exists() else run / "causal" / "export"
 
 
-def last_export(run: Path) -> Path:
+def before_recall(run: Path) -> Path:
     """The distilled model's export where there is one, `before_distilling` otherwise."""
     distilled = run / "distill" / "export"
     return distilled if (distilled / "config.json").exists() else before_distilling(run)
+
+
+def last_export(run: Path) -> Path:
+    """The export of the stage recall where there is one, `before_recall` otherwise."""
+    recalling = run / "recall" / "export"
+    return recalling if (recalling / "config.json").exists() else before_recall(run)
 
 
 def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:

@@ -107,16 +107,21 @@ class RememberingModel(TalkingModel):
     """A talking model with visual memory."""
 
     @classmethod
-    def begin(cls, export: Path, options: CompressorTraining) -> Self:
+    def begin(cls, export: Path, options: CompressorTraining, *, renew: bool = False) -> Self:
         """An export's model with a compressor, its own if it has one; what is trained is chosen.
 
-        Raises CheckpointError; ValueError if the export has another kind of memory.
+        renew: a memory of another kind makes way for an untrained one of the recipe's.
+        Raises CheckpointError; ValueError if the export has a memory of another kind, unless
+        `renew`.
         """
         model = cls.load(export, adapters=options.lora)
-        if model.dit.config.memory is None:
+        found = model.dit.config.memory
+        if found is None or (renew and found != options.memory):
             model.dit.add_memory(options.memory)
-        elif model.dit.config.memory != options.memory:
-            raise ValueError(f"{export}: has another memory: {model.dit.config.memory}")
+        elif found != options.memory:
+            raise ValueError(
+                f"{export}: has another memory than the recipe's {options.memory}: {found}"
+            )
         if options.lora is None:
             model.dit.requires_grad_(options.train_transformer)
         model.dit.memory_compressor.requires_grad_(True)
@@ -184,13 +189,14 @@ def train_compressor(
     sigmas: Sequence[float],
     vae: Path,
     resume: bool,
+    renew: bool = False,
 ) -> None:
     """Train; leaves an export with visual memory. Samples are streams that remember nothing.
 
-    start: the export to begin from, with its text encoder.
+    start: the export to begin from, with its text encoder. renew: see `RememberingModel.begin`.
     """
     workers = begin(options.seed)
-    model = RememberingModel.begin(start, options)
+    model = RememberingModel.begin(start, options, renew=renew)
     train_flow(
         options, model.settle(workers), _CompressorStage(options, sigmas, vae), workers=workers,
         config=model.dit.config, clips=clips, folder=folder, resume=resume,

@@ -47,6 +47,7 @@ class Recipe:
     causal: CausalTraining = field(default_factory=CausalTraining)
     compressor: CompressorTraining = field(default_factory=CompressorTraining)
     distill: DistillTraining = field(default_factory=DistillTraining)
+    recall: CompressorTraining = field(default_factory=CompressorTraining)
     judges: JudgeTraining = field(default_factory=JudgeTraining)
 
     def __post_init__(self) -> None:
