@@ -208,7 +208,7 @@ class GraphNodes:
             "past_blocks": model.past_blocks,
             "rolling_rope": model.rolling_rope,
             "kv_cache": model.kv_cache,
-            "switch_pure_noise": model.switch_pure_noise,
+            "switch_max_sigma": model.switch_max_sigma,
             "device": device,
             "threads": threads,
         }

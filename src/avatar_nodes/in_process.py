@@ -72,7 +72,7 @@ def start_pipeline(graph: Graph) -> Pipeline:
                 past_blocks=model.past_blocks,
                 rolling_rope=model.rolling_rope,
                 kv_cache=model.kv_cache,
-                switch_pure_noise=model.switch_pure_noise,
+                switch_max_sigma=model.switch_max_sigma,
                 size=(profile.video.width, profile.video.height),
                 lora=model.lora,
                 lora_scale=model.lora_scale,

@@ -111,17 +111,21 @@ def test_keyframes(profile: Path) -> None:
 
 
 def test_prompt(profile: Path) -> None:
-    figures, table = evaluate(profile, "prompt", "--blocks", "6")
+    found, table = evaluate(profile, "prompt", "--blocks", "6")
+    assert list(found) == ["all", "begins", "ends", "becomes another"]
+    figures = found["begins"]
     for name in ("without", "with Cache-Switching", "switch to the same prompt"):
         assert len(figures[name]["distances"]) == 9  # latent frames after the change
         assert figures[name]["border"] > 0.0
     assert figures["without"]["distances"] != figures["with Cache-Switching"]["distances"]
+    assert figures["without"]["twin_border"] == figures["with Cache-Switching"]["twin_border"]
     same = figures["switch to the same prompt"]
     assert max(same["distances"]) > 0.0, "the caches were rebuilt"
     assert same["distances"] != figures["with Cache-Switching"]["distances"]
-    assert len(figures["truth"]["distances"]) == 9
-    assert figures["truth"]["visible_share"] == 1.0, "people act"
-    assert "| with Cache-Switching |" in table
+    for kind in ("begins", "ends", "becomes another"):
+        assert len(found[kind]["truth"]["distances"]) == 9
+        assert found[kind]["truth"]["visible_share"] == 1.0, "people act"
+    assert table.count("| with Cache-Switching |") == 4
 
 
 def test_quality(profile: Path) -> None:

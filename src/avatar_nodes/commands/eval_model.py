@@ -139,7 +139,7 @@ class ModelUnderTest:
             width=video.width, height=video.height,
             aas_from_block=model.aas_from_block if model.adaptive_sink else None,
             rolling_rope=model.rolling_rope, kv_cache=model.kv_cache,
-            switch_pure_noise=model.switch_pure_noise,
+            switch_max_sigma=model.switch_max_sigma,
             cache_switching=cache_switching,
             memory=MemorySettings.of(remembered) if remembered["enabled"] else None,
             lora=model.lora, lora_scale=model.lora_scale, float8=model.float8,

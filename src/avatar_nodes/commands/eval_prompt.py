@@ -20,7 +20,7 @@ from avatar_nodes.commands.eval_model import (
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="People by whom every action is begun.",
+    help="People by whom every action is begun, ended, and made another.",
 )
 @click.option(
     "--blocks",
@@ -32,18 +32,22 @@ from avatar_nodes.commands.eval_model import (
 def command(shared: EvalOptions, people: int, blocks: int) -> None:
     """How soon is a new prompt visible, and does the picture jump where it begins?
 
-    A twin stream keeps its prompt; what differs from it is the new prompt's doing. `border` is the
-    step in latents where the prompt changes, `largest_step` the largest of it and the four after
-    it, `ordinary_border` what is usual where nothing changes; the row "truth" is of the world's own
-    videos of these clips. A switch to the same prompt shows what the rebuild of the
-    caches does by itself: it should leave no seam.
+    An action begins, ends, or becomes another. A twin stream keeps its prompt; what differs from it
+    is the new prompt's doing. Steps are mean absolute differences of latents from one latent frame
+    (0.16 s) to the next: `border` where the prompt changes, `later_border` between later blocks,
+    `twin_border` between blocks of the twin, `largest_step` of the border and the four after it.
+    The row "truth" is of the world's own videos of these clips. `jump` is by how much more the step
+    at the change is above the truth's than steps at the ordinary borders are, `sooner_s` by how
+    much sooner than in the first row a change is visible, `_se` their standard errors. A switch to
+    the same prompt shows what the rebuild of the caches does by itself: it should leave no seam.
     """
     with evaluation_errors():
         import torch
 
-        from avatar_nodes.evaluation.actions import action_clips
-        from avatar_nodes.evaluation.prompt_change import SAME_PROMPT, measure_prompt_changes
-        from avatar_nodes.evaluation.report import markdown_figures, markdown_rows
+        from avatar_nodes.evaluation.prompt_change import measure_prompt_changes
+        from avatar_nodes.evaluation.prompt_change_clips import prompt_change_clips
+        from avatar_nodes.evaluation.prompt_change_figures import change_figures
+        from avatar_nodes.evaluation.report import markdown_rows
         from avatar_nodes.model.tiny_vae import channels_last, load_vae
 
         under_test = ModelUnderTest(shared)
@@ -51,10 +55,11 @@ def command(shared: EvalOptions, people: int, blocks: int) -> None:
         actions = [a for a in under_test.judges.actions().actions if a != "rest"]
         names = {"without": False, "with Cache-Switching": True}
         streams = {n: under_test.stream(cache_switching=on) for n, on in names.items()}
-        figures = measure_prompt_changes(
+        found = measure_prompt_changes(
             {name: stream.pipeline for name, stream in streams.items()},
-            next(iter(streams.values())).prompts, list(action_clips(actions, people)),
-            vae, blocks=blocks, switching="with Cache-Switching", tell=tell,
+            next(iter(streams.values())).prompts,
+            prompt_change_clips(actions, people, blocks=blocks),
+            vae, tell=tell,
         )  # fmt: skip
-    rows = {name: figures[name] for name in (*names, SAME_PROMPT, "truth")}
-    under_test.print(figures, f"{markdown_rows('stream', rows)}\n\n{markdown_figures(figures)}")
+    figures = change_figures(found)
+    under_test.print(figures, "\n\n".join(markdown_rows(k, rows) for k, rows in figures.items()))

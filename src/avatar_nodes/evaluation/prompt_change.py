@@ -1,13 +1,16 @@
 """A change of the prompt in a stream: how soon it is visible, and whether it leaves a jump.
 
 Measured on latents. A twin stream has the same sound and noise and keeps its prompt, so what
-differs from it is the new prompt's doing. A switch to the prompt that holds already shows what the
-rebuild of the caches does by itself: it should leave no seam.
+differs from it is the new prompt's doing. Where the prompt changes the motion changes, too, so in
+truth the step there is larger than at an ordinary border between blocks. A jump is what is further
+above the truth's step than steps are at the ordinary borders of the same clip. A switch to the
+prompt that holds already shows what the rebuild of the caches does by itself: it should leave no
+seam.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,22 +18,27 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.evaluation.clip_stream import Prompts, clip_stream
-from avatar_nodes.evaluation.report import Figures
+from avatar_nodes.evaluation.prompt_change_clips import CHANGE_BLOCK, PromptChangeClip
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE
 from avatar_nodes.streaming.block import Prompt
+from avatar_nodes.streaming.block_size import FRAME_RATE, LATENTS_PER_BLOCK
 from avatar_nodes.streaming.pipeline import Pipeline
 from avatar_nodes.training.clip_encoders import encode_frames
 from avatar_nodes.training.clips import Clip
 
-_SETTLED_BLOCKS = 2
+CHANGE = LATENTS_PER_BLOCK * CHANGE_BLOCK
+"""First latent frame under the new prompt."""
+LATENT_S = FRAMES_PER_LATENT / FRAME_RATE
+_SETTLED = 2 * LATENTS_PER_BLOCK
+"""Latent frames at the end that tell how far a change goes."""
 _BEGINS = 5
-"""Latent frames from the change on in which an action begins."""
-_BEFORE = 3
-"""Latent frames before the change from which the truth is encoded."""
+"""Latent frames from the change on in which the motion changes."""
+_FIRST_BORDER = 2 * LATENTS_PER_BLOCK
+"""Latent frame after the first border that counts: a stream settles in its first two blocks."""
 _VISIBLE = 0.5
-SAME_PROMPT = "switch to the same prompt"
-"""Name of the row for that."""
 _AGAIN = " (again)"
+SAME_PROMPT = "switch to the same prompt"
+TRUTH = "truth"
 
 
 class _SaidAgain:
@@ -52,18 +60,36 @@ class PromptChange:
 
     border: float
     """From the last latent frame before the change to the first one after it."""
-    twin_border: float
-    """The same in the twin, where nothing changes."""
+    later_borders: tuple[float, ...]
+    """The same at the borders between later blocks."""
+    twin_borders: tuple[float, ...]
+    """The same at the twin's borders between blocks, from the second on."""
     largest_step: float
     """The largest step from one latent frame to the next of the border and the four after it."""
     distances: tuple[float, ...]
     """From the twin, latent frame by latent frame (0.16 s) from the change on."""
 
-    def visible_after(self, settled: float) -> int | None:
-        """Latent frames from the change to the first that is half of `settled` away from the twin;
-        None: it never is."""
-        far = np.flatnonzero(np.array(self.distances) >= _VISIBLE * settled)
-        return int(far[0]) if len(far) else None
+    @property
+    def settled(self) -> float:
+        """How far it is from its twin at the end."""
+        return float(np.mean(self.distances[-_SETTLED:]))
+
+    def visible_after(self, settled: float) -> float | None:
+        """Latent frames from the last one before the change until it is half of `settled` away from
+        the twin, linear between frames; None: it never is."""
+        far = np.array(self.distances)
+        if settled <= 0 or not (beyond := np.flatnonzero(far >= _VISIBLE * settled)).size:
+            return None
+        first = int(beyond[0])
+        before = far[first - 1] if first else 0.0
+        return first + float((_VISIBLE * settled - before) / (far[first] - before))
+
+    def over(self, truth: PromptChange) -> tuple[float, float]:
+        """How far steps are above the truth's: at the change, and in the mean at ordinary borders,
+        of which those after the change weigh as much as the twin's."""
+        later = np.mean(self.later_borders) - np.mean(truth.later_borders)
+        twin = np.mean(self.twin_borders) - np.mean(truth.twin_borders)
+        return self.border - truth.border, float(later + twin) / 2
 
 
 def stream_latents(
@@ -75,99 +101,71 @@ def stream_latents(
     return torch.cat(latents, dim=1).transpose(0, 1)
 
 
-def compare_with_twin(latents: Tensor, twin: Tensor, change: int) -> PromptChange:
+def compare_with_twin(latents: Tensor, twin: Tensor, change: int = CHANGE) -> PromptChange:
     """latents, twin [F, C, h, w]; change: the first latent frame under the new prompt."""
     far = (latents - twin).abs().flatten(1).mean(dim=1)[change:]
     steps, quiet = ((x[1:] - x[:-1]).abs().flatten(1).mean(dim=1) for x in (latents, twin))
-    begin = steps[change - 1 : change - 1 + _BEGINS]
     return PromptChange(
-        float(begin[0]), float(quiet[change - 1]), float(begin.max()), tuple(far.tolist())
+        border=float(steps[change - 1]),
+        later_borders=tuple(steps[change + LATENTS_PER_BLOCK - 1 :: LATENTS_PER_BLOCK].tolist()),
+        twin_borders=tuple(quiet[_FIRST_BORDER - 1 :: LATENTS_PER_BLOCK].tolist()),
+        largest_step=float(steps[change - 1 : change - 1 + _BEGINS].max()),
+        distances=tuple(far.tolist()),
     )
 
 
 def switch_to_same(
-    pipeline: Pipeline, prompts: Prompts, clip: Clip, lines: Sequence[str], twin: Tensor, *,
-    seed: int,
-) -> PromptChange:  # fmt: skip
-    """Where `lines` change their prompt the stream switches to the one that holds already.
+    pipeline: Pipeline, prompts: Prompts, clip: Clip, line: str, twin: Tensor, *, seed: int
+) -> PromptChange:
+    """The stream switches to the prompt `line` that holds already.
 
     twin: the stream without any switch [F, C, h, w].
     """
-    first, kept = lines[0], next(n for n, line in enumerate(lines) if line != lines[0])
-    again = [first] * kept + [first + _AGAIN] * (len(lines) - kept)
+    after = len(twin) // LATENTS_PER_BLOCK - CHANGE_BLOCK
+    again = [line] * CHANGE_BLOCK + [line + _AGAIN] * after
     latents = stream_latents(pipeline, _SaidAgain(prompts), clip, again, seed=seed)
-    return compare_with_twin(latents, twin, 3 * kept)
+    return compare_with_twin(latents, twin)
 
 
-def true_change(vae: TinyVAE, clip: Clip, change: int, end: int) -> PromptChange:
-    """The same of the clip's own video, up to its latent frame `end`; its twin is the same person
-    with the same words who does not act."""
-    frames = range(FRAMES_PER_LATENT * (change - _BEFORE), FRAMES_PER_LATENT * end)
-    at_rest = Clip(replace(clip.spec, actions=(), thing=None))
+def true_change(vae: TinyVAE, changing: PromptChangeClip) -> PromptChange:
+    """The same of the world's own videos of a clip and its twin."""
     latents, twin = (
-        torch.from_numpy(encode_frames(vae, np.stack([of.frame(n) for n in frames]))).float()
-        for of in (clip, at_rest)
+        torch.from_numpy(encode_frames(vae, _video(clip))).float()
+        for clip in (changing.clip, changing.twin)
     )
-    return compare_with_twin(latents, twin, _BEFORE)
+    return compare_with_twin(latents, twin)
+
+
+def _video(clip: Clip) -> np.ndarray:
+    frames = LATENTS_PER_BLOCK * FRAMES_PER_LATENT * clip.spec.blocks
+    return np.stack([clip.frame(n) for n in range(frames)])
 
 
 @torch.inference_mode()
 def measure_prompt_changes(
-    pipelines: Mapping[str, Pipeline], prompts: Prompts, clips: Sequence[Clip], vae: TinyVAE, *,
-    blocks: int, switching: str = "",
-    tell: Callable[[str], None] = print,
-) -> Figures:  # fmt: skip
-    """For each pipeline the means over clips whose prompt changes once in the first `blocks`.
+    pipelines: Mapping[str, Pipeline], prompts: Prompts, clips: Iterable[PromptChangeClip],
+    vae: TinyVAE, *, tell: Callable[[str], None] = print,
+) -> dict[str, dict[str, list[PromptChange]]]:  # fmt: skip
+    """For each kind of change and each stream what was found, in the order of the clips.
 
-    The first pipeline also makes the twins; `vae`, in bfloat16, encodes the truth. Latent frames
-    are 0.16 s. `settled` is the distance from the twin at the end, of the first pipeline; a change
-    is visible at half of it, in the truth at half of its own. switching: the pipeline that also
-    switches to the prompt which holds already, which gives a row of its own (`SAME_PROMPT`).
+    The first of two or more pipelines makes the twins, too; the last one also switches to the
+    prompt which holds already (`SAME_PROMPT`); `vae`, in bfloat16, encodes the truth (`TRUTH`).
     """
-    found: dict[str, list[PromptChange]] = {name: [] for name in pipelines}
-    same: list[PromptChange] = []
-    ordinary: list[float] = []
-    truth: list[PromptChange] = []
-    for number, clip in enumerate(clips):
-        lines = clip.prompts[:blocks]
-        change = 3 * next(n for n, line in enumerate(lines) if line != lines[0])
-        first = next(iter(pipelines.values()))
-        twin = stream_latents(first, prompts, clip, lines[:1] * blocks, seed=number)
-        truth.append(true_change(vae, clip, change, 3 * blocks))
-        ordinary += [float((twin[n] - twin[n - 1]).abs().mean()) for n in range(6, len(twin), 3)]
-        for name, pipeline in pipelines.items():
-            latents = stream_latents(pipeline, prompts, clip, lines, seed=number)
-            found[name].append(compare_with_twin(latents, twin, change))
-        if switching:
-            same.append(
-                switch_to_same(pipelines[switching], prompts, clip, lines, twin, seed=number)
+    found: dict[str, dict[str, list[PromptChange]]] = {}
+    for number, changing in enumerate(clips):
+        clip, lines = changing.clip, changing.clip.prompts
+        first, *_, last = pipelines.values()
+        unchanged = lines[:1] * len(lines)
+        twin = stream_latents(first, prompts, clip, unchanged, seed=number)
+        changes = {
+            name: compare_with_twin(
+                stream_latents(pipeline, prompts, clip, lines, seed=number), twin
             )
-        tell(f"{number + 1}/{len(clips)}: {lines[-1]}")
-    settled = [_settled(c) for c in next(iter(found.values()))]
-    figures: Figures = {
-        "ordinary_border": float(np.mean(ordinary)),
-        "ordinary_border_p95": float(np.quantile(ordinary, 0.95)),
-        "settled": float(np.mean(settled)),
-    }
-    for name, changes in {**found, **({SAME_PROMPT: same} if same else {})}.items():
-        figures[name] = _row(changes, settled)
-    figures["truth"] = _row(truth, [_settled(c) for c in truth])
-    return figures
-
-
-def _settled(change: PromptChange) -> float:
-    """How far it is from its twin at the end."""
-    return float(np.mean(change.distances[-3 * _SETTLED_BLOCKS :]))
-
-
-def _row(changes: Sequence[PromptChange], settled: Sequence[float]) -> Figures:
-    after = [c.visible_after(s) for c, s in zip(changes, settled, strict=True)]
-    seen = [n for n in after if n is not None]
-    return {
-        "border": float(np.mean([c.border for c in changes])),
-        "largest_step": float(np.mean([c.largest_step for c in changes])),
-        "border_same_clips_without_change": float(np.mean([c.twin_border for c in changes])),
-        "visible_share": len(seen) / len(after),
-        "visible_after_s": 0.16 * float(np.mean(seen)) if seen else None,
-        "distances": np.mean([c.distances for c in changes], axis=0).tolist(),
-    }
+            for name, pipeline in pipelines.items()
+        }
+        changes[SAME_PROMPT] = switch_to_same(last, prompts, clip, lines[0], twin, seed=number)
+        changes[TRUTH] = true_change(vae, changing)
+        for name, change in changes.items():
+            found.setdefault(changing.kind, {}).setdefault(name, []).append(change)
+        tell(f"{number + 1}: {lines[0]} -> {lines[-1]}")
+    return found

@@ -67,7 +67,11 @@ class DenoiserNode(AvatarNode):
             choices=("same_noise", "clean"),
         ),
         NodeParameter(
-            "switch_pure_noise", True, "Cache-Switching reaches the step that sees noise alone."
+            "switch_max_sigma",
+            1.0,
+            "Cache-Switching reaches steps up to this noise level.",
+            0.0,
+            1.0,
         ),
         NodeParameter("device", "cpu", "Device of the model: cpu, cuda or cuda:N."),
         NodeParameter("threads", 1, "CPU threads for its arithmetic.", 1, 256),
@@ -83,7 +87,7 @@ class DenoiserNode(AvatarNode):
             past_blocks=self.value("past_blocks"),
             rolling_rope=self.value("rolling_rope"),
             kv_cache=self.value("kv_cache"),
-            switch_pure_noise=self.value("switch_pure_noise"),
+            switch_max_sigma=self.value("switch_max_sigma"),
             size=(self.value("width"), self.value("height")),
             lora=self.value("lora"),
             lora_scale=self.value("lora_scale"),

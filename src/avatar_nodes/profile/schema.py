@@ -112,10 +112,13 @@ class ModelSection(Section):
         " noise level. `clean` (ablation): those of the finished block, one more pass a block; one"
         " denoiser must take every step.",
     )
-    switch_pure_noise: bool = Field(
-        default=True,
-        description="Cache-Switching reaches the step that sees noise alone, too. `false`: not that"
-        " one; for models trained on changes of the prompt, which otherwise jump (docs/memory.md).",
+    switch_max_sigma: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=1.0,
+        description="Cache-Switching reaches the steps up to this noise level, by default all. The"
+        " noisiest see little of past pictures but under which prompt they were; a model trained on"
+        " changes of the prompt jumps if that is the new one (docs/memory.md).",
     )
 
     @field_validator("sigmas")

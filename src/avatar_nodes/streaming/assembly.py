@@ -103,7 +103,7 @@ def build_stage(
     past_blocks: int,
     rolling_rope: bool = True,
     kv_cache: KVCacheKind = "same_noise",
-    switch_pure_noise: bool = True,
+    switch_max_sigma: float = 1.0,
     size: tuple[int, int] | None = None,
     lora: str | Path = "",
     lora_scale: float = 0.5,
@@ -135,7 +135,7 @@ def build_stage(
     )  # fmt: skip
     stage = Stage(
         model, Schedule(sigmas), steps, past_blocks=past_blocks, rolling_rope=rolling_rope,
-        kv_cache=kv_cache, switch_pure_noise=switch_pure_noise,
+        kv_cache=kv_cache, switch_max_sigma=switch_max_sigma,
         recorder=recorder_for(torch.device(device)) if cuda_graphs else None,
     )  # fmt: skip
     if compile_layers:
@@ -256,13 +256,13 @@ def build_pipeline(
     checkpoint: str | Path, *, sigmas: Sequence[float], past_blocks: int, width: int, height: int,
     dtype: str = "float32", device: str = "cpu", aas_from_block: int | None = AAS_FROM_BLOCK,
     rolling_rope: bool = True, kv_cache: KVCacheKind = "same_noise", cache_switching: bool = False,
-    switch_pure_noise: bool = True,
+    switch_max_sigma: float = 1.0,
     memory: MemorySettings | None = None, lora: str | Path = "", lora_scale: float = 0.5,
     float8: bool = False, offload_layers: int = 0, light_decoder: str | Path = "",
 ) -> Pipeline:  # fmt: skip
     """All steps of a checkpoint, its decoder and its features, as one loop in this process.
 
-    aas_from_block, rolling_rope, kv_cache, cache_switching, switch_pure_noise: see `Pipeline` and
+    aas_from_block, rolling_rope, kv_cache, cache_switching, switch_max_sigma: see `Pipeline` and
     `Stage`; the defaults are Live Avatar's method, anything else an ablation of it or
     InteractiveAvatar's. memory: the checkpoint must have a compressor.
 
@@ -271,7 +271,7 @@ def build_pipeline(
     """
     stage = build_stage(
         checkpoint, sigmas=sigmas, steps=range(len(sigmas) - 1), past_blocks=past_blocks,
-        rolling_rope=rolling_rope, kv_cache=kv_cache, switch_pure_noise=switch_pure_noise,
+        rolling_rope=rolling_rope, kv_cache=kv_cache, switch_max_sigma=switch_max_sigma,
         size=(width, height), lora=lora, lora_scale=lora_scale, dtype=dtype, float8=float8,
         offload_layers=offload_layers, device=device,
     )  # fmt: skip

@@ -40,7 +40,6 @@ from avatar_nodes.streaming.sink import SinkStore
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 KVCacheKind = Literal["same_noise", "clean"]
-_PURE_NOISE = 1000.0
 """What a step sees of past blocks: keys and values at its own noise level (timestep-forcing), or
 those of the finished block, which take a pass of their own (Live Avatar, Table 6)."""
 
@@ -67,11 +66,10 @@ class Stage:
 
     model: as `WanS2V.serving` left it. past_blocks: length of the caches (default: the model's).
     rolling_rope: False leaves the sink behind at its fixed position. kv_cache: `clean` only for
-    the stage that takes every step, for it needs the finished block. switch_pure_noise: False
-    leaves the caches of a step that sees noise alone as they are when the others are switched: they
-    hold nothing of the past's pictures, but that it was under another prompt. recorder: what
-    records the forward passes of a full window (None: nothing does; without rolling_rope they are
-    never alike).
+    the stage that takes every step, for it needs the finished block. switch_max_sigma: a
+    switch of the caches reaches the steps up to this noise level; noisier ones see little of the
+    past's pictures but which prompt they were under. recorder: what records the forward passes of a
+    full window (None: nothing does; without rolling_rope they are never alike).
     """
 
     def __init__(
@@ -83,7 +81,7 @@ class Stage:
         past_blocks: int | None = None,
         rolling_rope: bool = True,
         kv_cache: KVCacheKind = "same_noise",
-        switch_pure_noise: bool = True,
+        switch_max_sigma: float = 1.0,
         recorder: Recorder | None = None,
     ) -> None:
         steps = tuple(steps)
@@ -122,7 +120,7 @@ class Stage:
         if recorder is not None and rolling_rope:
             self._recorded = RecordedSteps(model, self._timesteps, recorder)
         self._copies = HostCopies(self._device)
-        kept = [n for n, t in enumerate(levels) if t >= _PURE_NOISE and not switch_pure_noise]
+        kept = [n for n, t in enumerate(levels) if t > 1000 * switch_max_sigma]
         self._past = PastWindow(model, levels, past_blocks, kept=kept)
         self._spare: PastWindow | None = None
         self._epoch: EpochStart | None = None
