@@ -4,12 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from avatar_nodes.training.assemble import (
-    assemble_checkpoint,
-    before_distilling,
-    before_recall,
-    last_export,
-)
+from avatar_nodes.training.assemble import assemble_checkpoint, newest_export
 
 
 def write(run: Path, *names: str) -> None:
@@ -45,12 +40,13 @@ def test_the_latest_stage_of_the_transformer_is_taken(tmp_path: Path) -> None:
     weights = "diffusion_pytorch_model.safetensors"
     parts = ("config.json", weights, "text_encoder/config.json", "text_encoder/model.safetensors")
     write(run, "vae/vae/config.json", f"vae/vae/{weights}")
+    assert newest_export(run) == run / "causal" / "export", "which is to be asked for"
     for stage in ("causal", "compressor", "distill", "recall"):
         write(run, *(f"{stage}/export/{name}" for name in parts))
         list(assemble_checkpoint(run, out))
         assert (out / weights).read_text() == f"{stage}/export/{weights}"
-        assert last_export(run) == run / stage / "export"
+        assert newest_export(run) == run / stage / "export"
         if stage != "recall":
-            assert before_recall(run) == run / stage / "export"
+            assert newest_export(run, before="recall") == run / stage / "export"
         if stage in ("causal", "compressor"):
-            assert before_distilling(run) == run / stage / "export"
+            assert newest_export(run, before="distill") == run / stage / "export"

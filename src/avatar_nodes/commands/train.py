@@ -279,10 +279,10 @@ def distill(run: Path, config: Path | None, threads: int, resume: bool, start: P
     published weights are.
     """
     with _prepared(config, threads) as recipe:
-        from avatar_nodes.training.assemble import before_distilling
+        from avatar_nodes.training.assemble import newest_export
         from avatar_nodes.training.distill import train_distill
 
-        begun, taught = start or before_distilling(run), run / "teacher" / "export"
+        begun, taught = start or newest_export(run, before="distill"), run / "teacher" / "export"
         teacher = taught
         if not recipe.distill.matching_weight:  # nobody is asked
             teacher = begun
@@ -308,11 +308,11 @@ def recall(run: Path, config: Path | None, threads: int, resume: bool, start: Pa
     """
     with _prepared(config, threads) as recipe:
         _tiny_only(recipe, "recall")
-        from avatar_nodes.training.assemble import before_recall
+        from avatar_nodes.training.assemble import newest_export
         from avatar_nodes.training.compressor_stage import train_compressor
 
         train_compressor(
-            recipe.recall, start=start or before_recall(run), clips=_encoded(run),
+            recipe.recall, start=start or newest_export(run, before="recall"), clips=_encoded(run),
             folder=run / "recall", sigmas=recipe.sigmas, vae=run / "vae" / "vae", resume=resume,
             renew=True,
         )  # fmt: skip
@@ -333,12 +333,12 @@ def sharpen(run: Path, config: Path | None, threads: int, resume: bool, start: P
     """
     with _prepared(config, threads) as recipe:
         _tiny_only(recipe, "sharpen")
-        from avatar_nodes.training.assemble import last_export
+        from avatar_nodes.training.assemble import newest_export
         from avatar_nodes.training.sharpen import train_sharpen
 
         if train_sharpen(
             recipe.sharpen, shards=run / "shards", clips=_encoded(run), folder=run / "sharpen",
-            vae=run / "vae" / "vae", start=start, denoiser=last_export(run), sigmas=recipe.sigmas,
+            vae=run / "vae" / "vae", start=start, denoiser=newest_export(run), sigmas=recipe.sigmas,
             resume=resume,
         ):  # fmt: skip
             _report_quality(run / "sharpen" / "vae", run / "shards")

@@ -17,39 +17,34 @@ _PARTS = (
     "text_encoder/model.safetensors",
 )
 """What a stage of the transformer exports."""
+TRANSFORMER_STAGES = ("causal", "compressor", "distill", "recall")
+"""Stages of `avatar train` that a streaming transformer goes through, of which some may be left
+out."""
 REFERENCE_SEED = 11
 """A person of the test split: never seen in training."""
 
 
-def before_distilling(run: Path) -> Path:
-    """The causal model's export: with visual memory where that was trained."""
-    remembering = run / "compressor" / "export"
-    return remembering if (remembering / "config.json").exists() else run / "causal" / "export"
+def newest_export(run: Path, *, before: str | None = None) -> Path:
+    """The export of the last stage of the transformer that has one; before: of those before it.
 
-
-def before_recall(run: Path) -> Path:
-    """The distilled model's export where there is one, `before_distilling` otherwise."""
-    distilled = run / "distill" / "export"
-    return distilled if (distilled / "config.json").exists() else before_distilling(run)
-
-
-def last_export(run: Path) -> Path:
-    """The export of the stage recall where there is one, `before_recall` otherwise."""
-    recalling = run / "recall" / "export"
-    return recalling if (recalling / "config.json").exists() else before_recall(run)
+    Where none has, the first stage's, which is then missing.
+    """
+    until = len(TRANSFORMER_STAGES) if before is None else TRANSFORMER_STAGES.index(before)
+    exports = [run / stage / "export" for stage in TRANSFORMER_STAGES[:until]]
+    return next((e for e in reversed(exports) if (e / "config.json").exists()), exports[0])
 
 
 def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:
     """Copy the transformer, text encoder and autoencoder of `run` to `out`; yields what it did.
 
-    The transformer is `last_export`. The sharpened decoder is taken where it was trained, the first
+    The transformer is `newest_export`. The sharpened decoder is taken where it was trained, the first
     one otherwise. The judges are taken along where they were trained.
     Raises:
         FileNotFoundError: a stage has not been trained yet.
     """
     sharpened = run / "sharpen" / "vae"
     vae = sharpened if (sharpened / "config.json").exists() else run / "vae" / "vae"
-    model = last_export(run)
+    model = newest_export(run)
     parts = {name: model / name for name in _PARTS}
     for name in ("config.json", "diffusion_pytorch_model.safetensors"):
         parts[f"vae/{name}"] = vae / name

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from avatar_nodes.model.checkpoint import WEIGHTS
-from avatar_nodes.training.assemble import before_distilling
+from avatar_nodes.training.assemble import newest_export
 from avatar_nodes.training.lora import LORA, adapter_options
 from avatar_nodes.training.published import Published
 
@@ -31,7 +31,7 @@ def assemble_published(
         FileNotFoundError: a stage has not been trained yet.
         CheckpointError: the adapters' file is none.
     """
-    exports = (run / "distill" / "export", before_distilling(run))
+    exports = (run / "distill" / "export", newest_export(run, before="distill"))
     trained = [export / name for export in exports for name in (LORA, WEIGHTS)]
     source = next((path for path in trained if path.exists()), None)
     if source is None:
