@@ -30,6 +30,7 @@ setup(
     # The headless OpenCV is the same library without a window system, which servers lack.
     install_requires=[
         "aiortc>=1.16,<2",
+        "annotated-types>=0.7,<1",
         "anyio>=4.4,<5",
         "av>=17.1,<20",
         "circus>=0.19,<0.20",
@@ -48,6 +49,7 @@ setup(
         "psutil>=5.9,<8",
         "pydantic>=2.7,<3",
         "PyYAML>=6,<7",
+        "pyzmq>=26,<28",
         "safetensors>=0.5,<1",
         "sentencex>=1.0,<2",
         "silero-vad>=6.0,<7",
@@ -56,6 +58,7 @@ setup(
         "starlette>=0.46,<2",
         "tokenizers>=0.22,<1",
         "torch>=2.9,<3",
+        "tornado>=6.4,<7",
         "transformers>=5.20,<6",
         "uvicorn>=0.35,<1",
         "websockets>=13,<18",
@@ -64,6 +67,7 @@ setup(
         "chat": ["llguidance>=1.0,<2", "openai>=2.0,<4"],
         "large": ["diffusers>=0.36,<0.43"],
         "piper": ["piper-tts>=1.3,<2"],
+        "bench": ["playwright>=1.50,<2"],
         "c2pa": ["c2pa-python>=0.38,<1"],
         "microphone": ["pyaudio>=0.2.14,<0.3"],
         "training": [

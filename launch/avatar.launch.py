@@ -70,7 +70,8 @@ _ARGUMENTS = [
     DeclareLaunchArgument(
         "prompt",
         default_value="",
-        description="What the person does; empty: the profile's prompt.",
+        description="What the person does; empty: the profile's prompt. Not in mode converse, where"
+        " the persona decides.",
     ),
     DeclareLaunchArgument(
         "out",
@@ -106,9 +107,9 @@ _ARGUMENTS = [
     ),
     DeclareLaunchArgument(
         "use_respawn",
-        default_value="true",
-        choices=_TRUE_FALSE,
-        description="Start a node again that has ended by itself.",
+        default_value="",
+        choices=["", *_TRUE_FALSE],
+        description="Start a node again that has ended by itself; empty: as the profile has it.",
     ),
     DeclareLaunchArgument(
         "log_level",
@@ -139,7 +140,7 @@ def _launch_graph(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         out=given["out"] or None,
         kiosk=given["kiosk"] == "true" if given["kiosk"] else None,
         autostart=given["autostart"] == "true",
-        respawn=given["use_respawn"] == "true",
+        respawn=given["use_respawn"] == "true" if given["use_respawn"] else None,
     ).part(only=_names(given["only"]), without=_names(given["without"]))
     folder = Path(tempfile.mkdtemp(prefix="avatar_"))
     params = [write_parameters(graph, folder)]

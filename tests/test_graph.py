@@ -297,3 +297,9 @@ def test_a_part_of_the_graph_keeps_what_it_knows_of_the_whole() -> None:
         whole.part(only=["nobody"])
     with pytest.raises(GraphError, match="nothing is left"):
         back.part(without=["denoiser_1", "denoiser_2"])
+
+
+def test_a_prompt_for_a_conversation_is_refused() -> None:
+    """It would be overwritten by the persona's, silently."""
+    with pytest.raises(GraphError, match="^prompt: in mode converse the persona"):
+        Graph.from_profile(TINY, mode="converse", prompt="A person waves.")

@@ -89,9 +89,13 @@ def test_it_launches_the_processes_of_the_graph(tmp_path: Path) -> None:
 
 
 @needs_launch
-def test_respawn_follows_the_argument() -> None:
+def test_respawn_follows_the_argument_and_else_the_profile(tmp_path: Path) -> None:
     def respawns(**given: str) -> set[bool]:
         return {node._ExecuteLocal__respawn for node in _nodes(**given)}
 
     assert respawns() == {True}
     assert respawns(use_respawn="false") == {False}
+    never = tmp_path / "never.yaml"
+    never.write_text("extends: tiny\nrestart: {respawn: false}\n")
+    assert respawns(profile=str(never)) == {False}
+    assert respawns(profile=str(never), use_respawn="true") == {True}

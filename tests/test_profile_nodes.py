@@ -36,6 +36,7 @@ OF_THE_PROFILE = {"enabled", "label", "watermark"}
 def _range(section: type[BaseModel], key: str) -> tuple[Any, Any]:
     lowest = highest = None
     for bound in section.model_fields[key].metadata:
+        assert not isinstance(bound, (annotated_types.Gt, annotated_types.Lt)), key
         if isinstance(bound, annotated_types.Ge):
             lowest = bound.ge
         if isinstance(bound, annotated_types.Le):

@@ -1,7 +1,7 @@
 """The node graph as data: nodes, parameters, wiring, placement.
 
 `Graph.from_profile` is the one place where a profile becomes nodes. The launch file and `avatar up`
-both read its result; `process.py` says how a process of it is started.
+both read its result; `process_command.py` says how a process of it is started.
 
 Relative topic names are resolved in the graph's namespace. A denoiser's topics are `latent_in` and
 `latent_out`, the decoder's `latent_in`; `remappings` lead them to `blocks/latent_1` ...
@@ -94,7 +94,8 @@ class Graph:
             it goes; `converse` is live, and answers what it hears.
             namespace: absolute ROS namespace of every node and topic, such as `/avatar`.
             audio: a file path, `device:NAME`, `device:` (the default device) or `topic:NAME`.
-            reference, prompt, seed, first_block: instead of the profile's.
+            reference, prompt, seed, first_block: instead of the profile's; no prompt in `converse`,
+                where the persona decides.
             out: video file to write; there is a recorder only with it, and not in `puppet`.
             placement: `profile`, `separate` (one denoiser a step, each node a process) or `single`
                 (one denoiser a step, all in one process).
@@ -110,6 +111,11 @@ class Graph:
             raise GraphError(f"mode render: expected an audio file, got {audio or 'nothing'}")
         if out is not None and mode == "puppet":
             raise GraphError("out: a video file is written in modes render and converse only")
+        if prompt is not None and mode == "converse":
+            raise GraphError(
+                "prompt: in mode converse the persona's `states` and actions decide, see"
+                " docs/persona.md"
+            )
         stream = {"prompt": prompt, "seed": seed, "first_block": first_block}
         profile = _with_stream(profile, {k: v for k, v in stream.items() if v is not None})
         if reference is not None:

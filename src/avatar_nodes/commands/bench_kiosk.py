@@ -91,4 +91,5 @@ def command(
         "looks": list(map(asdict, figures.looks)),
     }
     if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(found, indent=1) + "\n")

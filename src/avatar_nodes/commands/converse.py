@@ -20,11 +20,10 @@ from avatar_nodes.commands.graph_options import graph_options, plain_errors, req
     type=click.Path(dir_okay=False, path_type=Path),
     help="Video file to write (MP4: H.264 and AAC); default: none.",
 )
-@graph_options(log_level="warn")
+@graph_options(log_level="warn", prompt=False)
 def command(
     profile_name: str,
     reference: Path | None,
-    prompt: str | None,
     seed: int | None,
     placement: str,
     params_files: tuple[Path, ...],
@@ -53,7 +52,6 @@ def command(
             load_profile(profile_name),
             namespace=f"/converse_{os.getpid()}",
             reference=reference,
-            prompt=prompt,
             seed=seed,
             out=out,
             placement=placement,

@@ -39,7 +39,6 @@ _OPTIONS = (
         type=click.Path(dir_okay=False, path_type=Path),
         help="Picture of the person, instead of the profile's.",
     ),
-    click.option("--prompt", help="What the person does, instead of the profile's prompt."),
     click.option(
         "--seed",
         type=click.IntRange(0, 2**63 - 1),
@@ -54,11 +53,19 @@ _OPTIONS = (
         help="ROS parameter file laid over the profile's values. May be repeated.",
     ),
 )
+_PROMPT = click.option(
+    "--prompt",
+    help="What the person does, instead of the profile's prompt; not in a conversation, where the"
+    " persona has its own.",
+)
 _LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 
 
-def graph_options(*, log_level: str) -> Callable[[Command], Command]:
-    """Adds the options that every command with a graph has; `log_level` is that one's default."""
+def graph_options(*, log_level: str, prompt: bool = True) -> Callable[[Command], Command]:
+    """Adds the options that every command with a graph has; `log_level` is that one's default.
+
+    prompt: False for a command that only converses.
+    """
     level = click.option(
         "--log-level",
         type=click.Choice(_LOG_LEVELS),
@@ -68,7 +75,7 @@ def graph_options(*, log_level: str) -> Callable[[Command], Command]:
     )
 
     def add(command: Command) -> Command:
-        for option in (level, *reversed(_OPTIONS)):
+        for option in (level, *reversed(_OPTIONS), *([_PROMPT] if prompt else [])):
             command = option(command)
         return command
 

@@ -5,11 +5,13 @@ The keys, defaults and ranges are those of the nodes' parameters; a test holds t
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from avatar_nodes.profile.section import PositiveSeconds, Section
+from avatar_nodes.profile.section import Section
+
+ChatSeconds = Annotated[float, Field(ge=0.1, le=600.0)]
 
 
 class ListenerSection(Section):
@@ -154,13 +156,13 @@ class ReasonerSection(Section):
     temperature: float = Field(
         default=0.6, ge=0.0, le=2.0, description="Of a chat model; 0: always the likeliest word."
     )
-    first_token_timeout_s: PositiveSeconds = Field(
+    first_token_timeout_s: ChatSeconds = Field(
         default=5.0, description="Longest wait for a chat model's first word, in seconds."
     )
-    stall_timeout_s: PositiveSeconds = Field(
+    stall_timeout_s: ChatSeconds = Field(
         default=3.0, description="Longest gap within its answer, in seconds."
     )
-    reply_timeout_s: PositiveSeconds = Field(
+    reply_timeout_s: ChatSeconds = Field(
         default=20.0, description="Longest time for a whole answer, in seconds."
     )
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads for its arithmetic.")

@@ -33,7 +33,8 @@ class KioskSection(Section):
     key: str = Field(default="", description="PEM file of the certificate's key.")
     hosts: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list,
-        description="Further names under which the page is reached, behind a proxy say.",
+        description="Further names under which the page may be reached while there is no token;"
+        " with one, any name will do.",
     )
     ice_servers: list[Annotated[str, Field(pattern=r"^(stun|turns?):\S+$")]] = Field(
         default_factory=list,

@@ -24,7 +24,7 @@ from avatar_nodes.profile.loudspeaker import LoudspeakerSection
 from avatar_nodes.profile.marking import MarkingSection
 from avatar_nodes.profile.memory import MemorySection
 from avatar_nodes.profile.placement import PlacementSection
-from avatar_nodes.profile.section import PositiveSeconds, Section
+from avatar_nodes.profile.section import NodeSeconds, PositiveSeconds, Section
 
 NODE_KINDS = (
     "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "memory",
@@ -185,7 +185,11 @@ class StreamSection(Section):
         le=2**63 - 1,
         description="Seed of the noise; the same seed gives the same frames.",
     )
-    prompt: str = Field(min_length=1, description="Text prompt at the start of the stream.")
+    prompt: str = Field(
+        min_length=1,
+        description="Text prompt at the start of the stream; in a conversation the persona has its"
+        " own.",
+    )
     reference: str = Field(
         default="",
         description="Picture of the person (PNG or JPEG). Empty: `reference.png` of the checkpoint."
@@ -217,10 +221,10 @@ class StreamSection(Section):
         description="Without sound: `keep_alive` goes on with silent blocks, the avatar keeps"
         " moving; `hold` stops and holds the last frame.",
     )
-    heartbeat_timeout_s: PositiveSeconds = Field(
+    heartbeat_timeout_s: NodeSeconds = Field(
         default=2.0, description="A stage unheard of for this many seconds is taken for lost."
     )
-    block_timeout_s: PositiveSeconds = Field(
+    block_timeout_s: NodeSeconds = Field(
         default=30.0,
         description="A block unfinished after this many seconds starts a new epoch. Longer than a"
         " block ever takes; a stage that dies is noticed sooner, by its heartbeat.",
@@ -228,7 +232,8 @@ class StreamSection(Section):
 
 
 class RestartSection(Section):
-    """What happens when a process of the graph ends by itself."""
+    """What happens when a process of the graph ends by itself. `ros2 launch` knows `respawn` and
+    `delay_s` alone, and starts a process again for ever."""
 
     respawn: bool = Field(default=True, description="Start a process again that has ended.")
     delay_s: float = Field(
@@ -271,8 +276,8 @@ class QosSection(Section):
 class DiagnosticsSection(Section):
     """The reports on `/diagnostics`."""
 
-    period_s: PositiveSeconds = Field(
-        default=1.0, description="Seconds between two reports of a node."
+    period_s: float = Field(
+        ge=0.5, le=3600.0, default=1.0, description="Seconds between two reports of a node."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 PositiveSeconds = Annotated[float, Field(gt=0.0, le=3600.0)]
+NodeSeconds = Annotated[float, Field(ge=0.1, le=3600.0)]
 
 
 class Section(BaseModel):
