@@ -301,5 +301,5 @@ def test_a_part_of_the_graph_keeps_what_it_knows_of_the_whole() -> None:
 
 def test_a_prompt_for_a_conversation_is_refused() -> None:
     """It would be overwritten by the persona's, silently."""
-    with pytest.raises(GraphError, match="^prompt: in mode converse the persona"):
+    with pytest.raises(GraphError, match=r"^prompt: in mode converse the persona"):
         Graph.from_profile(TINY, mode="converse", prompt="A person waves.")

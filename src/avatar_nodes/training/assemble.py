@@ -37,8 +37,8 @@ def newest_export(run: Path, *, before: str | None = None) -> Path:
 def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:
     """Copy the transformer, text encoder and autoencoder of `run` to `out`; yields what it did.
 
-    The transformer is `newest_export`. The sharpened decoder is taken where it was trained, the first
-    one otherwise. The judges are taken along where they were trained.
+    The transformer is `newest_export`. The sharpened decoder is taken where it was trained, the
+    first one otherwise. The judges are taken along where they were trained.
     Raises:
         FileNotFoundError: a stage has not been trained yet.
     """
