@@ -115,3 +115,30 @@ def test_an_epoch_can_be_asked_for_once_and_waits_for_all() -> None:
     watched.begin()
     beat(watched, 3.1, a="1", b="1")
     assert watched.reason_for_new_epoch(3.1) is None
+
+
+def test_a_stage_that_could_not_begin_an_epoch_is_asked_again_with_growing_patience() -> None:
+    watched = running()
+    watched.begin()
+    for now, reason in ((1.0, None), (10.9, None), (11.1, "b did not begin the epoch")):
+        beat(watched, now, a="1")
+        watched.status("b", instance="1", ready=True, epoch=100, now=now)  # the one before
+        assert watched.reason_for_new_epoch(now) == reason
+    watched.begin()
+    for now in (11.2, 31.1):
+        beat(watched, now, ready=False, a="1", b="1")
+        assert watched.reason_for_new_epoch(now) is None
+    beat(watched, 31.2, a="1", b="1")
+    assert watched.may_issue(31.2) and watched.reason_for_new_epoch(31.3) is None
+
+
+def test_a_stage_that_is_away_is_not_waited_for_in_vain() -> None:
+    """Until it is back no epoch would be better; then its time begins anew."""
+    watched = running()
+    watched.begin()
+    for now in (1.0, 50.0):
+        beat(watched, now, a="1")
+        assert watched.reason_for_new_epoch(now) is None
+    for now in (50.1, 60.0):
+        beat(watched, now, ready=False, a="1", b="1")
+        assert watched.reason_for_new_epoch(now) is None

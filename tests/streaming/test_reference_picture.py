@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +118,24 @@ def test_bytes_that_are_no_picture_are_refused_in_one_line(data: bytes) -> None:
     with pytest.raises(ReferencePictureError, match=r"^the picture: ") as caught:
         load_reference(io.BytesIO(data), width=128, height=128)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (struct.error("unpack requires a buffer"), "unpack requires a buffer"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_whatever_a_parser_stumbles_upon_is_an_error_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    """Some versions of Pillow raise struct.error for a camera's notes that are cut short."""
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+
+    def stumbles(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(reference_picture.ImageOps, "exif_transpose", stumbles)
+    with pytest.raises(ReferencePictureError, match=rf"a\.png: {said}$"):
+        _load(tmp_path / "a.png")

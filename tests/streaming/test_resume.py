@@ -162,3 +162,14 @@ class TestSinkOfABlock:
     def test_an_epoch_that_begins_with_it_uses_it(self) -> None:
         start = begin(5, ledger(range(6)))
         assert sink_for(5, start=start, aas_from_block=9, known=SINKS) == 1
+
+
+def test_a_sink_of_a_forgotten_prompt_is_seen_under_another() -> None:
+    """Stages refuse an epoch whose sink names a prompt that they do not know."""
+    known = {"wave": PROMPTS["wave"]}
+    of = ledger(range(5), **{f"b{n}": "wave" for n in range(5)})
+    start = begin(4, of, prompts=known)
+    assert start.sink is not None and (start.sink.version, start.sink.prompt_id) == (1, "")
+    assert [p.id for p in start.prompts] == ["wave"] and len(start.context) == 2
+    kept = begin(4, of).sink
+    assert kept is not None and kept.prompt_id == "talk"

@@ -27,6 +27,7 @@ from avatar_nodes.streaming.block import (
     Prompt,
     Sink,
 )
+from avatar_nodes.streaming.prompts import KNOWN_LIMIT
 from avatar_nodes.streaming.stage_inbox import Arrival, BlockWork, StageInbox, Work
 
 MEMORY = (4, 16)
@@ -277,3 +278,18 @@ def test_malformed_memory_is_refused() -> None:
     assert (
         _inbox(memory=None).offer(Memory(1, 1, good, good)) == "memory for a model without memory"
     )
+
+
+def test_the_sink_s_prompt_is_remembered_however_many_come_after_it() -> None:
+    """The stream's own sink bears the prompt of the first block, which may never come again."""
+    inbox = _inbox(first_step=0)
+    inbox.offer(epoch_start(prompts=(prompt("talk"),), sink=reference("talk")))
+    last = KNOWN_LIMIT + 5
+    for n in range(last):
+        assert inbox.offer(prompt(f"prompt {n}")) is None
+        assert inbox.offer(conditioning(n, prompt_id=f"prompt {n}")) is None
+        assert _blocks(_drain(inbox)) == [n]
+    known = f"prompt {last - 1}"
+    past = BlockContext(last - 1, known, random_tensor(1, AUDIO), random_tensor(2, LATENT))
+    again = epoch_start(2, last, prompts=(prompt(known),), sink=reference("talk"), context=(past,))
+    assert inbox.offer(again) is None

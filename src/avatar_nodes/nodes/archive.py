@@ -98,7 +98,7 @@ class ArchiveNode(AvatarNode):
         self._pairing = StampPairing(fps=fps)
         self._said: RecordingStatus | None = None
         self._state = self.publisher(RecordingState, "recording", LATCHED)
-        self._service = self.create_service(SetBool, "recording/set", self._on_set)
+        self._service = self.serve(SetBool, "recording/set", self._on_set)
 
     def start(self) -> None:
         self._streams: list[Subscription] = []

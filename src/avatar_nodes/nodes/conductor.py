@@ -196,6 +196,7 @@ class ConductorNode(AvatarNode):
             return
         if sink.epoch in (0, self._keeper.epoch) or self._keeper.epoch == 0:
             self._sinks[sink.version] = sink
+            self._prompts.book.pinned = sink.prompt_id or self._prompts.book.pinned
             self._advance()
 
     def _on_memory(self, msg: MemoryTokens) -> None:

@@ -63,7 +63,7 @@ class DecoderNode(AvatarNode):
         self._sinks.publish(sink_to_msg(self._reference))
         self.listen(EpochStart, "blocks/epoch", self._on_epoch, LATCHED)
         self.listen(LatentBlock, "latent_in", self._on_latent, BLOCKS)
-        self._service = self.create_service(SetReference, "set_reference", self._on_set_reference)
+        self._service = self.serve(SetReference, "set_reference", self._on_set_reference)
         self.heartbeat.say(detail="waiting for an epoch")
 
     def stop(self) -> None:

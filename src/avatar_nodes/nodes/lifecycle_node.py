@@ -13,6 +13,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
+from rclpy.service import Service
 from rclpy.subscription import Subscription
 
 from avatar_msgs.msg import EpochStart
@@ -121,6 +122,21 @@ class AvatarNode(LifecycleNode):
         subscription = self.create_subscription(kind, topic, guarded, qos, raw=raw)
         self._heard.append(subscription)
         return subscription
+
+    def serve(self, kind: type, name: str, callback: Callable[[Any, Any], Any]) -> Service:
+        """A service whose answers have `success` and `message`. What goes wrong in `callback` is
+        counted and answered: outside of it, it would end the process."""
+
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return callback(request, response)
+            except Exception as error:
+                self.telemetry.rejected("internal")
+                self.get_logger().error(f"{name}: {traceback.format_exc()}")
+                line = str(error).replace("\n", "; ") or type(error).__name__
+                return kind.Response(success=False, message=line)  # type: ignore[attr-defined]
+
+        return self.create_service(kind, name, guarded)
 
     def ignore(self, subscription: Subscription) -> None:
         """No longer listen to what `listen` gave."""

@@ -75,8 +75,8 @@ class OperatorRequests:
             ActionServer(node, Perform, "perform", self._perform, cancel_callback=_accept),
         ]
         self._services = [
-            node.create_service(Trigger, "interrupt", self._on_interrupt),
-            node.create_service(Trigger, "reset", self._on_reset),
+            node.serve(Trigger, "interrupt", self._on_interrupt),
+            node.serve(Trigger, "reset", self._on_reset),
         ]
         self._reasoner: Client = node.create_client(Trigger, "reasoner/reset")
         conversation.on_over = self._reply_over

@@ -105,9 +105,9 @@ class ReasonerNode(AvatarNode):
         self.listen(TurnControl, "turn/control", self._on_control, CONTROL)
         self.listen(AvatarState, "state", self._on_state, LATCHED)
         self._services = [
-            self.create_service(Trigger, "~/forget", self._on_forget),
-            self.create_service(Trigger, "~/reset", self._on_reset),
-            self.create_service(SetPersona, "~/set_persona", self._on_set_persona),
+            self.serve(Trigger, "~/forget", self._on_forget),
+            self.serve(Trigger, "~/reset", self._on_reset),
+            self.serve(SetPersona, "~/set_persona", self._on_set_persona),
         ]
         self._tell_persona()
         self.heartbeat.say(ready=True, detail=f"{self.value('backend')}: waiting for words")

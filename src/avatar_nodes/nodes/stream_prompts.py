@@ -47,7 +47,7 @@ class StreamPrompts:
     def start(self) -> None:
         """Tell the first prompt, and listen to operators."""
         self._out.publish(prompt_to_msg(self.current))
-        self._service = self._node.create_service(SetPrompt, "set_prompt", self._on_set_prompt)
+        self._service = self._node.serve(SetPrompt, "set_prompt", self._on_set_prompt)
 
     def stop(self) -> None:
         """No longer listen."""

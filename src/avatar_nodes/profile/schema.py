@@ -277,7 +277,7 @@ class DiagnosticsSection(Section):
     """The reports on `/diagnostics`."""
 
     period_s: float = Field(
-        ge=0.5, le=3600.0, default=1.0, description="Seconds between two reports of a node."
+        ge=0.05, le=3600.0, default=1.0, description="Seconds between two reports of a node."
     )
 
 

@@ -33,8 +33,9 @@ class EpochKeeper:
 
     A stage takes part when it has been heard of within `heartbeat_timeout_s`. An epoch begins when
     all do; it is over when one of them comes back as another instance (it was restarted and holds
-    nothing), or when a block has been under way for too long (a message was lost). A stage that
-    has fallen silent only stops the issue of blocks: with it away, a new epoch would be no better.
+    nothing), when a block has been under way for too long (a message was lost), or when a stage
+    that is there has not become ready for as long (it could not begin the epoch). A stage that has
+    fallen silent only stops the issue of blocks: with it away, a new epoch would be no better.
         Times are seconds of any monotonic clock.
 
     Args:
@@ -60,6 +61,7 @@ class EpochKeeper:
         self._first_epoch = first_epoch
         self._patience_s = block_timeout_s
         self._oldest_issued: float | None = None
+        self._waiting_since: float | None = None
         self._highest_seen = 0
         self._asked = ""
         self.epoch = 0
@@ -127,6 +129,7 @@ class EpochKeeper:
     def reason_for_new_epoch(self, now: float) -> str | None:
         """Why an epoch must begin now, in words; None: no need, or not possible yet."""
         if self.lost(now):
+            self._waiting_since = None
             return None
         if self.epoch == 0:
             return "every stage is there"
@@ -134,10 +137,23 @@ class EpochKeeper:
             return f"{', '.join(self.restarted)} restarted"
         if self._asked:
             return self._asked
-        if self._oldest_issued is not None and now - self._oldest_issued > self._patience_s:
-            self._patience_s = min(self._patience_s * _OVERDUE_GROWTH, _OVERDUE_LONGEST_S)
+        if self._overdue(self._oldest_issued, now):
             return "a block is overdue"
+        waiting = self.waiting_for(now)
+        if not waiting:
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = now
+        if self._overdue(self._waiting_since, now):
+            return f"{', '.join(waiting)} did not begin the epoch"
         return None
+
+    def _overdue(self, since: float | None, now: float) -> bool:
+        """Patience is at an end; there is more of it the next time."""
+        if since is None or now - since <= self._patience_s:
+            return False
+        self._patience_s = min(self._patience_s * _OVERDUE_GROWTH, _OVERDUE_LONGEST_S)
+        return True
 
     def ask(self, reason: str) -> None:
         """An epoch must begin as soon as every stage is there."""
@@ -147,7 +163,7 @@ class EpochKeeper:
         """Begin an epoch with those who are there and return its number."""
         self._asked = ""
         self.epoch = max(self.epoch, self._highest_seen, self._first_epoch() - 1) + 1
-        self._oldest_issued = None
+        self._oldest_issued = self._waiting_since = None
         for stage in self._stages.values():
             stage.epoch_instance = stage.instance
         return self.epoch

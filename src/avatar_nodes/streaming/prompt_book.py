@@ -11,7 +11,7 @@ KNOWN_PROMPTS = 64
 
 
 class PromptBook:
-    """Encodes each text once and keeps the last `KNOWN_PROMPTS`.
+    """Encodes each text once and keeps the last `KNOWN_PROMPTS`, and the one that is pinned.
 
     encode: text to prompt, such as `PromptEncoder.encode`. text: the first prompt.
     """
@@ -20,6 +20,8 @@ class PromptBook:
         self._encode = encode
         self._known: OrderedDict[str, Prompt] = OrderedDict()
         self._ids: dict[str, str] = {}
+        self.pinned = ""
+        """Id of a prompt that is kept for as long as this names it: the sink's."""
         self.current = self._kept(text)
         """The prompt of the next block."""
 
@@ -48,6 +50,6 @@ class PromptBook:
         self._known[prompt.id] = prompt
         self._known.move_to_end(prompt.id)
         while len(self._known) > KNOWN_PROMPTS:
-            _, oldest = self._known.popitem(last=False)
-            del self._ids[oldest.text]
+            oldest = next(p for p in self._known.values() if p.id != self.pinned)
+            del self._known[oldest.id], self._ids[oldest.text]
         return prompt

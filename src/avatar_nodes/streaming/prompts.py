@@ -42,6 +42,11 @@ class PromptStore:
             del self._kv[gone]
         return replaced
 
+    def used(self, prompt_id: str) -> None:
+        """A prompt whose keys and values live on in others counts as used, too."""
+        if prompt_id in self._known:
+            self._known.move_to_end(prompt_id)
+
     def kv(self, prompt_id: str) -> TextKV:
         """Keys and values of a known prompt. Raises KeyError."""
         prompt = self._known[prompt_id]

@@ -39,11 +39,11 @@ def load_reference(source: str | Path | BytesIO, *, width: int, height: int) -> 
         raise ReferencePictureError(f"{path}: no picture that can be read") from None
     except Image.DecompressionBombError:
         raise ReferencePictureError(f"{path}: over {LARGEST_PIXELS // 10**6} megapixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, ReferencePictureError):
-            raise
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise ReferencePictureError(f"{path}: {reason}") from None
+    except ReferencePictureError:
+        raise
+    except Exception as error:  # of a broken file Pillow raises whatever its parsers stumble upon
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise ReferencePictureError(f"{path}: {reason or type(error).__name__}") from None
     if picture.size != (width, height):
         picture = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
     return np.array(picture, dtype=np.uint8)

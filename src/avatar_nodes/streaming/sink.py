@@ -56,4 +56,5 @@ class SinkStore:
             text = self._prompts.kv(sink.prompt_id or prompt_id)
             latent = sink.latent[None].to(self._device)
             self._kv[version] = self._model.prefill_sink(latent, text)
+        self._prompts.used(sink.prompt_id)
         return self._kv[version]

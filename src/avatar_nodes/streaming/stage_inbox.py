@@ -249,7 +249,10 @@ class StageInbox:
             key = (self._epoch, self._next_block)
             del self._conditioning[key]
             self._latents.pop(key, None)
-            self._know(work.conditioning.prompt_id)
+            sink = self._sinks[work.conditioning.sink_version]
+            for prompt_id in (sink.prompt_id, work.conditioning.prompt_id):
+                if prompt_id:
+                    self._know(prompt_id)
             self._next_block += 1
         return work
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from avatar_nodes.streaming.block import EpochStart, Prompt, Sink
 from avatar_nodes.streaming.block_ledger import BlockLedger
@@ -55,7 +56,8 @@ def resume(
 
     The stream's own sink (version 1) holds once block 0 was shown. Context blocks of a prompt that
     is not known any more, and all before them, are left out; so is the context while there is no
-    sink. The prompt of `first_block` comes last.
+    sink. A sink whose prompt is not known is seen under that of the first block that attends to it:
+    no stage could begin otherwise. The prompt of `first_block` comes last.
     """
     sink = sinks.get(1) if first_block > stream_start else None
     sink = sink or sinks.get(0)
@@ -65,6 +67,8 @@ def resume(
     used = dict.fromkeys(past.prompt_id for past in context)
     if sink is not None and sink.prompt_id in prompts:
         used[sink.prompt_id] = None
+    elif sink is not None and sink.prompt_id:
+        sink = replace(sink, prompt_id="")
     again = ledger.issued(first_block)
     first_prompt = again.prompt_id if again and again.prompt_id in prompts else prompt_id
     used.pop(first_prompt, None)
