@@ -33,6 +33,8 @@ class Session:
         self.talked = False
         """Its visitor has spoken or written."""
         self.opened_at = time.monotonic()
+        self.over = asyncio.Event()
+        """It has ended, and with it what serves its page."""
 
     async def hang_up(self) -> None:
         """End its connection, if it has one."""
@@ -106,6 +108,8 @@ class Sessions:
         """Once is enough."""
         if self._sessions.pop(session.id, None) is None:
             return
+        session.microphone.open = False
+        session.over.set()
         await session.hang_up()
         if self._floor is session:
             self._floor = None
