@@ -119,8 +119,10 @@ class Sessions:
     def take_floor(self, session: Session) -> None:
         """This page's microphone is to be heard.
 
-        Raises WebError 409: another one's is, or the avatar has a microphone of its own.
+        Raises WebError 409: another one's is, or the avatar has a microphone of its own; 404: the
+        session is over.
         """
+        self.get(session.id)
         if not self._listens:
             raise WebError(409, "The avatar listens to a microphone of its own.")
         self.check_floor(session)
