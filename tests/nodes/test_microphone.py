@@ -13,8 +13,9 @@ from support.spinner import Spinner, wait_until
 from avatar_msgs.msg import AudioChunk, AudioDemand
 from avatar_nodes.nodes.microphone import MicrophoneNode
 from avatar_nodes.speech.audio_file import read_audio_file
+from avatar_nodes.speech.sound_intake import IntakeError, SoundIntake
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
-from avatar_nodes.wire.qos import LATCHED, SOUND
+from avatar_nodes.wire.qos import CAPTURED, LATCHED, SOUND
 from avatar_nodes.wire.stamp import nanoseconds
 
 
@@ -139,6 +140,49 @@ def test_live_sound_as_captured_needs_no_demand(
     assert np.array_equal(np.concatenate([audio_from_msg(chunk) for chunk in chunks]), sound)
     stamps = [nanoseconds(chunk.header.stamp) for chunk in chunks]
     assert stamps == sorted(stamps)
+    node.heartbeat.stop()
+
+
+def test_nothing_is_lost_of_who_speaks_after_another(
+    ros_context: rclpy.Context, spinner: Spinner
+) -> None:
+    """Silence goes on between the two, so that whoever listens must be told that it is over."""
+    node = start(ros_context, spinner, source="topic", topic="voice", output="user")
+    talker = spinner.create_node("talker")
+    intake, heard, streams = SoundIntake(), [np.zeros(0, np.int16)], []
+    refused: list[str] = []
+
+    def hear(msg: AudioChunk) -> None:
+        streams.append(msg.stream)
+        try:
+            piece = intake.push(
+                stream=msg.stream, first_sample=msg.first_sample, samples=audio_from_msg(msg),
+                sample_rate=msg.sample_rate, channels=msg.channels,
+                stamp_ns=nanoseconds(msg.header.stamp),
+                now_ns=talker.get_clock().now().nanoseconds, over=msg.end_of_stream,
+            )  # fmt: skip
+        except IntakeError as error:
+            refused.append(error.reason)
+            return
+        heard.append(piece.samples if piece is not None else heard[0])
+
+    talker.create_subscription(AudioChunk, "user/audio", hear, CAPTURED)
+    out = talker.create_publisher(AudioChunk, "voice", SOUND)
+    wait_until(
+        lambda: out.get_subscription_count() > 0 and node._audio.get_subscription_count() > 0,
+        what="matched topics",
+    )
+    wait_until(lambda: node.heartbeat.condition.detail == "capturing", what="a capturing node")
+    sounds = np.arange(1, 3001, dtype=np.int16), np.arange(5001, 9001, dtype=np.int16)
+    out.publish(audio_to_msg(sounds[0], stream="one", sample_rate=16000, first_sample=0,
+                             end_of_stream=True))  # fmt: skip
+    wait_until(lambda: sum(map(len, heard)) > 3000 + 4000, what="silence")
+    out.publish(audio_to_msg(sounds[1], stream="two", sample_rate=16000, first_sample=0))
+    wait_until(lambda: refused or heard[-1].max(initial=0) == 9000, what="the other one's sound")
+    assert not refused
+    said = np.concatenate(heard)
+    assert np.array_equal(said[said > 0], np.concatenate(sounds))
+    assert len(set(streams)) == 2
     node.heartbeat.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import struct
@@ -9,9 +10,11 @@ from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
+import pytest
 from support.http_client import ask
 from support.waiting import wait_until
 from support.web_show import RATE, SIDE, serving
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from avatar_nodes.web.media_hub import MediaSlot
@@ -61,6 +64,30 @@ def test_the_microphone_goes_the_same_way() -> None:
             wait_until(lambda: len(desk.sound) >= 3 * 640, what="the sound")
         wait_until(lambda: desk.heard[-1][3], what="its end")
     np.testing.assert_array_equal(desk.sound, np.tile(sound, 3))
+
+
+def test_it_ends_with_its_session() -> None:
+    """A page that has lost only its event socket is no viewer any more, and not heard."""
+    sound = np.full(640, 5, "<i2").tobytes()
+    with serving(max_viewers=1) as (server, desk):
+        events, media = _sockets(server)
+        with connect(media) as socket:
+            with connect(events) as talk:
+                talk.send(json.dumps({"type": "microphone", "on": True}))
+                assert json.loads(talk.recv(timeout=30))["on"]
+                socket.send(sound)
+                wait_until(lambda: len(desk.sound) > 0, what="the sound")
+            wait_until(lambda: server.viewers == 0, what="no session")
+            wait_until(lambda: desk.heard[-1][3], what="the end of the sound")
+            with contextlib.suppress(ConnectionClosed):
+                for _ in range(10):
+                    socket.send(sound)
+            with pytest.raises(ConnectionClosed) as closed:
+                for _ in range(200):
+                    socket.recv(timeout=30)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4404
+        assert len(desk.sound) == 640
 
 
 def test_sound_faster_than_speech_is_dropped() -> None:

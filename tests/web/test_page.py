@@ -12,6 +12,9 @@ import soundfile
 from support.browser import Page, browsing
 from support.web_show import RATE, WrittenDesk, serving
 
+from avatar_nodes.web.peer import Peer
+from avatar_nodes.web.web_error import WebError
+
 # What is bright and what is loud, and when [ms], for some seconds.
 _WATCH = """async () => {
   const video = document.querySelector('video');
@@ -113,6 +116,23 @@ def test_the_microphone_is_heard(media: str, tone: Path) -> None:
         page.page.click("#talk")
         page.page.wait_for_selector("#talk[aria-pressed=false]")
         page.wait(lambda: desk.heard[-1][3], "the end of the sound")
+        assert not page.errors
+
+
+def test_where_webrtc_finds_no_way_the_microphone_goes_off_and_on_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(peer: Peer, offer: str) -> str:
+        raise WebError(400, "no way through the network")
+
+    monkeypatch.setattr(Peer, "answer", refuse)
+    with serving() as (server, _), browsing() as open_page:
+        page = open_page(server.url)
+        page.wait_live()
+        assert page.run("document.documentElement.dataset.media") == "socket"
+        for pressed in ("true", "false", "true"):
+            page.page.click("#talk")
+            page.page.wait_for_selector(f"#talk[aria-pressed={pressed}]")
         assert not page.errors
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -207,6 +208,21 @@ def test_a_session_that_is_over_says_so(
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4404
         assert "over" in closed.value.rcvd.reason
+
+
+def test_a_session_whose_place_was_taken_does_not_keep_the_floor(events_of: EventsOf) -> None:
+    """As when a visitor duplicates the page: the copy takes the place, the first one still asks."""
+    with serving(max_viewers=1) as (server, _):
+        first = opened(server)
+        socket = events_of(server, first)
+        copy = ask(server.url, "POST", "/api/sessions", body={"resume": first}).json["id"]
+        with contextlib.suppress(ConnectionClosed):
+            wish(socket, True)
+        assert wish(events_of(server, copy), True)["on"]
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4404
 
 
 def test_nonsense_in_the_event_socket_does_no_harm(events_of: EventsOf) -> None:

@@ -144,8 +144,8 @@ class MicrophoneNode(AvatarNode):
             if self._watch.another_hears():
                 self._tell_again()
         for run in self._sender.poll(now):
-            if self._silent_since is not None and len(run.samples):  # somebody begins anew
-                self._silent_since, self._stream = None, uuid.uuid4().hex
+            if self._silent_since is not None and len(run.samples):
+                self._begin_anew()
             over = run.end_of_stream and not self._captured
             self._publish(run.samples, run.first_sample, over)
             if not self._unplugged:
@@ -192,6 +192,14 @@ class MicrophoneNode(AvatarNode):
         if count > 0:
             self._publish(np.zeros(count, np.int16), first, False)
             self._silent_since = (since + count / self.value("sample_rate"), first + count)
+
+    def _begin_anew(self) -> None:
+        """Somebody speaks after an end: another stream. A listener refuses it while this one, now
+        silent, is alive; of `speech/audio` the end was told with its last sound."""
+        assert self._silent_since is not None
+        if self._captured:
+            self._publish(np.zeros(0, np.int16), self._silent_since[1], True)
+        self._silent_since, self._stream = None, uuid.uuid4().hex
 
     def _publish(self, samples: np.ndarray, first_sample: int, end_of_stream: bool) -> None:
         msg = audio_to_msg(

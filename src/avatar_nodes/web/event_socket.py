@@ -11,10 +11,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from avatar_nodes.web.access import Role
 from avatar_nodes.web.event_feed import EventReader
 from avatar_nodes.web.kiosk import Kiosk, needs
+from avatar_nodes.web.session_socket import UNKNOWN_SESSION, end_with_session
 from avatar_nodes.web.sessions import Session
 from avatar_nodes.web.web_error import WebError
-
-_UNKNOWN_SESSION = 4404
 
 
 async def event_socket(socket: WebSocket) -> None:
@@ -24,16 +23,17 @@ async def event_socket(socket: WebSocket) -> None:
     try:
         session = kiosk.sessions.get(socket.path_params["session"])
     except WebError as error:
-        await socket.close(_UNKNOWN_SESSION, str(error))
+        await socket.close(UNKNOWN_SESSION, str(error))
         return
     if session.attached:
-        await socket.close(_UNKNOWN_SESSION, "This session is open elsewhere.")
+        await socket.close(UNKNOWN_SESSION, "This session is open elsewhere.")
         return
     session.attached = True
     reader = kiosk.events.join(lambda event: kiosk.sessions.may_see(session, event))
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(_tell, socket, reader)
+            group.start_soon(end_with_session, socket, session, group.cancel_scope)
             await _obey(socket, kiosk, session)
             group.cancel_scope.cancel()
     finally:

@@ -13,10 +13,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from avatar_nodes.web.kiosk import Kiosk
 from avatar_nodes.web.media_hub import MediaReader
+from avatar_nodes.web.session_socket import UNKNOWN_SESSION, end_with_session
 from avatar_nodes.web.sessions import Session
 from avatar_nodes.web.web_error import WebError
 
-_UNKNOWN_SESSION = 4404
 _HEAD = struct.Struct("<Bxxxd")
 _FRAME, _SOUND = 0, 1
 _LONGEST_SOUND = 32_000
@@ -32,12 +32,13 @@ async def media_socket(socket: WebSocket) -> None:
     try:
         session = kiosk.sessions.get(socket.path_params["session"])
     except WebError as error:
-        await socket.close(_UNKNOWN_SESSION, str(error))
+        await socket.close(UNKNOWN_SESSION, str(error))
         return
     reader = kiosk.media.join(depth=_FEW)
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(_show, socket, reader)
+            group.start_soon(end_with_session, socket, session, group.cancel_scope)
             await _hear(socket, session)
             group.cancel_scope.cancel()
     finally:

@@ -33,6 +33,8 @@ class Session:
         self.talked = False
         """Its visitor has spoken or written."""
         self.opened_at = time.monotonic()
+        self.over = asyncio.Event()
+        """It has ended, and with it what serves its page."""
 
     async def hang_up(self) -> None:
         """End its connection, if it has one."""
@@ -106,6 +108,8 @@ class Sessions:
         """Once is enough."""
         if self._sessions.pop(session.id, None) is None:
             return
+        session.microphone.open = False
+        session.over.set()
         await session.hang_up()
         if self._floor is session:
             self._floor = None
@@ -115,8 +119,10 @@ class Sessions:
     def take_floor(self, session: Session) -> None:
         """This page's microphone is to be heard.
 
-        Raises WebError 409: another one's is, or the avatar has a microphone of its own.
+        Raises WebError 409: another one's is, or the avatar has a microphone of its own; 404: the
+        session is over.
         """
+        self.get(session.id)
         if not self._listens:
             raise WebError(409, "The avatar listens to a microphone of its own.")
         self.check_floor(session)

@@ -143,7 +143,7 @@ export class Connection extends EventTarget {
 
   async openSocket() {
     this.peer?.close();
-    this.peer = null;
+    this.peer = this.sender = null;
     this.player = new SocketPlayer(this.canvas, this.session, this.about.sample_rate, () => this.end());
     await this.player.open();
     this.media = "socket";
@@ -163,9 +163,9 @@ export class Connection extends EventTarget {
       this.microphoneTrack.onended = () => { this.tell("microphone", { on: false, message: "The microphone was unplugged." }); };
       await this.startMicrophone();
     } else {
-      await this.sender?.replaceTrack(null);
+      this.wish(false); // before what may fail: the button and the server learn of it in any case
       this.player?.setMicrophone(null);
-      this.wish(false);
+      await this.sender?.replaceTrack(null);
     }
   }
 
