@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -159,6 +160,25 @@ def test_interrupted_and_killed(spinner: Spinner, processes: ProcessGroup, tmp_p
             assert frames >= 25
         assert samples / 16000 == pytest.approx(frames / 25, abs=0.2)
     assert len(list(tmp_path.glob("*.mp4"))) == 2
+
+
+def test_what_is_shown_between_two_recordings_is_not_lost(
+    spinner: Spinner, processes: ProcessGroup, tmp_path: Path
+) -> None:
+    presenter = Presenter(spinner)
+    start(processes, tmp_path)
+    presenter.wait()
+    assert presenter.set(True).success
+    first = presenter.show_until(0.5).file
+    assert presenter.set(False).success
+    presenter.shown += 15_000  # ten minutes
+    assert presenter.set(True).success
+    wait_until(
+        lambda: presenter.states[-1].active and presenter.states[-1].file != first,
+        what="another start",
+    )
+    told = presenter.show_until(0.5)
+    assert not re.match(r"\d{4,} frames lost", told.problem)
 
 
 def test_a_full_disk(spinner: Spinner, processes: ProcessGroup, tmp_path: Path) -> None:
