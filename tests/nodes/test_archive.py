@@ -213,6 +213,20 @@ def test_too_little_space_is_said_at_once(
     assert (failed.exit_code, "MB are wanted" in failed.output) == (1, True)
 
 
+def test_a_disk_that_is_away_is_said_and_survived(
+    spinner: Spinner, processes: ProcessGroup, tmp_path: Path
+) -> None:
+    presenter = Presenter(spinner)
+    child = start(processes, tmp_path / "disk")
+    presenter.wait()
+    (tmp_path / "disk").rename(tmp_path / "away")
+    answer = presenter.set(True)
+    assert (answer.success, "bring its disk back" in answer.message) == (False, True)
+    (tmp_path / "away").rename(tmp_path / "disk")
+    assert presenter.set(True).success
+    assert child.poll() is None
+
+
 def test_messages_beside_the_video(
     spinner: Spinner, processes: ProcessGroup, tmp_path: Path
 ) -> None:
