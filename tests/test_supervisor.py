@@ -167,6 +167,46 @@ def test_wrong_configuration_ends_the_run_at_once(tmp_path: Path) -> None:
     assert run.supervisor.restarts == {"other": 0, "denoiser_1": 0}
 
 
+# Cannot work while a folder is not there, as a recorder whose disk was taken away.
+NEEDY = """
+import os, sys, time
+if not os.path.exists(sys.argv[1]):
+    sys.exit(78)
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_has_run_waits_for_its_disk_however_long_it_takes(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    run = Run(_child("archive", NEEDY, disk))
+
+    def script(run: Run) -> None:
+        _wait_until(lambda: run.lines("archive") == ["up"])
+        run.supervisor.mark_ready()
+        disk.rmdir()
+        os.kill(run.supervisor.pids["archive"], signal.SIGKILL)
+        _wait_until(lambda: run.supervisor.restarts["archive"] > 2 * FAST.max_restarts)
+        disk.mkdir()
+        _wait_until(lambda: run.lines("archive") == ["up", "up"])
+        run.supervisor.stop("enough")
+
+    assert run(script) == Outcome(0, "enough")
+    assert run.lines("avatar") == [
+        "archive was ended by SIGKILL; starting it again in 0.0 s",
+        "archive found its configuration wrong (exit code 78), though it has run; trying again"
+        " every 0.05 s",
+    ]
+
+
+def test_work_that_has_an_end_does_not_wait_for_ever(tmp_path: Path) -> None:
+    run = Run(_child("decoder", NEEDY, tmp_path / "no", patient=False))
+    run.supervisor.mark_ready()
+    how = "found its configuration wrong (exit code 78)"
+    assert run() == Outcome(1, f"decoder {how}, after 3 restarts within 60 s")
+
+
 def test_a_program_that_is_not_there_is_named() -> None:
     run = Run(Child("ghost", ["/no/such/program"], respawn=False))
     assert run() == Outcome(1, "ghost ended with exit code 1")

@@ -104,6 +104,7 @@ class GraphRunner:
                 environment=process_environment(process) | {RUN: self._run},
                 respawn=process.respawn,
                 ends_run=process.ends_graph,
+                patient=self.graph.mode != "render",  # that one is waited for
             )
             for process in self.graph.processes
         ]
