@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -18,7 +19,7 @@ import pytest
 from avatar_nodes.process_log import LineStream, ProcessLog
 from avatar_nodes.profile.schema import RestartSection
 from avatar_nodes.restart_policy import RestartPolicy
-from avatar_nodes.supervisor import Child, Outcome, Supervisor
+from avatar_nodes.supervisor import NAME, Child, Outcome, Supervisor
 
 PATIENT_S = 120.0  # a machine may be busy; nothing here is about speed
 FAST = RestartSection(delay_s=0.01, max_delay_s=0.05, max_restarts=3, grace_s=PATIENT_S)
@@ -141,6 +142,43 @@ def test_one_that_was_killed_is_started_again_and_no_other_is(tmp_path: Path) ->
     assert run(script) == Outcome(0, "enough")
     assert run.supervisor.restarts == {"a": 1, "b": 0}
     assert run.lines("avatar") == ["a was ended by SIGKILL; starting it again in 0.0 s"]
+
+
+class _FullDisk(io.StringIO):
+    """Where no line can be written."""
+
+    def write(self, text: str, /) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class _ShyLog(ProcessLog):
+    """Has no word of the supervisor's own."""
+
+    def write(self, name: str, line: str) -> None:
+        if name == NAME:
+            raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("log", [ProcessLog(["a"], _FullDisk()), _ShyLog(["a"], io.StringIO())])
+def test_one_that_was_killed_is_started_again_though_it_cannot_be_said(
+    tmp_path: Path, log: ProcessLog
+) -> None:
+    supervisor = Supervisor([_child("a", SLEEPER, "a", tmp_path / "ends")], FAST, log)
+
+    def script() -> None:
+        _wait_until(lambda: "a" in supervisor.pids)
+        before = supervisor.pids["a"]
+        os.kill(before, signal.SIGKILL)
+        try:
+            _wait_until(lambda: supervisor.pids.get("a", before) != before)
+        finally:
+            supervisor.stop("enough")
+
+    thread = threading.Thread(target=script)
+    thread.start()
+    assert supervisor.run() == Outcome(0, "enough")
+    thread.join()
+    assert supervisor.restarts == {"a": 1}
 
 
 def test_one_that_keeps_failing_ends_the_run_and_its_last_words_are_kept() -> None:

@@ -247,19 +247,20 @@ class Supervisor:
             limit = f"{self._settings.max_restarts} restarts within {self._settings.window_s:g} s"
             self._end(1, f"{child.name} {how}, after {limit}")
         else:
-            self._say(f"{child.name} {how}; starting it again in {delay:.1f} s")
             self._restart(watcher, delay)
+            self._say(f"{child.name} {how}; starting it again in {delay:.1f} s")
 
     def _be_patient(self, child: Child, watcher: Watcher, how: str) -> None:
         """Try again, and say so once; a child that has lived for a while since is new to it."""
         delay, now = self._settings.max_delay_s, time.monotonic()
         last = self._in_want.get(child.name, -math.inf)
         self._in_want[child.name] = now
+        self._restart(watcher, delay)
         if now - last > delay + self._settings.window_s:
             self._say(f"{child.name} {how}, though it has run; trying again every {delay:g} s")
-        self._restart(watcher, delay)
 
     def _restart(self, watcher: Watcher, delay: float) -> None:
+        """To be called before it is said: circus drops what goes wrong in its hooks."""
         self.restarts[watcher.name] += 1
         task = asyncio.get_running_loop().create_task(self._start_again(watcher, delay))
         self._tasks.add(task)
