@@ -90,8 +90,12 @@ class Supervisor:
         log: ProcessLog | None = None,
         *,
         waiting_for: Callable[[], str] | None = None,
+        before_restart: Callable[[], None] = lambda: None,
     ) -> None:
-        """`waiting_for` names, for the error, what is not ready yet; None: ready from the start."""
+        """`waiting_for` names, for the error, what is not ready yet; None: ready from the start.
+        `before_restart` is called before a child is started again; an OSError is left to the child
+        to meet.
+        """
         self._children = {child.name: child for child in children}
         self._settings = restart
         self._policies = {child.name: RestartPolicy(restart) for child in children}
@@ -99,6 +103,7 @@ class Supervisor:
         self._streams: dict[str, LineStream] = {}
         self._exit_codes: dict[str, int] = {}
         self._waiting_for = waiting_for
+        self._before_restart = before_restart
         self._ready = waiting_for is None
         self._was_ready = False
         self._in_want: dict[str, float] = {}
@@ -269,6 +274,8 @@ class Supervisor:
     async def _start_again(self, watcher: Watcher, delay: float) -> None:
         await asyncio.sleep(delay)
         if self._outcome is None:
+            with contextlib.suppress(OSError):
+                self._before_restart()
             await _exclusively(watcher.start)
 
     def _interrupted(self, number: int) -> None:
