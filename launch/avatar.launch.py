@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -31,6 +32,7 @@ from avatar_nodes.process_command import (
     executable,
     process_environment,
     remapping_rules,
+    restore_parameters,
     write_parameters,
 )
 from avatar_nodes.profile import load_profile
@@ -176,12 +178,15 @@ def _process_actions(
         emulate_tty=True,
     )
 
-    def ended(event: ProcessExited, _: LaunchContext) -> list[LaunchDescriptionEntity]:
+    def ended(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
         if event.returncode == EXIT_MISCONFIGURED:
             reason = f"{process.name} found its configuration wrong"
         elif process.ends_graph:
             reason = f"{process.name} has ended with exit code {event.returncode}"
         else:
+            if process.respawn and not context.is_shutdown:  # after respawn_delay it is started
+                with contextlib.suppress(OSError):  # it will say what it misses
+                    restore_parameters(graph, params[0])
             return []
         return [LogInfo(msg=reason), EmitEvent(event=Shutdown(reason=reason))]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from avatar_nodes.process_command import (
     parameters_of,
     process_command,
     process_environment,
+    restore_parameters,
     write_parameters,
 )
 from avatar_nodes.profile import ProfileError, load_profile, with_values
@@ -154,6 +156,23 @@ def test_parameters_keep_their_types_on_the_way_through_the_file(tmp_path: Path)
             assert value != [], "ROS cannot tell the type of an empty list"
             if isinstance(value, list):
                 assert len({type(item) for item in value}) == 1
+
+
+def test_parameters_that_were_cleared_away_are_written_again(tmp_path: Path) -> None:
+    graph = Graph.from_profile(TINY)
+    folder = tmp_path / "avatar_1"
+    folder.mkdir()
+    file = write_parameters(graph, folder)
+    wanted, written = file.read_bytes(), file.stat().st_mtime_ns
+    restore_parameters(graph, file)
+    assert file.stat().st_mtime_ns == written
+    file.write_bytes(wanted[:100])  # a disk was full
+    restore_parameters(graph, file)
+    assert file.read_bytes() == wanted
+    shutil.rmtree(folder)
+    restore_parameters(graph, file)
+    assert file.read_bytes() == wanted
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_whole_numbers_where_numbers_are_due_become_floats(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,8 +148,12 @@ def test_up_restarts_what_is_killed_and_ends_in_order(running: Avatar) -> None:
     assert set(before) == {
         "microphone", "conductor", "denoiser_1", "denoiser_2", "decoder", "presenter",
     }  # fmt: skip
+    words = before["denoiser_2"].cmdline()
+    parameters = Path(words[words.index("--params-file") + 1])
+    shutil.rmtree(parameters.parent)  # as a system does that clears /tmp of what is old
     before["denoiser_2"].kill()
     running.wait_for(r"denoiser_2 was ended by SIGKILL; starting it again")
+    running.wait(parameters.exists, "its parameters were there again")
     running.wait(lambda: set(running.nodes()) == set(before), "denoiser_2 was there again")
     after = running.nodes()
     restarted = {name for name in before if before[name].pid != after[name].pid}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -18,7 +19,7 @@ import pytest
 from avatar_nodes.process_log import LineStream, ProcessLog
 from avatar_nodes.profile.schema import RestartSection
 from avatar_nodes.restart_policy import RestartPolicy
-from avatar_nodes.supervisor import Child, Outcome, Supervisor
+from avatar_nodes.supervisor import NAME, Child, Outcome, Supervisor
 
 PATIENT_S = 120.0  # a machine may be busy; nothing here is about speed
 FAST = RestartSection(delay_s=0.01, max_delay_s=0.05, max_restarts=3, grace_s=PATIENT_S)
@@ -143,6 +144,43 @@ def test_one_that_was_killed_is_started_again_and_no_other_is(tmp_path: Path) ->
     assert run.lines("avatar") == ["a was ended by SIGKILL; starting it again in 0.0 s"]
 
 
+class _FullDisk(io.StringIO):
+    """Where no line can be written."""
+
+    def write(self, text: str, /) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class _ShyLog(ProcessLog):
+    """Has no word of the supervisor's own."""
+
+    def write(self, name: str, line: str) -> None:
+        if name == NAME:
+            raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("log", [ProcessLog(["a"], _FullDisk()), _ShyLog(["a"], io.StringIO())])
+def test_one_that_was_killed_is_started_again_though_it_cannot_be_said(
+    tmp_path: Path, log: ProcessLog
+) -> None:
+    supervisor = Supervisor([_child("a", SLEEPER, "a", tmp_path / "ends")], FAST, log)
+
+    def script() -> None:
+        _wait_until(lambda: "a" in supervisor.pids)
+        before = supervisor.pids["a"]
+        os.kill(before, signal.SIGKILL)
+        try:
+            _wait_until(lambda: supervisor.pids.get("a", before) != before)
+        finally:
+            supervisor.stop("enough")
+
+    thread = threading.Thread(target=script)
+    thread.start()
+    assert supervisor.run() == Outcome(0, "enough")
+    thread.join()
+    assert supervisor.restarts == {"a": 1}
+
+
 def test_one_that_keeps_failing_ends_the_run_and_its_last_words_are_kept() -> None:
     code = "import sys; print('hello'); sys.exit('cannot go on')"
     run = Run(_child("broken", code))
@@ -165,6 +203,46 @@ def test_wrong_configuration_ends_the_run_at_once(tmp_path: Path) -> None:
     reason = "denoiser_1 cannot start: it found its configuration wrong (exit code 78)"
     assert run() == Outcome(1, reason)
     assert run.supervisor.restarts == {"other": 0, "denoiser_1": 0}
+
+
+# Cannot work while a folder is not there, as a recorder whose disk was taken away.
+NEEDY = """
+import os, sys, time
+if not os.path.exists(sys.argv[1]):
+    sys.exit(78)
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_has_run_waits_for_its_disk_however_long_it_takes(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    run = Run(_child("archive", NEEDY, disk))
+
+    def script(run: Run) -> None:
+        _wait_until(lambda: run.lines("archive") == ["up"])
+        run.supervisor.mark_ready()
+        disk.rmdir()
+        os.kill(run.supervisor.pids["archive"], signal.SIGKILL)
+        _wait_until(lambda: run.supervisor.restarts["archive"] > 2 * FAST.max_restarts)
+        disk.mkdir()
+        _wait_until(lambda: run.lines("archive") == ["up", "up"])
+        run.supervisor.stop("enough")
+
+    assert run(script) == Outcome(0, "enough")
+    assert run.lines("avatar") == [
+        "archive was ended by SIGKILL; starting it again in 0.0 s",
+        "archive found its configuration wrong (exit code 78), though it has run; trying again"
+        " every 0.05 s",
+    ]
+
+
+def test_work_that_has_an_end_does_not_wait_for_ever(tmp_path: Path) -> None:
+    run = Run(_child("decoder", NEEDY, tmp_path / "no", patient=False))
+    run.supervisor.mark_ready()
+    how = "found its configuration wrong (exit code 78)"
+    assert run() == Outcome(1, f"decoder {how}, after 3 restarts within 60 s")
 
 
 def test_a_program_that_is_not_there_is_named() -> None:

@@ -8,9 +8,9 @@ Relative topic names are resolved in the graph's namespace. A denoiser's topics 
 `blocks/latent_clean`. The denoiser that owns step 0 makes its own noise and has no `latent_in`.
 `stages` names the nodes that must report ready (StageStatus) before the conductor issues a block.
 
-Exit codes of a node's process: 0 it was told to end, or (recorder) its file is complete; 78 it was
-configured wrongly, so that a restart cannot help; anything else: it failed and may be started
-again.
+Exit codes of a node's process: 0 it was told to end, or (recorder) its file is complete; 78 it
+cannot work as it is configured, so that a restart cannot help, unless it has worked before and what
+it needs comes back; anything else: it failed and may be started again.
 """
 
 from __future__ import annotations

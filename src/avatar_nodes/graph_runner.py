@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 from avatar_nodes.graph import Graph
 from avatar_nodes.graph_observer import GraphObserver
-from avatar_nodes.process_command import process_command, process_environment, write_parameters
+from avatar_nodes.process_command import (
+    process_command,
+    process_environment,
+    restore_parameters,
+    write_parameters,
+)
 from avatar_nodes.process_log import ProcessLog
 from avatar_nodes.run_mark import RUN, new_run
 from avatar_nodes.supervisor import Child, Outcome, Supervisor
@@ -66,6 +71,7 @@ class GraphRunner:
                 self.graph.profile.restart,
                 self.log,
                 waiting_for=self.observer.waiting_for if self.graph.autostart else None,
+                before_restart=lambda: restore_parameters(self.graph, own),
             )
             with self.observer:
                 return self._in_the_way() or self.supervisor.run()
@@ -104,6 +110,7 @@ class GraphRunner:
                 environment=process_environment(process) | {RUN: self._run},
                 respawn=process.respawn,
                 ends_run=process.ends_graph,
+                patient=self.graph.mode != "render",  # that one is waited for
             )
             for process in self.graph.processes
         ]

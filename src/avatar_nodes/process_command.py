@@ -90,6 +90,24 @@ def parameters_of(graph: Graph) -> dict[str, dict[str, Any]]:
 def write_parameters(graph: Graph, folder: Path) -> Path:
     """Write the graph's parameter file into `folder` and return its path."""
     file = folder / "parameters.yaml"
-    text = yaml.safe_dump(parameters_of(graph), allow_unicode=True, sort_keys=False)
-    file.write_text(text, encoding="utf-8")
+    file.write_bytes(_text_of(graph))
     return file
+
+
+def restore_parameters(graph: Graph, file: Path) -> None:
+    """Write what `write_parameters` wrote again if it is gone, before a process needs it again.
+
+    Systems clear /tmp of what was not used for some days, and an avatar runs for longer.
+    """
+    try:
+        intact = file.read_bytes() == _text_of(graph)
+    except OSError:
+        intact = False
+    if not intact:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_parameters(graph, file.parent)
+
+
+def _text_of(graph: Graph) -> bytes:
+    text: str = yaml.safe_dump(parameters_of(graph), allow_unicode=True, sort_keys=False)
+    return text.encode("utf-8")

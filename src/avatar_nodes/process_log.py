@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -21,12 +22,17 @@ class ProcessLog:
         self._colour = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
 
     def write(self, name: str, line: str) -> None:
-        """Print one line of the process `name`."""
+        """Print one line of the process `name`.
+
+        A full disk or a closed pipe costs the line, and nothing else: whoever says something has
+        processes to look after.
+        """
         prefix = f"{name:<{self._width}} |"
         if name in self._colour:
             prefix = click.style(prefix, fg=self._colour[name])
         clear = "\r\x1b[K" if self._out.isatty() else ""  # a progress bar may be there
-        click.echo(f"{clear}{prefix} {line}", file=self._out)
+        with contextlib.suppress(OSError):
+            click.echo(f"{clear}{prefix} {line}", file=self._out)
 
 
 class LineStream:

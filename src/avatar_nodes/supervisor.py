@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import shlex
 import signal
@@ -45,7 +46,8 @@ class Child:
     """A process to supervise.
 
     `environment`: its whole environment; empty: ours. `respawn`: start it again when it ends by
-    itself. `ends_run`: its exit with 0 means that the work of all is done.
+    itself. `ends_run`: its exit with 0 means that the work of all is done. `patient`: see
+    `Supervisor`.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Child:
     environment: Mapping[str, str] = field(default_factory=dict)
     respawn: bool = True
     ends_run: bool = False
+    patient: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,11 @@ class Supervisor:
     Children are started in the order given and stopped one after the other in the same order, so
     that what feeds the graph ends first and what shows or records ends last. Until `mark_ready` is
     called, a child that ends has not been able to start, and that ends the run.
+
+    A child whose configuration is wrong ends the run until `mark_ready` is called. Afterwards the
+    same configuration has worked: what it needs is gone for now, such as a disk or a device. A
+    child that is `patient` is then tried again every `max_delay_s` for as long as it takes, without
+    counting against the limit; the run has better things to show than its end.
     """
 
     def __init__(
@@ -82,8 +90,12 @@ class Supervisor:
         log: ProcessLog | None = None,
         *,
         waiting_for: Callable[[], str] | None = None,
+        before_restart: Callable[[], None] = lambda: None,
     ) -> None:
-        """`waiting_for` names, for the error, what is not ready yet; None: ready from the start."""
+        """`waiting_for` names, for the error, what is not ready yet; None: ready from the start.
+        `before_restart` is called before a child is started again; an OSError is left to the child
+        to meet.
+        """
         self._children = {child.name: child for child in children}
         self._settings = restart
         self._policies = {child.name: RestartPolicy(restart) for child in children}
@@ -91,7 +103,10 @@ class Supervisor:
         self._streams: dict[str, LineStream] = {}
         self._exit_codes: dict[str, int] = {}
         self._waiting_for = waiting_for
+        self._before_restart = before_restart
         self._ready = waiting_for is None
+        self._was_ready = False
+        self._in_want: dict[str, float] = {}
         self._outcome: Outcome | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = asyncio.Event()
@@ -113,7 +128,7 @@ class Supervisor:
     def mark_ready(self) -> None:
         """The children work together: from now on one that ends is restarted. Thread-safe."""
         # At once, not by the loop: it may be about to see the end of a child that came after this.
-        self._ready = True
+        self._ready = self._was_ready = True
 
     def stop(self, reason: str, exit_code: int = 0) -> None:
         """End the run; any thread may call it, and only the first reason counts."""
@@ -227,23 +242,40 @@ class Supervisor:
         how = _describe(exit_code)
         if child.ends_run and exit_code == 0:
             self._end(0, f"{child.name} is done", finished=True)
-        elif exit_code == EXIT_MISCONFIGURED or not self._ready:
+        elif not self._ready or (exit_code == EXIT_MISCONFIGURED and not self._was_ready):
             self._end(1, f"{child.name} cannot start: it {how}")
         elif not child.respawn:
             self._end(1, f"{child.name} {how}")
+        elif exit_code == EXIT_MISCONFIGURED and child.patient:
+            self._be_patient(child, watcher, how)
         elif (delay := self._policies[child.name].next_delay(time.monotonic())) is None:
             limit = f"{self._settings.max_restarts} restarts within {self._settings.window_s:g} s"
             self._end(1, f"{child.name} {how}, after {limit}")
         else:
+            self._restart(watcher, delay)
             self._say(f"{child.name} {how}; starting it again in {delay:.1f} s")
-            self.restarts[child.name] += 1
-            task = asyncio.get_running_loop().create_task(self._start_again(watcher, delay))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+
+    def _be_patient(self, child: Child, watcher: Watcher, how: str) -> None:
+        """Try again, and say so once; a child that has lived for a while since is new to it."""
+        delay, now = self._settings.max_delay_s, time.monotonic()
+        last = self._in_want.get(child.name, -math.inf)
+        self._in_want[child.name] = now
+        self._restart(watcher, delay)
+        if now - last > delay + self._settings.window_s:
+            self._say(f"{child.name} {how}, though it has run; trying again every {delay:g} s")
+
+    def _restart(self, watcher: Watcher, delay: float) -> None:
+        """To be called before it is said: circus drops what goes wrong in its hooks."""
+        self.restarts[watcher.name] += 1
+        task = asyncio.get_running_loop().create_task(self._start_again(watcher, delay))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _start_again(self, watcher: Watcher, delay: float) -> None:
         await asyncio.sleep(delay)
         if self._outcome is None:
+            with contextlib.suppress(OSError):
+                self._before_restart()
             await _exclusively(watcher.start)
 
     def _interrupted(self, number: int) -> None:

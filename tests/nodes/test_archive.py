@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -161,6 +162,25 @@ def test_interrupted_and_killed(spinner: Spinner, processes: ProcessGroup, tmp_p
     assert len(list(tmp_path.glob("*.mp4"))) == 2
 
 
+def test_what_is_shown_between_two_recordings_is_not_lost(
+    spinner: Spinner, processes: ProcessGroup, tmp_path: Path
+) -> None:
+    presenter = Presenter(spinner)
+    start(processes, tmp_path)
+    presenter.wait()
+    assert presenter.set(True).success
+    first = presenter.show_until(0.5).file
+    assert presenter.set(False).success
+    presenter.shown += 15_000  # ten minutes
+    assert presenter.set(True).success
+    wait_until(
+        lambda: presenter.states[-1].active and presenter.states[-1].file != first,
+        what="another start",
+    )
+    told = presenter.show_until(0.5)
+    assert not re.match(r"\d{4,} frames lost", told.problem)
+
+
 def test_a_full_disk(spinner: Spinner, processes: ProcessGroup, tmp_path: Path) -> None:
     presenter = Presenter(spinner)
     start(processes, tmp_path, limit_kib=200, crf=0)
@@ -191,6 +211,20 @@ def test_too_little_space_is_said_at_once(
     assert (answer.success, "MB are wanted" in answer.message) == (False, True)
     failed = avatar("start")
     assert (failed.exit_code, "MB are wanted" in failed.output) == (1, True)
+
+
+def test_a_disk_that_is_away_is_said_and_survived(
+    spinner: Spinner, processes: ProcessGroup, tmp_path: Path
+) -> None:
+    presenter = Presenter(spinner)
+    child = start(processes, tmp_path / "disk")
+    presenter.wait()
+    (tmp_path / "disk").rename(tmp_path / "away")
+    answer = presenter.set(True)
+    assert (answer.success, "bring its disk back" in answer.message) == (False, True)
+    (tmp_path / "away").rename(tmp_path / "disk")
+    assert presenter.set(True).success
+    assert child.poll() is None
 
 
 def test_messages_beside_the_video(

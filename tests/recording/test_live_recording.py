@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
 import av
@@ -143,3 +144,33 @@ def test_a_folder_that_vanishes_ends_it_and_it_can_be_resumed(tmp_path: Path) ->
         live.add(pair(number))
     live.close()
     assert frames_of(Path(live.status.file)) == 10
+
+
+def test_a_disk_that_is_gone_before_the_start_and_comes_back(tmp_path: Path) -> None:
+    folder = tmp_path / "recordings"
+    live = recording(folder)
+    folder.rename(tmp_path / "away")
+    with pytest.raises(RecordingError, match="bring its disk back"):
+        live.start()
+    assert not live.active
+    assert "bring its disk back" in live.status.problem
+    (tmp_path / "away").rename(folder)
+    live.start()
+    assert live.status.problem == ""
+    live.close()
+
+
+def test_a_file_that_was_begun_in_vain_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = recording(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(RollingFolder, "prune", _refuse)
+        with pytest.raises(RecordingError, match="refused"):
+            live.start()
+    assert list(tmp_path.iterdir()) == []
+    live.close()
+
+
+def _refuse(folder: RollingFolder, writing: Collection[Path] = ()) -> list[Path]:
+    raise RecordingError("refused")

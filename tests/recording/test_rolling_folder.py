@@ -53,3 +53,11 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     put(tmp_path, "file")
     with pytest.raises(RecordingError, match="file"):
         folder(tmp_path / "file")
+
+
+def test_a_folder_that_goes_away(tmp_path: Path) -> None:
+    rolling = folder(tmp_path / "disk", keep_files=1)
+    rolling.path.rmdir()
+    for use in (rolling.free_bytes, rolling.recordings, rolling.prune, rolling.new_name):
+        with pytest.raises(RecordingError, match=r"disk: No such .*bring its disk back"):
+            use()

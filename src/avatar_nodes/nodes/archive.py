@@ -95,13 +95,12 @@ class ArchiveNode(AvatarNode):
         self._tap = TopicTap(
             self, [*self.value("mcap_exclude"), *_ALWAYS_EXCLUDED], self._recording.add_message
         )
-        self._pairing = StampPairing(fps=fps)
+        self._streams: list[Subscription] = []
         self._said: RecordingStatus | None = None
         self._state = self.publisher(RecordingState, "recording", LATCHED)
         self._service = self.serve(SetBool, "recording/set", self._on_set)
 
     def start(self) -> None:
-        self._streams: list[Subscription] = []
         self.every(_TICK_S, self._tick)
         if self.value("record"):
             self._begin()
@@ -130,6 +129,8 @@ class ArchiveNode(AvatarNode):
 
     def _begin(self) -> str:
         """Start recording; returns what is wrong, or nothing."""
+        if not self._recording.active:  # it may have failed a moment ago: the next look is to come
+            self._follow(False)
         try:
             self._recording.start()
         except RecordingError as error:
@@ -138,8 +139,12 @@ class ArchiveNode(AvatarNode):
         return ""
 
     def _follow(self, on: bool) -> None:
-        """Listen to picture and sound, or no longer: 5 MB a second that nobody wants cost, too."""
+        """Listen to picture and sound, or no longer: 5 MB a second that nobody wants cost, too.
+
+        Each time they are paired anew: what was shown between two recordings is not missing.
+        """
         if on and not self._streams:
+            self._pairing = StampPairing(fps=self.value("fps"))
             best_effort = public_qos("SENSOR_DATA")
             self._streams = [
                 self.listen(Image, "image_raw", self._on_image, best_effort),
@@ -154,6 +159,7 @@ class ArchiveNode(AvatarNode):
         if self._recording.active:
             for pair in self._pairing.flush():
                 self._recording.add(pair)
+        self._follow(False)
         try:
             self._recording.stop()
         except RecordingError as error:

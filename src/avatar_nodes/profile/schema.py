@@ -233,7 +233,8 @@ class StreamSection(Section):
 
 class RestartSection(Section):
     """What happens when a process of the graph ends by itself. `ros2 launch` knows `respawn` and
-    `delay_s` alone, and starts a process again for ever."""
+    `delay_s` alone, starts a process again for ever, and ends when one finds its configuration
+    wrong."""
 
     respawn: bool = Field(default=True, description="Start a process again that has ended.")
     delay_s: float = Field(
@@ -249,7 +250,9 @@ class RestartSection(Section):
         default=5,
         ge=0,
         le=1000,
-        description="Restarts allowed within `window_s`; one more ends the graph.",
+        description="Restarts allowed within `window_s`; one more ends the graph. Except in"
+        " `avatar render`, a process that has run and now finds its configuration wrong (its disk"
+        " or device is gone) does not count: it is tried again every `max_delay_s`.",
     )
     window_s: PositiveSeconds = Field(
         default=60.0, description="Window in which restarts are counted."

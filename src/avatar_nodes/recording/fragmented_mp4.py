@@ -57,7 +57,8 @@ class FragmentedMp4Writer:
             self._add_streams(width, height, crf)
             self._container.start_encoding()
         except (OSError, av.FFmpegError) as error:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
             raise RecordingError(f"{path}: {error.strerror or error}") from error
 
     @property
@@ -112,7 +113,8 @@ class FragmentedMp4Writer:
                 cut_to_whole_fragments(self.path)
             raise
         if not self.frames:
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
             return
         try:
             with self.path.open("ab") as file:

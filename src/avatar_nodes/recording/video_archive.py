@@ -67,23 +67,21 @@ class VideoArchive:
         if self._writer is not None and self._ends(self._writer, pair.stamp_ns):
             self.close()
         try:
-            if self._writer is None:
-                self._writer = self._open()
-            self._writer.write(pair.stamp_ns, pair.frame, pair.sound)
+            writer = self._writer or self._open()
+            writer.write(pair.stamp_ns, pair.frame, pair.sound)
         except RecordingError:
             self._give_up()
             raise
-        self._measure(self._writer)
+        self._measure(writer)
 
     def begin(self) -> None:
         """Open a file now, rather than with the first pair.
 
         Raises:
-            RecordingError: it cannot be written.
+            RecordingError: it cannot be written; what was opened is to be closed all the same.
         """
         if self._writer is None:
-            self._writer = self._open()
-            self._measure(self._writer)
+            self._measure(self._open())
 
     def close(self) -> None:
         """Complete the file.
@@ -103,7 +101,7 @@ class VideoArchive:
         name = self._folder.new_name()
         path = self._folder.path / f"{name}.mp4"
         video = self._video
-        writer = FragmentedMp4Writer(
+        self._writer = writer = FragmentedMp4Writer(
             path, width=video.width, height=video.height, fps=video.fps,
             sample_rate=video.sample_rate, crf=video.crf,
         )  # fmt: skip
