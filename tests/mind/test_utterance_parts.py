@@ -44,6 +44,14 @@ def test_after_a_long_one_he_says_something_else(stage: Stage, greeting: str) ->
     assert exchange.utterance == f"{greeting}where are the"
 
 
+def test_after_the_clock_was_set_back_he_says_something_else(stage: Stage) -> None:
+    answer(stage, 1, "who are you", "A guide.", Span(3610.0, 3611.0))
+    stage.hear(2, "where is the exit", Span(20.0, 21.0))
+    request = stage.reasoner.requests[-1]
+    assert request.utterance == "where is the exit"
+    assert [exchange.reply for exchange in request.dialogue] == ["A guide."]
+
+
 def test_an_answer_to_half_of_it_is_taken_back_and_no_other(stage: Stage) -> None:
     answer(stage, 1, "good morning", "Hello!", Span(1.0, 2.0))
     answer(stage, 2, "hello", "Hi.", Span(10.0, 11.0))

@@ -140,3 +140,12 @@ def test_a_reply_of_which_sound_is_issued_has_not_broken_off(
     now[0] += 1.1
     assert talk.shown is State.IDLE
     assert talk.orders == [Command.CANCEL]
+
+
+def test_a_clock_that_is_set_back_by_hours_leaves_turns_valid(start: Callable[..., Talk]) -> None:
+    """Also those that a conductor which was restarted since does not know."""
+    talk = start()
+    before = time.time_ns() // 1_000_000 + 5 * 3_600_000
+    talk.words(before, "what can you do", end_s=2.0)
+    talk.answers(before)
+    assert talk.shown is State.SPEAKING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -190,6 +191,21 @@ def test_what_is_written_is_an_utterance_and_is_shown_once(
     assert [told(page, "caption")["text"] for _ in range(2)] == ["Who are you?", "And why?"]
     avatar.state.publish(AvatarState(state=AvatarState.THINKING))
     assert told(page, "state")["state"] == "thinking", "no second caption came before it"
+
+
+def test_what_is_written_is_newer_than_what_was_heard_before_the_clock_was_set_back(
+    kiosk: KioskNode, url: str, avatar: Avatar, socket: Callable[[str], ClientConnection]
+) -> None:
+    page = socket("events")
+    session = page.request.path.split("/")[3]  # type: ignore[union-attr]
+    heard = time.time_ns() // 1_000_000 + 5 * 3_600_000
+    wait_until(lambda: avatar.utterance.get_subscription_count() > 0, what="the kiosk")
+    avatar.utterance.publish(Utterance(turn=heard, text="Hello.", is_final=True))
+    avatar.utterance.publish(Utterance(turn=2**64 - 1, text="Hello."))  # no turn that can be
+    wait_until(lambda: kiosk.telemetry.rejections.get("turn") == 1, what="both turns")
+    ask(url, "POST", f"/api/sessions/{session}/ask", body={"text": "Who are you?"})
+    wait_until(lambda: len(avatar.utterances) == 3, what="the question")
+    assert avatar.utterances[2].turn == heard + 1
 
 
 def test_the_browser_s_microphone_becomes_a_topic(

@@ -19,7 +19,7 @@ from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
 from support.visitor import PHRASES, RATE, echo_of, say, silence, with_noise, words
 
-from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
+from avatar_msgs.msg import AudioChunk, Intent, Persona, SpeechActivity, Utterance
 from avatar_nodes.nodes import listener
 from avatar_nodes.nodes.lifecycle_node import ConfigurationError
 from avatar_nodes.nodes.listener import ListenerNode
@@ -229,6 +229,23 @@ def test_the_avatar_s_echo_is_not_the_visitor(
     assert any(msg.during_playback for msg in room.activity)
     wait_until(lambda: "echo_return_loss_db" in room.reports, what="a report of the echo")
     assert float(room.reports["echo_return_loss_db"]) > 6.0
+
+
+def test_a_listener_started_after_the_clock_was_set_back_numbers_on(
+    ros_context: rclpy.Context, spinner: Spinner, room: Room, now_ns: int,
+    listeners: list[ListenerNode],
+) -> None:  # fmt: skip
+    """Above the last turn that was answered, of which `intent` tells."""
+    answered = now_ns // 1_000_000 + 5 * 3_600_000
+    intent = room.node.create_publisher(Intent, "intent", LATCHED)
+    intent.publish(Intent(turn=answered))
+    node = start(ros_context, spinner, echo="none")
+    listeners.append(node)
+    room.wait_for_listener()
+    wait_until(lambda: node._turns._newest == answered, what="the last turn")
+    question = np.concatenate([silence(1.0), say("Who are you?"), silence(1.0)])
+    room.speak(with_noise(question), start_ns=now_ns)
+    assert room.finals(1)[0].turn == answered + 1
 
 
 def test_malformed_chunks_are_counted_and_hearing_goes_on(

@@ -239,6 +239,14 @@ def test_without_barge_in_what_is_said_into_the_last_words_is_not_answered(
     assert {segment.turn for segment in visitor.segments} == {4}
 
 
+def test_a_turn_of_a_clock_set_back_since_is_answered(start: Start, visitor: Visitor) -> None:
+    start()
+    visitor.find()
+    turn = time.time_ns() // 1_000_000 + 5 * 3_600_000
+    visitor.say(turn, "hello")
+    assert visitor.words(turn)
+
+
 def test_bad_messages_are_counted(start: Start, visitor: Visitor) -> None:
     node = start()
     visitor.find()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -197,6 +198,14 @@ def test_what_the_reasoner_breaks_off(voice: VoiceNode, conductor: Conductor) ->
     wait_until(lambda: bool(conductor.of(41)), what="the first sound")
     conductor._reply.publish(ReplySegment(turn=41, index=1, cancelled=True))
     wait_until(lambda: conductor.ended(41), what="the end of the stream")
+
+
+def test_a_turn_from_before_the_clock_was_set_back_is_spoken(
+    voice: VoiceNode, conductor: Conductor
+) -> None:
+    turn = time.time_ns() // 1_000_000 + 5 * 3_600_000
+    conductor.say(turn, "Yes.")
+    assert len(conductor.listen(turn))
 
 
 def test_bad_messages_are_refused_and_counted(voice: VoiceNode, conductor: Conductor) -> None:

@@ -81,6 +81,28 @@ def test_barge_in_empties_it_at_once() -> None:
     assert sound.max() == 8000
 
 
+@pytest.mark.parametrize("over", [True, False])
+def test_a_clock_that_is_set_back_does_not_mute_the_avatar(over: bool) -> None:
+    """By an hour, after the mute or within it."""
+    playback = Playback(sample_rate=RATE, delay_s=DELAY_S)
+    loud = np.full(FRAME, 8000, np.int16)
+    playback.cut(START_NS + 2 * FRAME_NS)
+    for number in range(3 if over else 1):
+        playback.add(START_NS + number * FRAME_NS, loud)
+    back_ns = START_NS - 3600 * 1_000_000_000
+    heard = []
+    for number in range(100):  # what waits by the old time gives way
+        playback.add(back_ns + number * FRAME_NS, loud)
+        now_ns = back_ns + number * FRAME_NS + round(DELAY_S * 1e9)
+        heard += [playback.read(PERIOD, now_ns), playback.read(PERIOD, now_ns + 20_000_000)]
+    assert (np.concatenate(heard)[-RATE:] == 8000).all()
+    playback.cut(back_ns + 102 * FRAME_NS)
+    playback.add(back_ns + 101 * FRAME_NS, loud)
+    due_ns = back_ns + 101 * FRAME_NS + round(DELAY_S * 1e9)
+    playback.read(PERIOD, due_ns - 20_000_000)  # falls silent
+    assert not playback.read(PERIOD, due_ns).any()
+
+
 def test_a_gap_falls_and_rises_without_a_click() -> None:
     playback = Playback(sample_rate=RATE, delay_s=DELAY_S)
     tone = (8000 * np.sin(np.arange(50 * FRAME) * 2 * np.pi * 100 / RATE)).astype(np.int16)

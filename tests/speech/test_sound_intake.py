@@ -91,6 +91,13 @@ def test_one_stream_at_a_time() -> None:
     assert intake.stream == "b"
 
 
+def test_a_stream_that_broke_off_before_the_clock_was_set_back_is_not_alive() -> None:
+    intake = SoundIntake()
+    push(intake, 0, ramp(0, 1000))
+    piece = push(intake, 0, ramp(0, 1000), stream="b", late_ms=-3_600_000)
+    assert piece is not None and piece.begins
+
+
 def test_after_a_stream_s_end_the_next_begins_at_once() -> None:
     intake = SoundIntake()
     over = push(intake, 0, ramp(0, 1000), over=True)

@@ -88,6 +88,24 @@ def test_a_jump_of_the_clock_is_no_hour_of_silence() -> None:
     asyncio.run(run())
 
 
+def test_a_clock_that_is_set_back_stops_neither_sound_nor_picture() -> None:
+    """By more than the connection is old."""
+
+    async def run() -> None:
+        hub, clock = MediaHub(), MediaClock()
+        video, track = VideoTrack(hub, clock), SoundTrack(hub, clock, sample_rate=RATE)
+        video.begin()
+        track.begin()
+        for number in range(10):
+            hub.put(slot(number, late_s=0.0 if number < 5 else -3600.0))
+        sound = await asyncio.wait_for(sound_of(track, 20), 10.0)
+        assert (sound == np.repeat(np.arange(1, 11), FRAME)).all()
+        frames = [await video.recv() for _ in range(10)]
+        assert [frame.pts for frame in frames] == [3600 * number for number in range(10)]
+
+    asyncio.run(run())
+
+
 def test_both_tracks_count_from_the_same_stamp() -> None:
     async def run() -> None:
         hub, clock = MediaHub(), MediaClock()

@@ -33,7 +33,8 @@ class UtteranceParts:
         if span is None or self._end is None or not self._longest_pause_s:
             return False
         short = len(self._text) + 1 + len(text) <= _LONGEST
-        return short and span.start - self._end <= self._longest_pause_s
+        # Far before that end it begins only by a clock that was set back.
+        return short and abs(span.start - self._end) <= self._longest_pause_s
 
     def add(self, text: str, span: Span | None) -> str:
         """Hear a part with words; returns the whole utterance."""

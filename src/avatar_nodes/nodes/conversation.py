@@ -27,13 +27,11 @@ from avatar_nodes.mind.state_cycling import (
     TurnPrompts,
 )
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.turn_numbers import check_turn
 from avatar_nodes.speech.turn_stream import turn_of
 from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES
 from avatar_nodes.wire.stamp import nanoseconds
-from avatar_nodes.wire.wire_error import WireError
 
-# Turns count up from milliseconds since 1970; one far ahead would make all that follow stale.
-_FAR_AHEAD_MS = 3_600_000
 _REASONER, _VOICE = "reasoner", "voice"
 
 
@@ -100,7 +98,7 @@ class Conversation:
         turn = turn_of(msg.stream)
         if turn is None:
             return False
-        _check_turn(turn)
+        check_turn(turn)
         if len(msg.data):
             self._again = self._again and turn != self._machine.turn
             self._handle(Event(EventKind.REPLY_SOUND, turn))
@@ -230,7 +228,7 @@ class Conversation:
             self._active, self._silent_since = False, time.monotonic()
 
     def _on_utterance(self, msg: Utterance) -> None:
-        _check_turn(msg.turn)
+        check_turn(msg.turn)
         # Without barge-in the reasoner alone knows what it answers: its intent begins the turn.
         words = bool(msg.text.strip()) and self._barge_in
         if not self._barge_in and self._machine.phase.has_reply:
@@ -251,14 +249,14 @@ class Conversation:
             self._handle(Event(EventKind.BARGE_IN, msg.turn, "words came"))
 
     def _on_intent(self, msg: Intent) -> None:
-        _check_turn(msg.turn)
+        check_turn(msg.turn)
         prompts = TurnPrompts(msg.action_prompt, msg.stable_prompt, msg.action_duration)
         self._give(self._machine.intend(msg.turn, prompts, time.monotonic()))
 
     def _on_reply(self, msg: ReplySegment) -> None:
         """Words are for the voice; here counts only whether any came. It may be here before its
         utterance."""
-        _check_turn(msg.turn)
+        check_turn(msg.turn)
         if msg.cancelled:
             self._handle(Event(EventKind.FAILED, msg.turn, "the reply was broken off"))
             return
@@ -300,9 +298,3 @@ class Conversation:
         )
         msg.header.stamp = self._node.get_clock().now().to_msg()
         self._control_out.publish(msg)
-
-
-def _check_turn(turn: int) -> None:
-    """Raises WireError: no turn that can be."""
-    if turn > time.time_ns() // 1_000_000 + _FAR_AHEAD_MS:
-        raise WireError("turn", f"turn {turn} is far ahead of the clock")

@@ -53,8 +53,9 @@ _VISITOR_TOKEN, _OPERATOR_TOKEN = "AVATAR_KIOSK_TOKEN", "AVATAR_OPERATOR_TOKEN"
 
 class KioskNode(AvatarNode):
     """`image_raw`, `audio`, `state`, `blocks/credit`, `user/utterance`, `reply`, `persona`,
-    `turn_timeline`, `recording`, `/diagnostics` and `/rosout` in; what browsers hear on `audio_in`,
-    what visitors write on `user/utterance` out. Operators' orders become service calls and actions.
+    `intent`, `turn_timeline`, `recording`, `/diagnostics` and `/rosout` in; what browsers hear on
+    `audio_in`, what visitors write on `user/utterance` out. Operators' orders become service calls
+    and actions.
 
     The tokens of visitors and operators come from the environment (AVATAR_KIOSK_TOKEN,
     AVATAR_OPERATOR_TOKEN), since everybody in the ROS network reads parameters.
@@ -110,6 +111,7 @@ class KioskNode(AvatarNode):
         self.listen(RecordingState, "recording", self._on_recording, LATCHED)
         self.listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, DIAGNOSTICS)
         self.listen(Log, "/rosout", self._on_log, DIAGNOSTICS)
+        self._desk.turns.follow(self)
         self.every(_LOOK_S, self._look)
         self.heartbeat.say(ready=True, detail=f"the page is at {self._server.url}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from avatar_msgs.action import Say
 from avatar_msgs.msg import AudioChunk, Utterance
 from avatar_msgs.srv import SetPersona, SetPrompt, SetReference
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.turn_numbers import TurnNumbers
 from avatar_nodes.web.browser_microphone import RATE
 from avatar_nodes.web.desk import Answer
 from avatar_nodes.wire.audio import audio_to_msg
@@ -51,6 +51,7 @@ class KioskDesk:
             ),
         }  # fmt: skip
         self._say: Any = ActionClient(node, Say, "say")
+        self.turns = TurnNumbers()
         self._written: deque[int] = deque(maxlen=_REMEMBERED_TURNS)
         self._lock = threading.Lock()
 
@@ -74,9 +75,8 @@ class KioskDesk:
 
     def ask(self, text: str) -> int:
         """Desk: what a visitor wrote counts as what he might have said."""
+        turn = self.turns.take()
         with self._lock:
-            last = self._written[-1] if self._written else 0
-            turn = max(time.time_ns() // 1_000_000, last + 1)
             self._written.append(turn)
         msg = Utterance(turn=turn, text=text, is_final=True, confidence=-1.0)
         msg.header.stamp = msg.start = msg.end = self._node.get_clock().now().to_msg()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
 
 from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.nodes.turn_numbers import TurnNumbers
 from avatar_nodes.speech.echo import ECHO_MODES, EchoControl, EchoMode
 from avatar_nodes.speech.echo_canceller import EchoCancellerError
 from avatar_nodes.speech.echo_gate import EchoGate
@@ -33,6 +32,7 @@ _LOOK_S = 0.25
 
 class ListenerNode(AvatarNode):
     """`user/audio` and, against echo, `audio` in; `user/speech_activity` and `user/utterance` out.
+    From `user/utterance`, `intent` and `state` it knows how others number turns.
 
     Every turn begins with activity and ends with one final utterance; its text is empty where no
     words were found.
@@ -92,18 +92,20 @@ class ListenerNode(AvatarNode):
         self._reference = SoundIntake()
         self._activity = self.publisher(SpeechActivity, "user/speech_activity", SOUND)
         self._utterance = self.publisher(Utterance, "user/utterance", SOUND)
+        self._turns = TurnNumbers()
         self._listening = Listening(
             voice=voice,
             recogniser=recogniser,
             echo=echo,
             gate=EchoGate(margin_db=self.value("gate_margin_db")) if mode == "gate" else None,
             settings=settings,
-            turn_clock=lambda: time.time_ns() // 1_000_000,
+            turn_clock=self._turns.take,
             on_heard=self._on_heard,
             on_error=self._on_recognition_error,
         )
 
     def start(self) -> None:
+        self._turns.follow(self)
         self.listen(AudioChunk, "user/audio", self._on_user_audio, CAPTURED)
         self.listen(AudioChunk, "audio", self._on_avatar_audio, public_qos("SENSOR_DATA"))
         if self.value("persona_phrases"):

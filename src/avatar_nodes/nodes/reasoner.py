@@ -24,6 +24,7 @@ from avatar_nodes.mind.utterance_parts import Span
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.nodes.turn_numbers import check_turn
 from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES
 from avatar_nodes.wire.stamp import nanoseconds
 from avatar_nodes.wire.wire_error import WireError
@@ -35,8 +36,6 @@ _STATES = {
     AvatarState.SPEAKING: "speaking",
 }
 _LONGEST_UTTERANCE = 4000
-# Turns count up from milliseconds since 1970; one far ahead would make all that follow stale.
-_FAR_AHEAD_MS = 3_600_000
 
 
 class ReasonerNode(AvatarNode):
@@ -207,9 +206,7 @@ class ReasonerNode(AvatarNode):
     def _on_utterance(self, msg: Utterance) -> None:
         if not msg.is_final:
             return
-        now_ms = self.get_clock().now().nanoseconds // 1_000_000
-        if msg.turn > now_ms + _FAR_AHEAD_MS:
-            raise WireError("turn", f"turn {msg.turn} lies in the future")
+        check_turn(msg.turn)
         if len(msg.text) > _LONGEST_UTTERANCE:
             raise WireError("length", f"an utterance of {len(msg.text)} characters")
         self.note_hop(msg.header.stamp)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 from avatar_msgs.msg import AudioChunk, AudioDemand, ReplySegment, TurnControl
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.node_parameter import NodeParameter
 from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.nodes.turn_numbers import check_turn
 from avatar_nodes.speech.speaker import Speaker
 from avatar_nodes.speech.synthesis import Synthesiser
 from avatar_nodes.speech.synthesis_backends import BACKENDS, VoiceOptions, build_synthesiser
@@ -18,8 +18,6 @@ from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES, SOUND
 from avatar_nodes.wire.wire_error import WireError
 
 _POLL_S = 0.1
-# Turns count up from milliseconds since 1970; one far ahead would make all that follow stale.
-_FAR_AHEAD_MS = 3_600_000
 
 
 class VoiceNode(AvatarNode):
@@ -113,7 +111,7 @@ class VoiceNode(AvatarNode):
                 self.executor.create_task(self._send_soon)
 
     def _on_reply(self, msg: ReplySegment) -> None:
-        self._check_turn(msg.turn)
+        check_turn(msg.turn)
         self.note_hop(msg.header.stamp)
         if msg.cancelled:
             self._speaker.cancel(msg.turn)
@@ -124,7 +122,7 @@ class VoiceNode(AvatarNode):
         self._send()
 
     def _on_control(self, msg: TurnControl) -> None:
-        self._check_turn(msg.turn)
+        check_turn(msg.turn)
         if msg.command == TurnControl.PAUSE:
             self._speaker.pause(msg.turn)
         elif msg.command == TurnControl.RESUME:
@@ -140,10 +138,6 @@ class VoiceNode(AvatarNode):
             raise WireError("order", f"limit {msg.limit_sample} before sample {msg.next_sample}")
         if self._speaker.demand(msg.stream, msg.next_sample, msg.limit_sample):
             self._send()
-
-    def _check_turn(self, turn: int) -> None:
-        if turn > time.time() * 1000.0 + _FAR_AHEAD_MS:
-            raise WireError("turn", f"turn {turn} lies in the future")
 
     def _tick(self) -> None:
         self._send()

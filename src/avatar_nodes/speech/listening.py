@@ -76,7 +76,7 @@ class Listening:
     Args:
         gate: asks for more than the expected echo while the avatar plays; None: no gate.
         turn_clock: the lowest number that a turn which begins now may have. Others number turns,
-            too (what a visitor writes): by one clock, the newer turn has the higher number.
+            too (what a visitor writes): the newer turn has the higher number.
         on_heard, on_error: called on the recognition's thread; see `RecognitionWorker`.
     """
 

@@ -17,6 +17,9 @@ _QUIET = 200
 _SLOPE_S = 0.005
 _CORRECTION_S = 0.002
 """Correction in one reading at most, in silence."""
+_SET_BACK_NS = 5 * _SECOND_NS
+"""What is stamped so long before the end of a mute bears the time of a clock that was set back
+since."""
 
 
 class Playback:
@@ -68,8 +71,10 @@ class Playback:
         if not len(samples):
             return
         with self._lock:
-            if stamp_ns < self._muted_until_ns:
+            if self._muted_until_ns - _SET_BACK_NS <= stamp_ns < self._muted_until_ns:
                 samples = np.zeros_like(samples)
+            else:  # over for good: a clock that is set back must not bring it back
+                self._muted_until_ns = 0
             self._chunks.append((stamp_ns, samples))
             self._waiting += len(samples)
             while self._waiting > self._capacity:
@@ -82,7 +87,7 @@ class Playback:
         with self._lock:
             self._chunks.clear()
             self._waiting = 0
-            self._muted_until_ns = max(self._muted_until_ns, until_ns)
+            self._muted_until_ns = until_ns
 
     def read(self, count: int, heard_ns: int) -> np.ndarray:
         """The int16 samples [count] that will be heard from `heard_ns` on (a clock as the

@@ -94,7 +94,8 @@ class SoundIntake:
         frames = len(samples) // channels
         if first_sample + frames > _HIGHEST_INDEX:
             raise IntakeError("index", f"sample {first_sample} is beyond any stream's end")
-        if stream != self._stream and not self._over and now_ns - self._heard_ns < _ALIVE_NS:
+        alive = abs(now_ns - self._heard_ns) < _ALIVE_NS  # far below 0 the clock was set back
+        if stream != self._stream and not self._over and alive:
             raise IntakeError("stream", f"stream '{stream}' while '{self._stream}' goes on")
         skipped = self._next - first_sample
         fits = stream == self._stream and self._format == (sample_rate, channels)

@@ -12,6 +12,8 @@ import numpy as np
 
 DEPTH = 25
 """Slots that wait for a viewer at most: a second."""
+_FRAME_NS = 40_000_000
+"""About what lies between two slots."""
 
 
 Mark = Callable[[np.ndarray], np.ndarray]
@@ -28,6 +30,8 @@ class MediaSlot:
         self, stamp_ns: int, frame: np.ndarray, sound: np.ndarray, mark: Mark | None = None
     ) -> None:
         self.stamp_ns = stamp_ns
+        self.time_ns = stamp_ns
+        """The stamp by a time that is never set back; the hub's."""
         self._frame = frame
         self.sound = sound
         self._mark = mark
@@ -88,12 +92,15 @@ class MediaHub:
 
     def __init__(self) -> None:
         self._readers: set[MediaReader] = set()
+        self._newest_ns: int | None = None
+        self._set_back_ns = 0
         self.slots = 0
         """Slots handed out so far."""
 
     def put(self, slot: MediaSlot) -> None:
         """A slot for everybody."""
         self.slots += 1
+        slot.time_ns = self._steady(slot.stamp_ns)
         for reader in self._readers:
             reader.put(slot)
 
@@ -106,3 +113,12 @@ class MediaHub:
     def leave(self, reader: MediaReader) -> None:
         """Once is enough."""
         self._readers.discard(reader)
+
+    def _steady(self, stamp_ns: int) -> int:
+        """A stamp by a time that goes on where the clock was set back, for all viewers alike."""
+        newest_ns, at_ns = self._newest_ns, stamp_ns + self._set_back_ns
+        if newest_ns is not None and at_ns < newest_ns:
+            at_ns = newest_ns + _FRAME_NS
+            self._set_back_ns = at_ns - stamp_ns
+        self._newest_ns = at_ns
+        return at_ns

@@ -1,4 +1,5 @@
-"""The avatar's picture and sound as WebRTC tracks on one clock: that of the stamps."""
+"""The avatar's picture and sound as WebRTC tracks on one clock: that of the stamps, which the hub
+keeps from going back."""
 
 from __future__ import annotations
 
@@ -20,18 +21,18 @@ _LONGEST_GAP_S = 1.0
 
 
 class MediaClock:
-    """Where both tracks of a viewer begin: the first stamp that one of them meets; and when what
+    """Where both tracks of a viewer begin: the first slot that one of them meets; and when what
     follows is to leave."""
 
     def __init__(self) -> None:
         self._origin_ns: int | None = None
         self.pace = SendingPace()
 
-    def since_start(self, stamp_ns: int, rate: int) -> int:
-        """A stamp in ticks of `rate` from the beginning; not below 0."""
+    def since_start(self, slot: MediaSlot, rate: int) -> int:
+        """A slot's time in ticks of `rate` from the beginning; not below 0."""
         if self._origin_ns is None:
-            self._origin_ns = stamp_ns
-        return max(0, round((stamp_ns - self._origin_ns) * rate / 1_000_000_000))
+            self._origin_ns = slot.time_ns
+        return max(0, round((slot.time_ns - self._origin_ns) * rate / 1_000_000_000))
 
 
 class HubTrack(MediaStreamTrack):
@@ -77,7 +78,7 @@ class VideoTrack(HubTrack):
         if self.readyState != "live":
             raise MediaStreamError
         frame = VideoFrame.from_ndarray(slot.planes, format="yuv420p")
-        at = self._clock.since_start(slot.stamp_ns, _VIDEO_RATE)
+        at = self._clock.since_start(slot, _VIDEO_RATE)
         await asyncio.sleep(self._clock.pace.picture_waits_s(at / _VIDEO_RATE, _now_s()))
         self._newest = max(self._newest + 1, at)
         frame.pts, frame.time_base = self._newest, fractions.Fraction(1, _VIDEO_RATE)
@@ -130,7 +131,7 @@ class SoundTrack(HubTrack):
 
     def _take(self, slot: MediaSlot) -> None:
         """Put a slot's sound where its stamp says, counted from the first one's."""
-        at = self._clock.since_start(slot.stamp_ns, self._rate)
+        at = self._clock.since_start(slot, self._rate)
         if self._origin is None:
             self._origin = at
         late = self._sent + len(self._buffer) - (at - self._origin)
