@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 import rclpy
 import soundfile
-from rclpy.parameter import Parameter
+from support.live_microphone import speak, start_microphone
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
 from support.visitor import PHRASES, RATE, say, silence, with_noise, words
 
 from avatar_msgs.msg import AudioChunk, SpeechActivity, StageStatus, Utterance
-from avatar_nodes.nodes.microphone import MicrophoneNode
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.qos import CAPTURED, CONTROL, SOUND, STAGES, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
@@ -144,7 +143,7 @@ def test_a_new_listener_is_told_only_what_the_avatar_did_not_speak_into(
     spinner: Spinner, ros_context: rclpy.Context, ended: bool
 ) -> None:
     """The listeners are the test's own."""
-    node = spinner.create_node("ears")
+    node = spinner.create_node("listener")
     microphone = start_microphone(ros_context, spinner)
     out = node.create_publisher(AudioChunk, "voice", SOUND)
     avatar = node.create_publisher(AudioChunk, "audio", public_qos("RELIABLE"))
@@ -196,23 +195,3 @@ def test_a_new_listener_is_told_only_what_the_avatar_did_not_speak_into(
     time.sleep(1.0)
     assert microphone._sender.resent == 1
     microphone.heartbeat.stop()
-
-
-def start_microphone(context: rclpy.Context, spinner: Spinner) -> MicrophoneNode:
-    overrides = [
-        Parameter(name, value=value)
-        for name, value in {"source": "topic", "topic": "voice", "output": "user"}.items()
-    ]
-    node = MicrophoneNode(context=context, parameter_overrides=overrides)
-    node.autostart()
-    spinner.add(node)
-    return node
-
-
-def speak(out: rclpy.publisher.Publisher, sound: np.ndarray, first: int = 0) -> None:
-    """In real time."""
-    begun = time.monotonic()
-    for place in range(0, len(sound), 640):
-        time.sleep(max(0.0, begun + place / RATE - time.monotonic()))
-        part = sound[place : place + 640]
-        out.publish(audio_to_msg(part, stream="v", sample_rate=RATE, first_sample=first + place))

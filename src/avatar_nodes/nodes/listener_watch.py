@@ -3,6 +3,7 @@ told."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -15,61 +16,96 @@ from avatar_nodes.wire.qos import CONTROL, STAGES, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
 
 _LISTENER = "listener"
-_PATIENCE_S = 2.0
+_UNNAMED = "_NODE_NAME_UNKNOWN_"
+"""In the ROS graph, until a participant has told whose a subscription is; for ever, of a client
+without ROS."""
+_PATIENCE_S = 5.0
+"""Fast DDS repeats after 3 s what was lost while two sides discovered each other."""
+_SILENT_S = 1.0
+"""Twice as long as between two signs of life."""
 _REMEMBERED = 8
 
 
 class ListenerWatch:
     """`stages`, `user/speech_activity`, `user/utterance` and `audio` in.
 
+    A new listener shows in two ways, in either order and perhaps far apart: it says on `stages`
+    that it is ready, and it subscribes to the sound. Until both are so, it would miss a part of
+    what it is told, or take a piece from the middle of a sentence for all of it.
+
     Args:
         stream: the stream that is being sent; what is said of another one does not count.
     """
 
     def __init__(self, node: AvatarNode, unheard: Unheard, *, stream: Callable[[], str]) -> None:
+        self._node = node
         self._unheard = unheard
         self._stream = stream
         self._known: deque[str] = deque(maxlen=_REMEMBERED)
         self._newcomer = ""
         self._ready = self._matched = False
         self._since: float | None = None
-        self._subscribers = 0
+        self._seen: float | None = None
+        self._subscriptions: set[bytes] = set()
+        self._strangers: set[bytes] = set()
         node.listen(StageStatus, "stages", self._on_status, STAGES)
         node.listen(SpeechActivity, "user/speech_activity", self._on_activity, CONTROL)
         node.listen(Utterance, "user/utterance", self._on_utterance, CONTROL)
         node.listen(AudioChunk, "audio", self._on_avatar, public_qos("SENSOR_DATA"))
 
-    def wait_for_it(self, subscribers: int, now: float) -> bool:
-        """Whether a new listener is about to hear: sound that is sent now it may miss.
-
-        Args:
-            subscribers: how many subscribe to the sound.
-            now: [s, any monotonic clock].
-        """
-        self._matched |= bool(self._newcomer) and subscribers > self._subscribers
-        self._subscribers = subscribers
-        if self._matched == self._ready:
+    def wait_for_it(self) -> bool:
+        """Whether a new listener is about to hear: sound that is sent now it may miss. Not for
+        longer than a moment, since others may hear, too."""
+        unnamed = self._look_who_subscribes()
+        unclear = self._matched != self._ready or (bool(unnamed) and self._has_fallen_silent())
+        if not unclear:
+            self._since = None
             return False
+        now = time.monotonic()
         self._since = self._since or now
-        return now - self._since < _PATIENCE_S
+        if now - self._since < _PATIENCE_S:
+            return True
+        self._strangers |= unnamed
+        if not self._newcomer:
+            self._matched = False  # called so, but no stage
+        return False
 
     def another_hears(self) -> bool:
         """Whether a listener hears now that knows nothing of what was sent; true once for each."""
-        if not (self._newcomer and self._ready):
+        if not (self._newcomer and self._ready and self._matched):
             return False
         self._newcomer, self._ready, self._matched, self._since = "", False, False, None
         return True
 
+    def _look_who_subscribes(self) -> set[bytes]:
+        """Notes a new listener's subscription; returns those of whom it is not known yet whose they
+        are."""
+        present, unnamed = set(), set()
+        for info in self._node.get_subscriptions_info_by_topic("user/audio"):
+            if info.node_name == _LISTENER:
+                present.add(bytes(info.endpoint_gid))
+            elif info.node_name == _UNNAMED:
+                unnamed.add(bytes(info.endpoint_gid))
+        first = not (self._subscriptions or self._newcomer)  # nobody died
+        self._matched |= bool(present - self._subscriptions) and not first
+        self._subscriptions |= present
+        return unnamed - self._strangers
+
+    def _has_fallen_silent(self) -> bool:
+        """Whether the listener so far seems to have died: then anybody may be the one after it."""
+        return self._seen is not None and time.monotonic() - self._seen > _SILENT_S
+
     def _on_status(self, msg: StageStatus) -> None:
         if msg.name != _LISTENER:
             return
+        self._seen = time.monotonic()
         if msg.instance not in self._known:
             first = not self._known
             self._known.append(msg.instance)
             if first:  # nobody died
                 return
-            self._newcomer = msg.instance
-            self._ready, self._matched, self._since = False, False, None
+            self._matched = self._matched and not self._newcomer  # that was another's
+            self._newcomer, self._ready, self._since = msg.instance, False, None
         if msg.instance == self._newcomer:
             self._ready = self._ready or msg.ready
 

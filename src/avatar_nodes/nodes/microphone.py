@@ -139,7 +139,7 @@ class MicrophoneNode(AvatarNode):
             self._sender.demand(0, _ENDLESS, now)
             self.heartbeat.say(detail="capturing")
         if self._watch is not None:
-            if self._watch.wait_for_it(self._audio.get_subscription_count(), now):
+            if self._watch.wait_for_it():
                 return
             if self._watch.another_hears():
                 self._tell_again()
