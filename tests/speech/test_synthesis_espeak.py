@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -22,6 +24,27 @@ def espeak() -> Iterator[EspeakSynthesiser]:
     yield synthesiser
     synthesiser.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "espeak"]
+
+
+class _Allocated(ctypes.Structure):
+    """glibc's struct mallinfo2."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd",
+            "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+        )
+    ]  # fmt: skip
+
+
+def allocator() -> Callable[[], int]:
+    """What tells how many bytes this process has from malloc; skips where none can be asked."""
+    mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo2 is None:
+        pytest.skip("only glibc from 2.33 on tells what is allocated")
+    mallinfo2.restype = _Allocated
+    return lambda: mallinfo2().uordblks + mallinfo2().hblkhd
 
 
 def whole(synthesiser: EspeakSynthesiser, text: str = TEXT, language: str = "") -> np.ndarray:
@@ -65,6 +88,24 @@ def test_first_chunk_while_the_rest_is_still_to_be_made() -> None:
         go_on.set()
         maker.join()
     assert sum(given) > 2 * machine.rate
+
+
+def test_an_utterance_leaves_no_memory_behind() -> None:
+    """A kiosk speaks all day."""
+    allocated = allocator()
+
+    def say() -> None:
+        with Espeak(lambda samples, marks: True) as machine:
+            machine.speak("Well.", voice="en-us+f3", rate=170, pitch=50)
+
+    for _ in range(10):
+        say()
+    gc.collect()
+    before = allocated()
+    for _ in range(100):
+        say()
+    gc.collect()
+    assert allocated() - before < 100 * 500
 
 
 def test_stops_in_the_middle_when_no_more_is_wanted() -> None:
