@@ -13,6 +13,31 @@ _FLAT_MIB_PER_H = 20.0
 """A day of it is half a gigabyte."""
 _LEAST_S = 600.0
 """A shorter time says nothing of hours."""
+_MOST_ALIKE = 0.95
+"""A sample and the next one; a level that moves once in all that time could as well be a slope."""
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Of a line through samples of memory, and its standard error [MiB an hour]."""
+
+    mib_per_h: float
+    error: float
+
+    @classmethod
+    def through(cls, hours: np.ndarray, resident_mib: np.ndarray) -> Slope:
+        """The line of least squares. Memory swings for minutes, so one sample says little that the
+        one before has not said: the error counts as many samples as are left of their
+        first-order autocorrelation r, n (1 - r) / (1 + r)."""
+        line = np.polyfit(hours, resident_mib, 1)
+        rest = resident_mib - np.polyval(line, hours)
+        spread = float(np.square(hours - hours.mean()).sum())
+        power = float(rest @ rest)
+        error = np.sqrt(power / (len(hours) - 2) / spread)
+        alike = float(rest[1:] @ rest[:-1]) / power if power else 0.0
+        alike = min(max(alike, 0.0), _MOST_ALIKE)
+        error *= np.sqrt((1.0 + alike) / (1.0 - alike))
+        return cls(round(float(line[0]), 1), round(float(error), 1))
 
 
 @dataclass
@@ -44,9 +69,9 @@ class MemoryTrend:
             for name, values in self.series().items()
         }
 
-    def slopes(self) -> dict[str, float]:
-        """Of each: the slope of a line through the second half of the time [MiB an hour]; what
-        warms up is behind it. Empty with fewer than three samples there."""
+    def slopes(self) -> dict[str, Slope]:
+        """Of each, in the second half of the time: what warms up is behind it. Empty with fewer
+        than three samples there."""
         times = np.array(self.elapsed_s) / 3600.0
         if not len(times):
             return {}
@@ -54,18 +79,22 @@ class MemoryTrend:
         if late.sum() < 3 or np.ptp(times[late]) == 0.0:
             return {}
         return {
-            name: round(float(np.polyfit(times[late], np.array(values)[late], 1)[0]), 1)
+            name: Slope.through(times[late], np.array(values)[late])
             for name, values in self.series().items()
         }
 
     @property
     def flat(self) -> bool | None:
-        """The sum grows by less than 20 MiB an hour in the second half; None: that is shorter than
-        ten minutes."""
+        """Whether the sum grows by less than 20 MiB an hour in the second half, of which the slope
+        is two standard errors or more away. None: it is nearer, or that half is shorter than ten
+        minutes; only a longer run can tell."""
         slopes = self.slopes()
         if not slopes or self.elapsed_s[-1] - self.elapsed_s[0] < 2.0 * _LEAST_S:
             return None
-        return slopes[TOTAL] < _FLAT_MIB_PER_H
+        slope = slopes[TOTAL]
+        if abs(slope.mib_per_h - _FLAT_MIB_PER_H) < 2.0 * slope.error:
+            return None
+        return slope.mib_per_h < _FLAT_MIB_PER_H
 
     def as_dict(self) -> dict[str, list[float]]:
         """All samples, for JSON: `elapsed_s`, and [MiB] of each."""

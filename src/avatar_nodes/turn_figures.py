@@ -67,6 +67,7 @@ class TurnFigures:
         mouths = [cut.mouth_s for cut in self.cuts]
         closed = [cut.closed_s for cut in self.cuts if cut.closed_s is not None]
         back = [rest.back_s for rest in self.rests if rest.back_s is not None]
+        slopes = self.memory.slopes()
         return {
             "turns": len(self.timelines),
             "answered": len(frame),
@@ -105,7 +106,8 @@ class TurnFigures:
             "steps": dict(sorted(self.steps.items())),
             "barge_ins": self._barge_ins(),
             "memory_mib": self.memory.at_times(),
-            "memory_mib_per_h": self.memory.slopes(),
+            "memory_mib_per_h": {name: line.mib_per_h for name, line in slopes.items()},
+            "memory_mib_per_h_error": {name: line.error for name, line in slopes.items()},
             "memory_flat": self.memory.flat,
             "memory_samples_mib": self.memory.as_dict(),
             "sync": self.sync,
