@@ -27,7 +27,7 @@ from avatar_nodes.mind.state_cycling import (
     TurnPrompts,
 )
 from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.turn_numbers import check_turn
+from avatar_nodes.nodes.turn_numbers import above_all_turns, check_turn
 from avatar_nodes.speech.turn_stream import turn_of
 from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES
 from avatar_nodes.wire.stamp import nanoseconds
@@ -151,8 +151,7 @@ class Conversation:
     def take_over(self) -> None:
         """Another conductor was here before. A reply that it held goes on: nobody else would tell
         it to, and words that came meanwhile are for the reasoner to answer."""
-        newest = time.time_ns() // 1_000_000
-        for turn in (OWN_TURN, newest):
+        for turn in (OWN_TURN, above_all_turns()):
             self._command(Order(Command.RESUME, turn, "another conductor"), first_block=0)
 
     @property

@@ -21,6 +21,12 @@ def check_turn(turn: int) -> None:
         raise WireError("turn", f"turn {turn} is far ahead of the clock")
 
 
+def above_all_turns() -> int:
+    """A valid number above those of all turns so far, also of such as were numbered before the
+    clock was set back, by less than half a year."""
+    return _now_ms() + _FAR_AHEAD_MS // 2
+
+
 class TurnNumbers:
     """Numbers turns by milliseconds since 1970, each above all that were heard of: to whoever knows
     of a newer turn an older one is over, and a clock that was set back would number none but such.
