@@ -9,7 +9,7 @@ from support.streams import random_tensor
 
 from avatar_nodes.streaming.block import EpochStart, Prompt, Sink
 from avatar_nodes.streaming.block_ledger import BlockLedger, IssuedBlock
-from avatar_nodes.streaming.stream_resume import StreamPosition, resume, sink_for
+from avatar_nodes.streaming.stream_resume import StreamPosition, resume
 
 LATENT = random_tensor(1, (4, 3, 2, 2))
 PROMPTS = {name: Prompt(name, name, random_tensor(2, (3, 4))) for name in ("talk", "wave")}
@@ -132,36 +132,6 @@ class TestResume:
     def test_without_a_sink_there_is_no_context(self) -> None:
         start = begin(5, ledger(range(6)), sinks={})
         assert (start.sink, start.context) == (None, ())
-
-
-class TestSinkOfABlock:
-    def test_from_aas_from_block_on_it_is_the_stream_s_own(self) -> None:
-        start = begin(0, ledger(range(1)))
-        versions = [sink_for(b, start=start, aas_from_block=2, known=SINKS) for b in range(4)]
-        assert versions == [0, 0, 1, 1]
-
-    def test_without_adaptive_sink_it_is_the_reference(self) -> None:
-        start = begin(5, ledger(range(6)), sinks={0: SINKS[0]})
-        for known in (SINKS, {0: SINKS[0]}):
-            blocks = (5, 6, 10**6)
-            versions = [sink_for(b, start=start, aas_from_block=None, known=known) for b in blocks]
-            assert versions == [0, 0, 0]
-
-    def test_a_block_waits_for_it(self) -> None:
-        start = begin(0, ledger(range(1)))
-        known = {0: SINKS[0]}
-        versions = [sink_for(b, start=start, aas_from_block=1, known=known) for b in range(2)]
-        assert versions == [0, None]
-
-    def test_an_epoch_that_has_only_the_reference_does_not_wait_for_itself(self) -> None:
-        start = begin(5, ledger(range(6)), sinks={0: SINKS[0]})
-        known = {0: SINKS[0]}
-        versions = [sink_for(b, start=start, aas_from_block=1, known=known) for b in (5, 6)]
-        assert versions == [0, None]
-
-    def test_an_epoch_that_begins_with_it_uses_it(self) -> None:
-        start = begin(5, ledger(range(6)))
-        assert sink_for(5, start=start, aas_from_block=9, known=SINKS) == 1
 
 
 def test_a_sink_of_a_forgotten_prompt_is_seen_under_another() -> None:

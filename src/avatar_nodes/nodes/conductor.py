@@ -32,7 +32,8 @@ from avatar_nodes.streaming.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.streaming.epoch_keeper import EpochKeeper
 from avatar_nodes.streaming.flow_control import CreditWindow, JustInTime
 from avatar_nodes.streaming.memory_versions import MemoryVersions
-from avatar_nodes.streaming.stream_resume import StreamPosition, resume, sink_for
+from avatar_nodes.streaming.sink_versions import SinkVersions
+from avatar_nodes.streaming.stream_resume import StreamPosition, resume
 from avatar_nodes.wire.block import (
     conditioning_to_msg,
     epoch_to_msg,
@@ -92,9 +93,9 @@ class ConductorNode(AvatarNode):
             block_timeout_s=self.value("block_timeout_s"),
         )
         self._memory = MemoryVersions(lag=self.value("memory_lag"))
-        self._sinks: dict[int, Sink] = {}
-        adaptive = self.value("adaptive_sink")
-        self._aas_from_block = self.value("aas_from_block") if adaptive else None
+        self._sinks = SinkVersions(
+            aas_from_block=self.value("aas_from_block") if self.value("adaptive_sink") else None
+        )
         self._start: EpochStart | None = None
         self._state = StateReport(self, render=self._render)
         self._last_block: int | None = None
@@ -192,10 +193,9 @@ class ConductorNode(AvatarNode):
         if msg.replaces and self._keeper.epoch:
             self._begin_stream(sink)
             return
-        if sink.version > 0 and self._aas_from_block is None:
-            return
-        if sink.epoch in (0, self._keeper.epoch) or self._keeper.epoch == 0:
-            self._sinks[sink.version] = sink
+        of_now = sink.epoch in (0, self._keeper.epoch) or self._keeper.epoch == 0
+        if of_now and self._sinks.wants(sink):
+            self._sinks.add(sink)
             self._prompts.book.pinned = sink.prompt_id or self._prompts.book.pinned
             self._advance()
 
@@ -208,7 +208,7 @@ class ConductorNode(AvatarNode):
         """Another person: whatever is not yet presented is made anew, from that picture alone."""
         self._position = StreamPosition(self._position.next_block)
         self._ledger = BlockLedger(window=self.value("past_blocks"))
-        self._sinks = {0: reference}
+        self._sinks.restart(reference)
         self._start = None
         self._keeper.ask("another reference picture")
         self._advance()
@@ -242,7 +242,7 @@ class ConductorNode(AvatarNode):
 
     def _knows_enough(self, now: float) -> bool:
         """An epoch needs a sink; a restarted conductor waits for what others kept for it."""
-        if not self._sinks:
+        if not self._sinks.known:
             return False
         if self._keeper.epoch or not self._keeper.highest_seen:
             return True
@@ -250,9 +250,8 @@ class ConductorNode(AvatarNode):
             self._all_there_since = now
         first = self._position.next_block
         wanted = min(self.value("past_blocks"), first - self.value("first_block"))
-        newest_sink = 0 if self._aas_from_block is None else 1
         complete = wanted > 0 and len(self._ledger.context(first)) >= wanted
-        complete = complete and newest_sink in self._sinks
+        complete = complete and self._sinks.complete
         return complete or now - self._all_there_since > _RECOVERY_S
 
     def _begin_epoch(self, reason: str) -> None:
@@ -261,18 +260,17 @@ class ConductorNode(AvatarNode):
         if _PRESENTER in self._keeper.restarted:
             self._position.presenter_lost()
         first = self._position.next_block
-        if first == self._position.stream_start:
-            self._sinks.pop(1, None)
         self._start = resume(
             epoch=self._keeper.begin(),
             first_block=first,
             stream_start=self._position.stream_start,
             seed=self.value("seed"),
             ledger=self._ledger,
-            sinks=self._sinks,
+            sinks=self._sinks.known,
             prompts=self._prompts.book.known,
             prompt_id=self._prompts.current.id,
         )
+        self._sinks.begin(self._start)
         self._memory.begin(self._start)
         self._window.restart(first)
         self._jit.restart(first)
@@ -301,9 +299,7 @@ class ConductorNode(AvatarNode):
         block = self._window.next_block
         if not self._window.open or (self._last_block is not None and block > self._last_block):
             return False
-        sink_version = sink_for(
-            block, start=self._start, aas_from_block=self._aas_from_block, known=self._sinks
-        )
+        sink_version = self._sinks.version_for(block)
         memory_version = self._memory.version_for(block)
         if self._memory.overdue(block, now, self.value("block_timeout_s")):
             self._keeper.ask("memory is overdue")

@@ -81,21 +81,3 @@ def resume(
         context=tuple(context),
         stream_start=stream_start,
     )
-
-
-def sink_for(
-    block: int, *, start: EpochStart, aas_from_block: int | None, known: Mapping[int, Sink]
-) -> int | None:
-    """The sink version that `block` attends to; None: it has to wait for the stream's own sink.
-
-    Blocks from `aas_from_block` on (counted from the stream's start) attend to version 1. The first
-    block of an epoch that knows only the reference makes version 1, so it attends to the reference.
-    Without Adaptive Attention Sink (None) every block does.
-    """
-    if aas_from_block is None:
-        return 0
-    if start.sink is not None and start.sink.version == 1:
-        return 1
-    if block == start.first_block or block - start.stream_start < aas_from_block:
-        return 0
-    return 1 if 1 in known else None
