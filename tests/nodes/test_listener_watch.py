@@ -66,6 +66,10 @@ class House:
         speak(self._out, STEADY, self._told)
         self._told += len(STEADY)
 
+    def speak_until_heard(self, chunks: list[AudioChunk], *, what: str = "the sound") -> None:
+        self.speak()
+        wait_until(lambda: self.all_heard(chunks), what=what)
+
     def all_heard(self, chunks: list[AudioChunk]) -> bool:
         return last_sample(chunks) == self._told
 
@@ -117,8 +121,7 @@ def test_a_subscriber_that_is_no_listener_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(listener_watch, "_PATIENCE_S", np.inf)
     heard = house.another("recorder")
-    house.speak()
-    wait_until(lambda: house.all_heard(heard), what="the sound")
+    house.speak_until_heard(heard)
     assert house.microphone._sender.resent == 0
 
 
@@ -126,11 +129,9 @@ def test_one_that_only_has_the_name_of_a_listener_is_waited_for_once(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = house.another("listener")
-    house.speak()
-    wait_until(lambda: house.all_heard(heard), what="the sound, a little late")
+    house.speak_until_heard(heard, what="the sound, a little late")
     monkeypatch.setattr(listener_watch, "_PATIENCE_S", np.inf)
-    house.speak()
-    wait_until(lambda: house.all_heard(heard), what="the sound, without another wait")
+    house.speak_until_heard(heard, what="the sound, without another wait")
     assert house.microphone._sender.resent == 0
 
 
@@ -172,11 +173,9 @@ def test_a_client_without_ros_is_waited_for_once(
     monkeypatch.setattr(listener_watch, "_SILENT_S", 0.0)
     nameless.add("client")
     heard = house.another("client")
-    house.speak()
-    wait_until(lambda: house.all_heard(heard), what="the sound, a little late")
+    house.speak_until_heard(heard, what="the sound, a little late")
     monkeypatch.setattr(listener_watch, "_PATIENCE_S", np.inf)
-    house.speak()
-    wait_until(lambda: house.all_heard(heard), what="the sound, without another wait")
+    house.speak_until_heard(heard, what="the sound, without another wait")
     assert house.microphone._sender.resent == 0
 
 
@@ -187,5 +186,4 @@ def test_while_the_listener_is_alive_a_client_without_ros_is_not_waited_for(
     monkeypatch.setattr(listener_watch, "_SILENT_S", np.inf)
     nameless.add("client")
     heard = house.another("client")
-    house.speak()
-    wait_until(lambda: house.all_heard(heard), what="the sound")
+    house.speak_until_heard(heard)
