@@ -85,7 +85,7 @@ def test_a_conductor_in_the_place_of_another_lets_every_reply_go_on(
     talk = Talk(ros_context, spinner)
     told: list[TurnControl] = []
     talk.conversation._control_out.publish = told.append  # the node is not active
-    asked_before_the_clock_was_set_back = (time.time_ns() // 1_000_000) + 24 * 3_600_000
+    asked_before_the_clock_was_set_back = time.time_ns() // 1_000_000 + 24 * 3_600_000
     talk.conversation.take_over()
     assert {msg.command for msg in told} == {TurnControl.RESUME}
     assert not any(msg.first_block for msg in told), "no block is muted"
