@@ -32,7 +32,7 @@ render: setup ## render the shipped speech as fast as it goes, into out/demo.mp4
 kiosk: setup ## the avatar with its web page, http://127.0.0.1:8080, until Ctrl-C
 	@$(VENV)/avatar up --mode converse --kiosk
 
-test: setup-test ## run the tests, linters among them (TESTS=tests/test_graph.py, WORKERS=2 at a time; 0: one by one)
+test: setup-test ## run the tests, linters among them (TESTS=tests/graph/test_graph.py, WORKERS=2 at a time; 0: one by one)
 	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 lint: setup-test ## ruff, mypy and the layers only

@@ -1,4 +1,4 @@
-"""Launch an avatar: the nodes that `avatar_nodes.graph` describes, as launch_ros actions.
+"""Launch an avatar: the nodes that `avatar_nodes.graph.graph` describes, as launch_ros actions.
 
 `ros2 launch avatar_nodes avatar.launch.py --show-args` lists the arguments.
 """
@@ -26,8 +26,8 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from avatar_nodes.graph import DEFAULT_AUDIO, EXIT_MISCONFIGURED, Graph, ProcessSpec
-from avatar_nodes.process_command import (
+from avatar_nodes.graph.graph import DEFAULT_AUDIO, EXIT_MISCONFIGURED, Graph, ProcessSpec
+from avatar_nodes.graph.process_command import (
     container_arguments,
     executable,
     process_environment,
@@ -35,8 +35,8 @@ from avatar_nodes.process_command import (
     restore_parameters,
     write_parameters,
 )
+from avatar_nodes.graph.tied_process import tied
 from avatar_nodes.profile import load_profile
-from avatar_nodes.tied_process import tied
 
 _TRUE_FALSE = ["true", "false"]
 

@@ -14,13 +14,15 @@ import pytest
 from support.process_group import ProcessGroup
 from support.ros_domain import reserved_domain
 
-from avatar_nodes.environment import adopt_environment, foreign_environment
+from avatar_nodes.graph.environment import adopt_environment, foreign_environment
 
 if TYPE_CHECKING:
     import rclpy
     from support.spinner import Spinner
 
 ROOT = Path(__file__).resolve().parent.parent
+
+pytest_plugins = ["support.fixtures"]
 
 # Before torch is loaded, which reads it once: the tests' models are so small that several threads
 # only wait for each other, without end on a machine with other work.

@@ -30,7 +30,9 @@ import avatar_nodes
 
 count = 0
 for part in (
-    "model", "streaming", "speech", "mind", "marking", "recording", "training", "evaluation",
+    "block", "clips", "conducting", "decoding", "denoising", "evaluation", "hearing", "judging",
+    "machine", "marking", "mind", "model", "pipeline", "presenting", "profile", "recording",
+    "remembering", "sound", "speaking", "timeline", "training", "web", "world",
 ):
     package = importlib.import_module(f"avatar_nodes.{part}")
     for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):

@@ -18,9 +18,9 @@ _COMMANDS = {
     "sign": ("avatar_nodes.commands.sign", "Add C2PA content credentials to a video."),
     "check": ("avatar_nodes.commands.check", "Report what this machine has and lacks."),
     "profile": ("avatar_nodes.commands.profile", "Show or explain profiles."),
-    "bench": ("avatar_nodes.commands.bench", "Measure speed."),
+    "bench": ("avatar_nodes.commands.bench.group", "Measure speed."),
     "train": ("avatar_nodes.commands.train", "Train the models."),
-    "eval": ("avatar_nodes.commands.evaluate", "Measure quality."),
+    "eval": ("avatar_nodes.commands.eval.group", "Measure quality."),
 }
 
 

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avatar_nodes.evaluation.action_net import JUDGED_ACTIONS
 from avatar_nodes.evaluation.actions import (
     FIRST,
     LAST,
@@ -23,13 +22,14 @@ from avatar_nodes.evaluation.actions import (
     judge_action,
     summarise_actions,
 )
-from avatar_nodes.evaluation.footage import Footage
 from avatar_nodes.evaluation.identity import evaluate_identity, likeness
 from avatar_nodes.evaluation.performers import NeighbourPerformer, StillPerformer, TruthPerformer
 from avatar_nodes.evaluation.quality import against, evaluate_quality
 from avatar_nodes.evaluation.report import markdown_rows, write_json
 from avatar_nodes.evaluation.sync import evaluate_sync, speaking_clips
-from avatar_nodes.training.clips import Clip
+from avatar_nodes.judging.action_net import JUDGED_ACTIONS
+from avatar_nodes.judging.footage import Footage
+from avatar_nodes.world.clips import Clip
 
 BLOCKS = 5
 

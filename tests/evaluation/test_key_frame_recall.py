@@ -17,9 +17,9 @@ from avatar_nodes.evaluation.key_frame_recall import (
     scenes,
 )
 from avatar_nodes.model.tiny_vae import TinyVAE, load_vae
-from avatar_nodes.streaming.frame_features import PooledLatents
-from avatar_nodes.streaming.key_frames import KeyFrameRules
-from avatar_nodes.training.world.motion import SHOW
+from avatar_nodes.remembering.frame_features import PooledLatents
+from avatar_nodes.remembering.key_frames import KeyFrameRules
+from avatar_nodes.world.motion import SHOW
 
 TINY_VAE = Path(__file__).parents[2] / "checkpoints/tiny/vae"
 

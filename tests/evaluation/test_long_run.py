@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from avatar_nodes.block.block import Prompt
 from avatar_nodes.evaluation.ablation import (
     Row,
     ablation_rows,
@@ -23,8 +24,7 @@ from avatar_nodes.evaluation.long_run import SEGMENT_BLOCKS, LongRun, segment_st
 from avatar_nodes.evaluation.long_speech import LongSpeech
 from avatar_nodes.evaluation.performers import StreamPerformer
 from avatar_nodes.evaluation.report import write_json
-from avatar_nodes.streaming.block import Prompt
-from avatar_nodes.training.world.mouth import INTERIOR
+from avatar_nodes.world.mouth import INTERIOR
 
 SIGMAS = [1.0, 0.9, 0.75, 0.5, 0.0]
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from avatar_nodes.block.block import Prompt
 from avatar_nodes.evaluation.prompt_change import (
     SAME_PROMPT,
     TRUTH,
@@ -20,8 +21,7 @@ from avatar_nodes.evaluation.prompt_change import (
 )
 from avatar_nodes.evaluation.prompt_change_clips import CHANGE_BLOCK, prompt_change_clips
 from avatar_nodes.evaluation.prompt_change_figures import change_figures, change_rows
-from avatar_nodes.streaming.block import Prompt
-from avatar_nodes.training.clips import Clip, ClipSpec
+from avatar_nodes.world.clips import Clip, ClipSpec
 
 FRAMES, CHANGE = 12, 6
 

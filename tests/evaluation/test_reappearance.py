@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.evaluation.reappearance import (
     SHOWN_BLOCKS,
     Showings,
@@ -18,10 +19,9 @@ from avatar_nodes.evaluation.reappearance import (
     sight,
     thing_error,
 )
-from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
-from avatar_nodes.training.world.objects import COLOURS, Thing
-from avatar_nodes.training.world.prompts import named_thing
-from avatar_nodes.training.world.renderer import render
+from avatar_nodes.world.objects import COLOURS, Thing
+from avatar_nodes.world.prompts import named_thing
+from avatar_nodes.world.renderer import render
 
 HIDDEN = 10
 

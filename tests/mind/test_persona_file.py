@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from avatar_nodes.mind.persona_file import PersonaError, load_persona, persona_names
-from avatar_nodes.training.world.motion import ACTIONS
-from avatar_nodes.training.world.objects import COLOURS, KINDS, Thing
-from avatar_nodes.training.world.prompts import prompts
+from avatar_nodes.world.motion import ACTIONS
+from avatar_nodes.world.objects import COLOURS, KINDS, Thing
+from avatar_nodes.world.prompts import prompts
 
 MINE = """\
 name: Bo

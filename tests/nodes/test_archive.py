@@ -258,7 +258,7 @@ def test_messages_beside_the_video(
 
 
 def test_nobody_there(ros_domain: int) -> None:
-    from avatar_nodes.service_request import ServiceRequest, ServiceRequestError
+    from avatar_nodes.client.service_request import ServiceRequest, ServiceRequestError
 
     with ServiceRequest(timeout_s=0.5) as request:
         with pytest.raises(ServiceRequestError, match="nobody offers /avatar/recording/set"):

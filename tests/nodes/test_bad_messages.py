@@ -13,10 +13,10 @@ from rclpy.qos import QoSProfile
 from support.graph_under_test import GraphUnderTest, Listener
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
-from tiny_checkpoint import LATENT_CHANNELS, write_tiny_profile
+from support.tiny_checkpoint import LATENT_CHANNELS, write_tiny_profile
 
 from avatar_msgs import msg as m
-from avatar_nodes.graph import Graph
+from avatar_nodes.graph.graph import Graph
 from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.wire.qos import BLOCKS, DIAGNOSTICS, LATCHED, SOUND
 

@@ -20,12 +20,12 @@ from support.graph_under_test import GraphUnderTest, Listener
 from support.message_visitor import IDLE, LISTENING, SPEAKING, THINKING, Visitor
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
-from tiny_checkpoint import write_tiny_profile
+from support.tiny_checkpoint import write_tiny_profile
 
 from avatar_msgs.action import Perform, Say
 from avatar_msgs.msg import AudioChunk, BlockConditioning, TurnControl
 from avatar_msgs.srv import SetPersona, SetPrompt, SetReference
-from avatar_nodes.graph import Graph
+from avatar_nodes.graph.graph import Graph
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.profile import load_profile
 

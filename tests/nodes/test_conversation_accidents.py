@@ -13,11 +13,11 @@ from support.graph_under_test import GraphUnderTest
 from support.message_visitor import IDLE, SPEAKING, THINKING, Visitor
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
-from tiny_checkpoint import write_tiny_profile
+from support.tiny_checkpoint import write_tiny_profile
 
 from avatar_msgs.action import Perform, Say
 from avatar_msgs.msg import AudioChunk, AvatarState, TurnControl
-from avatar_nodes.graph import Graph
+from avatar_nodes.graph.graph import Graph
 from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.wire.qos import LATCHED, public_qos
 

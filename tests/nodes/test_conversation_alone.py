@@ -11,12 +11,12 @@ import rclpy
 from rclpy.parameter import Parameter
 
 from avatar_msgs.msg import AudioChunk, SpeechActivity, Utterance
-from avatar_nodes.mind.conversation_table import Command, EventKind, State
+from avatar_nodes.conducting.conversation_table import Command, EventKind, State
 from avatar_nodes.nodes import conversation
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.conversation import Conversation
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.speech.turn_stream import new_stream
+from avatar_nodes.speaking.turn_stream import new_stream
 from avatar_nodes.wire.stamp import stamp_of
 
 PATIENT = {

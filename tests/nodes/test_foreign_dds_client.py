@@ -8,9 +8,9 @@ import pytest
 from support.graph_under_test import GraphUnderTest, Listener
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
-from tiny_checkpoint import SIDE, write_tiny_profile
+from support.tiny_checkpoint import SIDE, write_tiny_profile
 
-from avatar_nodes.graph import Graph
+from avatar_nodes.graph.graph import Graph
 from avatar_nodes.profile import load_profile
 
 pytest.importorskip("cyclonedds", reason="the foreign client is not installed")

@@ -11,13 +11,13 @@ import pytest
 from support.graph_under_test import GraphUnderTest, Listener
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
-from tiny_checkpoint import write_tiny_profile
+from support.tiny_checkpoint import write_tiny_profile
 
 from avatar_msgs.msg import FrameBlock
-from avatar_nodes.graph import Graph
-from avatar_nodes.in_process import render_in_process
+from avatar_nodes.graph.graph import Graph
+from avatar_nodes.pipeline.in_process import render_in_process
 from avatar_nodes.profile import load_profile, with_values
-from avatar_nodes.speech.audio_file import read_audio_file
+from avatar_nodes.sound.audio_file import read_audio_file
 from avatar_nodes.wire.qos import FRAMES
 
 FRAME_NS = 40_000_000

@@ -9,14 +9,14 @@ import pytest
 from support.graph_under_test import GraphUnderTest, Listener
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
-from tiny_checkpoint import write_tiny_profile
+from support.tiny_checkpoint import write_tiny_profile
 
 from avatar_msgs.srv import SetPrompt
-from avatar_nodes.graph import Graph
-from avatar_nodes.in_process import render_in_process, start_pipeline
+from avatar_nodes.graph.graph import Graph
+from avatar_nodes.pipeline.assembly import PromptEncoder
+from avatar_nodes.pipeline.in_process import render_in_process, start_pipeline
 from avatar_nodes.profile import Profile, load_profile, with_values
-from avatar_nodes.speech.audio_file import read_audio_file
-from avatar_nodes.streaming.assembly import PromptEncoder
+from avatar_nodes.sound.audio_file import read_audio_file
 
 LAG = 3
 MEMORY = {"enabled": True, "lag": LAG, "gate": -1.0, "half_life": 10.0}

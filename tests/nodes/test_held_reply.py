@@ -10,11 +10,11 @@ from support.spinner import Spinner
 from support.waiting import wait_until
 
 from avatar_msgs.msg import SpeechActivity, TurnControl, Utterance
-from avatar_nodes.mind.conversation_table import Command, EventKind
+from avatar_nodes.conducting.conversation_table import Command, EventKind
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.turn_numbers import check_turn
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.conversation import Conversation
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.turn_numbers import check_turn
 
 
 class Head(AvatarNode):

@@ -14,11 +14,11 @@ import soundfile
 from support.browser import Page, browsing
 from support.http_client import ask
 from support.process_group import ProcessGroup
+from support.tiny_checkpoint import write_tiny_profile
 from support.waiting import wait_until
-from tiny_checkpoint import write_tiny_profile
 
-from avatar_nodes.resources import share_path
-from avatar_nodes.speech.audio_file import read_audio_file
+from avatar_nodes.profile.resources import share_path
+from avatar_nodes.sound.audio_file import read_audio_file
 
 PROCESSES = (
     "ears: [microphone, listener], mind: [reasoner, voice, timeline],"

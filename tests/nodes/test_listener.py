@@ -21,7 +21,7 @@ from support.visitor import PHRASES, RATE, echo_of, say, silence, with_noise, wo
 
 from avatar_msgs.msg import AudioChunk, Intent, Persona, SpeechActivity, Utterance
 from avatar_nodes.nodes import listener
-from avatar_nodes.nodes.lifecycle_node import ConfigurationError
+from avatar_nodes.nodes.base.lifecycle_node import ConfigurationError
 from avatar_nodes.nodes.listener import ListenerNode
 from avatar_nodes.wire.audio import audio_to_msg
 from avatar_nodes.wire.qos import DIAGNOSTICS, LATCHED, SOUND, public_qos

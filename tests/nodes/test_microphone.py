@@ -11,9 +11,9 @@ from rclpy.parameter import Parameter
 from support.spinner import Spinner, wait_until
 
 from avatar_msgs.msg import AudioChunk, AudioDemand
+from avatar_nodes.hearing.sound_intake import IntakeError, SoundIntake
 from avatar_nodes.nodes.microphone import MicrophoneNode
-from avatar_nodes.speech.audio_file import read_audio_file
-from avatar_nodes.speech.sound_intake import IntakeError, SoundIntake
+from avatar_nodes.sound.audio_file import read_audio_file
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.qos import CAPTURED, LATCHED, SOUND
 from avatar_nodes.wire.stamp import nanoseconds

@@ -16,7 +16,7 @@ from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
 
 from avatar_msgs.msg import StageStatus
-from avatar_nodes.environment import child_environment
+from avatar_nodes.graph.environment import child_environment
 from avatar_nodes.nodes.container import ContainerError, parse_nodes
 from avatar_nodes.wire.qos import STAGES
 

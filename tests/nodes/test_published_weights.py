@@ -13,22 +13,22 @@ from support.spinner import Spinner, wait_until
 
 pytest.importorskip("diffusers", reason="needs the packages of requirements/large.txt")
 
-from wan_checkpoint import LIGHT_DECODER, LORA, build_wan_checkpoint, write_wan_profile
+from support.wan_checkpoint import LIGHT_DECODER, LORA, build_wan_checkpoint, write_wan_profile
 
-from avatar_nodes.graph import Graph
-from avatar_nodes.in_process import render_in_process
+from avatar_nodes.denoising.stage import Stage
+from avatar_nodes.graph.graph import Graph
 from avatar_nodes.model.tensor_files import CheckpointError
 from avatar_nodes.model.wan_folder import AUDIO_MODEL, TEXT_ENCODER, VIDEO_VAE
-from avatar_nodes.profile import hearing_all, load_profile, with_values
-from avatar_nodes.speech.audio_file import read_audio_file
-from avatar_nodes.streaming.assembly import (
+from avatar_nodes.pipeline.assembly import (
     AssemblyError,
     PromptEncoder,
     build_decoder,
     build_features,
     build_stage,
 )
-from avatar_nodes.streaming.stage import Stage
+from avatar_nodes.pipeline.in_process import render_in_process
+from avatar_nodes.profile import hearing_all, load_profile, with_values
+from avatar_nodes.sound.audio_file import read_audio_file
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import numpy as np
 from support.graph_under_test import GraphUnderTest, Listener
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
-from tiny_checkpoint import write_tiny_profile
+from support.tiny_checkpoint import write_tiny_profile
 
-from avatar_nodes.graph import Graph
+from avatar_nodes.graph.graph import Graph
 from avatar_nodes.profile import load_profile, with_values
-from avatar_nodes.speech.audio_file import read_audio_file
+from avatar_nodes.sound.audio_file import read_audio_file
 
 NODES = [
     "denoiser_2", "conductor", "decoder", "memory", "microphone", "denoiser_1", "presenter",

@@ -13,25 +13,25 @@ import rclpy
 import torch
 from rclpy.parameter import Parameter
 from support.spinner import Spinner, wait_until
-from tiny_checkpoint import SIDE, SIGMAS
+from support.tiny_checkpoint import SIDE, SIGMAS
 from torch import Tensor
 
 from avatar_msgs import msg as m
+from avatar_nodes.block.audio_window import AudioWindow
+from avatar_nodes.block.block import EpochStart, Prompt, Sink
+from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
+from avatar_nodes.conducting.memory_versions import MemoryVersions
+from avatar_nodes.conducting.stream_resume import resume
+from avatar_nodes.nodes.base.lifecycle_node import EXIT_MISCONFIGURED, AvatarNode
 from avatar_nodes.nodes.denoiser import DenoiserNode
-from avatar_nodes.nodes.lifecycle_node import EXIT_MISCONFIGURED, AvatarNode
 from avatar_nodes.nodes.memory import MemoryNode
-from avatar_nodes.streaming.assembly import (
+from avatar_nodes.pipeline.assembly import (
     MemorySettings,
     PromptEncoder,
     build_decoder,
     build_features,
     build_pipeline,
 )
-from avatar_nodes.streaming.audio_window import AudioWindow
-from avatar_nodes.streaming.block import EpochStart, Prompt, Sink
-from avatar_nodes.streaming.block_ledger import BlockLedger, IssuedBlock
-from avatar_nodes.streaming.memory_versions import MemoryVersions
-from avatar_nodes.streaming.stream_resume import resume
 from avatar_nodes.wire import block as wire
 from avatar_nodes.wire.memory import memory_from_msg
 from avatar_nodes.wire.qos import BLOCKS, LATCHED

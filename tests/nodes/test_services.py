@@ -9,7 +9,7 @@ import rclpy
 from std_srvs.srv import Trigger
 from support.spinner import Spinner
 
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 
 
 class Clumsy(AvatarNode):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from support.http_client import ask
 from support.process_group import ProcessGroup
+from support.tiny_checkpoint import write_tiny_profile
 from support.waiting import wait_until
-from tiny_checkpoint import write_tiny_profile
 from websockets.sync.client import connect
 
 PROCESSES = "body: [microphone, conductor, denoiser_1, denoiser_2, decoder, presenter]"

@@ -14,9 +14,9 @@ from rclpy.parameter import Parameter
 from support.graph_under_test import GraphUnderTest
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
-from tiny_checkpoint import write_tiny_profile
+from support.tiny_checkpoint import write_tiny_profile
 
-from avatar_nodes.graph import Graph
+from avatar_nodes.graph.graph import Graph
 from avatar_nodes.nodes import recorder
 from avatar_nodes.profile import load_profile
 

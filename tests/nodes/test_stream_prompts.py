@@ -9,10 +9,10 @@ import rclpy
 import torch
 
 from avatar_msgs.srv import SetPrompt
+from avatar_nodes.block.block import Prompt
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.stream_prompts import StreamPrompts
-from avatar_nodes.streaming.block import Prompt
 
 
 class Speaker(AvatarNode):

@@ -11,7 +11,7 @@ from support.spinner import Spinner, wait_until
 
 from avatar_msgs import msg as m
 from avatar_nodes.nodes.timeline import TimelineNode
-from avatar_nodes.speech.turn_timeline import MILESTONES, describe
+from avatar_nodes.timeline.turn_timeline import MILESTONES, describe
 from avatar_nodes.wire.audio import audio_to_msg
 from avatar_nodes.wire.qos import BLOCKS, CONTROL, LATCHED, LATCHED_FEW, SOUND, public_qos
 from avatar_nodes.wire.stamp import stamp_of

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from support.process_group import ProcessGroup
+from support.tiny_checkpoint import write_tiny_profile
 from support.two_hosts import two_hosts
 from support.waiting import wait_until
-from tiny_checkpoint import write_tiny_profile
 
 PROCESSES = "body: [conductor, decoder, presenter]"
 DENOISERS = ("denoiser_1", "denoiser_2")

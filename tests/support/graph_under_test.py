@@ -12,8 +12,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from avatar_msgs.msg import AudioChunk, AvatarState, BlockConditioning, StageStatus
-from avatar_nodes.graph import Graph
-from avatar_nodes.process_command import process_command, process_environment, write_parameters
+from avatar_nodes.graph.graph import Graph
+from avatar_nodes.graph.process_command import (
+    process_command,
+    process_environment,
+    write_parameters,
+)
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
 from avatar_nodes.wire.qos import BLOCKS, LATCHED, STAGES, public_qos

@@ -13,7 +13,7 @@ from avatar_msgs.msg import (
     TurnControl,
     Utterance,
 )
-from avatar_nodes.graph import Graph
+from avatar_nodes.graph.graph import Graph
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.qos import BLOCKS, CONTROL, SOUND
 from support.graph_under_test import Listener

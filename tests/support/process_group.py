@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from avatar_nodes.environment import child_environment
+from avatar_nodes.graph.environment import child_environment
 
 
 class ProcessGroup:

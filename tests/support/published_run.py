@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from wan_checkpoint import build_wan_checkpoint
 
-from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK, SAMPLES_PER_BLOCK
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, SAMPLES_PER_BLOCK
 from avatar_nodes.training.encoded import write_encoded
 from avatar_nodes.training.shards import ClipRecord, write_shard
+from support.wan_checkpoint import build_wan_checkpoint
 
 WIDTH, HEIGHT = 96, 64
 BLOCKS = 4

@@ -12,7 +12,7 @@ from types import TracebackType
 
 import pytest
 
-from avatar_nodes.environment import child_environment, foreign_environment
+from avatar_nodes.graph.environment import child_environment, foreign_environment
 from support.waiting import wait_until
 
 SINK = "speaker"

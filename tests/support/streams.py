@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from avatar_nodes.streaming.block import BlockConditioning, EpochStart, Prompt, Sink
-from avatar_nodes.streaming.stage import Stage
+from avatar_nodes.block.block import BlockConditioning, EpochStart, Prompt, Sink
+from avatar_nodes.denoising.stage import Stage
 
 LATENT = (4, 3, 8, 8)
 AUDIO = (1, 6, 17)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tiny_checkpoint import build_tiny_checkpoint, write_tiny_profile
+from support.tiny_checkpoint import build_tiny_checkpoint, write_tiny_profile
 
 
 def write_tiny_model(folder: Path) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from avatar_nodes.training.world.speech import synthesise
+from avatar_nodes.world.speech import synthesise
 
 RATE = 16_000
 

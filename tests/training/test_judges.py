@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from avatar_nodes.evaluation.judge_folder import JudgeFolder
-from avatar_nodes.training.clips import ClipSpec
+from avatar_nodes.judging.judge_folder import JudgeFolder
 from avatar_nodes.training.judge_data import (
     UNSURE,
     JudgeClips,
@@ -30,7 +29,8 @@ from avatar_nodes.training.judges import (
     sync_loss,
     train_judges,
 )
-from avatar_nodes.training.world import Identity
+from avatar_nodes.world import Identity
+from avatar_nodes.world.clips import ClipSpec
 
 
 @pytest.fixture(scope="module")

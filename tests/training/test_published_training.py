@@ -20,20 +20,20 @@ from support.processes import on_two_processes
 from support.published_run import BLOCKS, HEIGHT, PROMPTS, WIDTH, write_published_run
 from support.train_published import command, train_published
 
+from avatar_nodes.block.block import BlockConditioning, Prompt
+from avatar_nodes.decoding.decoder import StreamingDecoder
 from avatar_nodes.model.checkpoint import WEIGHTS, CheckpointError, load_checkpoint
 from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.wan_folder import is_published_wan
-from avatar_nodes.profile import load_profile
-from avatar_nodes.streaming.assembly import (
+from avatar_nodes.pipeline.assembly import (
     PromptEncoder,
     build_decoder,
     build_features,
     build_pipeline,
     build_stage,
 )
-from avatar_nodes.streaming.block import BlockConditioning, Prompt
-from avatar_nodes.streaming.decoder import StreamingDecoder
-from avatar_nodes.streaming.pipeline import Pipeline
+from avatar_nodes.pipeline.pipeline import Pipeline
+from avatar_nodes.profile import load_profile
 from avatar_nodes.training.encoded import EncodedClips
 from avatar_nodes.training.lora import LORA, LowRank
 from avatar_nodes.training.recipe import RecipeError, read_recipe

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from avatar_nodes.resources import share_path
+from avatar_nodes.profile.resources import share_path
 from avatar_nodes.training.recipe import RecipeError, read_recipe
 
 

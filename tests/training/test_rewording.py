@@ -10,9 +10,9 @@ from support.training_run import write_run
 
 from avatar_nodes.training.encoded import EncodedClips
 from avatar_nodes.training.rewording import asked_for, say_otherwise
-from avatar_nodes.training.world.motion import ACTIONS, SHOW
-from avatar_nodes.training.world.objects import Thing
-from avatar_nodes.training.world.prompts import named_thing, prompts
+from avatar_nodes.world.motion import ACTIONS, SHOW
+from avatar_nodes.world.objects import Thing
+from avatar_nodes.world.prompts import named_thing, prompts
 
 BALL = Thing("ball", "red", "hand")
 DUCK = Thing("toy duck", "orange", "stand")

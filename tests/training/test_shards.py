@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from avatar_nodes.training.clips import Clip, ClipSpec
 from avatar_nodes.training.shards import ClipRecord, ShardClips, ShardError, write_shard
 from avatar_nodes.training.shards_build import build_shards
 from avatar_nodes.training.shards_codec import decode_video, encode_video
 from avatar_nodes.training.shards_world import SEED_STRIDE, WorldData
 from avatar_nodes.training.snippets import Snippets
+from avatar_nodes.world.clips import Clip, ClipSpec
 
 PLAN = WorldData(train=3, val=1, test=0, blocks=2, seed=4, clips_per_shard=2)
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from support.training_run import CONFIG, write_run
 
+from avatar_nodes.clips.teacher_sampler import sample_teacher, sample_teacher_clip
 from avatar_nodes.model.checkpoint import CheckpointError, load_checkpoint
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
@@ -25,7 +26,6 @@ from avatar_nodes.training.guidance import (
 )
 from avatar_nodes.training.talking_model import TalkingModel
 from avatar_nodes.training.teacher import TeacherTraining, train_teacher
-from avatar_nodes.training.teacher_sampler import sample_teacher, sample_teacher_clip
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 OPTIONS = TeacherTraining(

@@ -19,10 +19,10 @@ from avatar_nodes.training.text import (
     reworded,
     train_text,
 )
-from avatar_nodes.training.world.motion import ACTIONS, SHOW
-from avatar_nodes.training.world.objects import Thing
-from avatar_nodes.training.world.phrases import compose_prompt
-from avatar_nodes.training.world.prompts import MAX_BYTES, named_thing, prompts
+from avatar_nodes.world.motion import ACTIONS, SHOW
+from avatar_nodes.world.objects import Thing
+from avatar_nodes.world.phrases import compose_prompt
+from avatar_nodes.world.prompts import MAX_BYTES, named_thing, prompts
 
 SHOWN = [Thing("ball", "red", "hand"), Thing("cup", "orange", "stand")]
 ASKED: list[tuple[str, Thing | None]] = [(name, None) for name in ACTIONS]

@@ -11,8 +11,8 @@ import pytest
 import torch
 from support.video_files import HEIGHT, WIDTH, landscape, portrait, tone, write_video
 
-from avatar_nodes.evaluation.footage import Footage
-from avatar_nodes.evaluation.judge_folder import JudgeError
+from avatar_nodes.judging.footage import Footage
+from avatar_nodes.judging.judge_folder import JudgeError
 from avatar_nodes.training.shards import ShardClips
 from avatar_nodes.training.videos import NO_SYNCNET, VideoData, write_videos
 from avatar_nodes.training.videos_checks import (

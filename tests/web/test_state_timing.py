@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+from avatar_nodes.block.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 from avatar_nodes.web.state_timing import StateTiming
 
 

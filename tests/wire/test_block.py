@@ -12,8 +12,8 @@ from rclpy.serialization import deserialize_message, serialize_message
 from support.streams import conditioning, epoch_start, prompt, random_tensor, reference
 
 from avatar_msgs import msg as m
-from avatar_nodes.streaming.block import BlockContext, BlockLatent, Sink
-from avatar_nodes.streaming.block_ledger import IssuedBlock
+from avatar_nodes.block.block import BlockContext, BlockLatent, Sink
+from avatar_nodes.conducting.block_ledger import IssuedBlock
 from avatar_nodes.wire import block as wire
 from avatar_nodes.wire.wire_error import WireError
 

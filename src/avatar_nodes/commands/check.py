@@ -89,10 +89,10 @@ def _checkpoint(profile: Profile) -> Iterator[Finding]:
 
 
 def _memory(profile: Profile) -> Iterator[Finding]:
-    from avatar_nodes.device_memory import memory_by_device, memory_parts
     from avatar_nodes.machine.finding import Finding
-    from avatar_nodes.machine.memory import check_memory
+    from avatar_nodes.machine.gpu_memory import check_memory
     from avatar_nodes.model.tensor_files import CheckpointError
+    from avatar_nodes.pipeline.device_memory import memory_by_device, memory_parts
 
     try:
         needed = memory_by_device(memory_parts(profile))

@@ -38,12 +38,12 @@ def command(
     require_ros()
     # Nobody else need see this conversation.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    from avatar_nodes.client.scripted_conversation import ScriptedConversation, visited_graph
+    from avatar_nodes.client.video_summary import VideoFileError, summarise_video
+    from avatar_nodes.client.visitor import VisitorError
     from avatar_nodes.profile import load_profile
-    from avatar_nodes.scripted_conversation import ScriptedConversation, visited_graph
-    from avatar_nodes.speech.audio_file import AudioFileError
-    from avatar_nodes.speech.turn_timeline import describe
-    from avatar_nodes.video_summary import VideoFileError, summarise_video
-    from avatar_nodes.virtual_visitor import VisitorError
+    from avatar_nodes.sound.audio_file import AudioFileError
+    from avatar_nodes.timeline.turn_timeline import describe
 
     with plain_errors(AudioFileError, VideoFileError, VisitorError):
         if out is not None:

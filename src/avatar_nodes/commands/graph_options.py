@@ -85,9 +85,9 @@ def graph_options(*, log_level: str, prompt: bool = True) -> Callable[[Command],
 @contextmanager
 def plain_errors(*more: type[Exception]) -> Iterator[None]:
     """Turn the errors that a user can cause, and `more`, into `Error: ...` and exit code 1."""
-    from avatar_nodes.graph import GraphError
+    from avatar_nodes.graph.graph import GraphError
     from avatar_nodes.profile import ProfileError
-    from avatar_nodes.resources import ResourceError
+    from avatar_nodes.profile.resources import ResourceError
 
     kinds: tuple[type[Exception], ...] = (GraphError, ProfileError, ResourceError, *more)
     try:

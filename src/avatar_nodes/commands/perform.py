@@ -27,7 +27,7 @@ def command(prompt: str, seconds: float, namespace: str) -> None:
     """
     require_ros()
     from avatar_msgs.action import Perform
-    from avatar_nodes.action_request import ActionRequest, ActionRequestError
+    from avatar_nodes.client.action_request import ActionRequest, ActionRequestError
 
     def tell(feedback: Any) -> None:
         click.echo(f"\r{feedback.remaining:.1f} s left ", err=True, nl=False)

@@ -41,8 +41,8 @@ def command(name: str | None, reference: bool, memory: bool) -> None:
 
 
 def _print_memory(name: str | None) -> None:
-    from avatar_nodes.device_memory import memory_parts, memory_table
     from avatar_nodes.model.tensor_files import CheckpointError
+    from avatar_nodes.pipeline.device_memory import memory_parts, memory_table
     from avatar_nodes.profile import load_profile
 
     if name is None:

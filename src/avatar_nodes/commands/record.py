@@ -26,7 +26,7 @@ def command(what: str, namespace: str, as_json: bool) -> None:
     from std_srvs.srv import SetBool
 
     from avatar_msgs.msg import RecordingState
-    from avatar_nodes.service_request import ServiceRequest, ServiceRequestError
+    from avatar_nodes.client.service_request import ServiceRequest, ServiceRequestError
 
     try:
         with plain_errors(), ServiceRequest() as request:

@@ -13,7 +13,7 @@ from avatar_nodes.commands.graph_options import graph_options, plain_errors, req
 
 if TYPE_CHECKING:
     from avatar_nodes.commands.progress import Progress
-    from avatar_nodes.graph import Graph
+    from avatar_nodes.graph.graph import Graph
 
 
 @click.command("render")
@@ -58,11 +58,11 @@ def command(
     The video comes out of the graph of ROS 2 nodes, written by a recorder that subscribes to the
     public topics; with --in-process out of one loop, which computes the same frames.
     """
+    from avatar_nodes.client.video_summary import VideoFileError, summarise_video
     from avatar_nodes.commands.progress import Progress
-    from avatar_nodes.graph import Graph
+    from avatar_nodes.graph.graph import Graph
     from avatar_nodes.profile import hearing_all, load_profile
-    from avatar_nodes.speech.audio_file import AudioFileError, check_audio_file
-    from avatar_nodes.video_summary import VideoFileError, summarise_video
+    from avatar_nodes.sound.audio_file import AudioFileError, check_audio_file
 
     with plain_errors(AudioFileError, VideoFileError):
         sound = check_audio_file(audio)
@@ -111,8 +111,8 @@ def _render_with_graph(
     require_ros()
     # Nobody else need see the topics of a rendering.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    from avatar_nodes.graph_runner import GraphRunner
-    from avatar_nodes.streaming.block import FRAMES_PER_BLOCK
+    from avatar_nodes.block.block import FRAMES_PER_BLOCK
+    from avatar_nodes.graph.runner import GraphRunner
 
     first, block_s = graph.profile.stream.first_block, FRAMES_PER_BLOCK / graph.profile.video.fps
     runner = GraphRunner(
@@ -131,7 +131,7 @@ def _render_with_graph(
 
 
 def _render_in_process(graph: Graph, audio: Path, out: Path, progress: Progress) -> None:
-    from avatar_nodes.in_process import InProcessError, record_in_process
+    from avatar_nodes.pipeline.in_process import InProcessError, record_in_process
 
     try:
         record_in_process(graph, audio, out, progress.update)

@@ -31,8 +31,8 @@ def command(text: str, audio: Path | None, language: str, interrupt: bool, names
         raise click.UsageError("expected a text, or --audio FILE")
     require_ros()
     from avatar_msgs.action import Say
-    from avatar_nodes.action_request import ActionRequest, ActionRequestError
-    from avatar_nodes.speech.audio_file import GRAPH_RATE, AudioFileError, read_audio_file
+    from avatar_nodes.client.action_request import ActionRequest, ActionRequestError
+    from avatar_nodes.sound.audio_file import GRAPH_RATE, AudioFileError, read_audio_file
     from avatar_nodes.wire.audio import audio_to_msg
 
     goal = Say.Goal(text=text, language=language, interrupt=interrupt)

@@ -70,10 +70,10 @@ def _encoded(run: Path) -> Path:
 def _prepared(config: Path | None, threads: int) -> Iterator[Recipe]:
     import torch
 
-    from avatar_nodes.evaluation.judge_folder import JudgeError
+    from avatar_nodes.judging.judge_folder import JudgeError
     from avatar_nodes.model.checkpoint import CheckpointError
-    from avatar_nodes.resources import share_path
-    from avatar_nodes.streaming.assembly import AssemblyError
+    from avatar_nodes.pipeline.assembly import AssemblyError
+    from avatar_nodes.profile.resources import share_path
     from avatar_nodes.training.distributed import DistributedError
     from avatar_nodes.training.encoded import WindowError
     from avatar_nodes.training.recipe import RecipeError, read_recipe

@@ -70,10 +70,10 @@ def command(
     Video and sound come out on the topics image_raw and audio below the namespace.
     """
     require_ros()
-    from avatar_nodes.graph import Graph
-    from avatar_nodes.graph_runner import GraphRunner
+    from avatar_nodes.graph.graph import Graph
+    from avatar_nodes.graph.runner import GraphRunner
+    from avatar_nodes.graph.supervisor import NAME
     from avatar_nodes.profile import load_profile
-    from avatar_nodes.supervisor import NAME
 
     with plain_errors():
         graph = Graph.from_profile(

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from avatar_nodes.evaluation.identity_net import IdentityJudge
+from avatar_nodes.decoding.decoder import StreamingDecoder
 from avatar_nodes.evaluation.long_run import BLOCK_S, SEGMENT_BLOCKS, LongRun
 from avatar_nodes.evaluation.long_speech import LongSpeech
 from avatar_nodes.evaluation.performers import StreamPerformer
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.evaluation.sync import SyncJudge
-from avatar_nodes.streaming.decoder import StreamingDecoder
+from avatar_nodes.judging.identity_net import IdentityJudge
 
 MANY_STEPS = 40
 _SHIFT = 3.0

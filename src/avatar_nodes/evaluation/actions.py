@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from avatar_nodes.evaluation.action_net import STRIDE, ActionJudge
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.evaluation.countdown import Countdown
-from avatar_nodes.evaluation.footage import Footage
 from avatar_nodes.evaluation.performers import Performer
 from avatar_nodes.evaluation.report import Figures
-from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
-from avatar_nodes.training.clips import Clip, ClipSpec
-from avatar_nodes.training.world import Thing
+from avatar_nodes.judging.action_net import STRIDE, ActionJudge
+from avatar_nodes.judging.footage import Footage
+from avatar_nodes.world import Thing
+from avatar_nodes.world.clips import Clip, ClipSpec
 
 BEFORE, DURING, AFTER = 3, 5, 4
 """Blocks of rest, of the action and of rest again, in every clip."""

@@ -9,11 +9,11 @@ import numpy as np
 
 from avatar_nodes.evaluation.colour import colour_shift, sharpness
 from avatar_nodes.evaluation.countdown import Countdown
-from avatar_nodes.evaluation.footage import Footage
-from avatar_nodes.evaluation.identity_net import IdentityJudge
 from avatar_nodes.evaluation.performers import Performer
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.evaluation.sync import speaking_clips
+from avatar_nodes.judging.footage import Footage
+from avatar_nodes.judging.identity_net import IdentityJudge
 
 EDGE_FRAMES = 50
 """`start` and `end` are means over the first and last two seconds."""

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from avatar_nodes.block.block_size import FRAME_RATE, FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+from avatar_nodes.clips.encoders import encode_frames
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE
-from avatar_nodes.streaming.block_size import FRAME_RATE, FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
-from avatar_nodes.streaming.frame_features import FrameFeatures
-from avatar_nodes.streaming.key_frames import KeyFrameRules, KeyFrames
-from avatar_nodes.training.clip_encoders import encode_frames
-from avatar_nodes.training.clips import Clip, ClipSpec
-from avatar_nodes.training.world.motion import SHOW
-from avatar_nodes.training.world.objects import Thing
+from avatar_nodes.remembering.frame_features import FrameFeatures
+from avatar_nodes.remembering.key_frames import KeyFrameRules, KeyFrames
+from avatar_nodes.world.clips import Clip, ClipSpec
+from avatar_nodes.world.motion import SHOW
+from avatar_nodes.world.objects import Thing
 
 SCENE_BLOCKS = 20
 """A scene is 9.6 s: gestures and speech of the person, and one thing shown for 1.9 s."""

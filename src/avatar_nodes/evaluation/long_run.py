@@ -11,16 +11,16 @@ import numpy as np
 import psutil
 from torch import Tensor
 
-from avatar_nodes.evaluation.footage import Footage
+from avatar_nodes.decoding.decoder import StreamingDecoder
 from avatar_nodes.evaluation.identity import likeness
-from avatar_nodes.evaluation.identity_net import IdentityJudge
-from avatar_nodes.evaluation.lip_sync import lip_sync
 from avatar_nodes.evaluation.long_speech import LongSpeech
 from avatar_nodes.evaluation.performers import StreamPerformer
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.evaluation.sync import SyncJudge
-from avatar_nodes.evaluation.sync_distance import sync_distance
-from avatar_nodes.streaming.decoder import StreamingDecoder
+from avatar_nodes.judging.footage import Footage
+from avatar_nodes.judging.identity_net import IdentityJudge
+from avatar_nodes.judging.lip_sync import lip_sync
+from avatar_nodes.judging.sync_distance import sync_distance
 
 BLOCK_S = 0.48
 SEGMENT_BLOCKS = 21

@@ -11,16 +11,16 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from avatar_nodes.evaluation.clip_stream import Prompts, clip_stream
-from avatar_nodes.evaluation.footage import Footage
-from avatar_nodes.evaluation.syncnet import WINDOW_FRAMES, sound_columns
+from avatar_nodes.block.audio_features import MelFeatures
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.clips.encoders import encode_frames
+from avatar_nodes.clips.stream import Prompts, clip_stream
+from avatar_nodes.decoding.decoder import TinyStreamingDecoder
+from avatar_nodes.judging.footage import Footage
+from avatar_nodes.judging.syncnet import WINDOW_FRAMES, sound_columns
 from avatar_nodes.model.tiny_vae import channels_last, load_vae
-from avatar_nodes.streaming.audio_features import MelFeatures
-from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
-from avatar_nodes.streaming.decoder import TinyStreamingDecoder
-from avatar_nodes.streaming.pipeline import Pipeline
-from avatar_nodes.training.clip_encoders import encode_frames
-from avatar_nodes.training.clips import Clip, ClipSpec
+from avatar_nodes.pipeline.pipeline import Pipeline
+from avatar_nodes.world.clips import Clip, ClipSpec
 
 
 class Performer(Protocol):

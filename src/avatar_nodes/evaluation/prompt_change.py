@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.evaluation.clip_stream import Prompts, clip_stream
+from avatar_nodes.block.block import Prompt
+from avatar_nodes.block.block_size import FRAME_RATE, LATENTS_PER_BLOCK
+from avatar_nodes.clips.encoders import encode_frames
+from avatar_nodes.clips.stream import Prompts, clip_stream
 from avatar_nodes.evaluation.prompt_change_clips import CHANGE_BLOCK, PromptChangeClip
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE
-from avatar_nodes.streaming.block import Prompt
-from avatar_nodes.streaming.block_size import FRAME_RATE, LATENTS_PER_BLOCK
-from avatar_nodes.streaming.pipeline import Pipeline
-from avatar_nodes.training.clip_encoders import encode_frames
-from avatar_nodes.training.clips import Clip
+from avatar_nodes.pipeline.pipeline import Pipeline
+from avatar_nodes.world.clips import Clip
 
 CHANGE = LATENTS_PER_BLOCK * CHANGE_BLOCK
 """First latent frame under the new prompt."""

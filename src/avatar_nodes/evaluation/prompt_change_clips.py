@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from avatar_nodes.training.clips import Clip, ClipSpec
-from avatar_nodes.training.world import Thing
+from avatar_nodes.world import Thing
+from avatar_nodes.world.clips import Clip, ClipSpec
 
 KINDS = ("begins", "ends", "becomes another")
 """What happens to the action where the prompt changes."""

@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from avatar_nodes.evaluation.action_net import ActionJudge
 from avatar_nodes.evaluation.colour import sharpness
 from avatar_nodes.evaluation.countdown import Countdown
-from avatar_nodes.evaluation.footage import Footage
 from avatar_nodes.evaluation.frechet import frechet_distance
-from avatar_nodes.evaluation.identity_net import TinyIdentityJudge
-from avatar_nodes.evaluation.image_quality import psnr, ssim
 from avatar_nodes.evaluation.performers import Performer
 from avatar_nodes.evaluation.published_quality import PictureJudge, VideoFeatures
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.evaluation.sync import speaking_clips
-from avatar_nodes.training.clips import Clip
+from avatar_nodes.judging.action_net import ActionJudge
+from avatar_nodes.judging.footage import Footage
+from avatar_nodes.judging.identity_net import TinyIdentityJudge
+from avatar_nodes.judging.image_quality import psnr, ssim
+from avatar_nodes.world.clips import Clip
 
 
 class _Collected:

@@ -14,16 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatar_nodes.evaluation.clip_stream import Prompts, clip_stream
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+from avatar_nodes.clips.stream import Prompts, clip_stream
 from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.report import Figures
-from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
-from avatar_nodes.streaming.pipeline import Pipeline
-from avatar_nodes.training.clips import Clip, ClipSpec
-from avatar_nodes.training.world.motion import SHOW
-from avatar_nodes.training.world.objects import COLOURS, KINDS, Thing
-from avatar_nodes.training.world.prompts import without_name
-from avatar_nodes.training.world.renderer import render
+from avatar_nodes.pipeline.pipeline import Pipeline
+from avatar_nodes.world.clips import Clip, ClipSpec
+from avatar_nodes.world.motion import SHOW
+from avatar_nodes.world.objects import COLOURS, KINDS, Thing
+from avatar_nodes.world.prompts import without_name
+from avatar_nodes.world.renderer import render
 
 SHOWN_BLOCKS = 4
 _BEFORE = 2

@@ -11,12 +11,12 @@ import numpy as np
 from torch import Tensor
 
 from avatar_nodes.evaluation.countdown import Countdown
-from avatar_nodes.evaluation.footage import Footage
-from avatar_nodes.evaluation.lip_sync import LipSync, lip_sync
 from avatar_nodes.evaluation.performers import Performer
 from avatar_nodes.evaluation.report import Figures
-from avatar_nodes.evaluation.sync_distance import SyncDistance, sync_distance
-from avatar_nodes.training.clips import Clip, ClipSpec
+from avatar_nodes.judging.footage import Footage
+from avatar_nodes.judging.lip_sync import LipSync, lip_sync
+from avatar_nodes.judging.sync_distance import SyncDistance, sync_distance
+from avatar_nodes.world.clips import Clip, ClipSpec
 
 _SEED = 90_000
 

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from avatar_nodes.machine.finding import Finding
-from avatar_nodes.resources import ResourceError, share_path
+from avatar_nodes.profile.resources import ResourceError, share_path
 
 _SHARED_MEMORY = Path("/dev/shm")
 _MIB = 1 << 20

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from avatar_nodes.mind.persona import Persona
 from avatar_nodes.profile.explain import explain
 from avatar_nodes.profile.problem import KeyPath, Problem, ProfileError
+from avatar_nodes.profile.resources import share_directory
 from avatar_nodes.profile.source import Source, read_source
-from avatar_nodes.resources import share_directory
 
 _WHOLE: KeyPath = ("persona",)
 

@@ -11,11 +11,11 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
 from avatar_msgs.msg import AudioChunk, RecordingState
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.marking_parameters import MARKING_PARAMETERS, marker_of
-from avatar_nodes.nodes.node_parameter import NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.nodes.topic_tap import TopicTap
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.nodes.base.topic_tap import TopicTap
 from avatar_nodes.recording.live_recording import (
     LiveRecording,
     RecordingLimits,

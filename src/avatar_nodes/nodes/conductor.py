@@ -15,25 +15,25 @@ from avatar_msgs.msg import (
     StageStatus,
 )
 from avatar_msgs.msg import EpochStart as EpochStartMsg
-from avatar_nodes.mind.conversation_table import Command
+from avatar_nodes.block.block import FRAMES_PER_BLOCK, EpochStart, Sink
+from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
+from avatar_nodes.conducting.block_slicer import BlockSound
+from avatar_nodes.conducting.conversation_table import Command
+from avatar_nodes.conducting.epoch_keeper import EpochKeeper
+from avatar_nodes.conducting.flow_control import CreditWindow, JustInTime
+from avatar_nodes.conducting.memory_versions import MemoryVersions
+from avatar_nodes.conducting.sink_versions import SinkVersions
+from avatar_nodes.conducting.stream_resume import StreamPosition, resume
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.node_parameter import ConfigurationError
+from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.conversation import Conversation
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.node_parameter import ConfigurationError
 from avatar_nodes.nodes.operator_requests import OperatorRequests
-from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.nodes.speech_intake import SpeechIntake
 from avatar_nodes.nodes.state_report import StateReport
 from avatar_nodes.nodes.stream_prompts import StreamPrompts
-from avatar_nodes.speech.block_slicer import BlockSound
-from avatar_nodes.streaming.assembly import PromptEncoder, build_features
-from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, EpochStart, Sink
-from avatar_nodes.streaming.block_ledger import BlockLedger, IssuedBlock
-from avatar_nodes.streaming.epoch_keeper import EpochKeeper
-from avatar_nodes.streaming.flow_control import CreditWindow, JustInTime
-from avatar_nodes.streaming.memory_versions import MemoryVersions
-from avatar_nodes.streaming.sink_versions import SinkVersions
-from avatar_nodes.streaming.stream_resume import StreamPosition, resume
+from avatar_nodes.pipeline.assembly import PromptEncoder, build_features
 from avatar_nodes.wire.block import (
     conditioning_to_msg,
     epoch_to_msg,

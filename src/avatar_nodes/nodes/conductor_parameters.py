@@ -1,6 +1,6 @@
 """What the conductor can be told."""
 
-from avatar_nodes.nodes.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.wire.qos import MAX_IN_FLIGHT
 
 _CONVERSATION = (

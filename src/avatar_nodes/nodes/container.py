@@ -6,8 +6,8 @@ import argparse
 import importlib
 import sys
 
-from avatar_nodes.nodes.lifecycle_node import EXIT_MISCONFIGURED, AvatarNode
-from avatar_nodes.nodes.run_nodes import leave, run_nodes
+from avatar_nodes.nodes.base.lifecycle_node import EXIT_MISCONFIGURED, AvatarNode
+from avatar_nodes.nodes.base.run_nodes import leave, run_nodes
 from avatar_nodes.profile import NODE_KINDS
 
 

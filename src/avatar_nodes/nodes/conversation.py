@@ -14,9 +14,8 @@ from avatar_msgs.msg import (
     TurnControl,
     Utterance,
 )
-from avatar_nodes.mind.conversation_table import Command, EventKind, Phase
-from avatar_nodes.mind.sentences import split_sentences
-from avatar_nodes.mind.state_cycling import (
+from avatar_nodes.conducting.conversation_table import Command, EventKind, Phase
+from avatar_nodes.conducting.state_cycling import (
     OWN_TURN,
     Decision,
     Event,
@@ -26,9 +25,10 @@ from avatar_nodes.mind.state_cycling import (
     StatePrompts,
     TurnPrompts,
 )
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.turn_numbers import above_all_turns, check_turn
-from avatar_nodes.speech.turn_stream import turn_of
+from avatar_nodes.mind.sentences import split_sentences
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.turn_numbers import above_all_turns, check_turn
+from avatar_nodes.speaking.turn_stream import turn_of
 from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES
 from avatar_nodes.wire.stamp import nanoseconds
 

@@ -10,13 +10,13 @@ import torch
 
 from avatar_msgs.msg import EpochStart, FrameBlock, LatentBlock, SinkFrame
 from avatar_msgs.srv import SetReference
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.node_parameter import NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.streaming.assembly import build_decoder, read_config
-from avatar_nodes.streaming.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK, Sink
-from avatar_nodes.streaming.decoder_stage import DecoderStage
-from avatar_nodes.streaming.reference_picture import ReferencePictureError, load_reference
+from avatar_nodes.block.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK, Sink
+from avatar_nodes.decoding.decoder_stage import DecoderStage
+from avatar_nodes.decoding.reference_picture import ReferencePictureError, load_reference
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.pipeline.assembly import build_decoder, read_config
 from avatar_nodes.wire.block import epoch_from_msg, latent_from_msg, sink_to_msg
 from avatar_nodes.wire.frames import frames_to_msg
 from avatar_nodes.wire.qos import BLOCKS, FRAMES, LATCHED, LATCHED_FEW

@@ -14,12 +14,12 @@ from avatar_msgs.msg import (
     Prompt,
     SinkFrame,
 )
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.node_parameter import NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.streaming import block as stream
-from avatar_nodes.streaming.assembly import build_stage, read_config
-from avatar_nodes.streaming.stage_inbox import Arrival, BlockWork, StageInbox, Work
+from avatar_nodes.block import block as stream
+from avatar_nodes.denoising.stage_inbox import Arrival, BlockWork, StageInbox, Work
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.pipeline.assembly import build_stage, read_config
 from avatar_nodes.wire.block import (
     conditioning_from_msg,
     epoch_from_msg,

@@ -20,13 +20,13 @@ from avatar_msgs.msg import (
     TurnTimeline,
     Utterance,
 )
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
+from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.kiosk_desk import KioskDesk
-from avatar_nodes.nodes.lifecycle_node import EXIT_FAILED, AvatarNode
-from avatar_nodes.nodes.marking_parameters import MARKING_PARAMETERS, marker_of
-from avatar_nodes.nodes.node_parameter import NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
-from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.web.options import WebOptions
 from avatar_nodes.web.server import WebServer
 from avatar_nodes.web.state_timing import StateTiming

@@ -15,8 +15,8 @@ from std_srvs.srv import SetBool, Trigger
 from avatar_msgs.action import Say
 from avatar_msgs.msg import AudioChunk, Utterance
 from avatar_msgs.srv import SetPersona, SetPrompt, SetReference
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.turn_numbers import TurnNumbers
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.turn_numbers import TurnNumbers
 from avatar_nodes.web.browser_microphone import RATE
 from avatar_nodes.web.desk import Answer
 from avatar_nodes.wire.audio import audio_to_msg

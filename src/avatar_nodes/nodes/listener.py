@@ -5,24 +5,24 @@ from __future__ import annotations
 import torch
 
 from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.nodes.turn_numbers import TurnNumbers
-from avatar_nodes.speech.echo import ECHO_MODES, EchoControl, EchoMode
-from avatar_nodes.speech.echo_canceller import EchoCancellerError
-from avatar_nodes.speech.echo_gate import EchoGate
-from avatar_nodes.speech.listening import Activity, Listening, ListeningSettings
-from avatar_nodes.speech.recognition import (
+from avatar_nodes.hearing.echo.canceller import EchoCancellerError
+from avatar_nodes.hearing.echo.echo import ECHO_MODES, EchoControl, EchoMode
+from avatar_nodes.hearing.echo.gate import EchoGate
+from avatar_nodes.hearing.listening import Activity, Listening, ListeningSettings
+from avatar_nodes.hearing.recognition.recogniser import (
     RECOGNISERS,
     USE_PHRASES,
     Recogniser,
     open_recogniser,
 )
-from avatar_nodes.speech.recognition_worker import Heard
-from avatar_nodes.speech.sound_intake import SoundIntake
-from avatar_nodes.speech.turn_detector import TurnSettings
-from avatar_nodes.speech.voice_activity import SileroVoiceActivity
+from avatar_nodes.hearing.recognition.worker import Heard
+from avatar_nodes.hearing.sound_intake import SoundIntake
+from avatar_nodes.hearing.turn_detector import TurnSettings
+from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.node_parameter import ConfigurationError, NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.nodes.base.turn_numbers import TurnNumbers
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.qos import CAPTURED, LATCHED, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of

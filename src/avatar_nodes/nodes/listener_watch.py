@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 
 from avatar_msgs.msg import AudioChunk, SpeechActivity, StageStatus, Utterance
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.speech.echo import AUDIBLE_DB, level_db
-from avatar_nodes.speech.unheard import Unheard
+from avatar_nodes.hearing.echo.echo import AUDIBLE_DB, level_db
+from avatar_nodes.hearing.unheard import Unheard
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.qos import CONTROL, STAGES, public_qos
 from avatar_nodes.wire.stamp import nanoseconds

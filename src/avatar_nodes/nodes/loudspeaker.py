@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from avatar_msgs.msg import AudioChunk, TurnControl
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.node_parameter import NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.speech.device_sink import DeviceSink
-from avatar_nodes.speech.playback import Playback
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.sound.device_sink import DeviceSink
+from avatar_nodes.sound.playback import Playback
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.qos import CONTROL, public_qos
 from avatar_nodes.wire.stamp import nanoseconds

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 
 from avatar_msgs.msg import EpochStart, FrameBlock, LatentBlock, MemoryTokens
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.node_parameter import NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.streaming.assembly import MemorySettings, build_memory
-from avatar_nodes.streaming.block import Memory
+from avatar_nodes.block.block import Memory
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.pipeline.assembly import MemorySettings, build_memory
 from avatar_nodes.wire.block import epoch_from_msg, latent_from_msg
 from avatar_nodes.wire.frames import frames_from_msg
 from avatar_nodes.wire.memory import memory_to_msg

@@ -9,14 +9,14 @@ import uuid
 import numpy as np
 
 from avatar_msgs.msg import AudioChunk, AudioDemand
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.hearing.unheard import Unheard
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.node_parameter import ConfigurationError, NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.listener_watch import ListenerWatch
-from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.speech.device_source import DeviceSource
-from avatar_nodes.speech.sample_sender import SampleSender
-from avatar_nodes.speech.sources import AudioSource, BufferSource, FileSource
-from avatar_nodes.speech.unheard import Unheard
+from avatar_nodes.sound.device_source import DeviceSource
+from avatar_nodes.sound.sample_sender import SampleSender
+from avatar_nodes.sound.sources import AudioSource, BufferSource, FileSource
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.qos import CAPTURED, LATCHED, SOUND
 from avatar_nodes.wire.stamp import stamp_of

@@ -13,12 +13,12 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from avatar_msgs.action import Perform, Say
-from avatar_nodes.mind.conversation_table import EventKind
+from avatar_nodes.conducting.block_slicer import ChunkError
+from avatar_nodes.conducting.conversation_table import EventKind
+from avatar_nodes.conducting.own_speech import OwnSpeech
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.conversation import Conversation
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.speech_intake import SpeechIntake
-from avatar_nodes.speech.block_slicer import ChunkError
-from avatar_nodes.speech.own_speech import OwnSpeech
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.wire_error import WireError
 

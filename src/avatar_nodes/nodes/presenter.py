@@ -15,12 +15,12 @@ from avatar_msgs.msg import (
     FrameBlock,
     TurnControl,
 )
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.marking_parameters import MARKING_PARAMETERS, marker_of
-from avatar_nodes.nodes.node_parameter import NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.streaming.media_clock import MediaClock
-from avatar_nodes.streaming.presentation import Presentation, Slot
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.presenting.media_clock import MediaClock
+from avatar_nodes.presenting.presentation import Presentation, Slot
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.camera import camera_info
 from avatar_nodes.wire.frames import frames_from_msg

@@ -21,10 +21,10 @@ from avatar_nodes.mind.reply import Segment
 from avatar_nodes.mind.reply_runner import ReplyRunner
 from avatar_nodes.mind.text_stream import Patience
 from avatar_nodes.mind.utterance_parts import Span
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.node_parameter import NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.nodes.turn_numbers import check_turn
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.nodes.base.turn_numbers import check_turn
 from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES
 from avatar_nodes.wire.stamp import nanoseconds
 from avatar_nodes.wire.wire_error import WireError

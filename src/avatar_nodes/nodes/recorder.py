@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from sensor_msgs.msg import Image
 
 from avatar_msgs.msg import AudioChunk, AvatarState, BlockCredit
-from avatar_nodes.nodes.lifecycle_node import EXIT_FAILED, AvatarNode
-from avatar_nodes.nodes.marking_parameters import MARKING_PARAMETERS, marker_of
-from avatar_nodes.nodes.node_parameter import ConfigurationError, NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
+from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
+from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
+from avatar_nodes.nodes.base.node_parameter import ConfigurationError, NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.recording.mp4_writer import Mp4Writer
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
 from avatar_nodes.wire.audio import audio_from_msg

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from avatar_msgs.msg import AudioChunk, AudioDemand
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.speech.block_slicer import BlockSlicer, BlockSound
-from avatar_nodes.streaming.block import FRAMES_PER_BLOCK
-from avatar_nodes.streaming.block_ledger import BlockLedger, IssuedBlock
+from avatar_nodes.block.block import FRAMES_PER_BLOCK
+from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
+from avatar_nodes.conducting.block_slicer import BlockSlicer, BlockSound
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.qos import LATCHED
 

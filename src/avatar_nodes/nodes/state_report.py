@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from avatar_msgs.msg import AvatarState
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.wire.qos import LATCHED
 
 

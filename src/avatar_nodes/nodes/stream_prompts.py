@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from avatar_msgs.msg import Prompt
 from avatar_msgs.srv import SetPrompt
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.streaming import block as stream
-from avatar_nodes.streaming.prompt_book import PromptBook
+from avatar_nodes.block import block as stream
+from avatar_nodes.conducting.prompt_book import PromptBook
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.wire.block import prompt_to_msg
 from avatar_nodes.wire.qos import BLOCKS
 

@@ -15,10 +15,10 @@ from avatar_msgs.msg import (
     TurnTimeline,
     Utterance,
 )
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.node_parameter import NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.speech.turn_observer import TurnObserver
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.timeline.turn_observer import TurnObserver
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.qos import CONTROL, LATCHED_FEW, REPLIES, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable
 
 from avatar_msgs.msg import AudioChunk, AudioDemand, ReplySegment, TurnControl
-from avatar_nodes.nodes.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.node_parameter import NodeParameter
-from avatar_nodes.nodes.run_nodes import main_of
-from avatar_nodes.nodes.turn_numbers import check_turn
-from avatar_nodes.speech.speaker import Speaker
-from avatar_nodes.speech.synthesis import Synthesiser
-from avatar_nodes.speech.synthesis_backends import BACKENDS, VoiceOptions, build_synthesiser
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.nodes.base.turn_numbers import check_turn
+from avatar_nodes.speaking.speaker import Speaker
+from avatar_nodes.speaking.synthesis.backends import BACKENDS, VoiceOptions, build_synthesiser
+from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser
 from avatar_nodes.wire.audio import audio_to_msg
 from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES, SOUND
 from avatar_nodes.wire.wire_error import WireError

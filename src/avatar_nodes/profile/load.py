@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from avatar_nodes.profile.consistency import inconsistencies
 from avatar_nodes.profile.explain import explain
 from avatar_nodes.profile.problem import Problem, ProfileError
+from avatar_nodes.profile.resources import share_directory
 from avatar_nodes.profile.schema import Profile
 from avatar_nodes.profile.source import Source, merge_values, read_source
-from avatar_nodes.resources import share_directory
 
 # Values that are paths, resolved when the profile is read.
 _PATHS = (("model", "checkpoint"), ("stream", "reference"), ("reasoner", "persona"))

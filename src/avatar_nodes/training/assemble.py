@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 
-from avatar_nodes.training.clips import Clip, ClipSpec
+from avatar_nodes.world.clips import Clip, ClipSpec
 
 _PARTS = (
     "diffusion_pytorch_model.safetensors",

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+from avatar_nodes.clips.encoders import ClipEncoder, clip_encoder
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT
-from avatar_nodes.streaming.audio_features import CONTEXT_COLUMNS
-from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
-from avatar_nodes.training.clip_encoders import ClipEncoder, clip_encoder
 from avatar_nodes.training.clip_files import ClipFiles
 from avatar_nodes.training.rewording import say_otherwise
 from avatar_nodes.training.shards import ShardClip, ShardClips
-from avatar_nodes.training.world.prompts import named_thing
+from avatar_nodes.world.prompts import named_thing
 
 FLOOR = -1.0
 """The lowest value of a mel column: silence."""

@@ -8,13 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from avatar_nodes.evaluation.action_net import JUDGED_ACTIONS, STRIDE
-from avatar_nodes.evaluation.footage import PORTRAIT_SIDE, Footage, resized
-from avatar_nodes.evaluation.syncnet import sound_columns
-from avatar_nodes.streaming.audio_features import MelFeatures
-from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
-from avatar_nodes.training.clips import Clip, ClipSpec
-from avatar_nodes.training.world import (
+from avatar_nodes.block.audio_features import MelFeatures
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.judging.action_net import JUDGED_ACTIONS, STRIDE
+from avatar_nodes.judging.footage import PORTRAIT_SIDE, Footage, resized
+from avatar_nodes.judging.syncnet import sound_columns
+from avatar_nodes.world import (
     SHOW,
     Identity,
     Performance,
@@ -23,6 +22,7 @@ from avatar_nodes.training.world import (
     sentences,
     synthesise,
 )
+from avatar_nodes.world.clips import Clip, ClipSpec
 
 EASE_FRAMES = 4
 """An action is half there so many frames after its block begins, and half gone after it ends."""

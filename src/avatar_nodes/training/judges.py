@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avatar_nodes.evaluation.action_net import JUDGED_ACTIONS, ActionNet, action_input
-from avatar_nodes.evaluation.identity_net import IdentityNet
-from avatar_nodes.evaluation.judge_folder import save_judge
-from avatar_nodes.evaluation.sync_distance import sync_distance
-from avatar_nodes.evaluation.syncnet import WINDOW_FRAMES, SyncNet
+from avatar_nodes.judging.action_net import JUDGED_ACTIONS, ActionNet, action_input
+from avatar_nodes.judging.identity_net import IdentityNet
+from avatar_nodes.judging.judge_folder import save_judge
+from avatar_nodes.judging.sync_distance import sync_distance
+from avatar_nodes.judging.syncnet import WINDOW_FRAMES, SyncNet
 from avatar_nodes.training.judge_data import (
     ALIKE_VIEWS,
     UNSURE,

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from avatar_nodes.model.causal import BLOCK_FRAMES
 from avatar_nodes.training.encoded import WindowBatch, motion_cells
-from avatar_nodes.training.world.prompts import named_thing, without_name
+from avatar_nodes.world.prompts import named_thing, without_name
 
 _ARM_RISES = 3
 """Latent frames after a prompt to show a thing in which it may not be in sight yet."""

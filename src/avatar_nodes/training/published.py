@@ -13,7 +13,7 @@ from avatar_nodes.model.checkpoint import CheckpointError
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.wan_folder import AUDIO_MODEL, VIDEO_VAE, is_published_wan
-from avatar_nodes.streaming.assembly import read_config
+from avatar_nodes.pipeline.assembly import read_config
 from avatar_nodes.training.begun import begun_from
 from avatar_nodes.training.lora import LORA, LowRank, add_adapters, lora_file, put_adapters
 from avatar_nodes.training.prompt_states import PromptStates

@@ -10,10 +10,10 @@ from functools import cache
 
 import numpy as np
 
-from avatar_nodes.training.world.motion import ACTIONS, SHOW
-from avatar_nodes.training.world.objects import COLOURS, KINDS, PLACES, Thing
-from avatar_nodes.training.world.phrases import compose_prompt
-from avatar_nodes.training.world.prompts import named_thing, prompts, sample_prompt, without_name
+from avatar_nodes.world.motion import ACTIONS, SHOW
+from avatar_nodes.world.objects import COLOURS, KINDS, PLACES, Thing
+from avatar_nodes.world.phrases import compose_prompt
+from avatar_nodes.world.prompts import named_thing, prompts, sample_prompt, without_name
 
 _COMPOSED_SHARE = 0.7
 """Sentences put together of phrases; the others are the clips' own wordings."""

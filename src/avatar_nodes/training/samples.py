@@ -9,22 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.evaluation.clip_stream import clip_stream
+from avatar_nodes.block.audio_features import MelFeatures
+from avatar_nodes.block.block import Prompt
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.block.schedule import Schedule
+from avatar_nodes.clips.stream import clip_stream
+from avatar_nodes.clips.teacher_sampler import sample_teacher_clip
+from avatar_nodes.decoding.decoder import TinyStreamingDecoder
+from avatar_nodes.denoising.stage import Stage
 from avatar_nodes.evaluation.sync import measure_clip, speaking_clips, write_strip
 from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.checkpoint import load_checkpoint
 from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.model.tiny_vae import load_vae
-from avatar_nodes.streaming.audio_features import MelFeatures
-from avatar_nodes.streaming.block import Prompt
-from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK
-from avatar_nodes.streaming.decoder import TinyStreamingDecoder
-from avatar_nodes.streaming.pipeline import Pipeline
-from avatar_nodes.streaming.schedule import Schedule
-from avatar_nodes.streaming.stage import Stage
-from avatar_nodes.training.clips import Clip
+from avatar_nodes.pipeline.pipeline import Pipeline
 from avatar_nodes.training.guidance import EMPTY_PROMPT, Conditions
-from avatar_nodes.training.teacher_sampler import sample_teacher_clip
+from avatar_nodes.world.clips import Clip
 
 
 class _Prompts:

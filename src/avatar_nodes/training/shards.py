@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import webdataset
 
-from avatar_nodes.streaming.block_size import SAMPLES_PER_BLOCK
+from avatar_nodes.block.block_size import SAMPLES_PER_BLOCK
 from avatar_nodes.training.shards_codec import (
     decode_arrays,
     decode_sound,

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import soundfile
 
-from avatar_nodes.streaming.block_size import FRAME_RATE, FRAMES_PER_BLOCK, SAMPLE_RATE
+from avatar_nodes.block.block_size import FRAME_RATE, FRAMES_PER_BLOCK, SAMPLE_RATE
 
 
 def encode_video(frames: Iterable[np.ndarray], width: int, height: int) -> bytes:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from avatar_nodes.training.clips import SIZE, Clip, ClipSpec
 from avatar_nodes.training.shards import SPLITS, ClipRecord, write_shard
 from avatar_nodes.training.shards_build import ShardJob
+from avatar_nodes.world.clips import SIZE, Clip, ClipSpec
 
 SEED_STRIDE = 1_000_003
 """Clip i of seed s has the seed s * 1,000,003 + i: other recipes, other clips."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.streaming.block_size import FRAMES_PER_BLOCK as SNIPPET_FRAMES
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK as SNIPPET_FRAMES
 from avatar_nodes.training.shards import ShardClip, ShardClips
 
 _CLIPS_AT_ONCE = 16

@@ -18,10 +18,10 @@ from torch.nn import functional as F
 
 from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.training.run import TrainingRun
-from avatar_nodes.training.world.motion import ACTIONS, SHOW
-from avatar_nodes.training.world.objects import COLOURS, KINDS, PLACES, Thing
-from avatar_nodes.training.world.phrases import compose_prompt
-from avatar_nodes.training.world.prompts import (
+from avatar_nodes.world.motion import ACTIONS, SHOW
+from avatar_nodes.world.objects import COLOURS, KINDS, PLACES, Thing
+from avatar_nodes.world.phrases import compose_prompt
+from avatar_nodes.world.prompts import (
     MAX_BYTES,
     sample_prompt,
     says_held_out,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from avatar_nodes.evaluation.image_quality import psnr, ssim
+from avatar_nodes.judging.image_quality import psnr, ssim
 from avatar_nodes.model.tiny_vae import load_vae
 from avatar_nodes.training.shards import ShardClips
 

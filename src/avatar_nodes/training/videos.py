@@ -14,7 +14,7 @@ import av
 import cv2
 import numpy as np
 
-from avatar_nodes.streaming.block_size import (
+from avatar_nodes.block.block_size import (
     FRAME_RATE,
     FRAMES_PER_BLOCK,
     SAMPLE_RATE,

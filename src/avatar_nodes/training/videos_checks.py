@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from avatar_nodes.evaluation.footage import Footage
-from avatar_nodes.evaluation.public_syncnet import load_public_syncnet
-from avatar_nodes.evaluation.sync_distance import sync_distance
+from avatar_nodes.judging.footage import Footage
+from avatar_nodes.judging.public_syncnet import load_public_syncnet
+from avatar_nodes.judging.sync_distance import sync_distance
 
 Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels; x1 and y1 exclusive."""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import soxr
 
-from avatar_nodes.streaming.block_size import FRAME_RATE, SAMPLE_RATE
+from avatar_nodes.block.block_size import FRAME_RATE, SAMPLE_RATE
 
 _GAP_S = 0.05
 """Sound that comes later than this after the sound before it has a gap, which stays silent."""

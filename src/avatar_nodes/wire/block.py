@@ -1,11 +1,11 @@
-"""What travels with a block: avatar_msgs <-> `avatar_nodes.streaming.block`."""
+"""What travels with a block: avatar_msgs <-> `avatar_nodes.block.block`."""
 
 from __future__ import annotations
 
 import torch
 
 from avatar_msgs import msg as m
-from avatar_nodes.streaming.block import (
+from avatar_nodes.block.block import (
     BlockConditioning,
     BlockContext,
     BlockLatent,
@@ -13,7 +13,7 @@ from avatar_nodes.streaming.block import (
     Prompt,
     Sink,
 )
-from avatar_nodes.streaming.block_ledger import IssuedBlock
+from avatar_nodes.conducting.block_ledger import IssuedBlock
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.tensor import tensor_from_msg, tensor_to_msg
 from avatar_nodes.wire.wire_error import WireError

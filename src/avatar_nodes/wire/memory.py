@@ -1,11 +1,11 @@
-"""Visual memory: avatar_msgs/MemoryTokens <-> `avatar_nodes.streaming.block.Memory`."""
+"""Visual memory: avatar_msgs/MemoryTokens <-> `avatar_nodes.block.block.Memory`."""
 
 from __future__ import annotations
 
 import torch
 
 from avatar_msgs import msg as m
-from avatar_nodes.streaming.block import Memory
+from avatar_nodes.block.block import Memory
 from avatar_nodes.wire.tensor import tensor_from_msg, tensor_to_msg
 
 _TOKENS = (None, None)

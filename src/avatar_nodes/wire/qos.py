@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from avatar_nodes.streaming.block_size import LATENTS_PER_BLOCK
+from avatar_nodes.block.block_size import LATENTS_PER_BLOCK
 
 BURST_FRAMES = 100
 """History of frame-rate topics: the depth must be at least the burst (a block is 12 frames,

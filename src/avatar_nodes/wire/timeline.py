@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from avatar_msgs import msg as m
-from avatar_nodes.speech.turn_timeline import MILESTONES, TurnTimeline
+from avatar_nodes.timeline.turn_timeline import MILESTONES, TurnTimeline
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 

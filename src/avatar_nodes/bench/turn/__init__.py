@@ -1,0 +1,1 @@
+"""Benchmark of a conversation: how soon the avatar answers and stops."""

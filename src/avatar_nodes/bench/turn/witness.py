@@ -1,0 +1,378 @@
+"""Writes down what a conversing avatar did when: orders, blocks, sound; for measurements."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.serialization import deserialize_message
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
+
+from avatar_msgs.msg import (
+    AudioChunk,
+    AvatarState,
+    BlockConditioning,
+    BlockCredit,
+    Intent,
+    Prompt,
+    SpeechActivity,
+    TurnControl,
+)
+from avatar_nodes.bench.turn.cut import BargeIn, Cut
+from avatar_nodes.bench.turn.leak import Leak
+from avatar_nodes.bench.turn.mouth_watch import MouthWatch
+from avatar_nodes.bench.turn.prompts import PromptWatch
+from avatar_nodes.bench.turn.rest import Rest, Span, find_rest
+from avatar_nodes.bench.turn.stream_pairing import StreamPairing, stamp_of_serialized
+from avatar_nodes.bench.turn.sync import SyncWatch
+from avatar_nodes.block.block import FRAMES_PER_BLOCK
+from avatar_nodes.graph.environment import adopt_environment
+from avatar_nodes.speaking.turn_stream import turn_of
+from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.image import image_from_msg
+from avatar_nodes.wire.qos import BLOCKS, CONTROL, SOUND, public_qos
+from avatar_nodes.wire.stamp import nanoseconds
+
+_FRAME_NS = 40_000_000
+_BLOCK_NS = FRAMES_PER_BLOCK * _FRAME_NS
+_SILENT_FRAMES = 10
+"""So many frames in a row without sound: it has stopped, and not just paused for breath."""
+_SAME_NS = 500_000_000
+_ALLOWED_NS = 100_000_000
+"""A reply may be heard so long after speech was detected."""
+_PIXELS = 128
+"""From so many bytes on a serialized picture has pixels only."""
+_ORDER_S = 0.12
+"""From the detection of speech to its effect on the next block to be issued, and a frame."""
+_NOTICED_NS = 5_000_000_000
+_AFTER_NS = 1_000_000_000
+_NEVER = 1 << 63
+_BECAME = {
+    TurnControl.CANCEL: "cancelled",
+    TurnControl.RESUME: "resumed",
+    TurnControl.PAUSE: "held",
+}
+REPLY_WENT_ON = ("resumed", "unnoticed")
+"""What a cough into it should do to a reply."""
+_OVERDUE = re.compile(r"(.+) for more than \S+ s")
+_STATES = ("IDLE", "LISTENING", "THINKING", "SPEAKING")
+
+
+class TurnWitness:
+    """Subscribes below `namespace`; a context manager. To be read when it is over.
+
+    pictures: also take the stamps of the pictures (`pairing`), which costs their transport.
+    mouth: looks at them, too. margin_s: how early a block is to be ready (`stream.margin_s`).
+    """
+
+    def __init__(
+        self, namespace: str, *, pictures: bool = False, mouth: MouthWatch | None = None,
+        margin_s: float = 0.08,
+    ) -> None:  # fmt: skip
+        self._namespace = namespace
+        self._margin_s = margin_s
+        self._context = Context()
+        self._going = True
+        self.pairing = StreamPairing() if pictures or mouth is not None else None
+        self._mouth = mouth
+        self._sync = SyncWatch()
+        self._picture = b""
+        self.controls: list[TurnControl] = []
+        self.watchdogs: Counter[str] = Counter()
+        """Phases that the conductor ended because they had lasted too long, by name."""
+        self._reason = ""
+        self._activity: list[tuple[int, bool]] = []
+        self._sound: list[tuple[int, int]] = []
+        self._states: list[tuple[int, int]] = []
+        self._due_ns: dict[int, int] = {}
+        self._issued_ns: dict[int, int] = {}
+        self.pipeline_s: list[float] = []
+        """For every block: from its issue until its first frame could be shown."""
+        self._prompts = PromptWatch()
+        self._sounding: list[tuple[int, str]] = []
+
+    def __enter__(self) -> TurnWitness:
+        adopt_environment()
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        node = rclpy.create_node("witness", context=self._context, namespace=self._namespace)
+        listen = node.create_subscription
+        listen(TurnControl, "turn/control", self.controls.append, CONTROL)
+        listen(SpeechActivity, "user/speech_activity", self._on_activity, SOUND)
+        listen(AvatarState, "state", self._on_state, CONTROL)
+        listen(AudioChunk, "audio", self._on_audio, public_qos("RELIABLE"))
+        listen(BlockCredit, "blocks/credit", self._on_credit, CONTROL)
+        listen(Prompt, "blocks/prompt", self._on_prompt, BLOCKS)
+        listen(BlockConditioning, "blocks/conditioning", self._on_block, BLOCKS)
+        listen(Intent, "intent", self._on_intent, CONTROL)
+        if self.pairing is not None:
+            listen(Image, "image_raw", self._on_image, public_qos("RELIABLE"), raw=True)
+        self._node = node
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(node)
+        self._thread = threading.Thread(target=self._spin, name="witness", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._going = False
+        self._executor.wake()
+        self._thread.join()
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    @property
+    def audible(self) -> bool:
+        """The avatar is heard just now; any thread may ask."""
+        return bool(self._sound) and self._sound[-1][1] > 0
+
+    def cuts(self) -> list[Cut]:
+        """Of every reply that was heard when the visitor spoke."""
+        held = [c for c in self.controls if c.command == TurnControl.PAUSE]
+        return [cut for cut in map(self.cut, held) if cut is not None]
+
+    def cut(self, control: TurnControl) -> Cut | None:
+        """What followed a PAUSE; None: nothing was heard, or not seen to its end."""
+        fired = self._fired(control)
+        shown = self._shown(int(control.first_block))
+        before = [loud for stamp, loud in self._sound if fired - 10 * _FRAME_NS <= stamp < fired]
+        last, silent, over = fired, 0, False
+        for stamp, loud in self._until(fired - _FRAME_NS, self._other_sound(control)):
+            end = stamp + loud * _FRAME_NS // 640
+            silent = 0 if loud else silent + 1
+            last = max(last, end) if loud else last
+            over = silent == _SILENT_FRAMES
+            if over:
+                break
+        else:
+            over = self._other_sound(control) < _NEVER
+        if shown is None or not over or not any(before):
+            return None
+        ahead = sum(
+            self._due_ns[block] > fired for block in self._due_ns if block < control.first_block
+        )
+        closed = None
+        if self._mouth is not None:
+            closed = self._mouth.closed_from(fired, self._other_sound(control))
+        return Cut(
+            (last - fired) / 1e9, (shown - fired) / 1e9, ahead, self._allowed_s(),
+            None if closed is None else (closed - fired) / 1e9,
+        )  # fmt: skip
+
+    def leaks(self) -> list[Leak]:
+        """Sound of replies that were held or dropped, heard later than allowed."""
+        late: dict[int, Leak] = {}
+        for control in self.controls:
+            if control.command == TurnControl.RESUME or not control.first_block:
+                continue
+            fired = self._fired(control)
+            limit = fired + _ALLOWED_NS
+            order = f"{_BECAME[control.command]}: {control.reason}"
+            for stamp, loud in self._until(limit - _FRAME_NS, self._other_sound(control)):
+                late_ns = stamp + loud * _FRAME_NS // 640 - max(stamp, limit)
+                samples = late_ns * 640 // _FRAME_NS
+                if samples > (late[stamp].samples if stamp in late else 0):
+                    late[stamp] = Leak(int(control.turn), order, (stamp - fired) / 1e9, samples)
+        return list(late.values())
+
+    def ignored(self) -> int:
+        """How often somebody was detected while a reply was heard, and the reply went on."""
+        orders = [
+            nanoseconds(control.header.stamp)
+            for control in self.controls
+            if control.command != TurnControl.RESUME
+        ]
+        return sum(
+            any(loud for _, loud in self._until(fired, fired + _ALLOWED_NS))
+            and not any(abs(order - fired) < _SAME_NS for order in orders)
+            for fired in self._fired_ns
+        )
+
+    def sync(self) -> dict[str, Any] | None:
+        """Of pictures and sound: `StreamPairing.summary`, and where the mouth was looked at
+        `lip_sync`; None: the pictures were not wanted."""
+        if self.pairing is None:
+            return None
+        found: dict[str, Any] = self.pairing.summary()
+        if self._mouth is not None:
+            found["lip_sync"] = self._sync.summary(self._mouth.apertures)
+        return found
+
+    def barge_in(self, begun_ns: int) -> BargeIn | None:
+        """What the avatar showed when somebody spoke from `begun_ns` on; None: nobody was
+        detected."""
+        before = [active for ns, active in self._activity if ns < begun_ns]
+        noticed = [begun_ns] if before and before[-1] else self._fired_ns
+        noticed = [ns for ns in noticed if begun_ns <= ns < begun_ns + _NOTICED_NS]
+        if not noticed:
+            return None
+        moment = noticed[0]
+        held = any(
+            abs(nanoseconds(control.header.stamp) - moment) < _SAME_NS
+            for control in self.controls
+            if control.command == TurnControl.PAUSE
+        )
+        return BargeIn(self._state_at(moment), self._state_at(moment + _AFTER_NS), held)
+
+    def became(self, begun: int, end: int) -> str:
+        """What became of a reply between two moments [ns], since somebody coughed into it or
+        stopped it: it was "cancelled", "resumed", "held" and no more, or it went on, "unnoticed".
+        Any thread may ask."""
+        commands = {
+            control.command
+            for control in list(self.controls)
+            if begun <= nanoseconds(control.header.stamp) < end
+        }
+        found = (name for command, name in _BECAME.items() if command in commands)
+        return next(found, "unnoticed")
+
+    def prompt_to_action_s(self) -> list[float]:
+        """See `PromptWatch`."""
+        return self._prompts.prompt_to_action_s(self._shown)
+
+    def rest(self, spoken: Sequence[Span], begin: int, end: int) -> Rest:
+        """How the avatar came to rest between two moments [ns]; spoken: when the visitor spoke. Any
+        thread may ask."""
+        sound = [
+            (stamp, stamp + loud * _FRAME_NS // 640)
+            for stamp, loud in list(self._sound)
+            if loud and begin - _FRAME_NS < stamp < end
+        ]
+        return find_rest(list(self._states), sound=sound, spoken=spoken, begin=begin, end=end)
+
+    @property
+    def _fired_ns(self) -> list[int]:
+        """When it was detected that somebody begins to speak."""
+        return [ns for ns, active in self._activity if active]
+
+    def _fired(self, control: TurnControl) -> int:
+        """When the speech was detected that an order answers; without any, when it was given."""
+        decided = nanoseconds(control.header.stamp)
+        fired = max((ns for ns in self._fired_ns if ns <= decided + _SAME_NS), default=decided)
+        return fired if abs(fired - decided) < _SAME_NS else decided
+
+    def _allowed_s(self) -> float:
+        """From the detection of speech to the first silent frame: the rest of the block being
+        issued, the way of the next one, `margin_s`, and what an order takes. That way is nearly the
+        longest of the run, since the conductor reckons with nearly the longest, too."""
+        way = float(np.percentile(self.pipeline_s, 90)) if self.pipeline_s else 0.0
+        return _BLOCK_NS / 1e9 + way + self._margin_s + _ORDER_S
+
+    def _shown(self, block: int) -> int | None:
+        """When the first frame of `block` was shown. The credit for the block says when the next
+        is due; the one before it says so ahead of its time, and does not know of delays."""
+        after = self._due_ns.get(block + 1)
+        return self._due_ns.get(block) if after is None else after - _BLOCK_NS
+
+    def _other_sound(self, control: TurnControl) -> int:
+        """From when on there may be sound again: the reply goes on, or another has begun."""
+        decided = nanoseconds(control.header.stamp)
+        goes_on = (
+            nanoseconds(other.header.stamp)
+            for other in self.controls
+            if other.command == TurnControl.RESUME
+            and other.turn == control.turn
+            and nanoseconds(other.header.stamp) >= decided
+        )
+        shown = (self._shown(block) for block in self._others(control))
+        begins = (ns - _FRAME_NS // 2 for ns in shown if ns is not None)
+        return min((*goes_on, *begins), default=_NEVER)
+
+    def _others(self, control: TurnControl) -> Iterator[int]:
+        """Blocks behind an order with sound of replies that it does not mean. It means its turn and
+        those before; of what the avatar says on its own (turn 0) the streams that were in blocks by
+        then."""
+        first = control.first_block
+        held = {stream for block, stream in self._sounding if block < first}
+        for block, stream in self._sounding:
+            turn = turn_of(stream)
+            meant = 0 < turn <= control.turn if turn else turn == control.turn and stream in held
+            if block >= first and not meant:
+                yield block
+
+    def _until(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
+        """Stamps of the sound's frames between two moments, and how many samples each had up to
+        its last sound."""
+        return ((stamp, loud) for stamp, loud in self._sound if begin < stamp < end)
+
+    def _state_at(self, moment: int) -> str:
+        state = 0
+        for stamp, entered in self._states:
+            if stamp > moment:
+                break
+            state = entered
+        return _STATES[state] if state < len(_STATES) else str(state)
+
+    def _spin(self) -> None:
+        try:
+            while self._going:
+                self._executor.spin_once(timeout_sec=0.2)
+        except ExternalShutdownException:
+            pass
+
+    @staticmethod
+    def _now_ns() -> int:
+        """The clock of the stamps."""
+        return time.time_ns()
+
+    def _on_activity(self, msg: SpeechActivity) -> None:
+        if msg.active != (bool(self._activity) and self._activity[-1][1]):
+            self._activity.append((self._now_ns(), bool(msg.active)))
+
+    def _on_state(self, msg: AvatarState) -> None:
+        if not self._states or self._states[-1][1] != msg.state:
+            self._states.append((nanoseconds(msg.header.stamp), int(msg.state)))
+        if msg.reason != self._reason and (overdue := _OVERDUE.fullmatch(msg.reason)):
+            self.watchdogs[overdue.group(1)] += 1
+        self._reason = msg.reason
+
+    def _on_audio(self, msg: AudioChunk) -> None:
+        loud = np.flatnonzero(audio_from_msg(msg))
+        stamp = nanoseconds(msg.header.stamp)
+        self._sound.append((stamp, int(loud[-1]) + 1 if len(loud) else 0))
+        if self.pairing is not None:
+            self.pairing.sound(stamp, int(msg.first_sample), int(msg.sample_rate))
+        if self._mouth is not None:
+            self._sync.sound(stamp, audio_from_msg(msg))
+
+    def _on_image(self, message: bytes) -> None:
+        assert self.pairing is not None
+        stamp = stamp_of_serialized(message)
+        self.pairing.picture(stamp)
+        pixels = message[_PIXELS:]
+        self._sync.held += pixels == self._picture
+        self._picture = pixels
+        if self._mouth is not None:
+            self._mouth.see(stamp, image_from_msg(deserialize_message(message, Image)))
+
+    def _on_credit(self, msg: BlockCredit) -> None:
+        begun = self._issued_ns.pop(int(msg.playable_block), None)
+        if begun is not None:
+            self.pipeline_s.append((nanoseconds(msg.header.stamp) - begun) / 1e9)
+        if due := nanoseconds(msg.next_due):
+            self._due_ns[int(msg.playable_block) + 1] = due
+
+    def _on_prompt(self, msg: Prompt) -> None:
+        self._prompts.prompt(msg.id, msg.text)
+
+    def _on_intent(self, msg: Intent) -> None:
+        self._prompts.intent(int(msg.turn), msg.action_prompt, nanoseconds(msg.header.stamp))
+
+    def _on_block(self, msg: BlockConditioning) -> None:
+        self._issued_ns[int(msg.block)] = self._now_ns()
+        self._prompts.block(int(msg.block), msg.prompt_id, msg.sound.stream)
+        if msg.next_sample > msg.sound.first_sample:
+            self._sounding.append((int(msg.block), msg.sound.stream))

@@ -1,0 +1,112 @@
+"""Audio features of the large model: wav2vec 2.0's hidden states, one column a video frame.
+
+The public code hears a whole file at once: it resamples the 50 states a second to 30 and gives a
+video frame the nearest of them. Here a block is heard in a window: `context_samples` of sound
+before it and `lookahead_samples` after it. The states of a window stand exactly where those of the
+whole stream do, for blocks and context are whole numbers of hops, and every frame of a block has
+its column; cutting a stream into blocks and hearing each alone, as the public streaming code does,
+has no state for the last frame of each and stretches the others.
+
+What a window cannot know is sound beyond it, which the model's layers would attend to: see
+docs/weights.md for how much that changes. One that reaches from the stream's start to its end gives
+the whole file's features, however it is cut. The look-ahead is sound that has to be there before a
+block can be made, so live it is latency; zeros stand for what is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.block.audio_features import (
+    CONTEXT_COLUMNS,
+    SAMPLES_PER_FRAME,
+)
+from avatar_nodes.block.block_size import FRAME_RATE, SAMPLE_RATE
+from avatar_nodes.model.wav2vec import HOP, RECEPTIVE, Wav2Vec
+
+SAMPLES_PER_SECOND = 30
+"""The rate that the public code resamples to."""
+PLACES_REPEAT = 5
+"""Frames after which samples and frames fall together again."""
+LEAST_LOOKAHEAD = RECEPTIVE - HOP
+"""Samples after a frame that the convolutions of its last state cover."""
+LEAST_CONTEXT = (CONTEXT_COLUMNS + 1) * SAMPLES_PER_FRAME
+
+
+class Wav2VecFeatures:
+    """`AudioFeatures` over a `Wav2Vec`.
+
+    context_s, lookahead_s: sound heard before and after a block [s], rounded to whole frames.
+    """
+
+    def __init__(self, model: Wav2Vec, *, context_s: float, lookahead_s: float) -> None:
+        self._model = model
+        self.layers, self.dim = model.layers, model.dim
+        self.context_samples = max(LEAST_CONTEXT, round(context_s * FRAME_RATE) * SAMPLES_PER_FRAME)
+        self.lookahead_samples = max(1, round(lookahead_s * FRAME_RATE)) * SAMPLES_PER_FRAME
+
+    def block(
+        self, samples: np.ndarray, number: int = 0, *, ahead_samples: int | None = None
+    ) -> Tensor:
+        """See `AudioFeatures.block`.
+
+        Raises:
+            ValueError: the length is not context + n * 640 + look-ahead with n >= 1.
+        """
+        ahead = self.lookahead_samples if ahead_samples is None else ahead_samples
+        beside = self.context_samples + ahead
+        frames, rest = divmod(len(samples) - beside, SAMPLES_PER_FRAME)
+        if rest or frames < 1:
+            raise ValueError(f"{len(samples)} samples do not make whole frames of sound")
+        first, whole = number * frames, self.context_samples // SAMPLES_PER_FRAME
+        known = min(whole, first)  # a stream has no sound before its start
+        window = samples[(whole - known) * SAMPLES_PER_FRAME :]
+        if first > whole:  # so that no number grows with the stream; only the phase matters
+            first = whole + (first - whole) % PLACES_REPEAT
+        return self._columns(window, first - known, first, frames)
+
+    def columns(self, samples: np.ndarray) -> Tensor:
+        """All columns of a whole sound, heard at once: float32 [n * 640 + 80 or more] -> [layers,
+        D, 5 + n].
+        """
+        frames = (len(samples) - LEAST_LOOKAHEAD) // SAMPLES_PER_FRAME
+        return self._columns(samples, 0, 0, frames)
+
+    def _columns(self, window: np.ndarray, begin: int, first: int, count: int) -> Tensor:
+        """Of `count` frames from `first` on and those before that they depend on; the window begins
+        with frame `begin`. What is before the stream is as its first frame, as in the public code.
+        """
+        sound = torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32))
+        states = self._model.hidden_states(sound)
+        frames = range(first - CONTEXT_COLUMNS, first + count)
+        origin = begin * SAMPLES_PER_FRAME / HOP
+        return interpolated(states, [place_of(max(0, frame)) - origin for frame in frames])
+
+
+def place_of(frame: int, fps: int = FRAME_RATE) -> float:
+    """Where among the 50 states a second a video frame listens."""
+    return sample_of(frame, fps) * SAMPLE_RATE / HOP / SAMPLES_PER_SECOND
+
+
+def sample_of(frame: int, fps: int = FRAME_RATE) -> int:
+    """Which of the 30 samples a second is a video frame's: the nearest, of two the even one."""
+    return round(frame * SAMPLES_PER_SECOND / fps)
+
+
+def interpolated(states: Tensor, places: Sequence[float]) -> Tensor:
+    """Values [..., M] at M places among the columns of states [..., N], linear in between.
+
+    Raises:
+        ValueError: a place before the first column or behind the last.
+    """
+    at = torch.tensor(places, dtype=torch.float64)
+    before = at.floor().long()
+    if before.min() < 0 or at.max() > states.shape[-1] - 1:
+        raise ValueError(f"places {places[0]}..{places[-1]} of {states.shape[-1]} states")
+    after = (before + 1).clamp_max(states.shape[-1] - 1)
+    share = (at - before).to(states.dtype)
+    return torch.lerp(states[..., before], states[..., after], share)

@@ -1,0 +1,1 @@
+"""Talks to a running avatar: visitor, operator, requests."""

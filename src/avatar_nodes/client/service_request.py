@@ -1,0 +1,75 @@
+"""Calls a service of a running avatar, or reads what it has latched on a topic."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from avatar_nodes.graph.environment import adopt_environment
+from avatar_nodes.wire.qos import LATCHED
+
+_LOOK_S = 0.1
+
+
+class ServiceRequestError(RuntimeError):
+    """The avatar is not there, or does not answer; one line."""
+
+
+class ServiceRequest:
+    """A node for a few questions; a context manager. timeout_s: how long to wait for each."""
+
+    def __init__(self, *, timeout_s: float = 10.0) -> None:
+        self._timeout_s = timeout_s
+        self._context = Context()
+
+    def __enter__(self) -> ServiceRequest:
+        adopt_environment()
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node("avatar_request", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:
+        """Call the service `name`; returns its response.
+
+        Raises:
+            ServiceRequestError: nobody offers it, or no answer came in time.
+        """
+        client: Any = self._node.create_client(kind, name)
+        if not client.wait_for_service(self._timeout_s):
+            raise ServiceRequestError(f"nobody offers {name} in this ROS_DOMAIN_ID")
+        future = client.call_async(request)
+        self._executor.spin_until_future_complete(future, self._timeout_s)
+        if not future.done() or future.result() is None:
+            raise ServiceRequestError(f"{name} gave no answer")
+        return future.result()
+
+    def latched(self, kind: Any, topic: str) -> Any:
+        """The last message of a latched topic.
+
+        Raises:
+            ServiceRequestError: none came in time.
+        """
+        came: list[Any] = []
+        self._node.create_subscription(kind, topic, came.append, LATCHED)
+        deadline = time.monotonic() + self._timeout_s
+        while not came:
+            if time.monotonic() > deadline:
+                raise ServiceRequestError(f"nobody publishes {topic} in this ROS_DOMAIN_ID")
+            self._executor.spin_once(timeout_sec=_LOOK_S)
+        return came[-1]

@@ -1,0 +1,253 @@
+"""A visitor made of sound files: speaks into a running avatar in real time, and hears its state."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import numpy as np
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from avatar_msgs.msg import (
+    AudioChunk,
+    AvatarState,
+    ReplySegment,
+    SpeechActivity,
+    TurnTimeline,
+    Utterance,
+)
+from avatar_nodes.graph.environment import adopt_environment
+from avatar_nodes.sound.audio_file import GRAPH_RATE
+from avatar_nodes.timeline.turn_timeline import TurnTimeline as Timeline
+from avatar_nodes.wire.audio import audio_to_msg
+from avatar_nodes.wire.qos import CONTROL, LATCHED, LATCHED_FEW, SOUND
+from avatar_nodes.wire.timeline import timeline_from_msg
+
+_CHUNK = 640
+_CHUNK_S = _CHUNK / GRAPH_RATE
+
+
+class VisitorError(RuntimeError):
+    """What the visitor waited for did not come; one line."""
+
+
+class VisitBrokenOffError(VisitorError):
+    """Somebody has broken off the visit."""
+
+
+class VirtualVisitor:
+    """Streams AudioChunks to `topic` without end: silence, and what `say` gives it.
+
+    A context manager; sound flows while it is entered. All methods are for one other thread,
+    `break_off` for any.
+    """
+
+    def __init__(self, namespace: str, *, topic: str = "audio_in") -> None:
+        self._namespace = namespace
+        self._topic = topic
+        self._context = Context()
+        self._lock = threading.Condition()
+        self._sound = np.zeros(0, np.int16)
+        self._position = 0
+        self._going = True
+        self._broken_off = False
+        self._begun = self._heard = 0
+        self._written: set[int] = set()
+        self.noticed = False
+        """The avatar hears somebody speak."""
+        self.state: AvatarState | None = None
+        """The avatar's last state."""
+        self.states = 0
+        """How often it changed."""
+        self.spoken: list[tuple[int, int]] = []
+        """When he spoke: begin and end [ns since 1970]."""
+        self.timelines: dict[int, Timeline] = {}
+        """The last timeline of every turn, oldest first."""
+        self.on_line: Callable[[str, str], None] = lambda who, text: None
+        """Called with what is said: `visitor` as it was understood, or `avatar`."""
+
+    def __enter__(self) -> VirtualVisitor:
+        adopt_environment()
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node("visitor", context=self._context, namespace=self._namespace)
+        self._out = self._node.create_publisher(AudioChunk, self._topic, SOUND)
+        self._node.create_subscription(AvatarState, "state", self._on_state, LATCHED)
+        self._node.create_subscription(
+            TurnTimeline, "turn_timeline", self._on_timeline, LATCHED_FEW
+        )
+        self._node.create_subscription(
+            SpeechActivity, "user/speech_activity", self._on_activity, SOUND
+        )
+        self._writing = self._node.create_publisher(Utterance, "user/utterance", CONTROL)
+        self._node.create_subscription(Utterance, "user/utterance", self._on_utterance, SOUND)
+        self._node.create_subscription(ReplySegment, "reply", self._on_reply, CONTROL)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._threads = [
+            threading.Thread(target=self._stream, name="visitor's voice", daemon=True),
+            threading.Thread(target=self._spin, name="visitor's ears", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        with self._lock:
+            self._going = False
+            self._lock.notify_all()
+        self._executor.wake()
+        for thread in self._threads:
+            thread.join()
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    @property
+    def node(self) -> Node:
+        """The visitor's node, which his own thread spins."""
+        return self._node
+
+    def break_off(self) -> None:
+        """Whatever is waited for, now or later, ends with VisitBrokenOffError."""
+        with self._lock:
+            self._broken_off = True
+            self._lock.notify_all()
+
+    def say(self, samples: np.ndarray) -> None:
+        """Begin to speak int16 samples [n] at 16 kHz, after whatever is still being spoken."""
+        with self._lock:
+            self._sound = np.concatenate([self._sound, np.asarray(samples, np.int16)])
+
+    def write(self, text: str) -> None:
+        """What he types instead of speaking, as the kiosk's page passes it on."""
+        now = self._node.get_clock().now()
+        msg = Utterance(
+            turn=now.nanoseconds // 1_000_000, text=text, is_final=True, confidence=-1.0
+        )
+        msg.header.stamp = msg.start = msg.end = now.to_msg()
+        with self._lock:
+            self._written.add(msg.turn)
+        self._writing.publish(msg)
+
+    @property
+    def speaking(self) -> bool:
+        """Some of what `say` was given has not been spoken yet."""
+        with self._lock:
+            return len(self._sound) > 0
+
+    @property
+    def understood(self) -> bool:
+        """Every turn that began has got its final text, be it empty."""
+        with self._lock:
+            return self._heard >= self._begun
+
+    @property
+    def turns_over(self) -> int:
+        """Turns whose answers were heard to their end, or cut short."""
+        return sum(timeline.over for timeline in list(self.timelines.values()))
+
+    def answered(self, begun: int) -> bool:
+        """The first frame of the answer to what he said last was shown, and he said it after
+        `begun` [ns since 1970]."""
+        since = [turn for turn, seen in self.timelines.items() if seen.speech_ended > begun]
+        return bool(since) and self.timelines[max(since)].first_frame > 0
+
+    def wait_for(self, what: str, condition: Callable[[], bool], timeout_s: float) -> None:
+        """Until `condition` holds; it is asked at every message and every 40 ms.
+
+        Raises:
+            VisitorError: `what` did not come in time.
+            VisitBrokenOffError: see `break_off`.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            while not condition():
+                if self._broken_off:
+                    raise VisitBrokenOffError("the visit was broken off")
+                left = deadline - time.monotonic()
+                if left <= 0.0 or not self._going:
+                    raise VisitorError(f"{what}: not within {timeout_s:g} s")
+                self._lock.wait(min(left, _CHUNK_S))
+
+    def pause(self, seconds: float) -> None:
+        """Say nothing for a while."""
+        until = time.monotonic() + seconds
+        self.wait_for("the end of a pause", lambda: time.monotonic() >= until, seconds + 10.0)
+
+    def wait_for_state(self, state: int, timeout_s: float) -> None:
+        """Until the avatar is in one of AvatarState's states. Raises VisitorError."""
+        name = ("IDLE", "LISTENING", "THINKING", "SPEAKING")[state]
+        self.wait_for(
+            f"state {name}",
+            lambda: self.state is not None and self.state.state == state,
+            timeout_s,
+        )
+
+    def _stream(self) -> None:
+        due = time.monotonic()
+        while self._going:
+            with self._lock:
+                chunk, self._sound = self._sound[:_CHUNK], self._sound[_CHUNK:]
+            padded = np.concatenate([chunk, np.zeros(_CHUNK - len(chunk), np.int16)])
+            msg = audio_to_msg(
+                padded, stream="visitor", sample_rate=GRAPH_RATE, first_sample=self._position
+            )
+            now = self._node.get_clock().now()
+            msg.header.stamp = now.to_msg()
+            self._out.publish(msg)
+            self._position += _CHUNK
+            if len(chunk):
+                self._note_spoken(now.nanoseconds)
+            due = max(due + _CHUNK_S, time.monotonic() - 1.0)
+            time.sleep(max(0.0, due - time.monotonic()))
+
+    def _note_spoken(self, begin: int) -> None:
+        end = begin + round(_CHUNK_S * 1e9)
+        if self.spoken and begin - self.spoken[-1][1] < round(_CHUNK_S * 1e9):
+            self.spoken[-1] = (self.spoken[-1][0], end)
+        else:
+            self.spoken.append((begin, end))
+
+    def _spin(self) -> None:
+        try:
+            while self._going:
+                self._executor.spin_once(timeout_sec=0.2)
+        except ExternalShutdownException:
+            pass
+
+    def _on_state(self, msg: AvatarState) -> None:
+        with self._lock:
+            self.states += self.state is None or self.state.state != msg.state
+            self.state = msg
+            self._lock.notify_all()
+
+    def _on_timeline(self, msg: TurnTimeline) -> None:
+        with self._lock:
+            self.timelines[int(msg.turn)] = timeline_from_msg(msg)
+            self._lock.notify_all()
+
+    def _on_activity(self, msg: SpeechActivity) -> None:
+        with self._lock:
+            self._begun += bool(msg.active) and not self.noticed
+            self.noticed = bool(msg.active)
+            self._lock.notify_all()
+
+    def _on_utterance(self, msg: Utterance) -> None:
+        if msg.is_final:
+            with self._lock:
+                self._heard += msg.turn not in self._written  # nobody was heard
+                self._lock.notify_all()
+            self.on_line("visitor", msg.text or "(not understood)")
+
+    def _on_reply(self, msg: ReplySegment) -> None:
+        if msg.text and not msg.cancelled:
+            self.on_line("avatar", msg.text)

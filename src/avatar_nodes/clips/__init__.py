@@ -1,0 +1,1 @@
+"""Clips of the tiny world as the model sees them: encoded, streamed, sampled."""

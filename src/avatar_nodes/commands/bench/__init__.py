@@ -1,0 +1,1 @@
+"""`avatar bench`, one sub-command a file."""

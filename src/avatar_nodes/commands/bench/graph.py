@@ -1,0 +1,110 @@
+"""`avatar bench graph`: the graph of processes against the loop in one process."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from avatar_nodes.commands.graph_options import (
+    json_option,
+    placement_option,
+    plain_errors,
+    profile_option,
+    require_ros,
+)
+
+if TYPE_CHECKING:
+    from avatar_nodes.graph.graph import Graph
+
+
+@click.command("graph")
+@profile_option
+@placement_option
+@click.option(
+    "--blocks",
+    type=click.IntRange(4, 100_000),
+    default=100,
+    show_default=True,
+    help="Blocks of 0.48 s to compute.",
+)
+@json_option
+def command(profile_name: str, placement: str, blocks: int, json_file: Path | None) -> None:
+    """Measure the graph and the loop in one process, unpaced, in one run.
+
+    Both compute the same blocks as fast as they can. The loop is measured with one thread and with
+    one for each core; the faster one counts.
+    """
+    require_ros()
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    from avatar_nodes.bench.graph import BenchmarkError, GraphBenchmark
+    from avatar_nodes.graph.graph import Graph
+    from avatar_nodes.machine.description import describe_machine
+    from avatar_nodes.pipeline.in_process import InProcessError
+    from avatar_nodes.profile import load_profile
+
+    machine = describe_machine()
+    with plain_errors(BenchmarkError, InProcessError):
+        profile = load_profile(profile_name)
+        benchmark = GraphBenchmark(
+            profile, blocks=blocks, namespace=f"/bench_{os.getpid()}", placement=placement
+        )
+        figures = benchmark.run()
+        loop = _loop(Graph.from_profile(profile), blocks, int(machine["cores"]))
+    best = max(loop.values())
+    result: dict[str, Any] = {
+        "profile": profile_name,
+        "placement": placement,
+        "blocks": blocks,
+        **figures.as_dict(),
+        "in_process_fps": round(best, 2),
+        "in_process_fps_by_threads": {str(n): round(fps, 2) for n, fps in loop.items()},
+        "graph_to_in_process": round(figures.fps / best, 3),
+        "realtime_factor": round(figures.fps / profile.video.fps, 2),
+        "machine": machine,
+    }
+    _print(result)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def _loop(graph: Graph, blocks: int, cores: int) -> dict[int, float]:
+    from avatar_nodes.bench.graph import in_process_fps
+
+    return {
+        threads: in_process_fps(graph, blocks=blocks, threads=threads)
+        for threads in sorted({1, cores})
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    machine = result["machine"]
+    click.echo(f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_1min']}")
+    click.echo(
+        f"graph      {result['graph_fps']:8.2f} frames/s"
+        f"  ({result['realtime_factor']:.2f} x real time)"
+    )
+    click.echo(
+        f"in process {result['in_process_fps']:8.2f} frames/s"
+        f"  (graph / in process {result['graph_to_in_process']:.2f})"
+    )
+    if result["epochs"] > 1:
+        click.echo(
+            f"the graph began {result['epochs']} epochs: something failed meanwhile", err=True
+        )
+    click.echo(f"\n{'node':<14}{'stage p50':>11}{'p99 ms':>9}{'hop p50':>11}{'p99 ms':>9}")
+    for node in result["stage_ms"] | result["hop_ms"]:
+        cells = [
+            result[kind].get(node, {}).get(quantile)
+            for kind in ("stage_ms", "hop_ms")
+            for quantile in ("p50", "p99")
+        ]
+        texts = ["-" if cell is None else f"{cell:.2f}" for cell in cells]
+        click.echo(f"{node:<14}{texts[0]:>11}{texts[1]:>9}{texts[2]:>11}{texts[3]:>9}")
+    click.echo(f"\n{'process':<14}{'CPU %':>11}{'MiB':>9}")
+    for name, usage in result["processes"].items():
+        click.echo(f"{name:<14}{usage['cpu_percent']:>11.1f}{usage['memory_mib']:>9.0f}")

@@ -1,0 +1,1 @@
+"""`avatar eval`, one sub-command a file."""

@@ -1,0 +1,65 @@
+"""`avatar eval prompt`: how soon a new prompt is seen, with and without Cache-Switching."""
+
+from __future__ import annotations
+
+import click
+
+from avatar_nodes.commands.eval.model_options import (
+    EvalOptions,
+    ModelUnderTest,
+    eval_options,
+    evaluation_errors,
+    tell,
+)
+
+
+@click.command("prompt")
+@eval_options
+@click.option(
+    "--people",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="People by whom every action is begun, ended, and made another.",
+)
+@click.option(
+    "--blocks",
+    type=click.IntRange(6),
+    default=8,
+    show_default=True,
+    help="Length of a stream in blocks of 0.48 s; the prompt changes after three.",
+)
+def command(shared: EvalOptions, people: int, blocks: int) -> None:
+    """How soon is a new prompt visible, and does the picture jump where it begins?
+
+    An action begins, ends, or becomes another. A twin stream keeps its prompt; what differs from it
+    is the new prompt's doing. Steps are mean absolute differences of latents from one latent frame
+    (0.16 s) to the next: `border` where the prompt changes, `later_border` between later blocks,
+    `twin_border` between blocks of the twin, `largest_step` of the border and the four after it.
+    The row "truth" is of the world's own videos of these clips. `jump` is by how much more the step
+    at the change is above the truth's than steps at the ordinary borders are, `sooner_s` by how
+    much sooner than in the first row a change is visible, `_se` their standard errors. A switch to
+    the same prompt shows what the rebuild of the caches does by itself: it should leave no seam.
+    """
+    with evaluation_errors():
+        import torch
+
+        from avatar_nodes.evaluation.prompt_change import measure_prompt_changes
+        from avatar_nodes.evaluation.prompt_change_clips import prompt_change_clips
+        from avatar_nodes.evaluation.prompt_change_figures import change_figures
+        from avatar_nodes.evaluation.report import markdown_rows
+        from avatar_nodes.model.tiny_vae import channels_last, load_vae
+
+        under_test = ModelUnderTest(shared)
+        vae = channels_last(load_vae(under_test.checkpoint / "vae").to(torch.bfloat16))
+        actions = [a for a in under_test.judges.actions().actions if a != "rest"]
+        names = {"without": False, "with Cache-Switching": True}
+        streams = {n: under_test.stream(cache_switching=on) for n, on in names.items()}
+        found = measure_prompt_changes(
+            {name: stream.pipeline for name, stream in streams.items()},
+            next(iter(streams.values())).prompts,
+            prompt_change_clips(actions, people, blocks=blocks),
+            vae, tell=tell,
+        )  # fmt: skip
+    figures = change_figures(found)
+    under_test.print(figures, "\n\n".join(markdown_rows(k, rows) for k, rows in figures.items()))

@@ -1,0 +1,99 @@
+"""`avatar eval sync`: lip-sync against the truth, the baselines and the literature's measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from avatar_nodes.commands.eval.model_options import (
+    EvalOptions,
+    ModelUnderTest,
+    clip_options,
+    eval_options,
+    evaluation_errors,
+    split_option,
+    teacher_options,
+    tell,
+)
+
+if TYPE_CHECKING:
+    from avatar_nodes.evaluation.sync import SyncJudge
+
+
+@click.command("sync")
+@eval_options
+@clip_options(clips=8, blocks=16)
+@click.option(
+    "--unheard",
+    type=click.IntRange(0),
+    default=4,
+    show_default=True,
+    help="Clips in voices that no training clip has.",
+)
+@split_option
+@click.option(
+    "--syncnet",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Weights of the public SyncNet (syncnet_v2), for Sync-C and Sync-D as published.",
+)
+@teacher_options
+@click.option("--baselines/--no-baselines", default=True, help="Measure the baselines as well.")
+@click.option("--strips", type=click.Path(path_type=Path), help="Folder for picture strips.")
+def command(
+    shared: EvalOptions, clips: int, blocks: int, unheard: int, split: str, syncnet: Path | None,
+    baselines: bool, strips: Path | None, teacher: Path | None, teacher_steps: int,
+    teacher_blocks: int, teacher_guidance: tuple[float, float],
+) -> None:  # fmt: skip
+    """Does the mouth follow the speech: aperture measured from pixels against the true one.
+
+    Sync-C and Sync-D are those of the judge trained on the tiny world, whose vectors have length 1:
+    compare them with the rows of the same table, not with figures of the public SyncNet.
+    """
+    with evaluation_errors():
+        from avatar_nodes.evaluation.performers import (
+            NeighbourPerformer,
+            StillPerformer,
+            TruthPerformer,
+        )
+        from avatar_nodes.evaluation.report import markdown_figures, markdown_rows
+        from avatar_nodes.evaluation.sync import evaluate_sync
+
+        under_test = ModelUnderTest(shared)
+        model = under_test.stream()
+        judge, missing = _judge(under_test, syncnet)
+        others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
+        if baselines:
+            others += [TruthPerformer(), StillPerformer(), NeighbourPerformer()]
+        figures = evaluate_sync(
+            model, others, clips=clips, blocks=blocks, unheard=unheard, split=split, judge=judge,
+            strips=strips, tell=tell,
+        )  # fmt: skip
+    figures["sync_judge"] = "public syncnet_v2" if syncnet else "tiny world"
+    if missing:
+        figures["not_measured"] = missing
+    table = markdown_figures(figures)
+    if figures["baselines"]:
+        rows = {model.name: figures, **figures["baselines"]}
+        columns = next(iter(figures["baselines"].values())).keys()
+        table += "\n\n" + markdown_rows(
+            "system", {name: {k: row[k] for k in columns} for name, row in rows.items()}
+        )
+    under_test.print(figures, table)
+
+
+def _judge(
+    under_test: ModelUnderTest, syncnet: Path | None
+) -> tuple[SyncJudge | None, dict[str, str]]:
+    """The judge of Sync-C and Sync-D, or why there is none."""
+    from avatar_nodes.judging.judge_folder import JudgeError
+
+    if syncnet is not None:
+        from avatar_nodes.judging.public_syncnet import load_public_syncnet
+
+        return load_public_syncnet(syncnet), {}
+    try:
+        return under_test.judges.sync(), {}
+    except JudgeError as error:
+        return None, {"sync_c, sync_d": str(error)}

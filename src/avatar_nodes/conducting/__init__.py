@@ -1,0 +1,1 @@
+"""Decides what each block is made of: epochs, credits, sound, prompts, sinks, turns."""

@@ -1,0 +1,1 @@
+"""Turns clean latents into pictures, and the reference picture into the sink."""

@@ -1,0 +1,110 @@
+"""The last stage: clean latents in the order of the blocks, frames and the adaptive sink out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.block.block import BlockLatent, EpochStart, Sink
+from avatar_nodes.decoding.decoder import StreamingDecoder, start_decoding
+
+
+class DecoderStageError(ValueError):
+    """A latent that cannot be decoded now; `reason` is one word for counting."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class DecoderStage:
+    """What a decoder node runs.
+
+    Args:
+        decoder: the video decoder, whose state follows the stream.
+        latent_shape: [C, frames, h, w] of a block.
+        num_steps: T; a clean latent bears it as its next step. None: not checked.
+    """
+
+    def __init__(
+        self,
+        decoder: StreamingDecoder,
+        *,
+        latent_shape: tuple[int, ...],
+        num_steps: int | None = None,
+    ) -> None:
+        self._decoder = decoder
+        self._latent_shape = latent_shape
+        self._num_steps = num_steps
+        self._start: EpochStart | None = None
+        self._next_block = 0
+        self._wants_sink = False
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is being decoded; 0: none."""
+        return self._start.epoch if self._start else 0
+
+    def start_epoch(self, start: EpochStart) -> None:
+        """Rebuild the decoder's state from the sink and the context's latents.
+
+        Raises:
+            DecoderStageError: `stale` (not a newer epoch), `sink` (none, and the decoder needs
+                one), `shape`.
+        """
+        if start.epoch <= self.epoch:
+            raise DecoderStageError("stale", f"epoch {start.epoch} after {self.epoch}")
+        if start.sink is None and self._decoder.needs_sink:
+            raise DecoderStageError("sink", f"epoch {start.epoch}: this decoder begins with a sink")
+        for past in start.context:
+            self._check(past.latent, past.block)
+        start_decoding(self._decoder, start)
+        self._start, self._next_block = start, start.first_block
+        self._wants_sink = start.sink is None or start.sink.version == 0
+
+    def sink_of(self, block: BlockLatent) -> Sink | None:
+        """The sink that this block brings: that of an epoch's first block, while it has only the
+        reference (Adaptive Attention Sink). It is there before the block is decoded.
+
+        Raises:
+            DecoderStageError: `stale`, `early` (epoch not begun), `order`, `step`, `shape`.
+        """
+        self._check_turn(block)
+        if not self._wants_sink or self._start is None:
+            return None
+        prompt_id = self._start.prompts[-1].id if self._start.prompts else ""
+        return Sink(1, block.latent[:, :1].clone(), prompt_id, block.epoch)
+
+    def decode(self, block: BlockLatent) -> Iterator[np.ndarray]:
+        """The frames of the next block, uint8 RGB [n, H, W, 3], latent by latent: the first can be
+        shown while the others are decoded.
+
+        Raises:
+            DecoderStageError: as `sink_of`.
+        """
+        self._check_turn(block)
+        self._next_block += 1
+        self._wants_sink = False
+        for latent in block.latent.split(1, dim=1):
+            yield self._decoder.decode(latent)
+
+    def _check_turn(self, block: BlockLatent) -> None:
+        if block.epoch != self.epoch:
+            reason = "stale" if block.epoch < self.epoch else "early"
+            raise DecoderStageError(reason, f"block of epoch {block.epoch}, now {self.epoch}")
+        if block.block != self._next_block:
+            raise DecoderStageError("order", f"block {block.block}, expected {self._next_block}")
+        if self._num_steps is not None and block.step != self._num_steps:
+            raise DecoderStageError("step", f"step {block.step}, expected {self._num_steps}")
+        self._check(block.latent, block.block)
+
+    def _check(self, latent: Tensor, block: int) -> None:
+        if tuple(latent.shape) != self._latent_shape:
+            wanted = list(self._latent_shape)
+            found = list(latent.shape)
+            raise DecoderStageError("shape", f"block {block}: latent {found}, expected {wanted}")
+        if not torch.isfinite(latent).all():
+            raise DecoderStageError("not_finite", f"block {block}: NaN or infinity in the latent")

@@ -1,0 +1,334 @@
+"""Joins what reaches a stage over several topics, in any order, into work in the order of the
+blocks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from avatar_nodes.block.block import (
+    BlockConditioning,
+    BlockLatent,
+    EpochStart,
+    Memory,
+    Prompt,
+    Sink,
+)
+from avatar_nodes.denoising.memory_store import KNOWN_MEMORIES
+from avatar_nodes.denoising.prompts import KNOWN_LIMIT
+
+
+@dataclass(frozen=True, eq=False)
+class BlockWork:
+    """A block whose turn it is, with everything it needs. latent is None where the stage makes
+    noise.
+    """
+
+    conditioning: BlockConditioning
+    latent: Tensor | None
+
+
+Arrival = EpochStart | Prompt | Sink | Memory | BlockConditioning | BlockLatent
+Work = EpochStart | Prompt | Sink | Memory | BlockWork
+_Part = TypeVar("_Part", BlockConditioning, BlockLatent)
+
+
+class _RejectedError(Exception):
+    """Why an arrival is not taken; the same words for the same fault, to be counted."""
+
+
+class StageInbox:
+    """Bounded and safe to use from several threads: callbacks `offer`, one worker `take`s.
+
+    A block is handed out when its epoch was started, its predecessor was handed out, and its
+    conditioning, latent, prompt, sink and memory are there. Arrivals of a newer epoch wait for its
+    start; those of an older one, doubles and malformed ones are rejected and counted.
+
+    first_step: index of the stage's first denoising step; 0: it makes noise and takes no latents.
+    latent_shape [C, 3, H, W], audio_shape [layers, D, 17], text_dim: what the model takes;
+    memory_shape [tokens, dim] of a remembered frame, None for a model without memory.
+    limit: blocks (and future epochs' blocks) held at most, per kind.
+    """
+
+    def __init__(
+        self, *, first_step: int, latent_shape: Sequence[int], audio_shape: Sequence[int],
+        text_dim: int, memory_shape: tuple[int, int] | None = None, limit: int = 32,
+    ) -> None:  # fmt: skip
+        self._first_step = first_step
+        self._latent_shape = tuple(latent_shape)
+        self._audio_shape = tuple(audio_shape)
+        self._text_dim = text_dim
+        self._memory_shape = memory_shape
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._ready: deque[EpochStart | Prompt | Sink | Memory] = deque()
+        self._prompts: OrderedDict[str, None] = OrderedDict()
+        self._sinks: dict[int, Sink] = {}
+        self._memories: set[int] = set()
+        self._early: deque[Memory] = deque(maxlen=KNOWN_MEMORIES)
+        self._conditioning: dict[tuple[int, int], BlockConditioning] = {}
+        self._latents: dict[tuple[int, int], BlockLatent] = {}
+        self._epoch = 0
+        self._next_block = 0
+        self.rejections: Counter[str] = Counter()
+        """How many arrivals were rejected, by reason."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that arrivals are joined for; 0: none yet."""
+        return self._epoch
+
+    @property
+    def depth(self) -> int:
+        """Blocks that wait here, complete or not."""
+        with self._changed:
+            return len(self._conditioning.keys() | self._latents.keys())
+
+    def offer(self, arrival: Arrival) -> str | None:
+        """Takes an arrival in; returns the reason if it is rejected, which is counted as well."""
+        with self._changed:
+            try:
+                match arrival:
+                    case EpochStart():
+                        self._start(arrival)
+                    case Prompt():
+                        self._add_prompt(arrival)
+                    case Sink():
+                        self._add_sink(arrival)
+                    case Memory():
+                        self._add_memory(arrival)
+                    case BlockConditioning():
+                        self._check_tensor(arrival.audio, self._audio_shape, "audio")
+                        self._hold(self._conditioning, arrival)
+                    case BlockLatent():
+                        self._add_latent(arrival)
+                    case _:
+                        raise _RejectedError(f"not for a stage: {type(arrival).__name__}")
+            except _RejectedError as rejected:
+                reason = str(rejected)
+                self.rejections[reason] += 1
+                return reason
+            self._changed.notify_all()
+            return None
+
+    def take(self, timeout: float | None = 0.0) -> Work | None:
+        """The next piece of work; None if there is none within `timeout` seconds (None: waits on).
+
+        An EpochStart, Prompt, Sink or Memory is for the stage's method of that name, a BlockWork
+        for `process`.
+        """
+        with self._changed:
+            found = self._next()
+            if found is None and timeout != 0.0:
+                self._changed.wait_for(lambda: self._peek(), timeout)
+                found = self._next()
+            return found
+
+    def clear(self) -> None:
+        """Forgets everything but the counts; nothing is taken until an epoch starts."""
+        with self._changed:
+            self._ready.clear()
+            self._prompts.clear()
+            self._sinks.clear()
+            self._memories.clear()
+            self._early.clear()
+            self._conditioning.clear()
+            self._latents.clear()
+            self._epoch = 0
+
+    def _start(self, start: EpochStart) -> None:
+        if start.epoch <= self._epoch:
+            raise _RejectedError("stale epoch start")
+        if start.sink is not None:
+            self._check_sink(start.sink)
+        for prompt in start.prompts:
+            self._check_prompt(prompt)
+        self._check_context(start)
+        self._epoch, self._next_block = start.epoch, start.first_block
+        for held in (self._conditioning, self._latents):
+            for key in [key for key in held if key < (start.epoch, start.first_block)]:
+                del held[key]
+        self._ready = deque(w for old in self._ready for w in _outlives(old))
+        self._sinks = {v: sink for v, sink in self._sinks.items() if v == 0}
+        self._ready.append(start)
+        for prompt in start.prompts:
+            self._know(prompt.id)
+        if start.sink is not None:
+            self._sinks[start.sink.version] = start.sink
+        self._memories.clear()
+        early, self._early = self._early, deque(maxlen=self._early.maxlen)
+        for memory in early:
+            if memory.epoch >= start.epoch:
+                self._add_memory(memory)
+
+    def _check_context(self, start: EpochStart) -> None:
+        if start.context and start.sink is None:
+            raise _RejectedError("epoch start: context without a sink")
+        blocks = [past.block for past in start.context]
+        if blocks != list(range(start.first_block - len(blocks), start.first_block)):
+            raise _RejectedError("epoch start: context blocks out of order")
+        named = {prompt.id for prompt in start.prompts} | self._prompts.keys()
+        for past in start.context:
+            self._check_tensor(past.audio, self._audio_shape, "audio")
+            self._check_tensor(past.latent, self._latent_shape, "latent")
+            if past.prompt_id not in named:
+                raise _RejectedError("epoch start: context names an unknown prompt")
+        sink_prompt = start.sink.prompt_id if start.sink is not None else ""
+        if start.context and sink_prompt and sink_prompt not in named:
+            raise _RejectedError("epoch start: sink names an unknown prompt")
+
+    def _add_prompt(self, prompt: Prompt) -> None:
+        self._check_prompt(prompt)
+        self._ready = deque(
+            w for w in self._ready if not (isinstance(w, Prompt) and w.id == prompt.id)
+        )
+        self._make_room()
+        self._ready.append(prompt)
+        self._know(prompt.id)
+
+    def _add_sink(self, sink: Sink) -> None:
+        self._check_sink(sink)
+        if sink.epoch and sink.epoch != self._epoch:
+            raise _RejectedError("sink of another epoch")
+        if sink.version and not self._epoch:
+            raise _RejectedError("sink before any epoch")
+        self._make_room()
+        self._ready.append(sink)
+        self._sinks[sink.version] = sink
+
+    def _add_memory(self, memory: Memory) -> None:
+        self._check_memory(memory)
+        if memory.epoch < self._epoch:
+            raise _RejectedError("stale memory")
+        if memory.epoch > self._epoch:
+            self._early.append(memory)
+            return
+        self._make_room()
+        self._ready.append(memory)
+        self._memories.add(memory.version)
+        self._memories -= set(sorted(self._memories)[:-KNOWN_MEMORIES])
+
+    def _add_latent(self, arrival: BlockLatent) -> None:
+        if self._first_step == 0:
+            raise _RejectedError("latent for a stage that makes noise")
+        if arrival.step != self._first_step:
+            raise _RejectedError("latent of another step")
+        self._check_tensor(arrival.latent, self._latent_shape, "latent")
+        self._hold(self._latents, arrival)
+
+    def _hold(self, held: dict[tuple[int, int], _Part], arrival: _Part) -> None:
+        key = (arrival.epoch, arrival.block)
+        if arrival.epoch < self._epoch:
+            raise _RejectedError("stale epoch")
+        if arrival.epoch == self._epoch and arrival.block < self._next_block:
+            raise _RejectedError("block already taken")
+        if key in held:
+            raise _RejectedError("double block")
+        if arrival.epoch == self._epoch and arrival.block >= self._next_block + self._limit:
+            raise _RejectedError("block too far ahead")
+        now = arrival.epoch == self._epoch
+        if sum((epoch == self._epoch) == now for epoch, _ in held) >= self._limit:
+            raise _RejectedError("inbox full")
+        held[key] = arrival
+
+    def _peek(self) -> bool:
+        return bool(self._ready) or self._complete() is not None
+
+    def _next(self) -> Work | None:
+        if self._ready:
+            return self._ready.popleft()
+        work = self._complete()
+        if work is not None:
+            key = (self._epoch, self._next_block)
+            del self._conditioning[key]
+            self._latents.pop(key, None)
+            sink = self._sinks[work.conditioning.sink_version]
+            for prompt_id in (sink.prompt_id, work.conditioning.prompt_id):
+                if prompt_id:
+                    self._know(prompt_id)
+            self._next_block += 1
+        return work
+
+    def _complete(self) -> BlockWork | None:
+        key = (self._epoch, self._next_block)
+        conditioning, latent = self._conditioning.get(key), self._latents.get(key)
+        if conditioning is None or (latent is None and self._first_step > 0):
+            return None
+        sink = self._sinks.get(conditioning.sink_version)
+        if sink is None or conditioning.prompt_id not in self._prompts:
+            return None
+        if sink.prompt_id and sink.prompt_id not in self._prompts:
+            return None
+        memory = conditioning.memory_version
+        if memory and memory not in self._memories:
+            return None
+        return BlockWork(conditioning, latent.latent if latent is not None else None)
+
+    def _know(self, prompt_id: str) -> None:
+        """Notes a prompt as used last; forgets the longest unused, as the stage does."""
+        self._prompts[prompt_id] = None
+        self._prompts.move_to_end(prompt_id)
+        while len(self._prompts) > KNOWN_LIMIT:
+            self._prompts.popitem(last=False)
+
+    def _make_room(self) -> None:
+        if len(self._ready) >= 2 * self._limit:
+            raise _RejectedError("inbox full")
+
+    def _check_prompt(self, prompt: Prompt) -> None:
+        states = prompt.states
+        if not prompt.id:
+            raise _RejectedError("prompt without an id")
+        if states.ndim != 2 or states.shape[1] != self._text_dim or not len(states):
+            raise _RejectedError("prompt states of a wrong shape")
+        if not _is_finite_float(states):
+            raise _RejectedError("prompt states not finite float")
+
+    def _check_sink(self, sink: Sink) -> None:
+        channels, _, height, width = self._latent_shape
+        if sink.version < 0:
+            raise _RejectedError("sink version below 0")
+        self._check_tensor(sink.latent, (channels, 1, height, width), "sink")
+
+    def _check_memory(self, memory: Memory) -> None:
+        if self._memory_shape is None:
+            raise _RejectedError("memory for a model without memory")
+        if memory.version < 1:
+            raise _RejectedError("memory version below 1")
+        frame, dim = self._memory_shape
+        for tokens in (memory.long, memory.short):
+            if tokens.ndim != 2 or tokens.shape[1] != dim or len(tokens) % frame:
+                raise _RejectedError("memory of a wrong shape")
+            if not _is_finite_float(tokens):
+                raise _RejectedError("memory not finite float")
+
+    def _check_tensor(self, tensor: Tensor, shape: tuple[int, ...], kind: str) -> None:
+        if tuple(tensor.shape) != shape:
+            raise _RejectedError(f"{kind} of a wrong shape")
+        if not _is_finite_float(tensor):
+            raise _RejectedError(f"{kind} not finite float")
+
+
+def _outlives(work: EpochStart | Prompt | Sink | Memory) -> list[Prompt | Sink]:
+    """What of an untaken piece of work still counts when a new epoch begins."""
+    match work:
+        case EpochStart():
+            sinks = [] if work.sink is None else _outlives(work.sink)
+            return [*work.prompts, *sinks]
+        case Sink():
+            return [work] if work.version == 0 else []
+        case Memory():
+            return []
+        case _:
+            return [work]
+
+
+def _is_finite_float(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and bool(torch.isfinite(tensor).all())

@@ -1,0 +1,1 @@
+"""Describes the node graph as data and runs it as supervised processes."""

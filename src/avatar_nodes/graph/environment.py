@@ -1,0 +1,74 @@
+"""Environment variables of the processes we start, and of our own.
+
+ROS 2 from wheels needs a library path: at its first start in a process tree, Python re-executes
+itself with one and leaves a mark so as to do it only once. A child that inherits the mark without
+the library path cannot import rclpy, and a child that is not Python (a browser, ffmpeg) may load
+our libraries instead of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from avatar_nodes.profile.resources import share_path
+
+_MARK = "_ROS_WHEELS_BOOTSTRAP_COMPLETE"
+_LIBRARY_PATH = "LD_LIBRARY_PATH"
+# Where Fast DDS looks for its profile: version 3, and version 2 of the distributions before Kilted.
+_PROFILE = "FASTDDS_DEFAULT_PROFILES_FILE"
+_OLD_PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
+_OLD_DISTRIBUTIONS = ("humble", "iron", "jazzy")
+
+
+def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a Python process of the graph, made from `base` (default: our own).
+
+    It names the shipped Fast DDS profile unless one is named already, has our prefix in
+    AMENT_PREFIX_PATH where ROS came with wheels, and lets the child find ROS's libraries.
+
+    Raises:
+        ResourceError: the Fast DDS profile is not where the package was installed.
+    """
+    env = dict(os.environ if base is None else base)
+    if not (env.get(_PROFILE) or env.get(_OLD_PROFILE)):
+        old = env.get("ROS_DISTRO") in _OLD_DISTRIBUTIONS
+        env[_OLD_PROFILE if old else _PROFILE] = str(share_path("config", "fastdds.xml"))
+    if _is_ament_prefix(Path(sys.prefix)):
+        _prepend(env, "AMENT_PREFIX_PATH", sys.prefix)
+    library = str(Path(sys.prefix) / "lib")
+    if library not in env.get(_LIBRARY_PATH, "").split(os.pathsep):
+        env.pop(_MARK, None)  # The child then finds the libraries by itself.
+    return env
+
+
+def adopt_environment() -> None:
+    """Give this process what child_environment gives a child; call it before rclpy.init."""
+    os.environ.update(child_environment())
+
+
+def foreign_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a process that is no part of ROS, without our libraries, from `base`."""
+    env = dict(os.environ if base is None else base)
+    env.pop(_MARK, None)
+    ours = Path(sys.prefix)
+    kept = [
+        entry
+        for entry in env.pop(_LIBRARY_PATH, "").split(os.pathsep)
+        if entry and not Path(entry).is_relative_to(ours)
+    ]
+    # With the system's Python as prefix, its own library folders are everybody's.
+    if _is_ament_prefix(ours) and kept:
+        env[_LIBRARY_PATH] = os.pathsep.join(kept)
+    return env
+
+
+def _is_ament_prefix(prefix: Path) -> bool:
+    return (prefix / "share" / "ament_index").is_dir()
+
+
+def _prepend(env: dict[str, str], name: str, entry: str) -> None:
+    entries = [part for part in env.get(name, "").split(os.pathsep) if part and part != entry]
+    env[name] = os.pathsep.join([entry, *entries])

@@ -1,0 +1,1 @@
+"""Turns captured sound into utterances: echo, voice activity, turns, recognition."""

@@ -1,0 +1,1 @@
+"""Keeps the avatar's own voice apart from the visitor's."""

@@ -1,0 +1,1 @@
+"""Speech recognisers and the thread they run on."""

@@ -1,0 +1,1 @@
+"""Judges of pictures and sound that training and evaluation share."""

@@ -1,0 +1,112 @@
+"""Video with its sound: what the truth and every system under test are measured as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from avatar_nodes.judging.aperture import SWAY_MARGIN_PX, Box, measure_aperture
+from avatar_nodes.world.clips import Clip
+
+SAMPLES_PER_FRAME = 640
+MOUTH_SHAPE = (40, 56)
+"""Rows and columns of a mouth crop: 80 x 112 pixels of the picture at half size."""
+BODY_SIDE = 64
+"""Side of the whole picture as the recogniser of actions sees it."""
+FACE_SIDE = 64
+PORTRAIT_SIDE = 96
+"""Side of the whole picture as the judge of identity sees it."""
+_FACE_PX = 140
+
+
+@dataclass(frozen=True)
+class Footage:
+    """uint8 RGB frames [F, H, W, 3]; for each frame the box to look for the mouth in; the sound,
+    float32 [F * 640] in -1..1 at 16 kHz.
+    """
+
+    frames: np.ndarray
+    boxes: tuple[Box, ...]
+    sound: np.ndarray
+
+    @classmethod
+    def of(cls, clip: Clip, frames: np.ndarray) -> Footage:
+        """`frames` [F, ...] of a system that was given the clip's person and the clip's sound.
+
+        Raises ValueError when there is less sound than picture.
+        """
+        sound = clip.sound[: len(frames) * SAMPLES_PER_FRAME].astype(np.float32)
+        if len(sound) != len(frames) * SAMPLES_PER_FRAME:
+            raise ValueError(f"{len(frames)} frames, but sound for {len(sound) / 640:.1f}")
+        return cls(frames, (clip.search_box,) * len(frames), sound)
+
+    @classmethod
+    def truth(cls, clip: Clip) -> Footage:
+        """What the world shows: the answer."""
+        return cls.of(clip, np.stack([clip.frame(n) for n in range(len(clip.aperture))]))
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def part(self, first: int, last: int) -> Footage:
+        """Frames first..last-1 with their sound."""
+        sound = self.sound[first * SAMPLES_PER_FRAME : last * SAMPLES_PER_FRAME]
+        return Footage(self.frames[first:last], self.boxes[first:last], sound)
+
+    def apertures(self) -> np.ndarray:
+        """float32 [F]: how far the mouth is open, measured from the pixels."""
+        pairs = zip(self.frames, self.boxes, strict=True)
+        return np.array([measure_aperture(frame, box) for frame, box in pairs], np.float32)
+
+    def mouths(self) -> np.ndarray:
+        """uint8 [F, 40, 56, 3]: what the sync judge sees."""
+        return np.stack([mouth_crop(f, b) for f, b in zip(self.frames, self.boxes, strict=True)])
+
+    def faces(self) -> np.ndarray:
+        """uint8 [F, 64, 64, 3]."""
+        return np.stack([face_crop(f, b) for f, b in zip(self.frames, self.boxes, strict=True)])
+
+    def bodies(self) -> np.ndarray:
+        """uint8 [F, 64, 64, 3]."""
+        return resized(self.frames, BODY_SIDE)
+
+
+def mouth_centre(box: Box) -> tuple[int, int]:
+    """Pixel (x, y) of the resting mouth in the middle of its search box."""
+    x0, y0, x1, y1 = box
+    return (x0 + x1) // 2, (y0 + y1 - 8) // 2
+
+
+def mouth_crop(frame: np.ndarray, box: Box) -> np.ndarray:
+    """uint8 [40, 56, 3]: the lower face around the resting mouth, at half size."""
+    x, y = mouth_centre(box)
+    rows, columns = MOUTH_SHAPE
+    return _crop(frame, x - columns, y - rows, 2 * columns, 2 * rows, (columns, rows))
+
+
+def face_crop(frame: np.ndarray, box: Box) -> np.ndarray:
+    """uint8 [64, 64, 3]: head and shoulders' top, at less than half size."""
+    x, y = mouth_centre(box)
+    left, top = x - _FACE_PX // 2, y - _FACE_PX * 2 // 3 - SWAY_MARGIN_PX
+    return _crop(frame, left, top, _FACE_PX, _FACE_PX, (FACE_SIDE, FACE_SIDE))
+
+
+def resized(frames: Iterable[np.ndarray], side: int) -> np.ndarray:
+    """uint8 [F, side, side, 3]."""
+    shrink: Callable[[np.ndarray], np.ndarray] = lambda frame: cv2.resize(  # noqa: E731
+        frame, (side, side), interpolation=cv2.INTER_AREA
+    )
+    return np.stack([shrink(frame) for frame in frames])
+
+
+def _crop(
+    frame: np.ndarray, left: int, top: int, width: int, height: int, size: tuple[int, int]
+) -> np.ndarray:
+    """A rectangle of the frame, its edge repeated outside, scaled to `size` (columns, rows)."""
+    rows = np.clip(np.arange(top, top + height), 0, frame.shape[0] - 1)
+    columns = np.clip(np.arange(left, left + width), 0, frame.shape[1] - 1)
+    patch = np.ascontiguousarray(frame[rows[:, None], columns[None]])
+    return cv2.resize(patch, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,80 @@
+"""The judges on disk: a folder with one safetensors file each and a `config.json`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from avatar_nodes.judging.action_net import ActionJudge, ActionNet
+from avatar_nodes.judging.identity_net import IdentityNet, TinyIdentityJudge
+from avatar_nodes.judging.syncnet import SyncNet, TinySyncJudge
+from avatar_nodes.model.load_tensors import load_tensors
+from avatar_nodes.model.tensor_files import CheckpointError
+
+NAMES = ("syncnet", "identity", "actions")
+
+
+class JudgeError(RuntimeError):
+    """A judge that is not there or cannot be used; one line."""
+
+
+class JudgeFolder:
+    """Reads the judges of a folder, each when it is first asked for.
+
+    Every method raises JudgeError, which says what is missing or wrong.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def sync(self) -> TinySyncJudge:
+        """The sync judge."""
+        net = SyncNet(mels=int(self._config("syncnet").get("mels", 40)))
+        self._fill(net, "syncnet")
+        return TinySyncJudge(net)
+
+    def identity(self) -> TinyIdentityJudge:
+        """The identity judge."""
+        self._config("identity")
+        net = IdentityNet()
+        self._fill(net, "identity")
+        return TinyIdentityJudge(net)
+
+    def actions(self) -> ActionJudge:
+        """The action judge."""
+        net = ActionNet(tuple(self._config("actions").get("actions", ())))
+        self._fill(net, "actions")
+        return ActionJudge(net)
+
+    def _config(self, name: str) -> dict[str, Any]:
+        path = self.folder / "config.json"
+        try:
+            config = json.loads(path.read_text())
+            return dict(config[name])
+        except (OSError, KeyError) as error:
+            raise JudgeError(
+                f"{self.folder}: has no judge `{name}` (train it with `avatar train judges`)"
+            ) from error
+        except ValueError as error:
+            raise JudgeError(f"{path}: is not JSON: {error}") from error
+
+    def _fill(self, net: nn.Module, name: str) -> None:
+        try:
+            load_tensors(net, [self.folder / f"{name}.safetensors"], dtype=torch.float32)
+        except CheckpointError as error:
+            raise JudgeError(str(error)) from error
+
+
+def save_judge(folder: Path, name: str, net: nn.Module, config: dict[str, Any]) -> None:
+    """Add a trained judge to a folder: its weights in bfloat16, its configuration beside them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in net.state_dict().items()}
+    save_file(weights, folder / f"{name}.safetensors", metadata={"format": "pt"})
+    path = folder / "config.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**known, name: config}, indent=1) + "\n")

@@ -1,0 +1,1 @@
+"""What every node shares: life cycle, heartbeat, telemetry, parameters."""

@@ -1,0 +1,249 @@
+"""What every node of the graph is: a managed node that starts by itself and survives bad
+messages."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from builtin_interfaces.msg import Time
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.service import Service
+from rclpy.subscription import Subscription
+
+from avatar_msgs.msg import EpochStart
+from avatar_nodes.nodes.base.heartbeat import Heartbeat
+from avatar_nodes.nodes.base.node_parameter import ConfigurationError, NodeParameter
+from avatar_nodes.nodes.base.telemetry import Telemetry
+from avatar_nodes.wire.stamp import nanoseconds
+
+EXIT_FAILED = 1
+EXIT_MISCONFIGURED = 78
+_LOG_EVERY_S = 1.0
+# Ordinary when an epoch has just begun: no cause for a warning.
+_LEFTOVERS = (
+    "stale", "early", "repeated", "already", "double", "another epoch", "before any epoch",
+)  # fmt: skip
+
+_COMMON = (
+    NodeParameter("autostart", True, "Configure and activate the node as soon as it is up."),
+    NodeParameter(
+        "diagnostics_period_s", 1.0, "Seconds between two reports on /diagnostics.", 0.05, 3600.0
+    ),
+)
+
+
+class AvatarNode(LifecycleNode):
+    """Base of the nodes. A subclass gives its parameters and four steps:
+
+    `setup` (configure: load, create publishers), `start` (activate: `listen` and `every`), `stop`
+    (deactivate) and `teardown` (cleanup). An exception that one of the project's own modules raises
+    in `setup` is a configuration that cannot work: one line, and exit code 78.
+
+    A callback that raises an exception with a `reason` has refused a message: it is counted under
+    that reason and logged. Any other exception is counted too, and logged with its trace.
+    """
+
+    KIND: ClassVar[str]
+    PARAMETERS: ClassVar[Sequence[NodeParameter]] = ()
+
+    def __init__(self, name: str | None = None, **options: Any) -> None:
+        """Raises ConfigurationError: a parameter is wrong. Options are those of rclpy's node."""
+        super().__init__(name or self.KIND, **options)
+        self.exit_code: int | None = None
+        """Set when the node has nothing more to do; its process then ends with it."""
+        self.telemetry = Telemetry()
+        self._heard: list[Subscription] = []
+        self._ticks: list[Any] = []
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._last_log = 0.0
+        self._entered: list[Callable[[], None]] = []
+        self._p: dict[str, Any] = {}
+        for parameter in (*_COMMON, *self.PARAMETERS):
+            self._p[parameter.name] = parameter.declare(self)
+        self.heartbeat = Heartbeat(
+            self, self.telemetry, report_period_s=self.value("diagnostics_period_s")
+        )
+
+    def setup(self) -> None:
+        """Load what the node needs and create its publishers."""
+
+    def start(self) -> None:
+        """Begin to work: subscribe and start timers."""
+
+    def stop(self) -> None:
+        """Pause; subscriptions and timers are gone already."""
+
+    def teardown(self) -> None:
+        """Let go of what `setup` made."""
+
+    def value(self, name: str) -> Any:
+        """A parameter's value."""
+        return self._p[name]
+
+    def autostart(self) -> None:
+        """Configure and activate if the parameter says so; a failure sets `exit_code`."""
+        if self.value("autostart"):
+            for step in (self.trigger_configure, self.trigger_activate):
+                if step() != TransitionCallbackReturn.SUCCESS:
+                    self.exit_code = self.exit_code or EXIT_FAILED
+                    return
+            self.get_logger().debug("active")
+
+    def shut_down(self) -> None:
+        """Stop working and leave ROS; the node cannot be used afterwards."""
+        self.heartbeat.stop()
+        self._silence()
+        self._leave(self.stop)
+        self._leave(self.teardown)
+        self.destroy_node()
+
+    def publisher(self, kind: type, topic: str, qos: QoSProfile) -> Publisher:
+        """A publisher that is silent while the node is not active."""
+        return self.create_lifecycle_publisher(kind, topic, qos)
+
+    def listen(
+        self,
+        kind: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile,
+        *,
+        raw: bool = False,
+    ) -> Subscription:
+        """Subscribe until the node is deactivated; `callback` is guarded (see the class). With
+        `raw` it gets the serialized bytes."""
+        guarded = self._guarded(topic, callback)
+        subscription = self.create_subscription(kind, topic, guarded, qos, raw=raw)
+        self._heard.append(subscription)
+        return subscription
+
+    def serve(self, kind: type, name: str, callback: Callable[[Any, Any], Any]) -> Service:
+        """A service whose answers have `success` and `message`. What goes wrong in `callback` is
+        counted and answered: outside of it, it would end the process."""
+
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return callback(request, response)
+            except Exception as error:
+                self.telemetry.rejected("internal")
+                self.get_logger().error(f"{name}: {traceback.format_exc()}")
+                line = str(error).replace("\n", "; ") or type(error).__name__
+                return kind.Response(success=False, message=line)  # type: ignore[attr-defined]
+
+        return self.create_service(kind, name, guarded)
+
+    def ignore(self, subscription: Subscription) -> None:
+        """No longer listen to what `listen` gave."""
+        self._heard.remove(subscription)
+        self.destroy_subscription(subscription)
+
+    def every(self, period_s: float, callback: Callable[[], None]) -> None:
+        """Call `callback` periodically until the node is deactivated."""
+        guarded = self._guarded("timer", lambda _: callback())
+        # By a clock that nobody sets: with the system's, timers stand still when it is set back.
+        self._ticks.append(self.create_timer(period_s, lambda: guarded(None), clock=self._steady))
+
+    def takes_part(self, epoch: EpochStart) -> bool:
+        """Whether an epoch counts on this very node. One that was restarted finds the epoch of its
+        predecessor, of which it lacks the beginning, and waits for the next."""
+        return not epoch.instances or self.heartbeat.instance in epoch.instances
+
+    def note_hop(self, stamp: Time) -> None:
+        """Sample the time a message was under way, `stamp` being when it was sent (if given)."""
+        if sent := nanoseconds(stamp):
+            self.telemetry.sample("hop_ms", (self.get_clock().now().nanoseconds - sent) / 1e6)
+
+    def refuse(self, topic: str, reason: str, message: str) -> None:
+        """Count a message that cannot be used, and warn of it (once a second at most)."""
+        count = self.telemetry.rejected(reason)
+        if any(word in reason for word in _LEFTOVERS):
+            self.get_logger().debug(f"{topic}: left over from before: {message}")
+        elif time.monotonic() - self._last_log > _LOG_EVERY_S:
+            self._last_log = time.monotonic()
+            self.get_logger().warning(f"{topic}: refused: {message} (number {count} of '{reason}')")
+
+    def on_configure(self, state: State) -> TransitionCallbackReturn:
+        """rclpy's hook."""
+        return self._step(self.setup, "configured", undo=self.teardown)
+
+    def on_activate(self, state: State) -> TransitionCallbackReturn:
+        """rclpy's hook."""
+        super().on_activate(state)
+        return self._step(self.start, "active", undo=self.stop)
+
+    def on_deactivate(self, state: State) -> TransitionCallbackReturn:
+        """rclpy's hook."""
+        self._silence()
+        self.heartbeat.say(ready=False, epoch=0)
+        super().on_deactivate(state)
+        return self._step(lambda: self._leave(self.stop), "inactive")
+
+    def on_cleanup(self, state: State) -> TransitionCallbackReturn:
+        """rclpy's hook."""
+        return self._step(lambda: self._leave(self.teardown), "unconfigured")
+
+    def on_shutdown(self, state: State) -> TransitionCallbackReturn:
+        """rclpy's hook."""
+        self._silence()
+        self._leave(self.stop)
+        return self._step(lambda: self._leave(self.teardown), "shut down")
+
+    def _step(
+        self, action: Callable[[], None], done: str, undo: Callable[[], None] | None = None
+    ) -> TransitionCallbackReturn:
+        """Take a step of the life cycle; `undo` will be called once when it is left again."""
+        try:
+            action()
+            if undo is not None:
+                self._entered.append(undo)
+        except Exception as error:
+            known = type(error).__module__.startswith("avatar_nodes.")
+            line = str(error).replace("\n", "; ") or type(error).__name__
+            self.exit_code = EXIT_MISCONFIGURED if known else EXIT_FAILED
+            self.heartbeat.say(ready=False, detail=line, failed=True)
+            self.get_logger().fatal(line if known else traceback.format_exc())
+            return TransitionCallbackReturn.FAILURE
+        if not self.heartbeat.condition.ready:
+            self.heartbeat.say(detail=done)
+        return TransitionCallbackReturn.SUCCESS
+
+    def _leave(self, undo: Callable[[], None]) -> None:
+        """Undo a step that was taken; what goes wrong with that must not keep the node from
+        ending."""
+        if undo in self._entered:
+            self._entered.remove(undo)
+            try:
+                undo()
+            except Exception as error:
+                self.get_logger().error(f"while ending: {error}")
+
+    def _guarded(self, topic: str, callback: Callable[[Any], None]) -> Callable[[Any], None]:
+        def guarded(message: Any) -> None:
+            try:
+                callback(message)
+            except Exception as error:
+                reason = getattr(error, "reason", None)
+                if reason is None:
+                    self.telemetry.rejected("internal")
+                    self.get_logger().error(f"{topic}: {traceback.format_exc()}")
+                else:
+                    self.refuse(topic, reason, str(error))
+
+        return guarded
+
+    def _silence(self) -> None:
+        for subscription in self._heard:
+            self.destroy_subscription(subscription)
+        for timer in self._ticks:
+            self.destroy_timer(timer)
+        self._heard.clear()
+        self._ticks.clear()
+
+
+__all__ = ["EXIT_FAILED", "EXIT_MISCONFIGURED", "AvatarNode", "ConfigurationError"]

@@ -1,0 +1,82 @@
+"""Listens to all topics of an avatar, whatever their types, and hands on the serialized bytes."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.recording.live_recording import WireMessage
+from avatar_nodes.wire.definition import definition_of
+from avatar_nodes.wire.wire_error import WireError
+
+_DEPTH = 100
+_SHARED = ("/diagnostics", "/rosout", "/tf", "/tf_static")
+"""Topics outside of the namespace that belong to it as well."""
+
+
+class TopicTap:
+    """Subscribes to each topic as it appears, best effort: a slow disk holds nobody up.
+
+    Args:
+        exclude: names below the namespace, with `*` for any text.
+    """
+
+    def __init__(
+        self, node: AvatarNode, exclude: Sequence[str], on_message: Callable[[WireMessage], None]
+    ) -> None:
+        self._node = node
+        self._below = node.get_namespace().rstrip("/") + "/"
+        self._exclude = [self._below + name.lstrip("/") for name in exclude]
+        self._on_message = on_message
+        self._seen: set[str] = set()
+
+    def look(self) -> None:
+        """Subscribe to topics that are new; to be called now and then."""
+        for topic, kinds in self._node.get_topic_names_and_types():
+            if topic not in self._seen and kinds and self._wanted(topic):
+                self._seen.add(topic)
+                self._subscribe(topic, kinds[0])
+
+    def forget(self) -> None:
+        """The node's subscriptions are gone: `look` begins anew."""
+        self._seen.clear()
+
+    def _wanted(self, topic: str) -> bool:
+        if topic in _SHARED:
+            return True
+        excluded = any(fnmatch.fnmatchcase(topic, pattern) for pattern in self._exclude)
+        return topic.startswith(self._below) and not excluded
+
+    def _subscribe(self, topic: str, kind: str) -> None:
+        try:
+            definition_of(kind)  # without it, the message could not be read from the file
+            package, _, name = kind.split("/")
+            message_type = getattr(importlib.import_module(f"{package}.msg"), name)
+        except (WireError, ImportError, AttributeError, ValueError) as error:
+            self._node.get_logger().warning(f"{topic} is not recorded: {error}")
+            return
+        latched = self._latched(topic)
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+        qos = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=_DEPTH,
+            reliability=ReliabilityPolicy.RELIABLE if latched else ReliabilityPolicy.BEST_EFFORT,
+            durability=durability,
+        )
+
+        def on_bytes(data: Any) -> None:
+            now = self._node.get_clock().now().nanoseconds
+            self._on_message(WireMessage(topic, kind, bytes(data), now, latched))
+
+        self._node.listen(message_type, topic, on_bytes, qos, raw=True)
+
+    def _latched(self, topic: str) -> bool:
+        """Every publisher keeps its last messages for those who come later."""
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        kept = DurabilityPolicy.TRANSIENT_LOCAL
+        return bool(publishers) and all(each.qos_profile.durability == kept for each in publishers)

@@ -1,0 +1,63 @@
+"""How turns are numbered, by a clock that may be set back."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from avatar_msgs.msg import AvatarState, Intent, Utterance
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.wire.qos import CONTROL, LATCHED
+from avatar_nodes.wire.wire_error import WireError
+
+# A year, more than any clock is set back by: the turns from before stay valid, also for a node that
+# was restarted since and knows none of them. What is far ahead would leave too few numbers.
+_FAR_AHEAD_MS = 366 * 24 * 3_600_000
+
+
+def check_turn(turn: int) -> None:
+    """Raises WireError: no turn that can be."""
+    if turn > _now_ms() + _FAR_AHEAD_MS:
+        raise WireError("turn", f"turn {turn} is far ahead of the clock")
+
+
+def above_all_turns() -> int:
+    """A valid number above those of all turns so far, also of such as were numbered before the
+    clock was set back, by less than half a year."""
+    return _now_ms() + _FAR_AHEAD_MS // 2
+
+
+class TurnNumbers:
+    """Numbers turns by milliseconds since 1970, each above all that were heard of: to whoever knows
+    of a newer turn an older one is over, and a clock that was set back would number none but such.
+    Any thread may use it."""
+
+    def __init__(self) -> None:
+        self._newest = 0
+        self._lock = threading.Lock()
+
+    def follow(self, node: AvatarNode) -> None:
+        """Hear of the turns that others number. `intent` tells of the last one answered, `state` of
+        the present one, even a node that was restarted."""
+        for kind, topic, qos in (
+            (Utterance, "user/utterance", CONTROL),
+            (Intent, "intent", LATCHED),
+            (AvatarState, "state", LATCHED),
+        ):
+            node.listen(kind, topic, lambda msg: self.hear(msg.turn), qos)
+
+    def hear(self, turn: int) -> None:
+        """There is this turn. Raises WireError: there cannot be."""
+        check_turn(turn)
+        with self._lock:
+            self._newest = max(self._newest, turn)
+
+    def take(self) -> int:
+        """The number of a turn that begins now."""
+        with self._lock:
+            self._newest = max(_now_ms(), self._newest + 1)
+            return self._newest
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

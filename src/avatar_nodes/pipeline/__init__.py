@@ -1,0 +1,1 @@
+"""Builds the stations from a checkpoint, and runs them as one loop in this process."""

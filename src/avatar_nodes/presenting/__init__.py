@@ -1,0 +1,1 @@
+"""Joins pictures with their sound and releases both on one clock."""

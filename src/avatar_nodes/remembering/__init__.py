@@ -1,0 +1,1 @@
+"""Long-Short Visual Memory: the last latent frames and key frames, as versions."""

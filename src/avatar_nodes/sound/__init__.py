@@ -1,0 +1,1 @@
+"""Sound files, sound devices, and streams of samples."""

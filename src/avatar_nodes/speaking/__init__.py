@@ -1,0 +1,1 @@
+"""Turns a reply's sentences into sound that can be held, resumed or dropped."""

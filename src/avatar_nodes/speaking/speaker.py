@@ -1,0 +1,334 @@
+"""Speaks replies: one at a time, sentence by sentence, held, resumed or dropped at any moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from avatar_nodes.speaking.reply_order import ReplyOrder, Sentence
+from avatar_nodes.speaking.speakable_text import speakable
+from avatar_nodes.speaking.speech_stream import SpeechStream
+from avatar_nodes.speaking.spoken_reply import MAX_REPLY_S, SpeechRun, SpokenReply
+from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser
+
+_REPORTS = 256
+_TRY_AGAIN_S = 20.0
+
+
+class DemandError(ValueError):
+    """A demand that contradicts what was sent; `reason` is one word for counting."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class SentenceReport:
+    """How a sentence fared."""
+
+    turn: int
+    index: int
+    made_s: float
+    """Seconds that the backend took."""
+    sound_s: float
+    """Seconds of sound that it made."""
+    error: str = ""
+    """What went wrong, in one line; empty: nothing."""
+
+
+class Speaker:
+    """Takes the sentences of replies and gives samples to be sent; a thread of its own synthesises.
+
+    One reply is spoken at a time: a newer turn's replaces the one before. Turn 0 is what the avatar
+    says on its own: its sentence 0 replaces whatever is spoken, and the next turn replaces it in
+    turn. A stream of which something went out is always ended. All methods may be called from any
+    thread; times are seconds of `time.monotonic`.
+
+    Args:
+        chunk_samples: samples of a run at most.
+        lead_s: how much of a reply goes out before it is demanded [s].
+        ahead_s: how far synthesis may be ahead of what was sent [s].
+        sentence_pause_s: silence between two sentences [s].
+        gap_s: how long to wait for a sentence that is missing among those that came [s].
+        patience_s: how long to wait for the next sentence of a reply before it is ended [s].
+        on_sound: called, on the synthesis thread, when there may be something to send.
+        stand_in: speaks the sentences that the synthesiser cannot; when one has failed, it is not
+            tried again for a while.
+    """
+
+    def __init__(
+        self,
+        synthesiser: Synthesiser,
+        *,
+        chunk_samples: int = 640,
+        lead_s: float = 1.0,
+        ahead_s: float = 10.0,
+        sentence_pause_s: float = 0.2,
+        gap_s: float = 0.5,
+        patience_s: float = 20.0,
+        on_sound: Callable[[], None] = lambda: None,
+        stand_in: Synthesiser | None = None,
+    ) -> None:
+        self._synthesiser = synthesiser
+        self._stand_in = stand_in
+        self._trouble, self._try_again_at = "", 0.0
+        self._rate = synthesiser.sample_rate
+        self._chunk = chunk_samples
+        self._lead = round(lead_s * self._rate)
+        self._ahead = max(self._lead, round(ahead_s * self._rate))
+        self._pause = np.zeros(round(sentence_pause_s * self._rate), np.int16)
+        self._gap_s, self._patience_s = gap_s, patience_s
+        self._on_sound = on_sound
+        self._changed = threading.Condition()
+        self._reply: SpokenReply | None = None
+        self._over_through = 0
+        self._held_through = 0
+        self._own_held = False
+        self._ends: list[SpeechRun] = []
+        self._under_way: SpeechStream | None = None
+        self._reports: deque[SentenceReport] = deque(maxlen=_REPORTS)
+        self._closing = False
+        self.given_up = 0
+        """Replies ended because their rest did not come."""
+        self._thread = threading.Thread(target=self._work, name="speaker", daemon=True)
+        self._thread.start()
+
+    @property
+    def reply(self) -> SpokenReply | None:
+        """The reply that is, or was last, spoken; to be looked at only."""
+        return self._reply
+
+    @property
+    def held(self) -> bool:
+        """Whether that reply is held."""
+        with self._changed:
+            return self._reply is not None and self._is_held(self._reply)
+
+    def reports(self) -> list[SentenceReport]:
+        """What became of the sentences spoken since the last call, oldest first."""
+        with self._changed:
+            reports = list(self._reports)
+            self._reports.clear()
+        return reports
+
+    def say(
+        self, turn: int, index: int, text: str, *, language: str = "", is_last: bool = False
+    ) -> bool:
+        """Take sentence `index` of the reply of `turn`; false: it was had, or its turn is over."""
+        with self._changed:
+            now = time.monotonic()
+            reply = self._reply_of(turn, index, now)
+            if reply is None:
+                return False
+            taken = reply.order.add(Sentence(index, text, language), is_last=is_last)
+            self._changed.notify_all()
+            return taken
+
+    def pause(self, turn: int) -> None:
+        """Send nothing more of this turn and those before it, until `resume`; 0: of turn 0 only."""
+        with self._changed:
+            if turn == 0:
+                self._own_held = True
+            else:
+                self._held_through = max(self._held_through, turn)
+
+    def resume(self, turn: int) -> None:
+        """Go on where this turn, and those before it, were held: behind the last sample that was
+        demanded, since a consumer that holds takes nothing."""
+        with self._changed:
+            reply = self._reply
+            was_held = reply is not None and self._is_held(reply)
+            if turn == 0:
+                self._own_held = False
+            elif turn >= self._held_through:
+                self._held_through = 0
+            if reply is not None and was_held and not self._is_held(reply):
+                reply.sender.start_over()
+            self._changed.notify_all()
+
+    def cancel(self, turn: int) -> None:
+        """Drop this turn's reply and those before it, also what has not come; 0: turn 0's only."""
+        with self._changed:
+            reply = self._reply
+            self._over_through = max(self._over_through, turn)
+            if reply is not None and (reply.turn == turn or 0 < reply.turn <= turn):
+                self._drop(reply)
+
+    def demand(self, stream: str, next_sample: int, limit_sample: int) -> bool:
+        """Take what the consumer has and allows (see `SampleSender.demand`); false: it is not for
+        the stream that is spoken. An empty stream means whichever there is.
+
+        Raises:
+            DemandError: samples are said to be there that were never made.
+        """
+        with self._changed:
+            reply = self._reply
+            if reply is None or reply.dropped or stream not in ("", reply.stream):
+                return False
+            if next_sample > reply.track.end:
+                if not stream:
+                    return False
+                raise DemandError("order", f"sample {next_sample} of {reply.track.end} demanded")
+            if not stream:
+                reply.sender.start_over(next_sample)
+            reply.sender.demand(next_sample, limit_sample, time.monotonic())
+            self._changed.notify_all()
+            return True
+
+    def poll(self) -> list[SpeechRun]:
+        """What is to be sent now, in this order."""
+        with self._changed:
+            runs, self._ends = self._ends, []
+            reply = self._reply
+            if reply is not None and not reply.dropped and not self._is_held(reply):
+                more = reply.poll(time.monotonic())
+                if more:
+                    self._changed.notify_all()
+                runs += more
+            return runs
+
+    def close(self) -> None:
+        """End the synthesis, its thread, and the synthesiser."""
+        with self._changed:
+            self._closing = True
+            if self._under_way is not None:
+                self._under_way.cancel()
+            self._changed.notify_all()
+        self._thread.join()
+        self._synthesiser.close()
+        if self._stand_in is not None:
+            self._stand_in.close()
+
+    def _reply_of(self, turn: int, index: int, now: float) -> SpokenReply | None:
+        """The reply that a sentence belongs to, begun if it is the first; None: it is over."""
+        reply = self._reply
+        if reply is not None and reply.turn == turn:
+            anew = turn == 0 and index == 0 and (reply.dropped or reply.order.announced)
+            if not anew:
+                return None if reply.dropped else reply
+        elif (turn == 0 and index > 0) or 0 < turn <= self._over_through:
+            return None
+        if reply is not None:
+            self._drop(reply)
+            self._over_through = max(self._over_through, reply.turn)
+        self._over_through = max(self._over_through, turn - 1)
+        if turn == 0:
+            self._own_held = False
+        self._reply = SpokenReply.begin(
+            turn,
+            now=now,
+            order=ReplyOrder(gap_s=self._gap_s, patience_s=self._patience_s),
+            sample_rate=self._rate,
+            chunk_samples=self._chunk,
+            lead_samples=self._lead,
+        )
+        return self._reply
+
+    def _drop(self, reply: SpokenReply) -> None:
+        if reply.dropped:
+            return
+        end = reply.drop()
+        if end is not None:
+            self._ends.append(end)
+        if self._under_way is not None:
+            self._under_way.cancel()
+        self._changed.notify_all()
+
+    def _is_held(self, reply: SpokenReply) -> bool:
+        return self._own_held if reply.turn == 0 else reply.turn <= self._held_through
+
+    def _work(self) -> None:
+        """The thread: the next sentence, whenever there is one and room for it."""
+        while (job := self._next_sentence()) is not None:
+            reply, sentence = job
+            text = speakable(sentence.text)
+            if text:
+                report = self._speak(reply, sentence, text)
+                with self._changed:
+                    self._reports.append(report)
+
+    def _next_sentence(self) -> tuple[SpokenReply, Sentence] | None:
+        with self._changed:
+            while not self._closing:
+                wake_at = None
+                reply = self._reply
+                if reply is not None and not reply.track.finished and self._has_room(reply):
+                    now = time.monotonic()
+                    sentence = reply.order.take(now)
+                    if sentence is not None:
+                        return reply, sentence
+                    self._finish_if_over(reply, now)
+                    wake_at = reply.order.wakes_at()
+                self._changed.wait(None if wake_at is None else max(0.0, wake_at - now))
+        return None
+
+    def _finish_if_over(self, reply: SpokenReply, now: float) -> None:
+        given_up = reply.order.given_up(now, held=self._is_held(reply))
+        if reply.order.complete or given_up:
+            self.given_up += given_up
+            reply.track.finish()
+            self._on_sound()
+
+    def _has_room(self, reply: SpokenReply) -> bool:
+        return reply.ahead < self._ahead
+
+    def _speak(self, reply: SpokenReply, sentence: Sentence, text: str) -> SentenceReport:
+        """Of a sentence that the stand-in spoke the report has what went wrong before."""
+        tries = self._stand_in is None or time.monotonic() >= self._try_again_at
+        if tries:
+            report = self._speak_with(self._synthesiser, reply, sentence, text)
+            if self._stand_in is None or not report.error or report.sound_s:
+                return report
+            self._trouble = report.error
+        assert self._stand_in is not None
+        spoken = self._speak_with(self._stand_in, reply, sentence, text)
+        if tries and spoken.sound_s:  # it was not the text
+            self._try_again_at = time.monotonic() + _TRY_AGAIN_S
+        return replace(spoken, error=self._trouble)
+
+    def _speak_with(
+        self, synthesiser: Synthesiser, reply: SpokenReply, sentence: Sentence, text: str
+    ) -> SentenceReport:
+        made, error, stream = 0, "", None
+        try:
+            stream = synthesiser.synthesise(text, sentence.language)
+            with self._changed:
+                self._under_way = stream
+                if reply.dropped or self._closing:
+                    stream.cancel()
+            for samples in stream:
+                if not self._append(reply, samples, begins=made == 0):
+                    break
+                made += len(samples)
+        except Exception as problem:  # a backend's fault costs its sentence, never the thread
+            error = " ".join(str(problem).split()) or type(problem).__name__
+        made_s = 0.0 if stream is None else stream.made_s
+        if stream is not None:
+            stream.cancel()
+        with self._changed:
+            self._under_way = None
+        return SentenceReport(reply.turn, sentence.index, made_s, made / self._rate, error)
+
+    def _append(self, reply: SpokenReply, samples: np.ndarray, *, begins: bool) -> bool:
+        """Add samples to the reply, waiting for room; false: they are not wanted any more."""
+        with self._changed:
+            while not (self._closing or reply.dropped or self._has_room(reply)):
+                self._changed.wait()
+            if self._closing or reply.dropped:
+                return False
+            if reply.track.end > MAX_REPLY_S * self._rate:
+                reply.track.finish()
+                raise ValueError(
+                    f"the reply is longer than {MAX_REPLY_S:g} s: the rest is left out"
+                )
+            if begins and reply.track.end:
+                reply.track.append(self._pause)
+            reply.track.append(samples)
+        self._on_sound()
+        return True

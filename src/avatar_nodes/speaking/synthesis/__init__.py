@@ -1,0 +1,1 @@
+"""Speech synthesisers: text in, a stream of samples out."""

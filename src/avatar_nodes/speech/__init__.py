@@ -1,1 +1,0 @@
-"""Speech without ROS: sound files, sources, and how sound is cut into blocks."""

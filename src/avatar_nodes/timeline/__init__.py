@@ -1,0 +1,1 @@
+"""Measures when each turn of a conversation passed which milestone."""

@@ -1,0 +1,216 @@
+"""A clip of the tiny world: a person, speech and pauses, actions, at times an object; by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, SAMPLES_PER_BLOCK
+from avatar_nodes.judging.aperture import mouth_search_box
+from avatar_nodes.world import (
+    ACTIONS,
+    SHOW,
+    Identity,
+    Performance,
+    Phone,
+    Speech,
+    Thing,
+    mouth_box,
+    render,
+    sample_prompt,
+    sentences,
+    synthesise,
+    thing_box,
+    thing_visible,
+)
+
+SIZE = 256
+"""Side of the pictures in pixels."""
+
+VOICES = {
+    "en": (
+        "en-us", "en-gb-x-rp", "en-us+f3", "en-us+m3", "en-gb-x-rp+f2", "en-us+m7", "en-us+f1",
+        "en-us+m1", "en-gb-x-rp+m4",
+    ),
+    "de": ("de", "de+f2", "de+m4"),
+    "es": ("es", "es+f3", "es+m1"),
+    "fr": ("fr", "fr+m2", "fr+f1"),
+}  # fmt: skip
+"""espeak-ng voices of each language; identities and sentences of the splits never mix."""
+
+UNHEARD_VOICES = {
+    "en": ("en-gb-scotland+m5", "en-029+f4", "en-us-nyc+m8", "en-gb-x-gbclan+f5"),
+    "de": ("de+f5",),
+    "es": ("es-419+m5",),
+    "fr": ("fr-be+m8",),
+}
+"""Other accents in other timbres, which are in no clip but those made with `unheard_voice`."""
+
+OBJECT_SHARE = 0.3
+"""Of all clips, those in which an object is shown; in a third of them it is hidden and returns."""
+
+_SPLIT_OFFSET = {"train": 0, "val": 400_000_000, "test": 800_000_000}
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """What a clip shows. `actions` holds (action, first block, block after the last).
+
+    `thing` is the object that its actions named `show` show: the same one each time.
+    """
+
+    seed: int
+    split: str
+    blocks: int
+    identity: int
+    actions: tuple[tuple[str, int, int], ...]
+    thing: Thing | None = None
+    unheard_voice: bool = False
+
+    @classmethod
+    def sample(cls, seed: int, *, split: str, blocks: int, unheard_voice: bool = False) -> ClipSpec:
+        """The clip of this seed: about half of its time an action is being performed.
+
+        `unheard_voice` gives it one of `UNHEARD_VOICES`. Raises ValueError if that is asked of
+        another split than 'test', or for an unknown split.
+        """
+        if split not in _SPLIT_OFFSET:
+            raise ValueError(f"unknown split {split!r}; known are {', '.join(_SPLIT_OFFSET)}")
+        if unheard_voice and split != "test":
+            raise ValueError(f"unheard voices are for the test split only, not {split!r}")
+        rng = np.random.default_rng([seed, _SPLIT_OFFSET[split]])
+        spans: list[tuple[str, int, int]] = []
+        block = int(rng.integers(0, 5))
+        while block < blocks - 2:
+            length = int(rng.integers(3, 9))
+            name = ACTIONS[int(rng.integers(len(ACTIONS)))]
+            spans.append((name, block, min(blocks, block + length)))
+            block += length + int(rng.integers(2, 9))
+        identity = _SPLIT_OFFSET[split] + int(rng.integers(100_000_000))
+        thing, actions = _with_object(seed, split, blocks, tuple(spans))
+        return cls(seed, split, blocks, identity, actions, thing, unheard_voice)
+
+
+def _with_object(
+    seed: int, split: str, blocks: int, spans: tuple[tuple[str, int, int], ...]
+) -> tuple[Thing | None, tuple[tuple[str, int, int], ...]]:
+    """Give a share of the clips an object, shown instead of some of their gestures.
+
+    Where it returns, actions and pauses are short, so that even twelve blocks hold both times.
+    """
+    rng = np.random.default_rng([seed, _SPLIT_OFFSET[split], 11])
+    if rng.random() >= OBJECT_SHARE or not spans:
+        return None, spans
+    thing, shows = Thing.sample(rng), 1
+    if rng.random() < 1 / 3:
+        shows = 2 + int(rng.integers(2))
+        names, block = [name for name, _, _ in spans], int(rng.integers(0, 3))
+        brief: list[tuple[str, int, int]] = []
+        while block < blocks - 2:
+            length = int(rng.integers(2, 5))
+            brief.append((names[len(brief) % len(names)], block, min(blocks, block + length)))
+            block += length + int(rng.integers(2, 4))
+        spans = tuple(brief)
+    shown = rng.permutation(len(spans))[:shows]
+    return thing, tuple(
+        (SHOW if place in shown else name, first, last)
+        for place, (name, first, last) in enumerate(spans)
+    )
+
+
+class Clip:
+    """Renders the frames of a `ClipSpec`, with sound and ground truth."""
+
+    def __init__(self, spec: ClipSpec) -> None:
+        self.spec = spec
+        self.identity = Identity.sample(spec.identity)
+        self.speech = _soundtrack(spec)
+        self.performance = Performance.sample(
+            spec.seed, self.speech, spec.blocks * FRAMES_PER_BLOCK, spec.actions, spec.thing
+        )
+
+    @property
+    def sound(self) -> np.ndarray:
+        """float32 [blocks * 7680] in -1..1 at 16 kHz."""
+        return self.speech.samples
+
+    @property
+    def aperture(self) -> np.ndarray:
+        """float32 [frames], 0 closed .. 1 wide open: what is drawn."""
+        return self.performance.aperture
+
+    @cached_property
+    def prompts(self) -> tuple[str, ...]:
+        """One prompt a block."""
+        rng = np.random.default_rng([self.spec.seed, 7])
+        held_out = self.spec.split == "test"
+        lines = [sample_prompt(rng, "rest", held_out=held_out)] * self.spec.blocks
+        for name, first, last in self.spec.actions:
+            wording = sample_prompt(rng, name, held_out=held_out, thing=self.spec.thing)
+            lines[first:last] = [wording] * (last - first)
+        return tuple(lines)
+
+    def frame(self, n: int) -> np.ndarray:
+        """uint8 RGB [256, 256, 3]."""
+        return render(self.identity, self.performance, n)
+
+    def mouth_box(self, n: int) -> tuple[int, int, int, int]:
+        """Pixels (x0, y0, x1, y1) of frame n's mouth."""
+        return mouth_box(self.identity, self.performance, n)
+
+    @cached_property
+    def object_visible(self) -> np.ndarray:
+        """float32 [frames]: how much of the object is in the picture, 0 hidden .. 1 all of it."""
+        frames = range(self.performance.num_frames)
+        shares = [thing_visible(self.identity, self.performance, n) for n in frames]
+        return np.array(shares, np.float32)
+
+    def object_box(self, n: int) -> tuple[int, int, int, int] | None:
+        """Pixels (x0, y0, x1, y1) of frame n's object, cut at the picture's edge; None if hidden.
+
+        A part of it may be behind the hand that holds it.
+        """
+        if self.object_visible[n] <= 0.0:
+            return None
+        x0, y0, x1, y1 = thing_box(self.identity, self.performance, n)
+        return max(0, x0), max(0, y0), min(SIZE, x1), min(SIZE, y1)
+
+    @property
+    def search_box(self) -> tuple[int, int, int, int]:
+        """Pixels (x0, y0, x1, y1) within which the mouth stays whatever the person does."""
+        return mouth_search_box(self.identity)
+
+    def reference(self) -> np.ndarray:
+        """uint8 RGB [256, 256, 3]: the person at rest."""
+        return render(self.identity, Performance.neutral(), 0)
+
+
+def _soundtrack(spec: ClipSpec) -> Speech:
+    """Sentences in one voice with pauses between them; one clip in eight is silent throughout."""
+    rng = np.random.default_rng([spec.seed, 3])
+    total = spec.blocks * SAMPLES_PER_BLOCK
+    samples = np.zeros(total, np.float32)
+    phones: list[Phone] = []
+    languages = ["en"] * 6 + [name for name in VOICES if name != "en"]
+    language = languages[int(rng.integers(len(languages)))]
+    voices = (UNHEARD_VOICES if spec.unheard_voice else VOICES)[language]
+    voice = voices[int(rng.integers(len(voices)))]
+    texts = [item.text for item in sentences(spec.split) if item.language == language]
+    rate, pitch = int(rng.integers(130, 200)), int(rng.integers(25, 75))
+    loudness = float(10 ** rng.uniform(-0.5, 0.0))
+    place = int(rng.uniform(0.0, 2.0) * 16_000)
+    silent = rng.random() < 0.125
+    while not silent and place < total - 16_000:
+        text = texts[int(rng.integers(len(texts)))]
+        said = synthesise(text, voice=voice, rate=rate, pitch=pitch)
+        length = min(len(said.samples), total - place)
+        samples[place : place + length] += loudness * said.samples[:length]
+        later = place / 16_000
+        phones += [Phone(p.ipa, p.start_s + later, p.end_s + later) for p in said.phones]
+        pause = rng.exponential(0.5) if rng.random() < 0.75 else rng.uniform(1.0, 4.0)
+        place += length + int((0.15 + pause) * 16_000)
+    if not silent:
+        samples += (10 ** rng.uniform(-5.0, -3.0) * rng.standard_normal(total)).astype(np.float32)
+    return Speech(np.clip(samples, -1.0, 1.0), tuple(phones))

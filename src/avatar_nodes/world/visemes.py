@@ -1,0 +1,133 @@
+"""What the lips do: phonemes -> (aperture, width, rounding), without looking ahead."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from avatar_nodes.world.speech import SAMPLE_RATE, Speech
+
+FRAME_RATE = 25
+GRID_HZ = 200
+TIME_CONSTANT_S = 0.035
+CLOSING_TIME_CONSTANT_S = 0.020
+SILENCE_RMS = 0.012
+
+
+@dataclass(frozen=True)
+class Viseme:
+    """aperture, width, rounding in 0..1 (width 0.5 is the mouth at rest)."""
+
+    aperture: float
+    width: float
+    rounding: float
+
+
+SILENCE = Viseme(0.0, 0.5, 0.0)
+
+# Below zero: the smoothed curve is clipped at 0, so that even a short m, b or p closes the lips
+# fully.
+_BILABIAL = Viseme(-0.35, 0.45, 0.05)
+
+_TABLE: dict[str, Viseme] = {}
+
+
+def _enter(symbols: str, aperture: float, width: float, rounding: float) -> None:
+    for symbol in symbols.split():
+        _TABLE[symbol] = Viseme(aperture, width, rounding)
+
+
+_enter("a ɑ ɐ ɒ æ ʌ", 0.95, 0.60, 0.05)
+_enter("aʊ aɪ aj", 1.00, 0.60, 0.10)
+_enter("ɛ e œ œ̃ ɛ̃ ɑ̃ ɜ", 0.62, 0.72, 0.05)
+_enter("ə ᵻ", 0.42, 0.52, 0.05)
+_enter("i ɪ", 0.34, 0.95, 0.00)
+_enter("eɪ ɪɹ", 0.50, 0.88, 0.00)
+_enter("ɔ ɔ̃ o", 0.68, 0.28, 0.70)
+_enter("ɔɪ oʊ əʊ ɔø ɔʏ", 0.66, 0.28, 0.75)
+_enter("u ʊ y ʏ ø", 0.36, 0.08, 1.00)
+_enter("w ɥ ʋ", 0.20, 0.06, 1.00)
+_enter("ɚ ɝ ɹ r ɾ ʁ ʀ", 0.32, 0.34, 0.45)
+_enter("f v pf", 0.10, 0.58, 0.00)
+_enter("θ ð β", 0.26, 0.62, 0.00)
+_enter("t d n l s z ts ɲ ʎ ɫ", 0.24, 0.70, 0.00)
+_enter("ʃ ʒ tʃ dʒ ɕ ʑ", 0.26, 0.24, 0.65)
+_enter("k ɡ g ŋ x χ ɣ h ç j ʔ q", 0.32, 0.58, 0.05)
+for _symbol in "m b p".split():
+    _TABLE[_symbol] = _BILABIAL
+
+VISEMES: dict[str, Viseme] = dict(_TABLE)
+
+
+def viseme(ipa: str) -> Viseme:
+    """The lips' target for one phoneme; an unknown symbol is read by its first known part."""
+    if not ipa:
+        return SILENCE
+    plain = ipa.replace("ː", "").replace("-", "").replace("ʲ", "").replace(".", "")
+    for length in range(len(plain), 0, -1):
+        found = VISEMES.get(plain[:length])
+        if found is not None:
+            return found
+    return VISEMES["ə"]
+
+
+@dataclass(frozen=True)
+class LipTrack:
+    """float32 [frames] each, 0..1; row n belongs to the sound up to (n + 1) / 25 s."""
+
+    aperture: np.ndarray
+    width: np.ndarray
+    rounding: np.ndarray
+
+
+def lip_track(speech: Speech | None, num_frames: int) -> LipTrack:
+    """The mouth for `num_frames` video frames of 40 ms; closed where there is no speech."""
+    steps_per_frame = GRID_HZ // FRAME_RATE
+    targets = np.tile(_row(SILENCE), (num_frames * steps_per_frame, 1))
+    if speech is not None:
+        _fill(targets, speech)
+    smooth = _follow(targets)[steps_per_frame - 1 :: steps_per_frame]
+    columns = np.clip(smooth, 0.0, 1.0).astype(np.float32)
+    return LipTrack(columns[:, 0].copy(), columns[:, 1].copy(), columns[:, 2].copy())
+
+
+def _row(target: Viseme) -> np.ndarray:
+    return np.array([target.aperture, target.width, target.rounding])
+
+
+def _fill(targets: np.ndarray, speech: Speech) -> None:
+    """Write each phoneme's target over its time.
+
+    A pause that still sounds (a link between two words) keeps the mouth as it was.
+    """
+    before = SILENCE
+    for phone in speech.phones:
+        target = viseme(phone.ipa)
+        if not phone.ipa and _rms(speech, phone.start_s, phone.end_s) > SILENCE_RMS:
+            target = before
+        first, last = round(phone.start_s * GRID_HZ), round(phone.end_s * GRID_HZ)
+        targets[first:last] = _row(target)
+        before = target
+
+
+def _rms(speech: Speech, start_s: float, end_s: float) -> float:
+    part = speech.samples[int(start_s * SAMPLE_RATE) : int(end_s * SAMPLE_RATE)]
+    return float(np.sqrt(np.mean(np.square(part)))) if len(part) else 0.0
+
+
+def _follow(targets: np.ndarray) -> np.ndarray:
+    """Critically damped second order, exact step by step; quicker where the lips press together."""
+    state, speed = _row(SILENCE), np.zeros(3)
+    out = np.empty_like(targets)
+    for index, target in enumerate(targets):
+        constant = CLOSING_TIME_CONSTANT_S if target[0] < 0 else TIME_CONSTANT_S
+        omega = 2.0 / constant
+        decay, step = math.exp(-omega / GRID_HZ), 1.0 / GRID_HZ
+        offset = state - target
+        drift = speed + omega * offset
+        state = target + (offset + drift * step) * decay
+        speed = (speed - omega * drift * step) * decay
+        out[index] = state
+    return out

@@ -1,0 +1,144 @@
+"""An epoch begins when all stages are there, and anew when one was restarted or a block is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from avatar_nodes.conducting.epoch_keeper import EpochKeeper, unix_ms
+
+
+def keeper(*stages: str) -> EpochKeeper:
+    return EpochKeeper(
+        stages or ("a", "b"), heartbeat_timeout_s=2.0, block_timeout_s=10.0, first_epoch=lambda: 100
+    )
+
+
+def beat(to: EpochKeeper, now: float, ready: bool = True, **instances: str) -> None:
+    for name, instance in instances.items():
+        to.status(name, instance=instance, ready=ready, epoch=to.epoch, now=now)
+
+
+def running() -> EpochKeeper:
+    watched = keeper()
+    beat(watched, 0.0, a="1", b="1")
+    assert watched.begin() == 100
+    beat(watched, 0.0, a="1", b="1")
+    return watched
+
+
+def test_begins_when_all_are_there() -> None:
+    watched = keeper()
+    beat(watched, 0.0, ready=False, a="1")
+    assert watched.reason_for_new_epoch(0.0) is None
+    assert watched.waiting_for(0.0) == ["a", "b"]
+    beat(watched, 0.1, ready=False, b="1", stranger="1")
+    assert watched.reason_for_new_epoch(0.1) == "every stage is there"
+    watched.begin()
+    assert not watched.may_issue(0.1)
+    beat(watched, 0.2, a="1")
+    assert watched.waiting_for(0.2) == ["b"]
+    beat(watched, 0.2, b="1")
+    assert watched.may_issue(0.2)
+    assert watched.reason_for_new_epoch(0.2) is None
+
+
+def test_a_restarted_stage_begins_a_new_epoch() -> None:
+    watched = running()
+    beat(watched, 1.0, ready=False, b="2")
+    assert watched.restarted == ["b"]
+    assert not watched.may_issue(1.0)
+    assert watched.reason_for_new_epoch(1.0) == "b restarted"
+    assert watched.begin() == 101
+    beat(watched, 1.1, a="1", b="2")
+    assert watched.may_issue(1.1)
+
+
+def test_a_silent_stage_stops_the_issue_and_no_epoch_begins_without_it() -> None:
+    watched = running()
+    beat(watched, 5.0, a="1")
+    assert watched.lost(5.0) == ["b"]
+    assert not watched.may_issue(5.0)
+    watched.issued(0.0)
+    assert watched.reason_for_new_epoch(50.0) is None
+    beat(watched, 5.1, b="1")
+    assert watched.may_issue(5.1)
+
+
+def test_an_overdue_block_begins_a_new_epoch_with_growing_patience() -> None:
+    watched = running()
+    watched.issued(0.0)
+    watched.issued(5.0)
+    beat(watched, 9.9, a="1", b="1")
+    assert watched.reason_for_new_epoch(9.9) is None
+    beat(watched, 10.1, a="1", b="1")
+    assert watched.reason_for_new_epoch(10.1) == "a block is overdue"
+    watched.begin()
+    watched.issued(10.1)
+    beat(watched, 25.0, a="1", b="1")
+    assert watched.reason_for_new_epoch(25.0) is None
+    beat(watched, 30.2, a="1", b="1")
+    assert watched.reason_for_new_epoch(30.2) == "a block is overdue"
+    watched.begin()
+    watched.progressed(31.0, in_flight=1)
+    beat(watched, 41.1, a="1", b="1")
+    assert watched.reason_for_new_epoch(41.1) == "a block is overdue"
+
+
+def test_nothing_under_way_is_never_overdue() -> None:
+    watched = running()
+    watched.issued(0.0)
+    watched.progressed(1.0, in_flight=0)
+    beat(watched, 99.0, a="1", b="1")
+    assert watched.reason_for_new_epoch(99.0) is None
+
+
+def test_a_restarted_keeper_is_ahead_of_its_past() -> None:
+    watched = keeper()
+    watched.status("a", instance="1", ready=True, epoch=5000, now=0.0)
+    watched.status("b", instance="1", ready=True, epoch=4000, now=0.0)
+    assert watched.highest_seen == 5000
+    assert watched.begin() == 5001
+    assert unix_ms() > 1_700_000_000_000
+
+
+def test_no_stage_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no stage"):
+        EpochKeeper([], heartbeat_timeout_s=1.0, block_timeout_s=1.0)
+
+
+def test_an_epoch_can_be_asked_for_once_and_waits_for_all() -> None:
+    watched = running()
+    watched.ask("another reference picture")
+    assert watched.reason_for_new_epoch(3.0) is None, "nobody was heard of lately"
+    beat(watched, 3.0, a="1", b="1")
+    assert watched.reason_for_new_epoch(3.0) == "another reference picture"
+    watched.begin()
+    beat(watched, 3.1, a="1", b="1")
+    assert watched.reason_for_new_epoch(3.1) is None
+
+
+def test_a_stage_that_could_not_begin_an_epoch_is_asked_again_with_growing_patience() -> None:
+    watched = running()
+    watched.begin()
+    for now, reason in ((1.0, None), (10.9, None), (11.1, "b did not begin the epoch")):
+        beat(watched, now, a="1")
+        watched.status("b", instance="1", ready=True, epoch=100, now=now)  # the one before
+        assert watched.reason_for_new_epoch(now) == reason
+    watched.begin()
+    for now in (11.2, 31.1):
+        beat(watched, now, ready=False, a="1", b="1")
+        assert watched.reason_for_new_epoch(now) is None
+    beat(watched, 31.2, a="1", b="1")
+    assert watched.may_issue(31.2) and watched.reason_for_new_epoch(31.3) is None
+
+
+def test_a_stage_that_is_away_is_not_waited_for_in_vain() -> None:
+    """Until it is back no epoch would be better; then its time begins anew."""
+    watched = running()
+    watched.begin()
+    for now in (1.0, 50.0):
+        beat(watched, now, a="1")
+        assert watched.reason_for_new_epoch(now) is None
+    for now in (50.1, 60.0):
+        beat(watched, now, ready=False, a="1", b="1")
+        assert watched.reason_for_new_epoch(now) is None

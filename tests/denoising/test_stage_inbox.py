@@ -1,0 +1,295 @@
+"""The inbox: any order in, block order out, bounded, with a reason for each rejection."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+
+import pytest
+import torch
+from support.streams import (
+    AUDIO,
+    LATENT,
+    TEXT_DIM,
+    conditioning,
+    epoch_start,
+    prompt,
+    random_tensor,
+    reference,
+)
+
+from avatar_nodes.block.block import (
+    BlockContext,
+    BlockLatent,
+    EpochStart,
+    Memory,
+    Prompt,
+    Sink,
+)
+from avatar_nodes.denoising.prompts import KNOWN_LIMIT
+from avatar_nodes.denoising.stage_inbox import Arrival, BlockWork, StageInbox, Work
+
+MEMORY = (4, 16)
+
+
+def _inbox(
+    first_step: int = 1, limit: int = 8, memory: tuple[int, int] | None = MEMORY
+) -> StageInbox:
+    return StageInbox(
+        first_step=first_step,
+        latent_shape=LATENT,
+        audio_shape=AUDIO,
+        text_dim=TEXT_DIM,
+        memory_shape=memory,
+        limit=limit,
+    )
+
+
+def _latent(block: int, epoch: int = 1, step: int = 1) -> BlockLatent:
+    return BlockLatent(epoch, block, step, random_tensor(block, LATENT))
+
+
+def _drain(inbox: StageInbox) -> list[Work]:
+    return list(iter(inbox.take, None))
+
+
+def _blocks(work: list[Work]) -> list[int]:
+    return [w.conditioning.block for w in work if isinstance(w, BlockWork)]
+
+
+def test_every_order_of_arrival_gives_the_same_blocks() -> None:
+    arrivals: list[Arrival] = [
+        epoch_start(),
+        *(conditioning(n) for n in (0, 1)),
+        *map(_latent, (0, 1)),
+    ]
+    for order in itertools.permutations(arrivals):
+        inbox = _inbox()
+        work: list[Work] = []
+        for arrival in order:
+            assert inbox.offer(arrival) is None
+            work += _drain(inbox)
+        assert isinstance(work[0], EpochStart)
+        assert _blocks(work) == [0, 1]
+        for block in work[1:]:
+            assert isinstance(block, BlockWork) and block.latent is not None
+            assert torch.equal(block.latent, _latent(block.conditioning.block).latent)
+        assert inbox.depth == 0
+
+
+def test_a_stage_that_makes_noise_waits_for_no_latent() -> None:
+    inbox = _inbox(first_step=0)
+    inbox.offer(epoch_start())
+    inbox.offer(conditioning(0))
+    assert _blocks(_drain(inbox)) == [0]
+    assert inbox.offer(_latent(1, step=0)) == "latent for a stage that makes noise"
+
+
+def test_a_block_waits_for_its_prompt_and_its_sink() -> None:
+    inbox = _inbox(first_step=0)
+    inbox.offer(epoch_start())
+    inbox.offer(conditioning(0, prompt_id="wave", sink_version=1))
+    inbox.offer(conditioning(1))
+    assert _blocks(_drain(inbox)) == []
+    own = Sink(1, random_tensor(5, (4, 1, 8, 8)), "wave", 1)
+    inbox.offer(own)
+    assert _drain(inbox) == [own]
+    inbox.offer(prompt("wave"))
+    work = _drain(inbox)
+    assert isinstance(work[0], Prompt) and _blocks(work) == [0, 1]
+
+
+def test_a_new_epoch_drops_the_old_one() -> None:
+    inbox = _inbox()
+    inbox.offer(epoch_start())
+    for n in range(3):
+        inbox.offer(conditioning(n))
+        inbox.offer(conditioning(n, epoch=2))
+    inbox.offer(_latent(0))
+    inbox.offer(_latent(1, epoch=2))
+    inbox.offer(epoch_start(2, first_block=1))
+    work = _drain(inbox)
+    assert [w.epoch for w in work if isinstance(w, EpochStart)] == [2]  # nothing needs 1 any more
+    assert _blocks(work) == [1]
+    assert inbox.offer(conditioning(3)) == "stale epoch"
+    assert inbox.offer(_latent(3)) == "stale epoch"
+    assert inbox.offer(epoch_start(2)) == "stale epoch start"
+    assert inbox.rejections == {"stale epoch": 2, "stale epoch start": 1}
+
+
+def test_prompts_of_an_epoch_that_was_overtaken_are_not_lost() -> None:
+    inbox = _inbox(first_step=0)
+    inbox.offer(epoch_start())
+    inbox.offer(epoch_start(2, prompts=()))
+    inbox.offer(conditioning(0, epoch=2))
+    work = _drain(inbox)
+    assert [type(w).__name__ for w in work] == ["Prompt", "Sink", "EpochStart", "BlockWork"]
+
+
+def test_sinks_of_other_epochs_are_not_taken() -> None:
+    inbox = _inbox(first_step=0)
+    own = Sink(1, random_tensor(5, (4, 1, 8, 8)), "talk", 1)
+    assert inbox.offer(own) == "sink of another epoch"
+    inbox.offer(epoch_start())
+    assert inbox.offer(own) is None
+    inbox.offer(epoch_start(2))
+    inbox.offer(conditioning(0, epoch=2, sink_version=1))
+    assert _blocks(_drain(inbox)) == []  # version 1 of epoch 1 is not version 1 of epoch 2
+    assert inbox.offer(own) == "sink of another epoch"
+
+
+def test_the_reference_may_come_before_any_epoch() -> None:
+    inbox = _inbox(first_step=0)
+    assert inbox.offer(reference()) is None
+    inbox.offer(epoch_start(sink=None))
+    inbox.offer(conditioning(0))
+    work = _drain(inbox)
+    assert [type(w).__name__ for w in work] == ["Sink", "EpochStart", "BlockWork"]
+
+
+REJECTED: dict[str, Callable[[], Arrival]] = {
+    "double block": lambda: conditioning(1),
+    "block already taken": lambda: conditioning(0),
+    "block too far ahead": lambda: conditioning(9),
+    "latent of another step": lambda: _latent(1, step=2),
+    "latent of a wrong shape": lambda: BlockLatent(1, 1, 1, torch.zeros(4, 3, 8)),
+    "latent not finite float": lambda: BlockLatent(1, 1, 1, torch.full(LATENT, float("nan"))),
+    "audio of a wrong shape": lambda: conditioning(2, audio=torch.zeros(1, 6, 12)),
+    "audio not finite float": lambda: conditioning(2, audio=torch.zeros(AUDIO, dtype=torch.int32)),
+    "prompt without an id": lambda: Prompt("", "talk", torch.zeros(3, TEXT_DIM)),
+    "prompt states of a wrong shape": lambda: Prompt("a", "a", torch.zeros(3, 5)),
+    "prompt states not finite float": lambda: Prompt(
+        "a", "a", torch.full((3, TEXT_DIM), torch.inf)
+    ),
+    "sink of a wrong shape": lambda: Sink(1, torch.zeros(4, 3, 8, 8)),
+    "sink version below 0": lambda: Sink(-1, torch.zeros(4, 1, 8, 8)),
+    "epoch start: context without a sink": lambda: epoch_start(
+        2, 1, sink=None, context=(BlockContext(0, "talk", torch.zeros(AUDIO), torch.zeros(LATENT)),)
+    ),
+    "epoch start: context blocks out of order": lambda: epoch_start(
+        2, 5, context=(BlockContext(0, "talk", torch.zeros(AUDIO), torch.zeros(LATENT)),)
+    ),
+    "epoch start: context names an unknown prompt": lambda: epoch_start(
+        2, 1, context=(BlockContext(0, "fly", torch.zeros(AUDIO), torch.zeros(LATENT)),)
+    ),
+    "epoch start: sink names an unknown prompt": lambda: epoch_start(
+        2, 1, sink=reference("fly"),
+        context=(BlockContext(0, "talk", torch.zeros(AUDIO), torch.zeros(LATENT)),),
+    ),
+    "not for a stage: str": lambda: "hello",  # type: ignore[dict-item,return-value]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", REJECTED)
+def test_a_rejection_has_a_reason_and_changes_nothing(reason: str) -> None:
+    inbox = _inbox()
+    inbox.offer(epoch_start())
+    inbox.offer(conditioning(0))
+    inbox.offer(_latent(0))
+    assert _blocks(_drain(inbox)) == [0]
+    inbox.offer(conditioning(1))
+    assert inbox.offer(REJECTED[reason]()) == reason
+    assert inbox.rejections == {reason: 1}
+    inbox.offer(_latent(1))
+    assert _blocks(_drain(inbox)) == [1]
+
+
+def test_what_waits_is_bounded() -> None:
+    inbox = _inbox(limit=4)
+    for n in range(100):
+        inbox.offer(conditioning(n, epoch=1 + n % 7))
+        inbox.offer(_latent(n, epoch=1 + n % 5))
+        inbox.offer(prompt(f"{n}"))
+    assert inbox.depth <= 8
+    assert inbox.rejections["inbox full"] > 100
+    inbox.clear()
+    assert inbox.depth == 0 and inbox.take() is None
+
+
+def test_a_future_epoch_that_fills_up_does_not_shut_out_the_present() -> None:
+    inbox = _inbox(first_step=0, limit=4)
+    inbox.offer(epoch_start())
+    for n in range(20):
+        inbox.offer(conditioning(n, epoch=5))
+    assert inbox.offer(conditioning(0)) is None
+    assert _blocks(_drain(inbox)) == [0]
+
+
+def test_a_worker_that_waits_is_woken() -> None:
+    inbox = _inbox(first_step=0)
+    found: list[Work | None] = []
+    worker = threading.Thread(target=lambda: found.append(inbox.take(timeout=30)))
+    worker.start()
+    inbox.offer(epoch_start())
+    worker.join(timeout=30)
+    assert isinstance(found[0], EpochStart)
+
+
+def test_nothing_comes_in_time() -> None:
+    assert _inbox().take(timeout=0.01) is None
+
+
+def _memory(version: int, epoch: int = 1, frames: int = 2) -> Memory:
+    tokens = random_tensor(version, (4 * frames, 16))
+    return Memory(version, epoch, long=tokens, short=tokens[:4])
+
+
+def test_a_block_waits_for_its_memory() -> None:
+    inbox = _inbox(first_step=0)
+    inbox.offer(epoch_start())
+    inbox.offer(conditioning(0, memory_version=2))
+    inbox.offer(_memory(1))
+    assert _blocks(_drain(inbox)) == []
+    inbox.offer(_memory(2))
+    work = _drain(inbox)
+    assert isinstance(work[0], Memory) and _blocks(work) == [0]
+
+
+def test_memory_belongs_to_its_epoch() -> None:
+    inbox = _inbox(first_step=0)
+    inbox.offer(epoch_start())
+    inbox.offer(_memory(1))
+    assert inbox.offer(_memory(2, epoch=2)) is None  # ahead of its epoch's start
+    inbox.offer(epoch_start(2))
+    inbox.offer(conditioning(0, epoch=2, memory_version=1))
+    work = _drain(inbox)
+    assert [w.version for w in work if isinstance(w, Memory)] == [2]
+    assert _blocks(work) == []  # version 1 was of epoch 1
+    assert inbox.offer(_memory(1)) == "stale memory"
+    inbox.offer(_memory(1, epoch=2))
+    assert _blocks(_drain(inbox)) == [0]
+
+
+def test_malformed_memory_is_refused() -> None:
+    inbox = _inbox()
+    inbox.offer(epoch_start())
+    good = random_tensor(1, (8, 16))
+    broken = good.clone()
+    broken[0, 0] = float("nan")
+    refused = {
+        "memory version below 1": Memory(0, 1, good, good),
+        "memory of a wrong shape": Memory(1, 1, good[:3], good),
+        "memory not finite float": Memory(1, 1, good, broken),
+    }
+    for reason, memory in refused.items():
+        assert inbox.offer(memory) == reason
+    assert inbox.offer(Memory(1, 1, good[:, :15], good)) == "memory of a wrong shape"
+    assert (
+        _inbox(memory=None).offer(Memory(1, 1, good, good)) == "memory for a model without memory"
+    )
+
+
+def test_the_sink_s_prompt_is_remembered_however_many_come_after_it() -> None:
+    """The stream's own sink bears the prompt of the first block, which may never come again."""
+    inbox = _inbox(first_step=0)
+    inbox.offer(epoch_start(prompts=(prompt("talk"),), sink=reference("talk")))
+    last = KNOWN_LIMIT + 5
+    for n in range(last):
+        assert inbox.offer(prompt(f"prompt {n}")) is None
+        assert inbox.offer(conditioning(n, prompt_id=f"prompt {n}")) is None
+        assert _blocks(_drain(inbox)) == [n]
+    known = f"prompt {last - 1}"
+    past = BlockContext(last - 1, known, random_tensor(1, AUDIO), random_tensor(2, LATENT))
+    again = epoch_start(2, last, prompts=(prompt(known),), sink=reference("talk"), context=(past,))
+    assert inbox.offer(again) is None

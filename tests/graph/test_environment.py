@@ -1,0 +1,91 @@
+"""Environments of child processes: ROS where it belongs, nothing of it elsewhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from avatar_nodes.graph.environment import child_environment, foreign_environment
+from avatar_nodes.profile.resources import ResourceError, share_directory, share_path
+
+MARK = "_ROS_WHEELS_BOOTSTRAP_COMPLETE"
+wheels_only = pytest.mark.skipif(
+    not Path(sys.prefix, "share", "ament_index").is_dir(), reason="ROS does not come from wheels"
+)
+
+
+def test_child_gets_the_shipped_profile() -> None:
+    assert child_environment({})["FASTDDS_DEFAULT_PROFILES_FILE"] == str(
+        share_path("config", "fastdds.xml")
+    )
+
+
+def test_fast_dds_2_gets_it_under_its_name() -> None:
+    env = child_environment({"ROS_DISTRO": "jazzy"})
+    assert env["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("fastdds.xml")
+    assert "FASTDDS_DEFAULT_PROFILES_FILE" not in env
+
+
+def test_user_keeps_his_own_profile() -> None:
+    env = child_environment({"FASTDDS_DEFAULT_PROFILES_FILE": "/mine.xml"})
+    assert env["FASTDDS_DEFAULT_PROFILES_FILE"] == "/mine.xml"
+
+
+@wheels_only
+def test_our_prefix_comes_first_and_once() -> None:
+    before = os.pathsep.join(["/opt/ros/x", sys.prefix])
+    env = child_environment({"AMENT_PREFIX_PATH": before})
+    assert env["AMENT_PREFIX_PATH"].split(os.pathsep) == [sys.prefix, "/opt/ros/x"]
+
+
+@wheels_only
+def test_child_imports_rclpy_although_the_library_path_was_lost() -> None:
+    """A process of ours that a foreign launcher has started keeps the mark, not the path."""
+    broken = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
+    broken[MARK] = "1"
+    program = [sys.executable, "-c", "import rclpy"]
+    assert subprocess.run(program, env=broken, capture_output=True, check=False).returncode != 0
+    mended = child_environment(broken)
+    assert subprocess.run(program, env=mended, check=False).returncode == 0
+
+
+@wheels_only
+def test_foreign_child_sees_nothing_of_ros() -> None:
+    mine = os.pathsep.join([str(Path(sys.prefix, "lib")), "/usr/local/cuda/lib64"])
+    env = foreign_environment({"LD_LIBRARY_PATH": mine, MARK: "1", "HOME": "/nowhere"})
+    assert env == {"LD_LIBRARY_PATH": "/usr/local/cuda/lib64", "HOME": "/nowhere"}
+
+
+@wheels_only
+def test_ros_python_starts_from_a_foreign_environment() -> None:
+    program = [sys.executable, "-c", "import rclpy"]
+    assert subprocess.run(program, env=foreign_environment(), check=False).returncode == 0
+
+
+def test_profile_disables_what_other_dds_makes_refuse() -> None:
+    dds = {"dds": "http://www.eprosima.com"}
+    root = ET.parse(share_path("config", "fastdds.xml")).getroot()
+    properties = {
+        node.findtext("dds:name", namespaces=dds): node.findtext("dds:value", namespaces=dds)
+        for node in root.iterfind(".//dds:property", dds)
+    }
+    assert properties["fastdds.type_propagation"] == "disabled"
+
+
+def test_missing_resource_is_named() -> None:
+    with pytest.raises(ResourceError, match=r"no config/nothing\.yaml \(looked in "):
+        share_path("config", "nothing.yaml")
+
+
+def test_resources_do_not_lead_out() -> None:
+    with pytest.raises(ResourceError, match="not a path within"):
+        share_path("..", "..", "etc")
+
+
+def test_share_directory_is_whole() -> None:
+    assert {"config", "package.xml"} <= {path.name for path in share_directory().iterdir()}

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from avatar_nodes.world.motion import ACTIONS, BLOCK_FRAMES, SHOW, TRACKS, Performance
+from avatar_nodes.world.objects import Thing
+
+BALL = Thing("ball", "red")
+DRIVEN = {
+    "wave": "wave",
+    "nod": "pitch",
+    "shake": "yaw",
+    "point": "point",
+    "shrug": "shrug",
+    "thumbs_up": "thumbs_up",
+    "lean": "torso_turn",
+    "smile": "smile",
+    "show": "show",
+}
+
+
+def test_same_seed_gives_the_same_performance() -> None:
+    first, again = (Performance.sample(5, None, 40, [("wave", 1, 2)]) for _ in range(2))
+    for name in TRACKS:
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+    other = Performance.sample(6, None, 40, [("wave", 1, 2)])
+    assert any((getattr(first, name) != getattr(other, name)).any() for name in TRACKS)
+
+
+@pytest.mark.parametrize("action", [*(a for a in ACTIONS if a != "rest"), SHOW])
+def test_an_action_begins_at_its_block_and_ends_after_it(action: str) -> None:
+    plain = Performance.sample(1, None, 60)
+    acted = Performance.sample(1, None, 60, [(action, 1, 3)], BALL)
+    effect = np.abs(getattr(acted, DRIVEN[action]) - getattr(plain, DRIVEN[action]))
+    first, last = BLOCK_FRAMES, 3 * BLOCK_FRAMES
+    assert not effect[:first].any()
+    assert effect[first:last].max() > 0.05 and effect[first : first + 8].any()
+    assert not effect[last + 8 :].any()
+
+
+def test_actions_leave_the_lips_alone() -> None:
+    for action in (*ACTIONS, SHOW):
+        assert not Performance.sample(2, None, 24, [(action, 0, 2)], BALL).aperture.any()
+
+
+@pytest.mark.parametrize(
+    ("frames", "actions", "message"),
+    [
+        (0, [], "num_frames"),
+        (9, [("dance", 0, 1)], "unknown action"),
+        (9, [("wave", 2, 2)], "empty span"),
+        (9, [("show", 0, 1)], "needs a thing"),
+    ],
+)
+def test_bad_input_is_refused(frames: int, actions: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Performance.sample(0, None, frames, actions)
