@@ -26,8 +26,9 @@ from avatar_nodes.evaluation.identity import evaluate_identity, likeness
 from avatar_nodes.evaluation.performers import NeighbourPerformer, StillPerformer, TruthPerformer
 from avatar_nodes.evaluation.quality import against, evaluate_quality
 from avatar_nodes.evaluation.report import markdown_rows, write_json
-from avatar_nodes.evaluation.sync import evaluate_sync, speaking_clips
+from avatar_nodes.evaluation.sync import evaluate_sync
 from avatar_nodes.judging.action_net import JUDGED_ACTIONS
+from avatar_nodes.judging.clip_sync import speaking_clips
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.world.clips import Clip
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from avatar_nodes.judging.aperture import aperture_series, measure_aperture, mouth_search_box
+from avatar_nodes.judging.aperture import aperture_series, measure_aperture
 from avatar_nodes.world import (
     ACTIONS,
     Identity,
@@ -12,6 +12,7 @@ from avatar_nodes.world import (
     sentences,
     synthesise,
 )
+from avatar_nodes.world.renderer import mouth_search_box
 
 
 def clip(seed: int, frames: int = 40) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int]]:

@@ -8,8 +8,9 @@ import torch
 from support.training_run import CONFIG
 from torch import Tensor, nn
 
+from avatar_nodes.clips.conditions import Conditions
+from avatar_nodes.clips.guidance import Guidance
 from avatar_nodes.training.dmd import ScoreNoise, compare_scores, matching_gradient, truth_gradient
-from avatar_nodes.training.guidance import Conditions, Guidance
 
 SHAPE = (2, 1, 1, 1, 1, 2)
 

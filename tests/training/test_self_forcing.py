@@ -11,10 +11,10 @@ import torch
 from support.training_run import CONFIG
 from torch import Tensor
 
+from avatar_nodes.clips.conditions import Conditions
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.kv import BlockKV
 from avatar_nodes.training.distributed import Workers
-from avatar_nodes.training.guidance import Conditions
 from avatar_nodes.training.noise import Noise
 from avatar_nodes.training.self_forcing import (
     SelfForcing,

@@ -11,21 +11,15 @@ import torch
 from safetensors.torch import load_file
 from support.training_run import CONFIG, write_run
 
+from avatar_nodes.clips.conditions import Conditions, no_sound
+from avatar_nodes.clips.guidance import Guidance, guided_velocity, whole_velocity
 from avatar_nodes.clips.teacher_sampler import sample_teacher, sample_teacher_clip
 from avatar_nodes.model.checkpoint import CheckpointError, load_checkpoint
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.training.encoded import EncodedClips
-from avatar_nodes.training.guidance import (
-    Conditions,
-    Guidance,
-    dropped,
-    guided_velocity,
-    no_sound,
-    whole_velocity,
-)
 from avatar_nodes.training.talking_model import TalkingModel
-from avatar_nodes.training.teacher import TeacherTraining, train_teacher
+from avatar_nodes.training.teacher import TeacherTraining, dropped, train_teacher
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 OPTIONS = TeacherTraining(

@@ -44,6 +44,8 @@ class MelFeatures:
     hop = SAMPLES_PER_FRAME // hops_per_frame
     window = 400
     fft = 512
+    floor = -1.0
+    """The lowest value of a column: silence."""
     lookahead_samples = 0
 
     def __init__(self, *, mels: int = 40) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.clips.conditions import Conditions
+from avatar_nodes.clips.flow import noised, shifted
+from avatar_nodes.clips.guidance import Guidance, guided_velocity
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.training.flow_matching import noised, shifted
-from avatar_nodes.training.guidance import Conditions, Guidance, guided_velocity
 
 
 def sampling_sigmas(steps: int, shift: float) -> list[float]:

@@ -15,7 +15,7 @@ from avatar_nodes.evaluation.long_run import BLOCK_S, SEGMENT_BLOCKS, LongRun
 from avatar_nodes.evaluation.long_speech import LongSpeech
 from avatar_nodes.evaluation.performers import StreamPerformer
 from avatar_nodes.evaluation.report import Figures
-from avatar_nodes.evaluation.sync import SyncJudge
+from avatar_nodes.judging.clip_sync import SyncJudge
 from avatar_nodes.judging.identity_net import IdentityJudge
 
 MANY_STEPS = 40

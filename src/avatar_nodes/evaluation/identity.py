@@ -11,7 +11,7 @@ from avatar_nodes.evaluation.colour import colour_shift, sharpness
 from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.performers import Performer
 from avatar_nodes.evaluation.report import Figures
-from avatar_nodes.evaluation.sync import speaking_clips
+from avatar_nodes.judging.clip_sync import speaking_clips
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.identity_net import IdentityJudge
 

@@ -16,7 +16,7 @@ from avatar_nodes.evaluation.identity import likeness
 from avatar_nodes.evaluation.long_speech import LongSpeech
 from avatar_nodes.evaluation.performers import StreamPerformer
 from avatar_nodes.evaluation.report import Figures
-from avatar_nodes.evaluation.sync import SyncJudge
+from avatar_nodes.judging.clip_sync import SyncJudge
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.identity_net import IdentityJudge
 from avatar_nodes.judging.lip_sync import lip_sync

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from avatar_nodes.block.block_size import SAMPLES_PER_BLOCK
-from avatar_nodes.evaluation.sync import speaking_clips
+from avatar_nodes.judging.clip_sync import speaking_clips
 from avatar_nodes.world.clips import Clip, ClipSpec
 
 _SEED = 97_000

@@ -12,8 +12,8 @@ from avatar_nodes.evaluation.frechet import frechet_distance
 from avatar_nodes.evaluation.performers import Performer
 from avatar_nodes.evaluation.published_quality import PictureJudge, VideoFeatures
 from avatar_nodes.evaluation.report import Figures
-from avatar_nodes.evaluation.sync import speaking_clips
 from avatar_nodes.judging.action_net import ActionJudge
+from avatar_nodes.judging.clip_sync import speaking_clips
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.identity_net import TinyIdentityJudge
 from avatar_nodes.judging.image_quality import psnr, ssim

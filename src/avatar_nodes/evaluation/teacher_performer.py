@@ -6,13 +6,14 @@ from pathlib import Path
 
 import torch
 
+from avatar_nodes.clips.conditions import clip_conditions
+from avatar_nodes.clips.encoders import decode_clip
 from avatar_nodes.clips.teacher_sampler import sample_teacher_clip
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.model.checkpoint import load_checkpoint
 from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.model.tiny_vae import load_vae
-from avatar_nodes.training.samples import clip_conditions, decode_clip
 from avatar_nodes.world.clips import Clip
 
 

@@ -10,31 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from avatar_nodes.world.identity import Identity
-from avatar_nodes.world.motion import Performance
 from avatar_nodes.world.mouth import INTERIOR, MAX_OPENING, TEETH_SHARE, TONGUE_SHARE
-from avatar_nodes.world.renderer import mouth_box
-
-Box = tuple[int, int, int, int]
-"""(x0, y0, x1, y1) in pixels; x1 and y1 exclusive."""
-
-SWAY_MARGIN_PX = 11
-"""How far a mouth wanders by sway, nods and shakes, to every side."""
-
-LEAN_MARGIN_PX = 20
-"""How much further it wanders sideways when the person leans."""
+from avatar_nodes.world.renderer import Box
 
 # Edges count by halves and the tallest columns are averaged, which costs about an eighth of the
 # height.
 _TALLEST_COLUMNS = 11
 _GAIN = 1.14 / (MAX_OPENING * (1.0 - TEETH_SHARE - TONGUE_SHARE))
-
-
-def mouth_search_box(identity: Identity, *, leaning: bool = False) -> Box:
-    """Where this person's mouth can be: the resting mouth grown by its wandering."""
-    x0, y0, x1, y1 = mouth_box(identity, Performance.neutral(), 0)
-    side = SWAY_MARGIN_PX + (LEAN_MARGIN_PX if leaning else 0)
-    return x0 - side, y0 - SWAY_MARGIN_PX, x1 + side, y1 + SWAY_MARGIN_PX + 8
 
 
 def measure_aperture(frame: np.ndarray, search_box: Box) -> float:

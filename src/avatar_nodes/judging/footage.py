@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from avatar_nodes.judging.aperture import SWAY_MARGIN_PX, Box, measure_aperture
+from avatar_nodes.judging.aperture import measure_aperture
 from avatar_nodes.world.clips import Clip
+from avatar_nodes.world.renderer import SWAY_MARGIN_PX, Box
 
 SAMPLES_PER_FRAME = 640
 MOUTH_SHAPE = (40, 56)

@@ -16,6 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.clips.conditions import EMPTY_PROMPT, Conditions
+from avatar_nodes.clips.flow import noised
+from avatar_nodes.clips.guidance import Guidance, whole_velocity
 from avatar_nodes.model.checkpoint import CheckpointError
 from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.dmd import ScoreNoise, compare_scores, truth_gradient
@@ -25,9 +28,7 @@ from avatar_nodes.training.flow_matching import (
     draw_sigmas,
     flow_matching_loss,
     level_weight,
-    noised,
 )
-from avatar_nodes.training.guidance import EMPTY_PROMPT, Conditions, Guidance, whole_velocity
 from avatar_nodes.training.lora import LowRank
 from avatar_nodes.training.noise import Noise
 from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
@@ -314,7 +315,7 @@ class Distillation:
 
 def _conditions(model: TalkingModel, batch: WindowBatch) -> Conditions:
     states = model.states([*batch.prompts, EMPTY_PROMPT])
-    return Conditions.of(batch, states)
+    return batch.conditions(states)
 
 
 def train_distill(

@@ -9,15 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.clips.conditions import Conditions
+from avatar_nodes.clips.flow import clean_estimate, noised, shifted
+from avatar_nodes.clips.guidance import Guidance, guided_velocity, whole_velocity
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.training.flow_matching import noised, shifted
-from avatar_nodes.training.guidance import (
-    Conditions,
-    Guidance,
-    clean_estimate,
-    guided_velocity,
-    whole_velocity,
-)
 
 _LEAST_DISTANCE = 0.05
 """Windows nearer to the estimate than that (in latents of deviation 1) are not scaled further up:

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
+from avatar_nodes.block.audio_features import CONTEXT_COLUMNS, MelFeatures
 from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+from avatar_nodes.clips.conditions import Conditions
 from avatar_nodes.clips.encoders import ClipEncoder, clip_encoder
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT
 from avatar_nodes.training.clip_files import ClipFiles
@@ -24,8 +25,6 @@ from avatar_nodes.training.rewording import say_otherwise
 from avatar_nodes.training.shards import ShardClip, ShardClips
 from avatar_nodes.world.prompts import named_thing
 
-FLOOR = -1.0
-"""The lowest value of a mel column: silence."""
 _STILL, _MOVED = 0.15, 0.6
 """Mean change of a normalised latent cell against the sink: none, and wholly another thing."""
 
@@ -137,6 +136,10 @@ class WindowBatch:
         held = ((field.name, getattr(self, field.name)) for field in fields(self))
         moved: dict[str, Any] = {name: x.to(device) for name, x in held if isinstance(x, Tensor)}
         return replace(self, **moved)
+
+    def conditions(self, states: Tensor) -> Conditions:
+        """What the windows are generated from; `states` [P, len, text_dim] are the prompts'."""
+        return Conditions(self.audio, states, self.prompt_index, self.sink, self.sink_prompt)
 
     def last(self, blocks: int) -> WindowBatch:
         """The last `blocks` blocks of every window."""
@@ -268,6 +271,7 @@ class EncodedClips:
             columns = columns[first : first + blocks]
         columns = columns.astype(np.float32)
         if gain and clip.get("gain", True):
-            louder = np.maximum(columns + gain, FLOOR)
-            columns = np.where(columns <= FLOOR + 1e-3, columns, louder)
+            floor = MelFeatures.floor
+            louder = np.maximum(columns + gain, floor)
+            columns = np.where(columns <= floor + 1e-3, columns, louder)
         return columns

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.clips.flow import noised
 from avatar_nodes.training.encoded import EncodedClips, WindowBatch
-from avatar_nodes.training.flow_matching import noised
 from avatar_nodes.training.noise import Noise
 from avatar_nodes.training.talking_model import TalkingModel
 

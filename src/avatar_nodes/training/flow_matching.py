@@ -1,7 +1,4 @@
-"""Flow matching on windows of blocks (Live Avatar, eq. 1 to 3): noise levels, noising, loss.
-
-x_s = (1 - s) clean + s noise; the model predicts the velocity noise - clean.
-"""
+"""Flow matching on windows of blocks (Live Avatar, eq. 1 to 3): noise levels, loss."""
 
 from __future__ import annotations
 
@@ -11,16 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.clips.flow import per_window, shifted
 from avatar_nodes.model.prediction import LEAST_SIGMA, Prediction
 from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.encoded import WindowBatch
 
 _EVEN_SIGMA = 0.5
-
-
-def shifted(uniform: np.ndarray, shift: float) -> np.ndarray:
-    """Noise levels in 0..1 from uniform draws: a shift over 1 puts more of them at much noise."""
-    return shift * uniform / (1.0 + (shift - 1.0) * uniform)
 
 
 def draw_sigmas(
@@ -40,17 +33,6 @@ def draw_sigmas(
     same = np.diff(counted) > 0
     sigma[same] = sigma[same, :1]
     return torch.from_numpy(sigma).float()
-
-
-def per_window(sigma: Tensor) -> Tensor:
-    """Noise levels [B] or [B, N] as a factor of windows [B, N, C, 3, h, w]."""
-    return sigma.reshape(*sigma.shape, *[1] * (6 - sigma.ndim))
-
-
-def noised(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-    """Windows [B, N, C, 3, h, w] at noise levels [B] or [B, N]."""
-    s = per_window(sigma)
-    return (1 - s) * clean + s * noise
 
 
 def cell_weight(batch: WindowBatch, mouth_weight: float, motion_weight: float) -> Tensor:

@@ -13,15 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.clips.flow import noised
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.training.distributed import Workers
 from avatar_nodes.training.encoded import EncodedClips, WindowBatch
-from avatar_nodes.training.flow_matching import (
-    cell_weight,
-    flow_matching_loss,
-    level_weight,
-    noised,
-)
+from avatar_nodes.training.flow_matching import cell_weight, flow_matching_loss, level_weight
 from avatar_nodes.training.noise import Noise
 from avatar_nodes.training.optimizers import Optimizers, learning_rate_scale
 from avatar_nodes.training.parameter_average import ParameterAverage

@@ -7,24 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.block import Prompt
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.block.schedule import Schedule
+from avatar_nodes.clips.conditions import clip_conditions
+from avatar_nodes.clips.encoders import decode_clip
 from avatar_nodes.clips.stream import clip_stream
 from avatar_nodes.clips.teacher_sampler import sample_teacher_clip
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.denoising.stage import Stage
-from avatar_nodes.evaluation.sync import measure_clip, speaking_clips, write_strip
-from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
+from avatar_nodes.judging.clip_sync import measure_clip, speaking_clips
+from avatar_nodes.judging.picture_strip import write_strip
 from avatar_nodes.model.checkpoint import load_checkpoint
 from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.model.tiny_vae import load_vae
 from avatar_nodes.pipeline.pipeline import Pipeline
-from avatar_nodes.training.guidance import EMPTY_PROMPT, Conditions
-from avatar_nodes.world.clips import Clip
 
 
 class _Prompts:
@@ -34,7 +32,7 @@ class _Prompts:
         self._text = text
 
     def encode(self, text: str) -> Prompt:
-        """See `evaluation.clip_stream.Prompts`."""
+        """See `clips.stream.Prompts.encode`."""
         return Prompt(id=text, text=text, states=self._text.encode(text).float())
 
 
@@ -85,28 +83,3 @@ def sample_teacher_export(
     frames = decode_clip(decoder, conditions.sink[0], latents[0])
     write_strip(picture, clip, frames)
     return measure_clip(clip, frames).sync.correlation
-
-
-@torch.no_grad()
-def clip_conditions(clip: Clip, text: TextEncoder, decoder: TinyStreamingDecoder) -> Conditions:
-    """What a whole clip of the tiny world is generated from, as a batch of one window."""
-    features = MelFeatures()
-    sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
-    columns = features.columns(sound)
-    width = FRAMES_PER_BLOCK + CONTEXT_COLUMNS
-    starts = [block * FRAMES_PER_BLOCK for block in range(clip.spec.blocks)]
-    wordings = list(dict.fromkeys(clip.prompts))
-    return Conditions(
-        audio=torch.stack([columns[..., s : s + width] for s in starts])[None],
-        states=text.encode_batch([*wordings, EMPTY_PROMPT]).float(),
-        prompt_index=torch.tensor([[wordings.index(line) for line in clip.prompts]]),
-        sink=decoder.encode_reference(clip.reference())[None],
-        sink_prompt=torch.zeros(1, dtype=torch.long),
-    )
-
-
-def decode_clip(decoder: TinyStreamingDecoder, sink: Tensor, latents: Tensor) -> np.ndarray:
-    """Frames uint8 [M * 12, H, W, 3] of a clip's latents [M, C, 3, h, w], begun from its sink."""
-    decoder.reset()
-    decoder.decode(sink)
-    return np.concatenate([decoder.decode(latent) for latent in latents])

@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from avatar_nodes.clips.conditions import Conditions
 from avatar_nodes.model.attention import LayerKV
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.kv import BlockKV, SinkKV
-from avatar_nodes.training.guidance import Conditions
 from avatar_nodes.training.noise import Noise
 
 Transition = Literal["fresh", "euler"]

@@ -6,18 +6,19 @@ teacher is the real score of the distillation, and the many-step baseline of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.clips.conditions import EMPTY_PROMPT, no_sound
+from avatar_nodes.clips.flow import shifted
+from avatar_nodes.clips.guidance import whole_velocity
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.training.encoded import EncodedClips, WindowBatch
-from avatar_nodes.training.flow_matching import shifted
 from avatar_nodes.training.flow_training import FlowOptions, begin, train_flow
-from avatar_nodes.training.guidance import Conditions, dropped, no_sound, whole_velocity
 from avatar_nodes.training.published import Published
 from avatar_nodes.training.samples import sample_teacher_export
 from avatar_nodes.training.talking_model import TalkingModel
@@ -44,7 +45,27 @@ class TeacherModel(TalkingModel):
     def forward(self, batch: WindowBatch, x: Tensor, sigma: Tensor) -> Tensor:
         """Noisy windows [B, N, C, 3, h, w] at sigma [B] -> velocity of the same shape."""
         states = self.states(batch.prompts)
-        return whole_velocity(self.dit, x, sigma, Conditions.of(batch, states))
+        return whole_velocity(self.dit, x, sigma, batch.conditions(states))
+
+
+def dropped(
+    batch: WindowBatch, rng: np.random.Generator, *, audio: float, text: float,
+    silence: float,
+) -> WindowBatch:  # fmt: skip
+    """The batch without sound at the rate `audio` and without text at `text`, independently.
+
+    Guided sampling needs velocities without each; the last prompt is the empty one.
+    """
+    size = batch.audio.shape[0]
+    mute = torch.from_numpy(rng.random(size) < audio)
+    blank = torch.from_numpy(rng.random(size) < text)
+    return replace(
+        batch,
+        audio=torch.where(mute[:, None, None, None, None], silence, batch.audio),
+        prompts=[*batch.prompts, EMPTY_PROMPT],
+        prompt_index=torch.where(blank[:, None], len(batch.prompts), batch.prompt_index),
+        sink_prompt=torch.where(blank, len(batch.prompts), batch.sink_prompt),
+    )
 
 
 @dataclass(frozen=True)

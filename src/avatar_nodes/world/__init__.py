@@ -5,7 +5,14 @@ from avatar_nodes.world.motion import ACTIONS, BLOCK_FRAMES, SHOW, Performance
 from avatar_nodes.world.mouth import INTERIOR
 from avatar_nodes.world.objects import Thing
 from avatar_nodes.world.prompts import prompts, sample_prompt
-from avatar_nodes.world.renderer import mouth_box, render, thing_box, thing_visible
+from avatar_nodes.world.renderer import (
+    Box,
+    mouth_box,
+    mouth_search_box,
+    render,
+    thing_box,
+    thing_visible,
+)
 from avatar_nodes.world.sentences import Sentence, all_sentences, sentences, split_of
 from avatar_nodes.world.speech import (
     SAMPLE_RATE,
@@ -25,6 +32,7 @@ __all__ = [
     "SAMPLE_RATE",
     "SHOW",
     "VOICES",
+    "Box",
     "Identity",
     "LipTrack",
     "Performance",
@@ -37,6 +45,7 @@ __all__ = [
     "all_sentences",
     "lip_track",
     "mouth_box",
+    "mouth_search_box",
     "prompts",
     "render",
     "sample_prompt",

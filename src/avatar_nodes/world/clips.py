@@ -8,16 +8,17 @@ from functools import cached_property
 import numpy as np
 
 from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, SAMPLES_PER_BLOCK
-from avatar_nodes.judging.aperture import mouth_search_box
 from avatar_nodes.world import (
     ACTIONS,
     SHOW,
+    Box,
     Identity,
     Performance,
     Phone,
     Speech,
     Thing,
     mouth_box,
+    mouth_search_box,
     render,
     sample_prompt,
     sentences,
@@ -156,7 +157,7 @@ class Clip:
         """uint8 RGB [256, 256, 3]."""
         return render(self.identity, self.performance, n)
 
-    def mouth_box(self, n: int) -> tuple[int, int, int, int]:
+    def mouth_box(self, n: int) -> Box:
         """Pixels (x0, y0, x1, y1) of frame n's mouth."""
         return mouth_box(self.identity, self.performance, n)
 
@@ -167,7 +168,7 @@ class Clip:
         shares = [thing_visible(self.identity, self.performance, n) for n in frames]
         return np.array(shares, np.float32)
 
-    def object_box(self, n: int) -> tuple[int, int, int, int] | None:
+    def object_box(self, n: int) -> Box | None:
         """Pixels (x0, y0, x1, y1) of frame n's object, cut at the picture's edge; None if hidden.
 
         A part of it may be behind the hand that holds it.
@@ -178,7 +179,7 @@ class Clip:
         return max(0, x0), max(0, y0), min(SIZE, x1), min(SIZE, y1)
 
     @property
-    def search_box(self) -> tuple[int, int, int, int]:
+    def search_box(self) -> Box:
         """Pixels (x0, y0, x1, y1) within which the mouth stays whatever the person does."""
         return mouth_search_box(self.identity)
 

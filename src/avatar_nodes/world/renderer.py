@@ -17,6 +17,15 @@ from avatar_nodes.world.mouth import MAX_OPENING, MOUTH_Y, half_width
 from avatar_nodes.world.objects import FOOT_Y, HALF_SIZE, draw_stand, draw_thing
 from avatar_nodes.world.pen import Frame, Pen
 
+Box = tuple[int, int, int, int]
+"""(x0, y0, x1, y1) in pixels; x1 and y1 exclusive."""
+
+SWAY_MARGIN_PX = 11
+"""How far a mouth wanders by sway, nods and shakes, to every side."""
+
+LEAN_MARGIN_PX = 20
+"""How much further it wanders sideways when the person leans."""
+
 HEAD_Y = 96.0
 _NECK = (CENTRE_X, 158.0)
 _HIPS = (CENTRE_X, 300.0)
@@ -48,7 +57,7 @@ def render(identity: Identity, performance: Performance, n: int) -> np.ndarray:
     return cv2.resize(canvas, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
 
 
-def mouth_box(identity: Identity, performance: Performance, n: int) -> tuple[int, int, int, int]:
+def mouth_box(identity: Identity, performance: Performance, n: int) -> Box:
     """(x0, y0, x1, y1) in pixels around the lips of frame `n`; x1 and y1 are exclusive."""
     p = performance
     _, head = _frames(p, n)
@@ -62,7 +71,14 @@ def mouth_box(identity: Identity, performance: Performance, n: int) -> tuple[int
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
-def thing_box(identity: Identity, performance: Performance, n: int) -> tuple[int, int, int, int]:
+def mouth_search_box(identity: Identity, *, leaning: bool = False) -> Box:
+    """Where this person's mouth can be: the resting mouth grown by its wandering."""
+    x0, y0, x1, y1 = mouth_box(identity, Performance.neutral(), 0)
+    side = SWAY_MARGIN_PX + (LEAN_MARGIN_PX if leaning else 0)
+    return x0 - side, y0 - SWAY_MARGIN_PX, x1 + side, y1 + SWAY_MARGIN_PX + 8
+
+
+def thing_box(identity: Identity, performance: Performance, n: int) -> Box:
     """(x0, y0, x1, y1) in pixels around the object of frame `n`, exclusive at the end.
 
     It may lie partly or wholly outside the picture: the object is then partly or wholly hidden.

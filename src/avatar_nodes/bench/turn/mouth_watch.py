@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from avatar_nodes.judging.aperture import measure_aperture, mouth_search_box
+from avatar_nodes.judging.aperture import measure_aperture
 from avatar_nodes.world.identity import Identity
+from avatar_nodes.world.renderer import mouth_search_box
 
 _OPEN = 0.1
 """Aperture above which a mouth speaks; at rest it is about 0.01."""

@@ -19,7 +19,7 @@ from avatar_nodes.commands.eval.model_options import (
 )
 
 if TYPE_CHECKING:
-    from avatar_nodes.evaluation.sync import SyncJudge
+    from avatar_nodes.judging.clip_sync import SyncJudge
 
 
 @click.command("sync")

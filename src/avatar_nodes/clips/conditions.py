@@ -1,0 +1,75 @@
+"""What windows of a clip are generated from: sound, prompts, and the picture they begin with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.block.audio_features import CONTEXT_COLUMNS, MelFeatures
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.decoding.decoder import TinyStreamingDecoder
+from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.model.text import TextEncoder
+from avatar_nodes.world.clips import Clip
+
+EMPTY_PROMPT = ""
+"""What stands for no text."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What B windows of N blocks are generated from, but for noise."""
+
+    audio: Tensor
+    """float32 [B, N, layers, D, 17]: of each block 5 columns of context and 12 of its own."""
+    states: Tensor
+    """[P, len, text_dim]: a table of prompts; its last row is the empty prompt."""
+    prompt_index: Tensor
+    """int64 [B, N] into `states`."""
+    sink: Tensor
+    """float32 [B, C, 1, h, w]."""
+    sink_prompt: Tensor
+    """int64 [B] into `states`: what the sink is read under."""
+
+    def without_audio(self, silence: float) -> Conditions:
+        """The same without sound: every audio column is `silence`, see `no_sound`."""
+        return replace(self, audio=torch.full_like(self.audio, silence))
+
+    def without_text(self) -> Conditions:
+        """The same with the empty prompt."""
+        last = self.states.shape[0] - 1
+        return replace(
+            self,
+            prompt_index=torch.full_like(self.prompt_index, last),
+            sink_prompt=torch.full_like(self.sink_prompt, last),
+        )
+
+
+def no_sound(config: DiTConfig) -> float:
+    """The value of audio columns that stands for no sound given.
+
+    Of mel columns one below their floor: at the floor they are silence, in which the mouth is
+    closed. Hidden states are 0, as in the published sampler.
+    """
+    return MelFeatures.floor - 1.0 if config.num_audio_layers == 1 else 0.0
+
+
+@torch.no_grad()
+def clip_conditions(clip: Clip, text: TextEncoder, decoder: TinyStreamingDecoder) -> Conditions:
+    """What a whole clip of the tiny world is generated from, as a batch of one window."""
+    features = MelFeatures()
+    sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
+    columns = features.columns(sound)
+    width = FRAMES_PER_BLOCK + CONTEXT_COLUMNS
+    starts = [block * FRAMES_PER_BLOCK for block in range(clip.spec.blocks)]
+    wordings = list(dict.fromkeys(clip.prompts))
+    return Conditions(
+        audio=torch.stack([columns[..., s : s + width] for s in starts])[None],
+        states=text.encode_batch([*wordings, EMPTY_PROMPT]).float(),
+        prompt_index=torch.tensor([[wordings.index(line) for line in clip.prompts]]),
+        sink=decoder.encode_reference(clip.reference())[None],
+        sink_prompt=torch.zeros(1, dtype=torch.long),
+    )
