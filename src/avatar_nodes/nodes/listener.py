@@ -20,7 +20,8 @@ from avatar_nodes.hearing.sound_intake import SoundIntake
 from avatar_nodes.hearing.turn_detector import TurnSettings
 from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.node_parameter import ConfigurationError, NodeParameter
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.parameters import ConfigurationError
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turn_numbers import TurnNumbers
 from avatar_nodes.wire.audio import audio_from_msg

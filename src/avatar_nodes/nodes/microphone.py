@@ -11,7 +11,8 @@ import numpy as np
 from avatar_msgs.msg import AudioChunk, AudioDemand
 from avatar_nodes.hearing.unheard import Unheard
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.node_parameter import ConfigurationError, NodeParameter
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.parameters import ConfigurationError
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.listener_watch import ListenerWatch
 from avatar_nodes.sound.device_source import DeviceSource

@@ -1,7 +1,4 @@
-"""The sections of a conversation: who is heard, who answers, how turns are taken.
-
-The keys, defaults and ranges are those of the nodes' parameters; a test holds them together.
-"""
+"""The sections of a conversation: who is heard, who answers, how turns are taken."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from avatar_nodes.profile.section import Section
+from avatar_nodes.profile.section import Device, Section
 
 ChatSeconds = Annotated[float, Field(ge=0.1, le=600.0)]
 
@@ -135,9 +132,8 @@ class ReasonerSection(Section):
     model: str = Field(
         default="", description="Folder (`transformers`) or server's name (`openai`) of the model."
     )
-    device: str = Field(
+    device: Device = Field(
         default="cpu",
-        pattern=r"^(cpu|cuda(:\d+)?)$",
         description="Where the model of `transformers` runs: `cpu`, `cuda` or `cuda:N`.",
     )
     dtype: str = Field(default="auto", description="Its number format; `auto`: that of its files.")

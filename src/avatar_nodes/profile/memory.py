@@ -1,7 +1,4 @@
-"""The section of visual memory.
-
-The keys, defaults and ranges are those of the memory node's parameters; a test holds them together.
-"""
+"""The section of visual memory."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from avatar_nodes.profile.section import Section
+from avatar_nodes.profile.section import Device, Section
 
 
 class MemorySection(Section):
@@ -64,9 +61,8 @@ class MemorySection(Section):
         description="Refused candidates after which a threshold has come half-way down; 0: never.",
     )
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="Seed of the selection by lot.")
-    device: str = Field(
+    device: Device = Field(
         default="cpu",
-        pattern=r"^(cpu|cuda(:\d+)?)$",
         description="Device of the compressor: `cpu`, `cuda` or `cuda:N`.",
     )
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads for its arithmetic.")

@@ -6,20 +6,19 @@ from typing import Annotated
 
 from pydantic import Field
 
-from avatar_nodes.profile.section import Section
+from avatar_nodes.profile.section import Device, Section, Steps
 
 
 class DenoiserPlacement(Section):
     """One denoiser node: the steps, the device and the threads that it owns."""
 
-    steps: list[Annotated[int, Field(ge=0)]] = Field(
+    steps: Steps = Field(
         min_length=1,
         description="Denoising steps of this node, 0 the noisiest. All denoisers together take"
         " every step once, in order.",
     )
-    device: str = Field(
+    device: Device = Field(
         default="cpu",
-        pattern=r"^(cpu|cuda(:\d+)?)$",
         description="Device: `cpu`, `cuda` or `cuda:N`.",
     )
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads for its arithmetic.")
@@ -28,9 +27,8 @@ class DenoiserPlacement(Section):
 class DecoderPlacement(Section):
     """Where the video decoder runs."""
 
-    device: str = Field(
+    device: Device = Field(
         default="cpu",
-        pattern=r"^(cpu|cuda(:\d+)?)$",
         description="Device: `cpu`, `cuda` or `cuda:N`.",
     )
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads for its arithmetic.")
@@ -39,14 +37,12 @@ class DecoderPlacement(Section):
 class ConductorPlacement(Section):
     """Where the conductor's models run: those that hear the sound and read the prompts."""
 
-    audio_device: str = Field(
+    audio_device: Device = Field(
         default="cpu",
-        pattern=r"^(cpu|cuda(:\d+)?)$",
         description="Device of the audio features (wav2vec): `cpu`, `cuda` or `cuda:N`.",
     )
-    text_device: str = Field(
+    text_device: Device = Field(
         default="cpu",
-        pattern=r"^(cpu|cuda(:\d+)?)$",
         description="Device of the text encoder (umT5): `cpu`, `cuda` or `cuda:N`.",
     )
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads for their arithmetic.")

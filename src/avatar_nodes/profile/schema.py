@@ -7,10 +7,9 @@ YAML and turns every problem into one line; `reference.py` prints these descript
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from avatar_nodes.profile.archive import ArchiveSection
 from avatar_nodes.profile.conversation import (
@@ -24,16 +23,21 @@ from avatar_nodes.profile.loudspeaker import LoudspeakerSection
 from avatar_nodes.profile.marking import MarkingSection
 from avatar_nodes.profile.memory import MemorySection
 from avatar_nodes.profile.placement import PlacementSection
-from avatar_nodes.profile.section import NodeSeconds, PositiveSeconds, Section
+from avatar_nodes.profile.section import (
+    DTypeName,
+    KVCacheKind,
+    NodeSeconds,
+    Pace,
+    PositiveSeconds,
+    QosName,
+    Section,
+    Sigmas,
+)
 
 NODE_KINDS = (
     "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "memory",
     "presenter", "recorder", "loudspeaker", "archive", "timeline", "kiosk",
 )  # fmt: skip
-
-QosName = Literal["SYSTEM_DEFAULT", "DEFAULT", "RELIABLE", "SENSOR_DATA"]
-Mode = Literal["puppet", "render", "converse"]
-Pace = Literal["realtime", "free"]
 
 
 class ModelSection(Section):
@@ -52,7 +56,7 @@ class ModelSection(Section):
     lora_scale: float = Field(
         default=0.5, ge=0.0, le=16.0, description="What the LoRA adds is scaled by: alpha / rank."
     )
-    dtype: Literal["bfloat16", "float16", "float32"] = Field(
+    dtype: DTypeName = Field(
         default="bfloat16", description="Number format the denoisers and the decoder compute in."
     )
     float8: bool = Field(
@@ -77,7 +81,7 @@ class ModelSection(Section):
         " are ready, and replay them: one call each. Without `rolling_rope` there is nothing to"
         " record; a CPU makes the same calls again.",
     )
-    sigmas: list[Annotated[float, Field(ge=0.0, le=1.0)]] = Field(
+    sigmas: Sigmas = Field(
         min_length=2,
         max_length=101,
         description="Noise level before each denoising step, falling, and 0 at the end: T+1 values"
@@ -106,7 +110,7 @@ class ModelSection(Section):
         description="Rolling RoPE: the sink keeps its distance to the current block. `false`"
         " (ablation): frames are counted from the stream's start, and the sink falls behind.",
     )
-    kv_cache: Literal["same_noise", "clean"] = Field(
+    kv_cache: KVCacheKind = Field(
         default="same_noise",
         description="What a step sees of past blocks. `same_noise`: keys and values at its own"
         " noise level. `clean` (ablation): those of the finished block, one more pass a block; one"
@@ -120,15 +124,6 @@ class ModelSection(Section):
         " noisiest see little of past pictures but under which prompt they were; a model trained on"
         " changes of the prompt jumps if that is the new one (docs/memory.md).",
     )
-
-    @field_validator("sigmas")
-    @classmethod
-    def _sigmas_fall_to_zero(cls, sigmas: list[float]) -> list[float]:
-        if sigmas[-1] != 0.0:
-            raise ValueError("expected a list that ends in 0.0")
-        if any(after >= before for before, after in pairwise(sigmas)):
-            raise ValueError("expected a strictly falling list")
-        return sigmas
 
 
 class VideoSection(Section):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
@@ -18,8 +18,10 @@ from rclpy.subscription import Subscription
 
 from avatar_msgs.msg import EpochStart
 from avatar_nodes.nodes.base.heartbeat import Heartbeat
-from avatar_nodes.nodes.base.node_parameter import ConfigurationError, NodeParameter
+from avatar_nodes.nodes.base.node_parameter import NodeParameter
+from avatar_nodes.nodes.base.parameters import ConfigurationError, declare_parameters
 from avatar_nodes.nodes.base.telemetry import Telemetry
+from avatar_nodes.profile.settings import NodeSettings
 from avatar_nodes.wire.stamp import nanoseconds
 
 EXIT_FAILED = 1
@@ -30,16 +32,12 @@ _LEFTOVERS = (
     "stale", "early", "repeated", "already", "double", "another epoch", "before any epoch",
 )  # fmt: skip
 
-_COMMON = (
-    NodeParameter("autostart", True, "Configure and activate the node as soon as it is up."),
-    NodeParameter(
-        "diagnostics_period_s", 1.0, "Seconds between two reports on /diagnostics.", 0.05, 3600.0
-    ),
-)
+SettingsT = TypeVar("SettingsT", bound=NodeSettings)
 
 
-class AvatarNode(LifecycleNode):
-    """Base of the nodes. A subclass gives its parameters and four steps:
+class AvatarNode(LifecycleNode, Generic[SettingsT]):
+    """Base of the nodes. A subclass names the class of its settings, `AvatarNode[VoiceSettings]`,
+    which are its parameters, and has four steps:
 
     `setup` (configure: load, create publishers), `start` (activate: `listen` and `every`), `stop`
     (deactivate) and `teardown` (cleanup). An exception that one of the project's own modules raises
@@ -50,7 +48,14 @@ class AvatarNode(LifecycleNode):
     """
 
     KIND: ClassVar[str]
+    SETTINGS: ClassVar[type[NodeSettings]] = NodeSettings
     PARAMETERS: ClassVar[Sequence[NodeParameter]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Find the class of the settings among what the subclass says of its base."""
+        super().__init_subclass__(**options)
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            cls.SETTINGS = next(iter(get_args(base)), cls.SETTINGS)
 
     def __init__(self, name: str | None = None, **options: Any) -> None:
         """Raises ConfigurationError: a parameter is wrong. Options are those of rclpy's node."""
@@ -64,10 +69,11 @@ class AvatarNode(LifecycleNode):
         self._last_log = 0.0
         self._entered: list[Callable[[], None]] = []
         self._p: dict[str, Any] = {}
-        for parameter in (*_COMMON, *self.PARAMETERS):
+        for parameter in self.PARAMETERS:
             self._p[parameter.name] = parameter.declare(self)
+        self.settings: SettingsT = declare_parameters(self, self.SETTINGS)  # type: ignore[assignment]
         self.heartbeat = Heartbeat(
-            self, self.telemetry, report_period_s=self.value("diagnostics_period_s")
+            self, self.telemetry, report_period_s=self.settings.diagnostics_period_s
         )
 
     def setup(self) -> None:
@@ -84,11 +90,11 @@ class AvatarNode(LifecycleNode):
 
     def value(self, name: str) -> Any:
         """A parameter's value."""
-        return self._p[name]
+        return self._p[name] if name in self._p else getattr(self.settings, name)
 
     def autostart(self) -> None:
         """Configure and activate if the parameter says so; a failure sets `exit_code`."""
-        if self.value("autostart"):
+        if self.settings.autostart:
             for step in (self.trigger_configure, self.trigger_activate):
                 if step() != TransitionCallbackReturn.SUCCESS:
                     self.exit_code = self.exit_code or EXIT_FAILED

@@ -18,9 +18,7 @@ from rclpy.exceptions import (
 )
 from rclpy.node import Node
 
-
-class ConfigurationError(ValueError):
-    """A parameter with which the node cannot work; one line."""
+from avatar_nodes.nodes.base.parameters import ConfigurationError
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from avatar_nodes.graph.environment import adopt_environment
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, EXIT_MISCONFIGURED, AvatarNode
-from avatar_nodes.nodes.base.node_parameter import ConfigurationError
+from avatar_nodes.nodes.base.parameters import ConfigurationError
 
 _POLL_S = 0.25
 _PATIENCE_S = 3.0
