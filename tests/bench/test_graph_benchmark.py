@@ -33,6 +33,9 @@ def test_it_measures_both_in_one_run(ros_domain: int, tmp_path: Path) -> None:
     assert set(result["processes"]) == {
         "microphone", "conductor", "denoiser_1", "denoiser_2", "decoder", "presenter",
     }  # fmt: skip
-    assert all(usage["memory_mib"] > 0 for usage in result["processes"].values())
+    for usage in result["processes"].values():
+        assert 0 < usage["uss_mib"] <= usage["pss_mib"] <= usage["rss_mib"]
+    shares = [usage["pss_mib"] for usage in result["processes"].values()]
+    assert result["pss_mib"] == pytest.approx(sum(shares))
     assert result["machine"]["cores"] >= 1
     assert f"{result['graph_fps']:.2f} frames/s" in done.stdout

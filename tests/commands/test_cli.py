@@ -172,10 +172,14 @@ def test_figures_of_a_benchmark_are_json() -> None:
     pytest.importorskip("rclpy", exc_type=ImportError)
     from avatar_nodes.bench.graph import GraphFigures
     from avatar_nodes.machine.description import describe_machine
-    from avatar_nodes.machine.process_usage import Usage
+    from avatar_nodes.machine.process_usage import Memory, Usage
 
     hops = {"a": {"p50": 1.0, "p99": 9.0}, "b": {"p50": 3.0, "p99": 4.0}, "c": {"p50": 2.0}}
-    figures = GraphFigures(40.0, {"a": {"p50": 5.0}}, hops, {"a": Usage(50.0, 100.0)}, 1)
+    usage = {"a": Usage(50.0, Memory(40.0, 100.0, 30.0)), "b": Usage(10.0, Memory(2.0, 9.0, 1.0))}
+    figures = GraphFigures(40.0, {"a": {"p50": 5.0}}, hops, usage, 1)
     result = figures.as_dict() | {"machine": describe_machine()}
+    assert result["processes"]["a"] == {
+        "cpu_percent": 50.0, "pss_mib": 40.0, "rss_mib": 100.0, "uss_mib": 30.0,
+    }  # fmt: skip
     assert (result["hop_ms_p50"], result["hop_ms_p99"]) == (2.0, 9.0)
     assert json.loads(json.dumps(result))["machine"]["cores"] >= 1

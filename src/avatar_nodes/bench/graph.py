@@ -65,7 +65,10 @@ class GraphFigures:
             "hop_ms": self.hop_ms,
             "hop_ms_p50": self.hop_quantile("p50"),
             "hop_ms_p99": self.hop_quantile("p99"),
-            "processes": {name: asdict(usage) for name, usage in self.processes.items()},
+            "processes": {
+                name: {"cpu_percent": usage.cpu_percent} | asdict(usage.memory)
+                for name, usage in self.processes.items()
+            },
             "epochs": self.epochs,
         }
 

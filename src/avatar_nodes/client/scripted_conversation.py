@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +41,22 @@ def visited_graph(profile: Profile, *, namespace: str, **options: Any) -> Graph:
 class ScriptedConversation:
     """Runs a graph in mode converse and lets a visitor speak to it.
 
-    graph: made by `visited_graph`. on_line: called with who says what. pause_s:
-    silence before each question.
+    graph: hears the topic `TOPIC`, see `visited_graph`. on_line: called with who says what.
+    pause_s: silence before each question. at_end: called after the last answer with the process ids
+    of the graph, which is still up, by the processes' names.
     """
 
     def __init__(
         self, graph: Graph, questions: Sequence[Path], *, on_line: Callable[[str, str], None],
-        pause_s: float = 1.5, **runner: Any,
+        pause_s: float = 1.5, at_end: Callable[[Mapping[str, int]], None] = lambda pids: None,
+        **runner: Any,
     ) -> None:  # fmt: skip
         """Raises AudioFileError."""
         self._graph = graph
         self._questions = [read_audio_file(file) for file in questions]
         self._on_line = on_line
         self._pause_s = pause_s
+        self._at_end = at_end
         self._problem = ""
         self.timelines: list[TurnTimeline] = []
         """Of every turn, when `run` is over."""
@@ -83,6 +86,8 @@ class ScriptedConversation:
                     self._ask(visitor, samples)
                 visitor.pause(self._pause_s)
                 self.timelines = list(visitor.timelines.values())
+                if supervisor := self._runner.supervisor:
+                    self._at_end(supervisor.pids)
         except VisitorError as error:
             self._problem = str(error)
         finally:

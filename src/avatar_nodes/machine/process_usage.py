@@ -11,11 +11,24 @@ import psutil
 
 
 @dataclass(frozen=True)
+class Memory:
+    """Memory of a process and of those it has started [MiB].
+
+    pss: its share, a page that n processes map counting 1/n; the shares of all processes add up to
+    what they take together. rss: all pages that it maps. uss: the pages that it alone maps.
+    """
+
+    pss_mib: float
+    rss_mib: float
+    uss_mib: float
+
+
+@dataclass(frozen=True)
 class Usage:
-    """Share of one core [%] over the time measured, and resident memory [MiB] at its end."""
+    """Share of one core [%] over the time measured, and memory at its end."""
 
     cpu_percent: float
-    memory_mib: float
+    memory: Memory
 
 
 class UsageMeter:
@@ -45,9 +58,17 @@ class UsageMeter:
         for name, (process, before) in self._before.items():
             with contextlib.suppress(psutil.Error):
                 used = _cpu_s(process) - before
-                memory = process.memory_info().rss / 2**20
-                usage[name] = Usage(100.0 * used / elapsed, memory)
+                usage[name] = Usage(100.0 * used / elapsed, _memory(process))
         return usage
+
+
+def memory_of(pids: Mapping[str, int]) -> dict[str, Memory]:
+    """Memory of processes by name, now; those that have ended are left out."""
+    found: dict[str, Memory] = {}
+    for name, pid in pids.items():
+        with contextlib.suppress(psutil.Error):
+            found[name] = _memory(psutil.Process(pid))
+    return found
 
 
 def resident_mib(pids: Mapping[str, int]) -> dict[str, float]:
@@ -57,6 +78,18 @@ def resident_mib(pids: Mapping[str, int]) -> dict[str, float]:
         with contextlib.suppress(psutil.Error):
             found[name] = psutil.Process(pid).memory_info().rss / 2**20
     return found
+
+
+def _memory(process: psutil.Process) -> Memory:
+    parts = [process.memory_full_info()]
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            parts.append(child.memory_full_info())
+    return Memory(
+        pss_mib=sum(part.pss for part in parts) / 2**20,
+        rss_mib=sum(part.rss for part in parts) / 2**20,
+        uss_mib=sum(part.uss for part in parts) / 2**20,
+    )
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -1,9 +1,10 @@
-"""`avatar bench graph`: the graph of processes against the loop in one process."""
+"""`avatar bench graph`: speed and memory of the graph's processes."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ from avatar_nodes.commands.graph_options import (
 if TYPE_CHECKING:
     from avatar_nodes.graph.graph import Graph
 
+_QUESTION = ("samples", "visitor", "1_robot.wav")
+_MEMORY = ("pss_mib", "rss_mib", "uss_mib")
+
 
 @click.command("graph")
 @profile_option
@@ -31,15 +35,31 @@ if TYPE_CHECKING:
     show_default=True,
     help="Blocks of 0.48 s to compute.",
 )
+@click.option(
+    "--memory",
+    is_flag=True,
+    help="Instead: the memory of the profile's conversation, in real time, after one answer.",
+)
 @json_option
-def command(profile_name: str, placement: str, blocks: int, json_file: Path | None) -> None:
+def command(
+    profile_name: str, placement: str, blocks: int, memory: bool, json_file: Path | None
+) -> None:
     """Measure the graph and the loop in one process, unpaced, in one run.
 
     Both compute the same blocks as fast as they can. The loop is measured with one thread and with
-    one for each core; the faster one counts.
+    one for each core; the faster one counts. Memory is PSS (a page that n processes map counts 1/n,
+    so that it adds up), RSS and USS.
     """
     require_ros()
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    result = _memory(profile_name, placement) if memory else _speed(profile_name, placement, blocks)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def _speed(profile_name: str, placement: str, blocks: int) -> dict[str, Any]:
+    """Run the graph and the loop, and print their figures."""
     from avatar_nodes.bench.graph import BenchmarkError, GraphBenchmark
     from avatar_nodes.graph.graph import Graph
     from avatar_nodes.machine.description import describe_machine
@@ -66,10 +86,49 @@ def command(profile_name: str, placement: str, blocks: int, json_file: Path | No
         "realtime_factor": round(figures.fps / profile.video.fps, 2),
         "machine": machine,
     }
+    result |= _sums(result["processes"])
     _print(result)
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def _memory(profile_name: str, placement: str) -> dict[str, Any]:
+    """Hold a conversation, and print the memory of its processes."""
+    from avatar_nodes.bench.conversation_memory import conversation_memory
+    from avatar_nodes.client.visitor import VisitorError
+    from avatar_nodes.machine.description import describe_machine
+    from avatar_nodes.profile import load_profile
+    from avatar_nodes.profile.resources import share_path
+    from avatar_nodes.sound.audio_file import AudioFileError
+
+    with plain_errors(AudioFileError, VisitorError):
+        found = conversation_memory(
+            load_profile(profile_name),
+            share_path(*_QUESTION),
+            namespace=f"/bench_{os.getpid()}",
+            on_line=lambda who, text: click.echo(f"{who}: {text}", err=True),
+            placement=placement,
+        )
+    result: dict[str, Any] = {
+        "profile": profile_name,
+        "placement": placement,
+        "processes": {name: process.as_dict() for name, process in found.items()},
+        "machine": describe_machine(),
+    }
+    result |= _sums(result["processes"])
+    click.echo(f"{'process':<14}{'PSS MiB':>9}{'RSS':>8}{'USS':>8}  nodes")
+    for name, process in result["processes"].items():
+        click.echo(f"{name:<14}{_memory_cells(process)}  {', '.join(process['nodes'])}")
+    click.echo(f"{'sum':<14}{_memory_cells(result)}")
+    return result
+
+
+def _sums(processes: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    return {kind: sum(process[kind] for process in processes.values()) for kind in _MEMORY}
+
+
+def _memory_cells(values: Mapping[str, Any]) -> str:
+    pss, rss, uss = (values[kind] for kind in _MEMORY)
+    return f"{pss:>9.0f}{rss:>8.0f}{uss:>8.0f}"
 
 
 def _loop(graph: Graph, blocks: int, cores: int) -> dict[int, float]:
@@ -105,6 +164,7 @@ def _print(result: dict[str, Any]) -> None:
         ]
         texts = ["-" if cell is None else f"{cell:.2f}" for cell in cells]
         click.echo(f"{node:<14}{texts[0]:>11}{texts[1]:>9}{texts[2]:>11}{texts[3]:>9}")
-    click.echo(f"\n{'process':<14}{'CPU %':>11}{'MiB':>9}")
+    click.echo(f"\n{'process':<14}{'CPU %':>11}{'PSS MiB':>9}{'RSS':>8}{'USS':>8}")
     for name, usage in result["processes"].items():
-        click.echo(f"{name:<14}{usage['cpu_percent']:>11.1f}{usage['memory_mib']:>9.0f}")
+        click.echo(f"{name:<14}{usage['cpu_percent']:>11.1f}{_memory_cells(usage)}")
+    click.echo(f"{'sum':<25}{_memory_cells(result)}")
