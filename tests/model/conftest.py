@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from support import golden
@@ -18,17 +20,16 @@ def reference_model() -> WanS2V:
 
 
 @pytest.fixture
-def small_model() -> WanS2V:
-    """A small causal model whose zero-initialised layers hold random values too."""
-    return make_small_model()
-
-
-def make_small_model() -> WanS2V:
+def small_model(request: pytest.FixtureRequest) -> WanS2V:
+    """A small causal model whose zero-initialised layers hold random values too; an indirect
+    parameter holds changes of its configuration.
+    """
     torch.manual_seed(0)
+    changes: dict[str, Any] = getattr(request, "param", {})
     config = DiTConfig.tiny(
         dim=64, ffn_dim=128, num_layers=3, audio_inject_layers=(0, 1), freq_dim=32, text_dim=16,
         text_len=8, in_dim=4, out_dim=4, cond_dim=4, audio_dim=6, latent_shape=(4, 8, 8),
-        prediction="velocity",
+        prediction="velocity", **changes,
     )  # fmt: skip
     model = WanS2V(config).eval()
     with torch.no_grad():

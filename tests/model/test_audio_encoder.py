@@ -9,7 +9,8 @@ import torch
 from support import golden
 from torch.testing import assert_close
 
-from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS, CausalAudioEncoder
+from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
+from avatar_nodes.model.audio_encoder import CausalAudioEncoder
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.testing import assert_close
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.model.attention import LayerKV
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
@@ -22,9 +23,9 @@ class _Clip:
 
     def __init__(self, config: DiTConfig) -> None:
         torch.manual_seed(3)
-        self.x = torch.randn(2, BLOCKS, config.in_dim, 3, 8, 8)
+        self.x = torch.randn(2, BLOCKS, config.in_dim, config.timing.latents_per_block, 8, 8)
         self.t = torch.rand(2, BLOCKS) * 1000
-        self.audio = torch.randn(2, BLOCKS, config.num_audio_layers, config.audio_dim, 17)
+        self.audio = torch.randn(2, BLOCKS, *config.audio_shape)
         self.prompts = torch.randn(3, 5, config.text_dim)
         self.index = torch.tensor([[0, 0, 1, 1, 2], [2, 1, 1, 0, 0]])
         self.sink = torch.randn(2, config.in_dim, 1, 8, 8)
@@ -48,6 +49,18 @@ def _block_by_block(model: WanS2V, clip: _Clip) -> Tensor:
         past = [*past, kv][-2:]
         outputs.append(velocity)
     return torch.stack(outputs, dim=1)
+
+
+@pytest.mark.parametrize(
+    "small_model", [{"timing": BlockTiming(latents_per_block=n)} for n in (1, 2)], indirect=True
+)
+def test_blocks_of_fewer_latents(small_model: WanS2V, clip: _Clip) -> None:
+    """Positions and window follow the timing of the configuration."""
+    assert clip.x.shape[3] == small_model.config.timing.latents_per_block
+    velocity = small_model.forward_window(
+        clip.x, clip.t, clip.audio, clip.prompts, clip.sink, prompt_index=clip.index
+    )
+    assert_close(velocity, _block_by_block(small_model, clip), atol=1e-5, rtol=0)
 
 
 def test_window_equals_block_after_block(small_model: WanS2V, clip: _Clip) -> None:

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from support import golden
 from torch import Tensor
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.model.checkpoint import (
     INDEX,
     WEIGHTS,
@@ -111,6 +112,10 @@ def test_shards(folder: Path) -> None:
         ({"enable_tsm": True}, "enable_tsm: only False is supported"),
         ({"latent_shape": "big"}, "latent_shape: expected integers"),
         ({"latent_shape": [4, 7, 8]}, "not a multiple of the patch"),
+        ({"sample_fps": 0}, "sample_fps: expected an integer in 1..120, got 0"),
+        ({"sample_fps": 24}, "sampling_rate: expected a multiple of sample_fps (24), got 16000"),
+        ({"scale_factor_temporal": 8}, "makes a latent frame of 4, got 8"),
+        ({"timing": {}}, "unknown field(s): timing"),
     ],
 )
 def test_bad_configuration(folder: Path, change: dict[str, object], words: str) -> None:
@@ -142,5 +147,9 @@ def test_config_round_trip(tmp_path: Path) -> None:
     config = DiTConfig.tiny(past_blocks=4)
     (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
     assert DiTConfig.read(tmp_path / "config.json") == config
+    slow = DiTConfig.tiny(timing=BlockTiming(frame_rate=16, latents_per_block=2))
+    assert slow.audio_shape == (1, 160, 13) and slow.block_shape == (32, 2, 16, 16)
+    (tmp_path / "config.json").write_text(json.dumps(slow.to_dict()))
+    assert DiTConfig.read(tmp_path / "config.json") == slow
     with pytest.raises(ConfigError, match="past_blocks"):
         DiTConfig.tiny(past_blocks=-1)

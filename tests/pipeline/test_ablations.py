@@ -155,7 +155,7 @@ def test_a_sink_left_behind_is_absolute_positions(served_model: WanS2V, block: i
     t, sound = torch.tensor([900.0]), random_tensor(1, AUDIO)[None]
     x = [random_tensor(n, LATENT)[None] for n in range(3)]
     past = [model.forward_block(x[n], t, sound, text, sink)[1] for n in range(WINDOW)]
-    where = causal.fixed_sink_position(SINK_POSITION, block)
+    where = causal.fixed_sink_position(SINK_POSITION, block, 3)
     velocity, _ = model.forward_block(x[2], t, sound, text, sink, past, sink_position=where)
     tokens, rope = model._noisy_tokens(x[2]), _AbsoluteRope(model.config.head_dim, block)
     out, _ = causal.denoise_block(

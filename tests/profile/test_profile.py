@@ -8,9 +8,9 @@ from typing import get_args
 import pytest
 
 from avatar_nodes.block.block_size import LATENTS_PER_BLOCK
+from avatar_nodes.block.block_size import LATENTS_PER_BLOCK as BLOCK_FRAMES
 from avatar_nodes.block.schedule import Schedule
 from avatar_nodes.mind.persona_file import PersonaError, load_persona
-from avatar_nodes.model.causal import BLOCK_FRAMES
 from avatar_nodes.profile import ProfileError, hearing_all, load_profile, profile_names, with_values
 from avatar_nodes.profile.reference import reference_markdown
 from avatar_nodes.profile.resources import share_directory

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import UMT5Config, UMT5EncoderModel
 
+from avatar_nodes.block.timing import CONFIG_KEYS
 from avatar_nodes.model import wan_text, wan_vae
 from avatar_nodes.model.checkpoint import INDEX
 from avatar_nodes.model.dit import WanS2V
@@ -39,7 +40,7 @@ AUDIO_LAYERS = 24
 # Fields that the reference does not write, and those that are ours.
 _NOT_PUBLISHED = (
     "patch_size", "cross_attn_norm", "qk_norm", "text_dim", "window_size", "num_audio_layers",
-    "past_blocks", "sink_position", "latent_shape", "prediction",
+    "past_blocks", "sink_position", "latent_shape", "prediction", *CONFIG_KEYS.values(),
 )  # fmt: skip
 
 

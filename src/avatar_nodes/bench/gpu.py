@@ -18,6 +18,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.flop_counter import FlopCounterMode
 
 from avatar_nodes.bench.random_parts import RandomParts, Scale
+from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
 from avatar_nodes.block.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 from avatar_nodes.denoising.past_window import Conditions, PastWindow
 from avatar_nodes.denoising.recorded_call import Recorder, recorder_for
@@ -25,7 +26,7 @@ from avatar_nodes.denoising.recorded_steps import RecordedSteps
 from avatar_nodes.denoising.step_inputs import StepInputs
 from avatar_nodes.model.attention import LayerKV
 from avatar_nodes.model.attention_kernels import KERNELS, fastest_attention, only_attention
-from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS, AudioTokens
+from avatar_nodes.model.audio_encoder import AudioTokens
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.host_copies import HostCopies
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE

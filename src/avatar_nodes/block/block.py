@@ -1,4 +1,4 @@
-"""What travels with a numbered block of a stream, and the constants of a block.
+"""What travels with a numbered block of a stream.
 
 Everything that decides what the model computes rides with the block; a stage needs nothing else.
 Tensors are float32 on the CPU, as they come off the wire.
@@ -58,7 +58,9 @@ class Memory:
 
 @dataclass(frozen=True, eq=False)
 class BlockConditioning:
-    """All that decides block `block` of epoch `epoch`. audio: feature columns [layers, D, 17].
+    """All that decides block `block` of epoch `epoch`.
+
+    audio: feature columns [layers, D, 5 + n] of its n frames and the five before them.
 
     cache_switch: before the block is computed, the past blocks of the window get the keys and
     values that they have under this block's prompt (Cache-Switching). memory_version: the memory
@@ -87,7 +89,7 @@ class BlockLatent:
 
 @dataclass(frozen=True, eq=False)
 class BlockContext:
-    """A finished block, kept so that caches can be rebuilt: its clean latent [C, 3, H, W].
+    """A finished block, kept so that caches can be rebuilt: its clean latent [C, latents, H, W].
 
     prompt_id: the prompt that its keys and values are of: its own, or that of the last block behind
     it that switched the caches.

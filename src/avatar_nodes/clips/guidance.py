@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
 from avatar_nodes.clips.conditions import Conditions, no_sound
-from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.dit import WanS2V
 
 

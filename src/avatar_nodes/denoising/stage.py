@@ -14,8 +14,6 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.block.block import (
-    FRAMES_PER_BLOCK,
-    LATENTS_PER_BLOCK,
     BlockConditioning,
     EpochStart,
     Memory,
@@ -31,7 +29,6 @@ from avatar_nodes.denoising.recorded_call import Recorder
 from avatar_nodes.denoising.recorded_steps import RecordedSteps
 from avatar_nodes.denoising.sink import SinkStore
 from avatar_nodes.model.attention_kernels import fastest_attention
-from avatar_nodes.model.audio_encoder import CONTEXT_COLUMNS
 from avatar_nodes.model.causal import fixed_sink_position
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.host_copies import HostCopies
@@ -127,11 +124,9 @@ class Stage:
         self._next_block = 0
         self._expected: tuple[str, int] | None = None
         self._ahead: str | None = None
-        channels, height, width = model.config.latent_shape
-        self.latent_shape = (channels, LATENTS_PER_BLOCK, height, width)
-        columns = CONTEXT_COLUMNS + FRAMES_PER_BLOCK
+        self.latent_shape = model.config.block_shape
+        self.audio_shape = model.config.audio_shape
         self.memory_shape = model.config.memory_shape
-        self.audio_shape = (model.config.num_audio_layers, model.config.audio_dim, columns)
 
     @property
     def makes_noise(self) -> bool:
@@ -226,7 +221,7 @@ class Stage:
 
     @_computing
     def process(self, conditioning: BlockConditioning, latent: Tensor | None = None) -> Tensor:
-        """The block after this stage's steps: float32 [C, 3, H, W] on the CPU.
+        """The block after this stage's steps: float32 [C, latents, H, W] on the CPU.
 
         latent: what the stage before made; None for the stage that makes the noise. Raises
         StageError when the block is not the next one of the epoch or names unknown things; the
@@ -258,7 +253,7 @@ class Stage:
         return self._copies.to_host(x)
 
     def _denoise(self, x: Tensor, conditions: Conditions) -> Tensor:
-        """The block [C, 3, H, W] after the stage's steps; it joins the past."""
+        """The block [C, latents, H, W] after the stage's steps; it joins the past."""
         inputs: list[Tensor] = []
         for index, step in enumerate(self.steps):
             velocity = self._velocity(index, x, conditions)
@@ -271,8 +266,8 @@ class Stage:
         return x
 
     def _velocity(self, index: int, x: Tensor, conditions: Conditions) -> Tensor:
-        """The block's velocity [C, 3, H, W] at the step with this index among the stage's; its keys
-        and values are put into the past, unless that is to hold those of the finished block.
+        """The block's velocity [C, F, H, W] at the step with this index of the stage; its
+        keys and values are put into the past, unless that is to hold those of the finished block.
         """
         level = 0 if self._clean else index
         past, room = self._past.seen_from(level), None if self._clean else self._past.room(level)
@@ -329,7 +324,7 @@ class Stage:
         except KeyError as error:
             raise StageError(f"prompt or sink {error} is not known") from error
         sound = self._model.encode_audio(self._copies.to_device(audio)[None])
-        where = self._model.config.sink_position
+        where, latents = self._model.config.sink_position, self.latent_shape[1]
         memory: MemoryKV | None = None
         if memory_version and self._memories is not None:
             memory = self._memories.kv(memory_version)
@@ -338,7 +333,7 @@ class Stage:
             text,
             sink,
             memory,
-            where if self._rolling_rope else fixed_sink_position(where, number),
+            where if self._rolling_rope else fixed_sink_position(where, number, latents),
         )
 
     def _inputs_of(self, clean: Tensor, seed: int, number: int) -> list[Tensor]:

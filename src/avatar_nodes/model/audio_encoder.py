@@ -1,5 +1,5 @@
-"""Causal audio encoder: four feature columns (one per video frame) become one latent frame's audio
-tokens.
+"""Causal audio encoder: turns four feature columns (one per video frame) into one latent frame's
+audio tokens.
 
 Latent frame j depends on columns 4j-5 .. 4j+3 and on nothing else, so a block of a stream that
 brings `CONTEXT_COLUMNS` columns of the past is encoded exactly as it would be inside the whole
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 COLUMNS_PER_LATENT = 4
-CONTEXT_COLUMNS = 5
+"""What the two convolutions of stride 2 make one of."""
 _EPS = 1e-6
 
 

@@ -2,10 +2,10 @@
 
 A block of latent frames attends to [sink | memory | its past blocks at its own noise level |
 itself]; there may be no memory (see `memory`). The sink sees only itself. Positions are relative to
-the block: frames 0, 1, 2 for itself, -3d .. -3d+2 for the d-th past block, `sink_position` for the
-sink (Rolling RoPE), so no index grows with the length of a stream. Attention knows differences of
-positions only, so the sink's place alone tells Rolling RoPE from frames that are counted from the
-stream's start (`fixed_sink_position`).
+the block of n latent frames: 0 .. n-1 for itself, -nd .. -nd+n-1 for the d-th past block,
+`sink_position` for the sink (Rolling RoPE), so no index grows with the length of a stream.
+Attention knows differences of positions only, so the sink's place alone tells Rolling RoPE from
+frames that are counted from the stream's start (`fixed_sink_position`).
 """
 
 from __future__ import annotations
@@ -26,24 +26,22 @@ if TYPE_CHECKING:
     from avatar_nodes.model.block import WanBlock
     from avatar_nodes.model.dit import WanS2V
 
-BLOCK_FRAMES = 3
 
-
-def fixed_sink_position(sink_position: int, block: int) -> int:
+def fixed_sink_position(sink_position: int, block: int, latents_per_block: int) -> int:
     """The sink's place seen from a stream's block `block` (from 0) without Rolling RoPE.
 
-    The block's frames are 3 * block .. 3 * block + 2 then, the sink stays at `sink_position`: it
-    falls behind without end (Live Avatar's ablation "w/o Rolling RoPE").
+    The block's latent frames are counted from the stream's start then, the sink stays at
+    `sink_position`: it falls behind without end (Live Avatar's ablation "w/o Rolling RoPE").
     """
-    return sink_position - BLOCK_FRAMES * block
+    return sink_position - latents_per_block * block
 
 
 class WindowRope:
     """Rotation tables of a window, constant for a token grid (rows, columns) of a latent frame."""
 
     def __init__(
-        self, head_dim: int, grid: tuple[int, int], past_blocks: int, sink_position: int,
-        device: torch.device,
+        self, head_dim: int, grid: tuple[int, int], latents_per_block: int, past_blocks: int,
+        sink_position: int, device: torch.device,
     ) -> None:  # fmt: skip
         def table(times: Sequence[int]) -> RopeTable:
             return rope_table(grid_positions(times, *grid), head_dim).to(device)
@@ -51,8 +49,8 @@ class WindowRope:
         self._table = table
         self._sink_position = sink_position
         self._moved: tuple[tuple[int, int], RopeTable] | None = None
-        block = range(BLOCK_FRAMES)
-        shifted = [[f - BLOCK_FRAMES * d for f in block] for d in range(past_blocks + 1)]
+        size, block = latents_per_block, range(latents_per_block)
+        shifted = [[f - size * d for f in block] for d in range(past_blocks + 1)]
         self.sink = table([sink_position])
         self.at_distance = [table(times) for times in shifted]
         """Index d: a block d blocks before the current one; 0 is the current block."""

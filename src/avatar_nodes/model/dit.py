@@ -10,14 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
 from avatar_nodes.model import bidirectional, causal, memory
 from avatar_nodes.model.attention import CrossAttention, LayerKV
-from avatar_nodes.model.audio_encoder import (
-    COLUMNS_PER_LATENT,
-    CONTEXT_COLUMNS,
-    AudioTokens,
-    CausalAudioEncoder,
-)
+from avatar_nodes.model.audio_encoder import AudioTokens, CausalAudioEncoder
 from avatar_nodes.model.audio_injector import AudioInjector
 from avatar_nodes.model.bidirectional import FullSequence
 from avatar_nodes.model.block import WanBlock
@@ -107,12 +103,12 @@ class WanS2V(nn.Module):
     ) -> tuple[Tensor, BlockKV]:  # fmt: skip
         """Velocity of one block and its keys and values.
 
-        x [B, C, 3, H, W] at t [B]; audio [B, layers, D, 17], 5 columns of context and 12 of its
-        own, or what `encode_audio` made of them; past: at most `past_blocks` blocks at the same
-        noise level, oldest first; sink_position: where the sink is, seen from the block, in latent
-        frames (default: where the configuration has it, as in training); memory: what it remembers;
-        room: buffers that the keys and values are put into, and that are given back; they may be
-        those of a block of `past`.
+        x [B, C, F, H, W] at t [B], F latents a block; audio [B, layers, D, 5 + 4F], 5 columns of
+        context and those of its own, or what `encode_audio` made of them; past: at most
+        `past_blocks` blocks at the same noise level, oldest first; sink_position: where the sink
+        is, seen from the block, in latent frames (default: where the configuration has it, as in
+        training); memory: what it remembers; room: buffers that the keys and values are put into,
+        and that are given back; they may be those of a block of `past`.
         """
         tokens, rope = self._noisy_tokens(x), self._window_rope(x)
         where = self.config.sink_position if sink_position is None else sink_position
@@ -155,7 +151,8 @@ class WanS2V(nn.Module):
     ) -> Tensor:  # fmt: skip
         """Velocity of N consecutive blocks of each of B streams, in one pass; for training.
 
-        x [B, N, C, 3, H, W]; t [B, N]; audio [B, N, layers, D, 17]; sink_latent [B, C, 1, H, W].
+        x [B, N, C, F, H, W], F latents a block; t [B, N]; audio [B, N, layers, D, 5 + 4F];
+        sink_latent [B, C, 1, H, W].
         text_states: a table of prompts [P, len, text_dim] (rows past a prompt's end zero) that
         prompt_index [B, N] and sink_prompt_index [B] (default: that of the first block) point into;
         or, without prompt_index, states of each block [B, N, len, text_dim]. memory_latents: what
@@ -223,7 +220,7 @@ class WanS2V(nn.Module):
             parts, rows, positions = [*parts, packed], [*rows, MOTION], [*positions, where]
         lengths = torch.tensor([part.shape[1] for part in parts])
         mask_rows = torch.tensor(rows).repeat_interleave(lengths).to(x.device)
-        if audio_input.shape[-1] == COLUMNS_PER_LATENT * x.shape[2]:
+        if audio_input.shape[-1] == self.config.timing.frames_per_latent * x.shape[2]:
             first = audio_input[..., :1].expand(*audio_input.shape[:-1], CONTEXT_COLUMNS)
             audio_input = torch.cat([first, audio_input], dim=-1)
         if prompt_index is None:
@@ -346,8 +343,9 @@ class WanS2V(nn.Module):
         if key not in self._window_ropes:
             c = self.config
             self._window_ropes[key] = WindowRope(
-                c.head_dim, key[:2], c.past_blocks, c.sink_position, latent.device
-            )
+                c.head_dim, key[:2], c.timing.latents_per_block, c.past_blocks, c.sink_position,
+                latent.device,
+            )  # fmt: skip
         return self._window_ropes[key]
 
     def _memory_rope(self, device: torch.device) -> MemoryRope:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
+from avatar_nodes.block.timing import CONFIG_KEYS, BlockTiming, TimingError
+from avatar_nodes.model.audio_encoder import COLUMNS_PER_LATENT
 from avatar_nodes.model.prediction import PREDICTIONS, Prediction
 
 
@@ -75,10 +78,10 @@ class MemoryConfig:
     heads: int = 4
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for key in fields(self):
+            value = getattr(self, key.name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"memory.{field.name}: expected an integer > 0, got {value!r}")
+                raise ConfigError(f"memory.{key.name}: expected an integer > 0, got {value!r}")
         if self.cells not in _MEMORY_CELLS:
             raise ConfigError(f"memory.cells: expected 2 or 4, got {self.cells}")
         if self.hidden % (2 * self.heads):
@@ -89,13 +92,13 @@ class MemoryConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DiTConfig:
-    """Fields of Wan2.2-S2V's `config.json` (defaults: the 14B model), then six of our own.
+    """Fields of Wan2.2-S2V's `config.json` (defaults: the 14B model), then seven of our own.
 
     Our own fields: `num_audio_layers` hidden states of the audio model that a feature column
     carries; `past_blocks` L and `sink_position` (latent frames) of the causal window;
     `latent_shape` (C, H, W) of one latent frame that the checkpoint was trained at; `prediction`,
     what the head's output means (see `prediction.py`); `memory`, which a model without visual
-    memory leaves out.
+    memory leaves out; `timing`, whose parts are keys of their own in the file (`CONFIG_KEYS`).
     """
 
     dim: int = 5120
@@ -134,6 +137,7 @@ class DiTConfig:
     latent_shape: tuple[int, int, int] = (16, 48, 88)
     prediction: Prediction = "velocity"
     memory: MemoryConfig | None = None
+    timing: BlockTiming = field(default_factory=BlockTiming)
 
     def __post_init__(self) -> None:
         for name in ("audio_inject_layers", "patch_size", "window_size", "latent_shape"):
@@ -156,6 +160,18 @@ class DiTConfig:
         """Rows and columns of tokens in one latent frame of `latent_shape`."""
         (_, rows, columns), (_, height, width) = self.latent_shape, self.patch_size
         return rows // height, columns // width
+
+    @property
+    def block_shape(self) -> tuple[int, int, int, int]:
+        """[C, latents, H, W] of a block's latents."""
+        channels, height, width = self.latent_shape
+        return channels, self.timing.latents_per_block, height, width
+
+    @property
+    def audio_shape(self) -> tuple[int, int, int]:
+        """[layers, D, columns] of a block's audio features: context, then one column a frame."""
+        columns = CONTEXT_COLUMNS + self.timing.frames_per_block
+        return self.num_audio_layers, self.audio_dim, columns
 
     @property
     def memory_grid(self) -> tuple[int, int]:
@@ -185,10 +201,16 @@ class DiTConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> DiTConfig:
         """Raises ConfigError on a field that is not known; keys that begin with `_` are notes."""
         given = {key: value for key, value in values.items() if not key.startswith("_")}
-        unknown = sorted(given.keys() - {field.name for field in fields(cls)})
+        try:
+            timing = BlockTiming.from_config(given)
+        except TimingError as error:
+            raise ConfigError(str(error)) from None
+        given = {key: value for key, value in given.items() if key not in CONFIG_KEYS.values()}
+        known = {field.name for field in fields(cls)} - {"timing"}
+        unknown = sorted(given.keys() - known)
         if unknown:
             raise ConfigError(f"unknown field(s): {', '.join(unknown)}")
-        return cls(**given)
+        return cls(**given, timing=timing)
 
     @classmethod
     def read(cls, path: Path) -> DiTConfig:
@@ -208,7 +230,8 @@ class DiTConfig:
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         if self.memory is None:
             del values["memory"]
-        return {"_class_name": "WanModel_S2V", **values}
+        del values["timing"]
+        return {"_class_name": "WanModel_S2V", **values, **self.timing.to_config()}
 
     def _check_numbers(self) -> None:
         for name in _POSITIVE:
@@ -236,6 +259,11 @@ class DiTConfig:
             if getattr(self, name) != wanted:
                 found = getattr(self, name)
                 raise ConfigError(f"{name}: only {wanted!r} is supported, got {found!r}")
+        if self.timing.frames_per_latent != COLUMNS_PER_LATENT:
+            raise ConfigError(
+                f"{CONFIG_KEYS['frames_per_latent']}: the audio encoder makes a latent frame of"
+                f" {COLUMNS_PER_LATENT}, got {self.timing.frames_per_latent}"
+            )
         if self.patch_size[0] != 1:
             raise ConfigError(f"patch_size: one latent frame a patch, got {self.patch_size}")
         if self.memory is not None and (

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.model.attention import LayerKV, attend
-from avatar_nodes.model.causal import BLOCK_FRAMES
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.kv import MemoryKV
 from avatar_nodes.model.rope import RopeTable, coarse_positions, rope_table, rotate
@@ -47,7 +46,7 @@ class MemoryRope:
     def placed(self, long: int, short: int) -> RopeTable:
         """So many frames of long memory, then so many of short memory."""
         if (long, short) not in self._placed:
-            begin = -BLOCK_FRAMES * self._config.past_blocks
+            begin = -self._config.timing.latents_per_block * self._config.past_blocks
             times = [self._config.sink_position] * long + list(range(begin - short, begin))
             self._placed[long, short] = self._table(times)
         return self._placed[long, short]

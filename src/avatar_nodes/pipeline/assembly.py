@@ -238,8 +238,8 @@ def build_features(
     features: AudioFeatures = MelFeatures()
     made = (1, MelFeatures().dim)
     if is_published_wan(checkpoint):
-        from avatar_nodes.block.wav2vec_features import Wav2VecFeatures
         from avatar_nodes.model.wav2vec import load_wav2vec
+        from avatar_nodes.model.wav2vec_features import Wav2VecFeatures
 
         model = load_wav2vec(Path(checkpoint) / AUDIO_MODEL, device=checked_device(device))
         features = Wav2VecFeatures(model, context_s=context_s, lookahead_s=lookahead_s)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from avatar_nodes.model.causal import BLOCK_FRAMES
+from avatar_nodes.block.block_size import LATENTS_PER_BLOCK as BLOCK_FRAMES
 from avatar_nodes.model.dit_config import MemoryConfig
 from avatar_nodes.model.memory import MemoryLatents
 from avatar_nodes.training.encoded import EncodedClips, WindowBatch

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.model.causal import BLOCK_FRAMES
+from avatar_nodes.block.block_size import LATENTS_PER_BLOCK as BLOCK_FRAMES
 from avatar_nodes.training.encoded import WindowBatch, motion_cells
 from avatar_nodes.world.prompts import named_thing, without_name
 

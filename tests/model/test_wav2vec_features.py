@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from avatar_nodes.block.audio_window import AudioWindow, blocks_and_what_follows
-from avatar_nodes.block.wav2vec_features import (
+from avatar_nodes.model.wav2vec import Wav2Vec, load_wav2vec
+from avatar_nodes.model.wav2vec_features import (
     Wav2VecFeatures,
     interpolated,
     place_of,
     sample_of,
 )
-from avatar_nodes.model.wav2vec import Wav2Vec, load_wav2vec
 
 FRAME, BLOCK = 640, 7680
 BUCKETS = json.loads((golden.FOLDER / "audio_encoder/bucket_indices.json").read_text())["cases"]
