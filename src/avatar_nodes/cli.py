@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-# name -> (module with a click command of that name, one line for the list)
+# name -> (where its click command is, see `LazyGroup`; one line for the list)
 _COMMANDS = {
     "up": ("avatar_nodes.commands.up", "Run an avatar until Ctrl-C."),
     "render": ("avatar_nodes.commands.render", "Turn a sound file into a video of the avatar."),
@@ -19,7 +19,7 @@ _COMMANDS = {
     "check": ("avatar_nodes.commands.check", "Report what this machine has and lacks."),
     "profile": ("avatar_nodes.commands.profile", "Show or explain profiles."),
     "bench": ("avatar_nodes.commands.bench.group", "Measure speed."),
-    "train": ("avatar_nodes.commands.train", "Train the models."),
+    "train": ("avatar_nodes.commands.train.group", "Train the models."),
     "eval": ("avatar_nodes.commands.eval.group", "Measure quality."),
 }
 
@@ -27,8 +27,8 @@ _COMMANDS = {
 class LazyGroup(click.Group):
     """A group whose commands live in modules that are imported on first use.
 
-    `lazy` maps a command's name to its module and its one-line help; the module has a click command
-    in the attribute `command`.
+    `lazy` maps a command's name to where it lives and its one-line help: a module whose attribute
+    `command` is the click command, or `module:attribute`.
     """
 
     def __init__(self, *, lazy: dict[str, tuple[str, str]], **attributes: object) -> None:
@@ -41,7 +41,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
-        command = importlib.import_module(self._lazy[cmd_name][0]).command
+        module, _, attribute = self._lazy[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute or "command")
         assert isinstance(command, click.Command)
         return command
 

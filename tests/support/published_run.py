@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, SAMPLES_PER_BLOCK
-from avatar_nodes.training.encoded import write_encoded
-from avatar_nodes.training.shards import ClipRecord, write_shard
+from avatar_nodes.training.data.encoding import write_encoded
+from avatar_nodes.training.data.shards.clips import ClipRecord, write_shard
 from support.wan_checkpoint import build_wan_checkpoint
 
 WIDTH, HEIGHT = 96, 64

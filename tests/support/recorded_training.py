@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-from avatar_nodes.training.distributed import Workers
-from avatar_nodes.training.run import TrainingRun
+from avatar_nodes.training.loop.distributed import Workers
+from avatar_nodes.training.loop.run import TrainingRun
 
 
 @contextmanager

@@ -8,12 +8,12 @@ import torch
 
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
-from avatar_nodes.training.encoded import write_encoded
-from avatar_nodes.training.parameter_average import ParameterAverage
-from avatar_nodes.training.shards_build import build_shards
-from avatar_nodes.training.shards_world import WorldData
-from avatar_nodes.training.snippets import Snippets
-from avatar_nodes.training.vae import export_vae
+from avatar_nodes.training.data.encoding import write_encoded
+from avatar_nodes.training.data.shards.build import build_shards
+from avatar_nodes.training.data.shards.tiny_world import WorldData
+from avatar_nodes.training.data.snippets import Snippets
+from avatar_nodes.training.loop.parameter_average import ParameterAverage
+from avatar_nodes.training.stages.vae import export_vae
 
 SIGMAS = (1.0, 0.5, 0.0)
 VAE = TinyVAEConfig(

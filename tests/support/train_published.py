@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from avatar_nodes.cli import main
-from avatar_nodes.training.distributed import Workers
+from avatar_nodes.training.loop.distributed import Workers
 from support.recorded_training import recorded_figures
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from avatar_nodes.training.causal import CausalTraining, train_causal
-from avatar_nodes.training.distill import DistillTraining, train_distill
-from avatar_nodes.training.distributed import Workers
-from avatar_nodes.training.lora import LowRank
-from avatar_nodes.training.teacher import TeacherTraining, train_teacher
+from avatar_nodes.training.loop.distributed import Workers
+from avatar_nodes.training.stages.causal import CausalTraining, train_causal
+from avatar_nodes.training.stages.distill import DistillTraining, train_distill
+from avatar_nodes.training.stages.teacher import TeacherTraining, train_teacher
+from avatar_nodes.training.transformer.lora import LowRank
 from support.recorded_training import recorded_figures
 from support.training_run import CONFIG, SIGMAS
 

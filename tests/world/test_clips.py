@@ -9,12 +9,13 @@ from support.training_run import write_run
 
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
-from avatar_nodes.training.clip_files import ClipFiles
-from avatar_nodes.training.encoded import EncodedClips, WindowError, mouth_cells, write_encoded
-from avatar_nodes.training.shards import ClipRecord, ShardClips, write_shard
-from avatar_nodes.training.shards_build import build_shards
-from avatar_nodes.training.shards_world import WorldData
-from avatar_nodes.training.vae import ParameterAverage, export_vae
+from avatar_nodes.training.data.clip_files import ClipFiles
+from avatar_nodes.training.data.encoded import EncodedClips, WindowError
+from avatar_nodes.training.data.encoding import mouth_cells, write_encoded
+from avatar_nodes.training.data.shards.build import build_shards
+from avatar_nodes.training.data.shards.clips import ClipRecord, ShardClips, write_shard
+from avatar_nodes.training.data.shards.tiny_world import WorldData
+from avatar_nodes.training.stages.vae import ParameterAverage, export_vae
 from avatar_nodes.world import synthesise
 from avatar_nodes.world.clips import UNHEARD_VOICES, VOICES, Clip, ClipSpec
 

@@ -11,17 +11,17 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
 from avatar_nodes.model.dit_config import DiTConfig
-from avatar_nodes.training.causal import CausalTraining
-from avatar_nodes.training.compressor_stage import CompressorTraining
-from avatar_nodes.training.distill import DistillTraining
-from avatar_nodes.training.judges import JudgeTraining
-from avatar_nodes.training.published import Published
-from avatar_nodes.training.shards_world import WorldData
-from avatar_nodes.training.sharpen import SharpenTraining
-from avatar_nodes.training.teacher import TeacherTraining
-from avatar_nodes.training.text import TextTraining
-from avatar_nodes.training.vae import VAETraining
-from avatar_nodes.training.videos import VideoData
+from avatar_nodes.training.data.shards.tiny_world import WorldData
+from avatar_nodes.training.data.videos.prepare import VideoData
+from avatar_nodes.training.stages.causal import CausalTraining
+from avatar_nodes.training.stages.compressor import CompressorTraining
+from avatar_nodes.training.stages.distill import DistillTraining
+from avatar_nodes.training.stages.judges import JudgeTraining
+from avatar_nodes.training.stages.sharpen import SharpenTraining
+from avatar_nodes.training.stages.teacher import TeacherTraining
+from avatar_nodes.training.stages.text import TextTraining
+from avatar_nodes.training.stages.vae import VAETraining
+from avatar_nodes.training.transformer.published import Published
 
 
 class RecipeError(ValueError):

@@ -1,0 +1,1 @@
+"""`avatar train`, the stages that belong together in one file."""

@@ -1,0 +1,35 @@
+"""`avatar train judges`: what `avatar eval` measures with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from avatar_nodes.commands.train.options import (
+    in_parallel,
+    recipe_of,
+    resumable,
+)
+
+
+@click.command("judges")
+@resumable
+def judges(run: Path, config: Path | None, threads: int, resume: bool) -> None:
+    """Train what `avatar eval` measures with: judges of sync, identity and actions.
+
+    They learn from truth of the training split that they render themselves.
+    """
+    with recipe_of(config, threads) as recipe:
+        from avatar_nodes.training.data.judge_clips import write_judge_clips, write_portraits
+        from avatar_nodes.training.stages.judges import train_judges
+
+        options, data = recipe.judges, run / "judges" / "data"
+        for split, clips, people in (
+            ("train", options.clips, options.people),
+            ("val", options.val_clips, options.val_people),
+        ):
+            common = {"folder": data, "split": split, "seed": options.seed}
+            in_parallel(write_judge_clips, threads, count=clips, blocks=options.blocks, **common)
+            in_parallel(write_portraits, threads, count=people, **common)
+        train_judges(options, data=data, folder=run / "judges", resume=resume)

@@ -1,0 +1,71 @@
+"""Encodes the clips of the shards once, to one file a clip: latents, audio columns, mouth cells."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from avatar_nodes.clips.encoders import ClipEncoder, clip_encoder
+from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT
+from avatar_nodes.training.data.shards.clips import ShardClip, ShardClips
+
+
+@torch.inference_mode()
+def write_encoded(
+    folder: Path, *, shards: Path, vae_folder: Path, split: str, weights: Path | None = None,
+    part: int = 0, parts: int = 1,
+) -> None:  # fmt: skip
+    """Encode the clips of a split's shards to one `.npz` a clip.
+
+    weights: a published folder, whose autoencoder and audio model encode instead of `vae_folder`'s
+    and mel columns. Clips that are there already are kept, so an interrupted run goes on where it
+    stopped. Several processes share the shards: each takes every `parts`-th one.
+    """
+    clips = ShardClips(shards, split, part=part, parts=parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    encoder = clip_encoder(vae=vae_folder, weights=weights)
+    total, encoded, start = len(clips), 0, time.monotonic()
+    for number, clip in enumerate(clips, start=1):
+        path = folder / f"{clip.key}.npz"
+        if path.exists():
+            continue
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, allow_pickle=False, **_encode(clip, encoder))
+        partial.rename(path)
+        encoded += 1
+        if number % 10 == 0 or number == total:
+            left = (time.monotonic() - start) / encoded * (total - number) / 60
+            print(f"{split} clips {number}/{total}, {left:.1f} min left", flush=True)
+
+
+def _encode(clip: ShardClip, encoder: ClipEncoder) -> dict[str, np.ndarray]:
+    latents, reference = encoder.latents(clip.frames(), clip.reference)
+    encoded = {
+        "latents": latents.astype(np.float16),
+        "mouth": mouth_cells(clip.mouth.tolist(), encoder.stride, latents.shape[-2:]),
+        "reference": reference.astype(np.float16),
+        "columns": encoder.columns(clip.sound).astype(np.float16),
+        "gain": np.array(encoder.gain),
+        "prompts": np.array(json.dumps(list(clip.prompts))),
+    }
+    if "aperture" in clip.truth:  # the tiny world's own truth
+        encoded["aperture"] = clip.truth["aperture"]
+        encoded["box"] = clip.truth["search_box"]
+    return encoded
+
+
+def mouth_cells(boxes: Sequence[Sequence[int]], stride: int, cells: tuple[int, int]) -> np.ndarray:
+    """bool [F, h, w]: latent cells that the mouth touches in any of a latent's four frames."""
+    mask = np.zeros((len(boxes) // FRAMES_PER_LATENT, *cells), bool)
+    for i, (x0, y0, x1, y1) in enumerate(boxes):
+        rows = slice(max(0, y0 // stride), -(-y1 // stride))
+        mask[i // FRAMES_PER_LATENT, rows, max(0, x0 // stride) : -(-x1 // stride)] = True
+    return mask

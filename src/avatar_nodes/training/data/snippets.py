@@ -1,0 +1,126 @@
+"""Short snippets for the autoencoder: twelve frames and where the mouth is, from the shards."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK as SNIPPET_FRAMES
+from avatar_nodes.training.data.shards.clips import ShardClip, ShardClips
+
+_CLIPS_AT_ONCE = 16
+
+
+class Snippets:
+    """Random crops of snippets that are held in memory: random reads stall on disk."""
+
+    def __init__(
+        self, frames: np.ndarray, boxes: np.ndarray, sources: Sequence[tuple[str, int]]
+    ) -> None:
+        """frames: uint8 RGB [N,12,H,W,3]; boxes: int16 [N,12,4], the mouth; 0 where unknown;
+        sources: the clip and the block that each is of.
+        """
+        self._frames = frames
+        self._boxes = boxes
+        self.sources = list(sources)
+
+    @classmethod
+    def read(
+        cls, shards: Path, *, count: int, threads: int = 1, keys: Collection[str] | None = None
+    ) -> Snippets:
+        """About `count` blocks of the training split, as many from every clip, or every one of
+        `keys`.
+
+        Raises FileNotFoundError without training shards, ShardError at a damaged one.
+        """
+        clips = ShardClips(shards, "train")
+        per_clip = -(-count // max(1, len(clips) if keys is None else len(keys)))
+        frames, boxes, sources, found = None, [], [], 0
+        source = (clip for clip in clips if keys is None or clip.key in keys)
+        with ThreadPoolExecutor(threads) as pool:
+            while found < count and (some := list(islice(source, _CLIPS_AT_ONCE))):
+                for pictures, mouths, blocks in pool.map(lambda c: _blocks(c, per_clip), some):
+                    if frames is None:
+                        frames = np.empty((count, *pictures.shape[1:]), np.uint8)
+                    taken = min(len(pictures), count - found)
+                    frames[found : found + taken] = pictures[:taken]
+                    boxes.append(mouths[:taken])
+                    sources += blocks[:taken]
+                    found += taken
+                print(f"snippets {found}/{count}", flush=True)
+        if frames is None:
+            which = "are empty" if keys is None else "have none of these clips"
+            raise FileNotFoundError(f"{shards}: the train shards {which}")
+        return cls(frames[:found], np.concatenate(boxes), sources)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def spread(self, count: int) -> list[int]:
+        """`count` indices spread evenly over the data."""
+        return [int(i) for i in np.linspace(0, len(self) - 1, count)]
+
+    def whole(self, index: int) -> tuple[Tensor, Tensor]:
+        """One whole snippet: frames [1, 12, 3, H, W] in -1..1 and its mouth boxes [12, 4]."""
+        frames = torch.from_numpy(np.array(self._frames[index])).permute(0, 3, 1, 2)
+        return frames.float().div(127.5).sub(1.0).unsqueeze(0), torch.from_numpy(
+            np.array(self._boxes[index])
+        )
+
+    def crops(
+        self, rng: np.random.Generator, batch: int, side: int, mouth_weight: float
+    ) -> tuple[Tensor, Tensor]:
+        """Frames [B, 12, 3, side, side] in -1..1 and loss weights [B, 12, 1, side, side].
+
+        Half of the crops hold the mouth, where it is known.
+        """
+        frames, weights = [], []
+        for _ in range(batch):
+            row = int(rng.integers(len(self)))
+            x, y = self._corner(rng, self._boxes[row][0], side)
+            crop = np.array(self._frames[row, :, y : y + side, x : x + side])
+            weight = np.ones((len(crop), 1, side, side), np.float32)
+            for i, (x0, y0, x1, y1) in enumerate(self._boxes[row]):
+                if x1 <= x0:
+                    continue
+                rows = slice(max(0, y0 - 4 - y), max(0, y1 + 4 - y))
+                columns = slice(max(0, x0 - 4 - x), max(0, x1 + 4 - x))
+                weight[i, 0, rows, columns] = mouth_weight
+            if rng.random() < 0.5:
+                crop, weight = crop[:, :, ::-1], weight[..., ::-1]
+            frames.append(np.ascontiguousarray(crop))
+            weights.append(np.ascontiguousarray(weight))
+        pixels = torch.from_numpy(np.stack(frames)).permute(0, 1, 4, 2, 3)
+        return pixels.float().div(127.5).sub(1.0), torch.from_numpy(np.stack(weights))
+
+    def _corner(self, rng: np.random.Generator, box: np.ndarray, side: int) -> tuple[int, int]:
+        """Where a crop begins: anywhere, or by half such that it holds the mouth's box."""
+        height, width = self._frames.shape[2:4]
+        x, y = int(rng.integers(0, width - side + 1)), int(rng.integers(0, height - side + 1))
+        x0, y0, x1, y1 = (int(v) for v in box)
+        if rng.random() < 0.5 and x1 > x0:
+            low_x, high_x = max(0, x1 + 8 - side), min(width - side, x0 - 8)
+            low_y, high_y = max(0, y1 + 8 - side), min(height - side, y0 - 8)
+            x = int(rng.integers(low_x, max(low_x, high_x) + 1))
+            y = int(rng.integers(low_y, max(low_y, high_y) + 1))
+        return min(x, width - side), min(y, height - side)
+
+
+def _blocks(clip: ShardClip, count: int) -> tuple[np.ndarray, np.ndarray, list[tuple[str, int]]]:
+    """Some blocks of a clip, others for every clip: [n,12,H,W,3], the mouth's boxes, the sources.
+
+    Evenly spaced ones would be the same for every clip: the first and the last, say, where
+    nobody acts.
+    """
+    rng = np.random.default_rng(zlib.crc32(clip.key.encode()))
+    chosen = sorted(rng.permutation(clip.blocks)[:count].tolist())
+    frames, mouth = clip.frames(chosen), clip.mouth.reshape(-1, SNIPPET_FRAMES, 4)
+    pictures = frames.reshape(-1, SNIPPET_FRAMES, *frames.shape[1:])
+    return pictures, mouth[chosen], [(clip.key, block) for block in chosen]

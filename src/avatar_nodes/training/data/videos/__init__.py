@@ -1,0 +1,1 @@
+"""Real talking-head videos, checked and cut into clips."""

@@ -1,0 +1,1 @@
+"""Flow matching and distillation on windows of blocks, apart from any stage."""

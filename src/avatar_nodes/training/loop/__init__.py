@@ -1,0 +1,1 @@
+"""What every training run has: folder, log, saved state, processes, optimizers."""

@@ -1,0 +1,1 @@
+"""The stages of `avatar train`, one a file."""

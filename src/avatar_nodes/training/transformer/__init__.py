@@ -1,0 +1,1 @@
+"""The transformer as it is trained: built, begun from other weights, adapted, exported."""
