@@ -23,6 +23,7 @@ from support.spinner import Spinner, wait_until
 from avatar_msgs.msg import AudioChunk, AvatarState, RecordingState
 from avatar_nodes.cli import main
 from avatar_nodes.marking.file_check import check_file
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_to_msg
 from avatar_nodes.wire.image import image_to_msg
 from avatar_nodes.wire.qos import LATCHED, public_qos
@@ -247,9 +248,9 @@ def test_messages_beside_the_video(
         with path.open("rb") as stream:
             read = reader.make_reader(stream, decoder_factories=[decoder.DecoderFactory()])
             messages = [(c.topic, m) for _, c, _, m in read.iter_decoded_messages()]
-        topics = {topic for topic, _ in messages}
-        assert {"/avatar/audio", "/avatar/image_raw/compressed", "/avatar/state"} <= topics
-        assert "/avatar/image_raw" not in topics
+        written = {topic for topic, _ in messages}
+        assert {"/avatar/audio", "/avatar/image_raw/compressed", "/avatar/state"} <= written
+        assert "/avatar/image_raw" not in written
         assert {m.epoch for topic, m in messages if topic == "/avatar/state"} == {4}
         pictures = [bytes(m.data) for t, m in messages if t == "/avatar/image_raw/compressed"]
         picture = tmp_path / "picture.jpg"
@@ -260,8 +261,8 @@ def test_messages_beside_the_video(
 def test_nobody_there(ros_domain: int) -> None:
     from avatar_nodes.client.service_request import ServiceRequest, ServiceRequestError
 
-    with ServiceRequest(timeout_s=0.5) as request:
+    with ServiceRequest("/avatar", timeout_s=0.5) as request:
         with pytest.raises(ServiceRequestError, match="nobody offers /avatar/recording/set"):
-            request.call(SetBool, "/avatar/recording/set", SetBool.Request())
+            request.call(topics.SET_RECORDING, SetBool.Request())
         with pytest.raises(ServiceRequestError, match="nobody publishes /avatar/recording"):
-            request.latched(RecordingState, "/avatar/recording")
+            request.latched(topics.RECORDING)

@@ -10,6 +10,9 @@ from std_srvs.srv import Trigger
 from support.spinner import Spinner
 
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.wire.topics import Service
+
+ASK = Service(name="ask", type=Trigger, server="clumsy", clients=("asks",), meaning="A question.")
 
 
 class Clumsy(AvatarNode):
@@ -20,7 +23,7 @@ class Clumsy(AvatarNode):
 
     def setup(self) -> None:
         self.asked = 0
-        self.serve(Trigger, "ask", self._on_ask)
+        self.serve(ASK, self._on_ask)
 
     def _on_ask(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self.asked += 1
@@ -44,7 +47,7 @@ def clumsy(ros_context: rclpy.Context) -> Iterator[Clumsy]:
 def test_a_failure_is_counted_and_answered(clumsy: Clumsy, ros_context: rclpy.Context) -> None:
     spinner = Spinner(ros_context)
     try:
-        client = spinner.create_node("asks").create_client(Trigger, "ask")
+        client = ASK.client(spinner.create_node("asks"), "asks")
         assert client.wait_for_service(10.0)
         first, second = (client.call(Trigger.Request(), timeout_sec=10.0) for _ in range(2))
     finally:

@@ -8,13 +8,13 @@ from types import TracebackType
 from typing import Any
 
 import rclpy
-from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from avatar_nodes.graph.environment import adopt_environment
+from avatar_nodes.wire.topics import ANYBODY, Action
 
 _CANCEL_PATIENCE_S = 5.0
 _GONE_S = 3.0
@@ -27,23 +27,25 @@ class ActionRequestError(RuntimeError):
 class ActionRequest:
     """A client of one action server; a context manager.
 
-    kind: action type. name: absolute name of the action. timeout_s: how long to look for the
-    server.
+    namespace: the avatar's. timeout_s: how long to look for the server.
     """
 
-    def __init__(self, kind: Any, name: str, *, timeout_s: float = 10.0) -> None:
-        self._kind = kind
-        self._name = name
+    def __init__(self, action: Action, namespace: str, *, timeout_s: float = 10.0) -> None:
+        self._action = action
+        self._namespace = namespace
+        self._name = f"{namespace}/{action.name}"
         self._timeout_s = timeout_s
         self._context = Context()
 
     def __enter__(self) -> ActionRequest:
         adopt_environment()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node("avatar_request", context=self._context)
+        self._node = rclpy.create_node(
+            "avatar_request", context=self._context, namespace=self._namespace
+        )
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        self._client: ActionClient[Any, Any, Any] = ActionClient(self._node, self._kind, self._name)
+        self._client = self._action.client(self._node, ANYBODY)
         return self
 
     def __exit__(

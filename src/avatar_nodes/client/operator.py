@@ -11,6 +11,7 @@ from std_srvs.srv import Trigger
 
 from avatar_msgs.action import Perform, Say
 from avatar_nodes.client.visitor import VirtualVisitor
+from avatar_nodes.wire import topics
 
 
 class VirtualOperator:
@@ -21,10 +22,10 @@ class VirtualOperator:
     def __init__(self, visitor: VirtualVisitor) -> None:
         self._visitor = visitor
         node = visitor.node
-        self._say: ActionClient[Any, Any, Any] = ActionClient(node, Say, "say")
-        self._perform: ActionClient[Any, Any, Any] = ActionClient(node, Perform, "perform")
-        self._interrupt: Client = node.create_client(Trigger, "interrupt")
-        self._reset: Client = node.create_client(Trigger, "reset")
+        self._say = topics.SAY.client(node, topics.ANYBODY)
+        self._perform = topics.PERFORM.client(node, topics.ANYBODY)
+        self._interrupt = topics.INTERRUPT.client(node, topics.ANYBODY)
+        self._reset = topics.RESET.client(node, topics.ANYBODY)
 
     def close(self) -> None:
         """Nothing can be asked any more."""

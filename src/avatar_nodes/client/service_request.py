@@ -12,7 +12,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from avatar_nodes.graph.environment import adopt_environment
-from avatar_nodes.wire.qos import LATCHED
+from avatar_nodes.wire.topics import ANYBODY, Service, Topic
 
 _LOOK_S = 0.1
 
@@ -22,16 +22,22 @@ class ServiceRequestError(RuntimeError):
 
 
 class ServiceRequest:
-    """A node for a few questions; a context manager. timeout_s: how long to wait for each."""
+    """A node for a few questions; a context manager.
 
-    def __init__(self, *, timeout_s: float = 10.0) -> None:
+    namespace: the avatar's. timeout_s: how long to wait for each answer.
+    """
+
+    def __init__(self, namespace: str, *, timeout_s: float = 10.0) -> None:
+        self._namespace = namespace
         self._timeout_s = timeout_s
         self._context = Context()
 
     def __enter__(self) -> ServiceRequest:
         adopt_environment()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node("avatar_request", context=self._context)
+        self._node = rclpy.create_node(
+            "avatar_request", context=self._context, namespace=self._namespace
+        )
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         return self
@@ -44,13 +50,14 @@ class ServiceRequest:
         self._node.destroy_node()
         rclpy.shutdown(context=self._context)
 
-    def call(self, kind: Any, name: str, request: Any) -> Any:
-        """Call the service `name`; returns its response.
+    def call(self, service: Service, request: Any) -> Any:
+        """Call a service; returns its response.
 
         Raises:
             ServiceRequestError: nobody offers it, or no answer came in time.
         """
-        client: Any = self._node.create_client(kind, name)
+        client: Any = service.client(self._node, ANYBODY)
+        name = f"{self._namespace}/{service.name}"
         if not client.wait_for_service(self._timeout_s):
             raise ServiceRequestError(f"nobody offers {name} in this ROS_DOMAIN_ID")
         future = client.call_async(request)
@@ -59,17 +66,18 @@ class ServiceRequest:
             raise ServiceRequestError(f"{name} gave no answer")
         return future.result()
 
-    def latched(self, kind: Any, topic: str) -> Any:
+    def latched(self, topic: Topic) -> Any:
         """The last message of a latched topic.
 
         Raises:
             ServiceRequestError: none came in time.
         """
         came: list[Any] = []
-        self._node.create_subscription(kind, topic, came.append, LATCHED)
+        topic.subscribe(self._node, ANYBODY, came.append)
         deadline = time.monotonic() + self._timeout_s
         while not came:
             if time.monotonic() > deadline:
-                raise ServiceRequestError(f"nobody publishes {topic} in this ROS_DOMAIN_ID")
+                name = f"{self._namespace}/{topic.name}"
+                raise ServiceRequestError(f"nobody publishes {name} in this ROS_DOMAIN_ID")
             self._executor.spin_once(timeout_sec=_LOOK_S)
         return came[-1]

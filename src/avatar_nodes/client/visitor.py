@@ -14,19 +14,12 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from avatar_msgs.msg import (
-    AudioChunk,
-    AvatarState,
-    ReplySegment,
-    SpeechActivity,
-    TurnTimeline,
-    Utterance,
-)
+from avatar_msgs.msg import AvatarState, ReplySegment, SpeechActivity, TurnTimeline, Utterance
 from avatar_nodes.graph.environment import adopt_environment
 from avatar_nodes.sound.audio_file import GRAPH_RATE
 from avatar_nodes.timeline.turn_timeline import TurnTimeline as Timeline
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_to_msg
-from avatar_nodes.wire.qos import CONTROL, LATCHED, LATCHED_FEW, SOUND
 from avatar_nodes.wire.timeline import timeline_from_msg
 
 _CHUNK = 640
@@ -48,7 +41,7 @@ class VirtualVisitor:
     `break_off` for any.
     """
 
-    def __init__(self, namespace: str, *, topic: str = "audio_in") -> None:
+    def __init__(self, namespace: str, *, topic: str = topics.AUDIO_IN.name) -> None:
         self._namespace = namespace
         self._topic = topic
         self._context = Context()
@@ -76,17 +69,17 @@ class VirtualVisitor:
         adopt_environment()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node("visitor", context=self._context, namespace=self._namespace)
-        self._out = self._node.create_publisher(AudioChunk, self._topic, SOUND)
-        self._node.create_subscription(AvatarState, "state", self._on_state, LATCHED)
-        self._node.create_subscription(
-            TurnTimeline, "turn_timeline", self._on_timeline, LATCHED_FEW
-        )
-        self._node.create_subscription(
-            SpeechActivity, "user/speech_activity", self._on_activity, SOUND
-        )
-        self._writing = self._node.create_publisher(Utterance, "user/utterance", CONTROL)
-        self._node.create_subscription(Utterance, "user/utterance", self._on_utterance, SOUND)
-        self._node.create_subscription(ReplySegment, "reply", self._on_reply, CONTROL)
+        sound = topics.AUDIO_IN.with_parameters({"topic": self._topic})
+        self._out = sound.publisher(self._node, topics.VISITOR)
+        self._writing = topics.UTTERANCE.publisher(self._node, topics.VISITOR)
+        for topic, callback in (
+            (topics.STATE, self._on_state),
+            (topics.TURN_TIMELINE, self._on_timeline),
+            (topics.SPEECH_ACTIVITY, self._on_activity),
+            (topics.UTTERANCE, self._on_utterance),
+            (topics.REPLY, self._on_reply),
+        ):
+            topic.subscribe(self._node, topics.VISITOR, callback)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._threads = [

@@ -28,13 +28,14 @@ def command(prompt: str, seconds: float, namespace: str) -> None:
     require_ros()
     from avatar_msgs.action import Perform
     from avatar_nodes.client.action_request import ActionRequest, ActionRequestError
+    from avatar_nodes.wire import topics
 
     def tell(feedback: Any) -> None:
         click.echo(f"\r{feedback.remaining:.1f} s left ", err=True, nl=False)
 
     with (
         plain_errors(ActionRequestError),
-        ActionRequest(Perform, f"{namespace}/perform") as request,
+        ActionRequest(topics.PERFORM, namespace) as request,
     ):
         try:
             result = request.run(Perform.Goal(prompt=prompt, duration=seconds), tell)

@@ -25,16 +25,16 @@ def command(what: str, namespace: str, as_json: bool) -> None:
     require_ros()
     from std_srvs.srv import SetBool
 
-    from avatar_msgs.msg import RecordingState
     from avatar_nodes.client.service_request import ServiceRequest, ServiceRequestError
+    from avatar_nodes.wire import topics
 
     try:
-        with plain_errors(), ServiceRequest() as request:
+        with plain_errors(), ServiceRequest(namespace) as request:
             if what == "status":
-                _show(request.latched(RecordingState, f"{namespace}/recording"), as_json)
+                _show(request.latched(topics.RECORDING), as_json)
                 return
             wanted = SetBool.Request(data=what == "start")
-            answer = request.call(SetBool, f"{namespace}/recording/set", wanted)
+            answer = request.call(topics.SET_RECORDING, wanted)
     except ServiceRequestError as error:
         raise click.ClickException(f"{error}: {_HINT}") from None
     if not answer.success:

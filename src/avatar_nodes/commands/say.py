@@ -33,6 +33,7 @@ def command(text: str, audio: Path | None, language: str, interrupt: bool, names
     from avatar_msgs.action import Say
     from avatar_nodes.client.action_request import ActionRequest, ActionRequestError
     from avatar_nodes.sound.audio_file import GRAPH_RATE, AudioFileError, read_audio_file
+    from avatar_nodes.wire import topics
     from avatar_nodes.wire.audio import audio_to_msg
 
     goal = Say.Goal(text=text, language=language, interrupt=interrupt)
@@ -46,7 +47,7 @@ def command(text: str, audio: Path | None, language: str, interrupt: bool, names
                 read_audio_file(audio), stream="say", sample_rate=GRAPH_RATE, first_sample=0,
                 end_of_stream=True,
             )  # fmt: skip
-        with ActionRequest(Say, f"{namespace}/say") as request:
+        with ActionRequest(topics.SAY, namespace) as request:
             try:
                 result = request.run(goal, tell)
             except KeyboardInterrupt:

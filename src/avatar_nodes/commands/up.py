@@ -74,6 +74,7 @@ def command(
     from avatar_nodes.graph.runner import GraphRunner
     from avatar_nodes.graph.supervisor import NAME
     from avatar_nodes.profile import load_profile
+    from avatar_nodes.wire import topics
 
     with plain_errors():
         graph = Graph.from_profile(
@@ -89,7 +90,9 @@ def command(
             autostart=not no_autostart,
             respawn=False if no_respawn else None,
         ).part(only=only, without=without)
-        ready = f"ready: the avatar is on {namespace}/image_raw and {namespace}/audio"
+        ready = " and ".join(
+            f"{namespace}/{topic.name}" for topic in (topics.IMAGE_RAW, topics.AUDIO)
+        )
         runner = GraphRunner(
             graph,
             params_files=params_files,

@@ -30,9 +30,10 @@ from avatar_nodes.graph.graph_nodes import (
 )
 from avatar_nodes.graph.node_spec import NodeSpec, Parameters, ProcessSpec
 from avatar_nodes.profile import Mode, Profile, with_values
+from avatar_nodes.wire import names
 
 EXIT_MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
-DEFAULT_AUDIO = "topic:audio_in"
+DEFAULT_AUDIO = f"topic:{names.AUDIO_IN}"
 
 _NAMESPACE = re.compile(r"^(/[A-Za-z][A-Za-z0-9_]*)+$")
 

@@ -11,6 +11,7 @@ from avatar_nodes.graph.node_spec import NodeSpec, Parameters
 from avatar_nodes.mind.persona import Persona
 from avatar_nodes.mind.persona_file import PersonaError, load_persona, persona_names
 from avatar_nodes.profile import Mode, Profile
+from avatar_nodes.wire import names
 
 Placement = Literal["profile", "separate", "single"]
 
@@ -188,9 +189,9 @@ class GraphNodes:
         self, number: int, last: bool, steps: list[int], device: str, threads: int
     ) -> NodeSpec:
         model = self.profile.model
-        remappings = {"latent_out": "blocks/latent_clean" if last else f"blocks/latent_{number}"}
+        remappings = {names.LATENT_OUT: names.LATENT_CLEAN if last else names.latent(number)}
         if number > 1:
-            remappings["latent_in"] = f"blocks/latent_{number - 1}"
+            remappings[names.LATENT_IN] = names.latent(number - 1)
         parameters: Parameters = {
             "checkpoint": model.checkpoint,
             "lora": model.lora,
@@ -236,7 +237,7 @@ class GraphNodes:
         return self._node(
             "decoder",
             parameters,
-            remappings={"latent_in": "blocks/latent_clean"},
+            remappings={names.LATENT_IN: names.LATENT_CLEAN},
             device=place.device,
             threads=place.threads,
         )
@@ -281,7 +282,7 @@ class GraphNodes:
             **output,
             "mode": self.mode,
             "listens": audio["source"] == "topic",
-            "topic": audio["topic"] or "audio_in",
+            "topic": audio["topic"] or names.AUDIO_IN,
             "personas": sorted({*persona_names(), profile.reasoner.persona}) if converses else [],
         }
         for name in ("hosts", "ice_servers", "personas"):  # ROS knows no empty list's type

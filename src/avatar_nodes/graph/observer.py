@@ -11,20 +11,16 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
 from avatar_msgs.msg import AvatarState, BlockCredit, StageStatus
 from avatar_nodes.graph.environment import adopt_environment
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.run_mark import is_of_run
+from avatar_nodes.wire import topics
 
 _LOOK_S = 1.0
 _LOOK_AGAIN_S = 0.05
-
-_LOSSY = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-_LATCHED_ALL = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class GraphObserver:
@@ -72,11 +68,13 @@ class GraphObserver:
             start_parameter_services=False,
             use_global_arguments=False,
         )
-        subscribe = self._node.create_subscription
-        subscribe(StageStatus, "stages", self._stage, _LOSSY)
-        subscribe(AvatarState, "state", self._state, _LATCHED)
-        subscribe(BlockCredit, "blocks/credit", self._credit, _LATCHED_ALL)
-        subscribe(DiagnosticArray, "/diagnostics", self._diagnostic, _LOSSY)
+        for topic, callback in (
+            (topics.STAGES, self._stage),
+            (topics.STATE, self._state),
+            (topics.CREDIT, self._credit),
+            (topics.DIAGNOSTICS, self._diagnostic),
+        ):
+            topic.subscribe(self._node, topics.OBSERVER, callback)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread.start()
@@ -100,7 +98,7 @@ class GraphObserver:
         """
         deadline = time.monotonic() + _LOOK_S
         while time.monotonic() < deadline:
-            infos = self._node.get_publishers_info_by_topic(f"{self._graph.namespace}/stages")
+            infos = self._node.get_publishers_info_by_topic(topics.STAGES.name)
             with self._lock:
                 up = {*self._foreign, *(info.node_name for info in infos)}
             for name in self._names:

@@ -26,18 +26,17 @@ from avatar_nodes.recording.mp4_writer import RecordingError
 from avatar_nodes.recording.rolling_folder import RollingFolder
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
 from avatar_nodes.recording.video_archive import VideoFormat
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.definition import definition_of
 from avatar_nodes.wire.image import image_from_msg, image_to_jpeg_msg
-from avatar_nodes.wire.qos import LATCHED, public_qos
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 _TICK_S = 1.0
 _QUEUE_S = 2
 _JPEG_QUALITY = 85
 _MEGABYTE = 1_000_000
-_PICTURES = "image_raw/compressed"
-_ALWAYS_EXCLUDED = ("image_raw", "image_raw/*")
+_ALWAYS_EXCLUDED = (topics.IMAGE_RAW.name, f"{topics.IMAGE_RAW.name}/*")
 
 
 class ArchiveNode(AvatarNode):
@@ -97,8 +96,8 @@ class ArchiveNode(AvatarNode):
         )
         self._streams: list[Subscription] = []
         self._said: RecordingStatus | None = None
-        self._state = self.publisher(RecordingState, "recording", LATCHED)
-        self._service = self.serve(SetBool, "recording/set", self._on_set)
+        self._state = self.publisher(topics.RECORDING)
+        self._service = self.serve(topics.SET_RECORDING, self._on_set)
 
     def start(self) -> None:
         self.every(_TICK_S, self._tick)
@@ -145,10 +144,9 @@ class ArchiveNode(AvatarNode):
         """
         if on and not self._streams:
             self._pairing = StampPairing(fps=self.value("fps"))
-            best_effort = public_qos("SENSOR_DATA")
             self._streams = [
-                self.listen(Image, "image_raw", self._on_image, best_effort),
-                self.listen(AudioChunk, "audio", self._on_audio, best_effort),
+                self.listen(topics.IMAGE_RAW, self._on_image),
+                self.listen(topics.AUDIO, self._on_audio),
             ]
         elif not on:
             for stream in self._streams:
@@ -183,7 +181,7 @@ class ArchiveNode(AvatarNode):
     def _picture_message(self, frame: np.ndarray, stamp_ns: int) -> WireMessage:
         msg = image_to_jpeg_msg(frame, quality=_JPEG_QUALITY)
         msg.header.stamp = stamp_of(stamp_ns)
-        topic = f"{self.get_namespace().rstrip('/')}/{_PICTURES}"
+        topic = f"{self.get_namespace().rstrip('/')}/{topics.IMAGE_COMPRESSED.name}"
         data = bytes(serialize_message(msg))
         return WireMessage(topic, "sensor_msgs/msg/CompressedImage", data, stamp_ns)
 

@@ -14,7 +14,6 @@ from avatar_msgs.msg import (
     SinkFrame,
     StageStatus,
 )
-from avatar_msgs.msg import EpochStart as EpochStartMsg
 from avatar_nodes.block.block import FRAMES_PER_BLOCK, EpochStart, Sink
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_slicer import BlockSound
@@ -34,6 +33,7 @@ from avatar_nodes.nodes.speech_intake import SpeechIntake
 from avatar_nodes.nodes.state_report import StateReport
 from avatar_nodes.nodes.stream_prompts import StreamPrompts
 from avatar_nodes.pipeline.assembly import PromptEncoder, build_features
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.block import (
     conditioning_to_msg,
     epoch_to_msg,
@@ -41,7 +41,6 @@ from avatar_nodes.wire.block import (
     latent_from_msg,
     sink_from_msg,
 )
-from avatar_nodes.wire.qos import BLOCKS, LATCHED, LATCHED_FEW, SOUND, STAGES
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 _TICK_S = 0.02
@@ -101,19 +100,19 @@ class ConductorNode(AvatarNode):
         self._last_block: int | None = None
         self._finished = False
         self._all_there_since: float | None = None
-        self._epoch_out = self.publisher(EpochStartMsg, "blocks/epoch", LATCHED)
-        self._conditioning_out = self.publisher(BlockConditioning, "blocks/conditioning", BLOCKS)
+        self._epoch_out = self.publisher(topics.EPOCH)
+        self._conditioning_out = self.publisher(topics.CONDITIONING)
 
     def start(self) -> None:
         self._prompts.start()
-        self.listen(AudioChunk, "speech/audio", self._on_audio, SOUND)
-        self.listen(StageStatus, "stages", self._on_status, STAGES)
-        self.listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
-        self.listen(BlockConditioning, "blocks/presented", self._on_presented, LATCHED_FEW)
-        self.listen(LatentBlock, "blocks/latent_clean", self._on_clean, BLOCKS)
-        self.listen(SinkFrame, "sink", self._on_sink, LATCHED_FEW)
+        self.listen(topics.SPEECH_AUDIO, self._on_audio)
+        self.listen(topics.STAGES, self._on_status)
+        self.listen(topics.CREDIT, self._on_credit)
+        self.listen(topics.PRESENTED, self._on_presented)
+        self.listen(topics.LATENT_CLEAN, self._on_clean)
+        self.listen(topics.SINK, self._on_sink)
         if self._memory.lag:
-            self.listen(MemoryTokens, "memory", self._on_memory, BLOCKS)
+            self.listen(topics.MEMORY, self._on_memory)
         if self._conversation is not None:
             self._conversation.start()
             self._requests = OperatorRequests(

@@ -29,7 +29,7 @@ from avatar_nodes.mind.sentences import split_sentences
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.turn_numbers import above_all_turns, check_turn
 from avatar_nodes.speaking.turn_stream import turn_of
-from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.stamp import nanoseconds
 
 _REASONER, _VOICE = "reasoner", "voice"
@@ -75,18 +75,18 @@ class Conversation:
         self._ending: tuple[int, int] | None = None
         self.on_over: Callable[[int, bool, str], None] = lambda turn, complete, reason: None
         """Called when a reply is over: its turn, whether it was said to its end, why not."""
-        self._reply_out = node.publisher(ReplySegment, "reply", REPLIES)
-        self._control_out = node.publisher(TurnControl, "turn/control", CONTROL)
+        self._reply_out = node.publisher(topics.REPLY)
+        self._control_out = node.publisher(topics.TURN_CONTROL)
 
     def start(self) -> None:
         """Subscribe."""
         listen = self._node.listen
-        listen(SpeechActivity, "user/speech_activity", self._on_activity, CONTROL)
-        listen(Utterance, "user/utterance", self._on_utterance, CONTROL)
+        listen(topics.SPEECH_ACTIVITY, self._on_activity)
+        listen(topics.UTTERANCE, self._on_utterance)
         # Not what was intended before this node came: that turn is over, or comes again with sound.
-        listen(Intent, "intent", self._on_intent, CONTROL)
-        listen(ReplySegment, "reply", self._on_reply, REPLIES)
-        listen(Persona, "persona", self._on_persona, LATCHED)
+        listen(topics.INTENT, self._on_intent)
+        listen(topics.REPLY, self._on_reply)
+        listen(topics.PERSONA, self._on_persona)
 
     def override(self, prompt: str) -> None:
         """One prompt for all states, gestures excepted; empty: each its own again."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from avatar_msgs.msg import EpochStart, FrameBlock, LatentBlock, SinkFrame
+from avatar_msgs.msg import EpochStart, LatentBlock
 from avatar_msgs.srv import SetReference
 from avatar_nodes.block.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK, Sink
 from avatar_nodes.decoding.decoder_stage import DecoderStage
@@ -17,9 +17,9 @@ from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.pipeline.assembly import build_decoder, read_config
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.block import epoch_from_msg, latent_from_msg, sink_to_msg
 from avatar_nodes.wire.frames import frames_to_msg
-from avatar_nodes.wire.qos import BLOCKS, FRAMES, LATCHED, LATCHED_FEW
 
 
 class DecoderNode(AvatarNode):
@@ -56,14 +56,14 @@ class DecoderNode(AvatarNode):
         self._stage = DecoderStage(
             decoder, latent_shape=(channels, LATENTS_PER_BLOCK, height, width)
         )
-        self._sinks = self.publisher(SinkFrame, "sink", LATCHED_FEW)
-        self._frames = self.publisher(FrameBlock, "blocks/frames", FRAMES)
+        self._sinks = self.publisher(topics.SINK)
+        self._frames = self.publisher(topics.FRAMES)
 
     def start(self) -> None:
         self._sinks.publish(sink_to_msg(self._reference))
-        self.listen(EpochStart, "blocks/epoch", self._on_epoch, LATCHED)
-        self.listen(LatentBlock, "latent_in", self._on_latent, BLOCKS)
-        self._service = self.serve(SetReference, "set_reference", self._on_set_reference)
+        self.listen(topics.EPOCH, self._on_epoch)
+        self.listen(topics.LATENT_IN, self._on_latent)
+        self._service = self.serve(topics.SET_REFERENCE, self._on_set_reference)
         self.heartbeat.say(detail="waiting for an epoch")
 
     def stop(self) -> None:

@@ -6,20 +6,14 @@ import time
 
 import torch
 
-from avatar_msgs.msg import (
-    BlockConditioning,
-    EpochStart,
-    LatentBlock,
-    MemoryTokens,
-    Prompt,
-    SinkFrame,
-)
+from avatar_msgs.msg import EpochStart, LatentBlock, Prompt
 from avatar_nodes.block import block as stream
 from avatar_nodes.denoising.stage_inbox import Arrival, BlockWork, StageInbox, Work
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.pipeline.assembly import build_stage, read_config
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.block import (
     conditioning_from_msg,
     epoch_from_msg,
@@ -29,7 +23,6 @@ from avatar_nodes.wire.block import (
     sink_from_msg,
 )
 from avatar_nodes.wire.memory import memory_from_msg
-from avatar_nodes.wire.qos import BLOCKS, LATCHED, LATCHED_FEW
 
 
 class DenoiserNode(AvatarNode):
@@ -108,23 +101,18 @@ class DenoiserNode(AvatarNode):
         )
         self._next_step = steps[-1] + 1
         self._sigma = float(sigmas[self._next_step])
-        self._out = self.publisher(LatentBlock, "latent_out", BLOCKS)
+        self._out = self.publisher(topics.LATENT_OUT)
 
     def start(self) -> None:
         self._inbox.clear()
-        self.listen(Prompt, "blocks/prompt", self._on_prompt, BLOCKS)
-        self.listen(SinkFrame, "sink", lambda m: self._take(sink_from_msg(m)), LATCHED_FEW)
+        self.listen(topics.PROMPT, self._on_prompt)
+        self.listen(topics.SINK, lambda m: self._take(sink_from_msg(m)))
         if self._stage.memory_shape is not None:
-            self.listen(MemoryTokens, "memory", lambda m: self._take(memory_from_msg(m)), BLOCKS)
-        self.listen(EpochStart, "blocks/epoch", self._on_epoch, LATCHED)
-        self.listen(
-            BlockConditioning,
-            "blocks/conditioning",
-            lambda m: self._take(conditioning_from_msg(m)),
-            BLOCKS,
-        )
+            self.listen(topics.MEMORY, lambda m: self._take(memory_from_msg(m)))
+        self.listen(topics.EPOCH, self._on_epoch)
+        self.listen(topics.CONDITIONING, lambda m: self._take(conditioning_from_msg(m)))
         if not self._stage.makes_noise:
-            self.listen(LatentBlock, "latent_in", self._on_latent, BLOCKS)
+            self.listen(topics.LATENT_IN, self._on_latent)
         self.heartbeat.say(detail="waiting for an epoch")
 
     def _on_epoch(self, msg: EpochStart) -> None:

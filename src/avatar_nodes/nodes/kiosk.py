@@ -30,17 +30,10 @@ from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
 from avatar_nodes.web.options import WebOptions
 from avatar_nodes.web.server import WebServer
 from avatar_nodes.web.state_timing import StateTiming
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
-from avatar_nodes.wire.qos import (
-    DIAGNOSTICS,
-    LATCHED,
-    LATCHED_FEW,
-    PUBLIC_NAMES,
-    REPLIES,
-    SOUND,
-    public_qos,
-)
+from avatar_nodes.wire.qos import PUBLIC_NAMES
 from avatar_nodes.wire.stamp import nanoseconds
 
 _LOOK_S = 1.0
@@ -71,7 +64,7 @@ class KioskNode(AvatarNode):
         ),
         NodeParameter("title", "", "What the page is called."),
         NodeParameter("listens", True, "The avatar hears browsers, on `topic`."),
-        NodeParameter("topic", "audio_in", "AudioChunk topic of what browsers hear."),
+        NodeParameter("topic", topics.AUDIO_IN.name, "AudioChunk topic of what browsers hear."),
         NodeParameter("max_viewers", 1, "Pages that are served at a time.", 1, 64),
         NodeParameter("certificate", "", "PEM file; empty: one is made where it is needed."),
         NodeParameter("key", "", "PEM file of the certificate's key."),
@@ -93,24 +86,23 @@ class KioskNode(AvatarNode):
         self._pairing = StampPairing(fps=self.value("fps"), patience=_PATIENCE_PAIRS)
         marker = marker_of(self, height=self.value("height"), width=self.value("width"))
         self._timing = StateTiming(block_s=FRAMES_PER_BLOCK / self.value("fps"))
-        self._desk = KioskDesk(self, topic=self.value("topic"))
+        self._desk = KioskDesk(self)
         self._server = WebServer(self._options(), self._desk, marker.mark)
         self._server.start()
         self.get_logger().info(f"the page is at {self._server.url}")
 
     def start(self) -> None:
-        image, audio = public_qos(self.value("qos_image")), public_qos(self.value("qos_audio"))
-        self.listen(Image, "image_raw", self._on_image, image)
-        self.listen(AudioChunk, "audio", self._on_audio, audio)
-        self.listen(AvatarState, "state", self._on_state, LATCHED)
-        self.listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
-        self.listen(Utterance, "user/utterance", self._on_utterance, SOUND)
-        self.listen(ReplySegment, "reply", self._on_reply, REPLIES)
-        self.listen(Persona, "persona", self._on_persona, LATCHED)
-        self.listen(TurnTimeline, "turn_timeline", self._on_timeline, LATCHED_FEW)
-        self.listen(RecordingState, "recording", self._on_recording, LATCHED)
-        self.listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, DIAGNOSTICS)
-        self.listen(Log, "/rosout", self._on_log, DIAGNOSTICS)
+        self.listen(topics.IMAGE_RAW, self._on_image)
+        self.listen(topics.AUDIO, self._on_audio)
+        self.listen(topics.STATE, self._on_state)
+        self.listen(topics.CREDIT, self._on_credit)
+        self.listen(topics.UTTERANCE, self._on_utterance)
+        self.listen(topics.REPLY, self._on_reply)
+        self.listen(topics.PERSONA, self._on_persona)
+        self.listen(topics.TURN_TIMELINE, self._on_timeline)
+        self.listen(topics.RECORDING, self._on_recording)
+        self.listen(topics.DIAGNOSTICS, self._on_diagnostics)
+        self.listen(topics.LOG, self._on_log)
         self._desk.turns.follow(self)
         self.every(_LOOK_S, self._look)
         self.heartbeat.say(ready=True, detail=f"the page is at {self._server.url}")

@@ -9,18 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from rclpy.action import ActionClient
 from std_srvs.srv import SetBool, Trigger
 
 from avatar_msgs.action import Say
-from avatar_msgs.msg import AudioChunk, Utterance
+from avatar_msgs.msg import Utterance
 from avatar_msgs.srv import SetPersona, SetPrompt, SetReference
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.turn_numbers import TurnNumbers
 from avatar_nodes.web.browser_microphone import RATE
 from avatar_nodes.web.desk import Answer
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_to_msg
-from avatar_nodes.wire.qos import CONTROL, SOUND
 
 _PATIENCE_S = 10.0
 _REMEMBERED_TURNS = 64
@@ -30,27 +29,15 @@ class KioskDesk:
     """The `Desk` of the web server: its methods are called on the server's event loop, while the
     node's executor runs in another thread. Publishers and clients may be used from both."""
 
-    def __init__(self, node: AvatarNode, *, topic: str) -> None:
+    def __init__(self, node: AvatarNode) -> None:
         self._node = node
-        self._sound = node.publisher(AudioChunk, topic, SOUND)
-        self._utterance = node.publisher(Utterance, "user/utterance", CONTROL)
+        self._sound = node.publisher(topics.AUDIO_IN)
+        self._utterance = node.publisher(topics.UTTERANCE)
         self._clients: dict[str, tuple[Any, Callable[[Any], Any]]] = {
-            "interrupt": _service(node, Trigger, "interrupt", lambda _: Trigger.Request()),
-            "reset": _service(node, Trigger, "reset", lambda _: Trigger.Request()),
-            "prompt": _service(
-                node, SetPrompt, "set_prompt",
-                lambda text: SetPrompt.Request(prompt=text, cache_switch=True),
-            ),
-            "persona": _service(
-                node, SetPersona, "reasoner/set_persona",
-                lambda name: SetPersona.Request(persona=name),
-            ),
-            "reference": _service(node, SetReference, "set_reference", _reference),
-            "record": _service(
-                node, SetBool, "recording/set", lambda value: SetBool.Request(data=value == "start")
-            ),
-        }  # fmt: skip
-        self._say: Any = ActionClient(node, Say, "say")
+            name: (service.client(node, node.KIND), request)
+            for name, (service, request) in _ORDERS.items()
+        }
+        self._say: Any = topics.SAY.client(node, node.KIND)
         self.turns = TurnNumbers()
         self._written: deque[int] = deque(maxlen=_REMEMBERED_TURNS)
         self._lock = threading.Lock()
@@ -128,13 +115,20 @@ class KioskDesk:
         return await asyncio.wait_for(here, _PATIENCE_S)
 
 
-def _service(
-    node: AvatarNode, kind: Any, name: str, request: Callable[[Any], Any]
-) -> tuple[Any, Callable[[Any], Any]]:
-    return node.create_client(kind, name), request
-
-
 def _reference(picture: bytes) -> Any:
     request = SetReference.Request()
     request.image.frombytes(picture)
     return request
+
+
+_ORDERS: dict[str, tuple[topics.Service, Callable[[Any], Any]]] = {
+    "interrupt": (topics.INTERRUPT, lambda _: Trigger.Request()),
+    "reset": (topics.RESET, lambda _: Trigger.Request()),
+    "prompt": (
+        topics.SET_PROMPT, lambda text: SetPrompt.Request(prompt=text, cache_switch=True),
+    ),
+    "persona": (topics.SET_PERSONA, lambda name: SetPersona.Request(persona=name)),
+    "reference": (topics.SET_REFERENCE, _reference),
+    "record": (topics.SET_RECORDING, lambda value: SetBool.Request(data=value == "start")),
+}  # fmt: skip
+"""An operator's orders: which service each asks, and with what."""

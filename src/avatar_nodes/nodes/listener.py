@@ -24,8 +24,8 @@ from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.parameters import ConfigurationError
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turn_numbers import TurnNumbers
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.qos import CAPTURED, LATCHED, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 _LOOK_S = 0.25
@@ -91,8 +91,8 @@ class ListenerNode(AvatarNode):
         recogniser = self._open_recogniser()
         self._echo = echo
         self._reference = SoundIntake()
-        self._activity = self.publisher(SpeechActivity, "user/speech_activity", SOUND)
-        self._utterance = self.publisher(Utterance, "user/utterance", SOUND)
+        self._activity = self.publisher(topics.SPEECH_ACTIVITY)
+        self._utterance = self.publisher(topics.UTTERANCE)
         self._turns = TurnNumbers()
         self._listening = Listening(
             voice=voice,
@@ -107,10 +107,10 @@ class ListenerNode(AvatarNode):
 
     def start(self) -> None:
         self._turns.follow(self)
-        self.listen(AudioChunk, "user/audio", self._on_user_audio, CAPTURED)
-        self.listen(AudioChunk, "audio", self._on_avatar_audio, public_qos("SENSOR_DATA"))
+        self.listen(topics.USER_AUDIO, self._on_user_audio)
+        self.listen(topics.AUDIO, self._on_avatar_audio)
         if self.value("persona_phrases"):
-            self.listen(Persona, "persona", self._on_persona, LATCHED)
+            self.listen(topics.PERSONA, self._on_persona)
         self.every(_LOOK_S, self._look)
         self.heartbeat.say(ready=True, detail=self._lack or "listening", trouble=bool(self._lack))
 

@@ -11,8 +11,8 @@ from avatar_msgs.msg import AudioChunk, SpeechActivity, StageStatus, Utterance
 from avatar_nodes.hearing.echo.echo import AUDIBLE_DB, level_db
 from avatar_nodes.hearing.unheard import Unheard
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.qos import CONTROL, STAGES, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
 
 _LISTENER = "listener"
@@ -48,10 +48,10 @@ class ListenerWatch:
         self._seen: float | None = None
         self._subscriptions: set[bytes] = set()
         self._strangers: set[bytes] = set()
-        node.listen(StageStatus, "stages", self._on_status, STAGES)
-        node.listen(SpeechActivity, "user/speech_activity", self._on_activity, CONTROL)
-        node.listen(Utterance, "user/utterance", self._on_utterance, CONTROL)
-        node.listen(AudioChunk, "audio", self._on_avatar, public_qos("SENSOR_DATA"))
+        node.listen(topics.STAGES, self._on_status)
+        node.listen(topics.SPEECH_ACTIVITY, self._on_activity)
+        node.listen(topics.UTTERANCE, self._on_utterance)
+        node.listen(topics.AUDIO, self._on_avatar)
 
     def wait_for_it(self) -> bool:
         """Whether a new listener is about to hear: sound that is sent now it may miss. Not for
@@ -81,7 +81,7 @@ class ListenerWatch:
         """Notes a new listener's subscription; returns those of whom it is not known yet whose they
         are."""
         present, unnamed = set(), set()
-        for info in self._node.get_subscriptions_info_by_topic("user/audio"):
+        for info in self._node.get_subscriptions_info_by_topic(topics.USER_AUDIO.name):
             if info.node_name == _LISTENER:
                 present.add(bytes(info.endpoint_gid))
             elif info.node_name == _UNNAMED:

@@ -8,8 +8,8 @@ from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.sound.device_sink import DeviceSink
 from avatar_nodes.sound.playback import Playback
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.qos import CONTROL, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
 
 _TICK_S = 0.25
@@ -40,8 +40,8 @@ class LoudspeakerNode(AvatarNode):
         )
 
     def start(self) -> None:
-        self.listen(AudioChunk, "audio", self._on_audio, public_qos("SENSOR_DATA"))
-        self.listen(TurnControl, "turn/control", self._on_control, CONTROL)
+        self.listen(topics.AUDIO, self._on_audio)
+        self.listen(topics.TURN_CONTROL, self._on_control)
         self.every(_TICK_S, self._tick)
         self.heartbeat.say(ready=True, detail="playing")
 

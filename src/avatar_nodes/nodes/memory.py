@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import torch
 
-from avatar_msgs.msg import EpochStart, FrameBlock, LatentBlock, MemoryTokens
+from avatar_msgs.msg import EpochStart, FrameBlock, LatentBlock
 from avatar_nodes.block.block import Memory
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.pipeline.assembly import MemorySettings, build_memory
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.block import epoch_from_msg, latent_from_msg
 from avatar_nodes.wire.frames import frames_from_msg
 from avatar_nodes.wire.memory import memory_to_msg
-from avatar_nodes.wire.qos import BLOCKS, FRAMES, LATCHED
 
 
 class MemoryNode(AvatarNode):
@@ -48,14 +48,14 @@ class MemoryNode(AvatarNode):
         torch.set_num_threads(self.value("threads"))
         settings = MemorySettings.of({p.name: self.value(p.name) for p in self.PARAMETERS})
         self._stage = build_memory(self.value("checkpoint"), settings, device=self.value("device"))
-        self._out = self.publisher(MemoryTokens, "memory", BLOCKS)
+        self._out = self.publisher(topics.MEMORY)
 
     def start(self) -> None:
         self._stage.reset()
-        self.listen(EpochStart, "blocks/epoch", self._on_epoch, LATCHED)
-        self.listen(LatentBlock, "blocks/latent_clean", self._on_latent, BLOCKS)
+        self.listen(topics.EPOCH, self._on_epoch)
+        self.listen(topics.LATENT_CLEAN, self._on_latent)
         if self._stage.needs_frames:
-            self.listen(FrameBlock, "blocks/frames", self._on_frames, FRAMES)
+            self.listen(topics.FRAMES, self._on_frames)
         self.heartbeat.say(detail="waiting for an epoch")
 
     def _on_epoch(self, msg: EpochStart) -> None:

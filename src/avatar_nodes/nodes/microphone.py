@@ -18,8 +18,8 @@ from avatar_nodes.nodes.listener_watch import ListenerWatch
 from avatar_nodes.sound.device_source import DeviceSource
 from avatar_nodes.sound.sample_sender import SampleSender
 from avatar_nodes.sound.sources import AudioSource, BufferSource, FileSource
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
-from avatar_nodes.wire.qos import CAPTURED, LATCHED, SOUND
 from avatar_nodes.wire.stamp import stamp_of
 from avatar_nodes.wire.wire_error import WireError
 
@@ -46,7 +46,7 @@ class MicrophoneNode(AvatarNode):
         ),
         NodeParameter("file", "", "Sound file (WAV, FLAC, OGG, MP3) of source `file`."),
         NodeParameter("device", "", "Input device of source `device`: part of its name, or number"),
-        NodeParameter("topic", "audio_in", "AudioChunk topic of source `topic`."),
+        NodeParameter("topic", topics.AUDIO_IN.name, "AudioChunk topic of source `topic`."),
         NodeParameter(
             "pace",
             "realtime",
@@ -79,8 +79,7 @@ class MicrophoneNode(AvatarNode):
             live_lag_s=_CAPTURED_LAG_S if self._captured else _LIVE_LAG_S,
         )
         self._stream = uuid.uuid4().hex
-        topic = "user/audio" if self._captured else "speech/audio"
-        self._audio = self.publisher(AudioChunk, topic, CAPTURED if self._captured else SOUND)
+        self._audio = self.publisher(topics.USER_AUDIO if self._captured else topics.SPEECH_AUDIO)
         self._unheard = Unheard(
             sample_rate=self.value("sample_rate"), echo_s=self.value("echo_s"), kept_s=_KEPT_S
         )
@@ -88,14 +87,14 @@ class MicrophoneNode(AvatarNode):
 
     def start(self) -> None:
         if isinstance(self._source, BufferSource) and not isinstance(self._source, DeviceSource):
-            self.listen(AudioChunk, self.value("topic"), self._on_audio, SOUND)
+            self.listen(topics.AUDIO_IN, self._on_audio)
         self._capturing = False
         self._watch: ListenerWatch | None = None
         if self._captured:
             self._watch = ListenerWatch(self, self._unheard, stream=lambda: self._stream)
             self.heartbeat.say(ready=True, detail="waiting for a listener")
         else:
-            self.listen(AudioDemand, "speech/demand", self._on_demand, LATCHED)
+            self.listen(topics.SPEECH_DEMAND, self._on_demand)
             self.heartbeat.say(ready=True, detail="waiting for a demand")
         self.every(_POLL_S, self._send)
 

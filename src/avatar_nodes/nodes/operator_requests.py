@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.action import ActionServer, CancelResponse
+from rclpy.action import CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.client import Client
 from rclpy.task import Future
@@ -19,6 +19,7 @@ from avatar_nodes.conducting.own_speech import OwnSpeech
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.conversation import Conversation
 from avatar_nodes.nodes.speech_intake import SpeechIntake
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.wire_error import WireError
 
@@ -71,14 +72,14 @@ class OperatorRequests:
         self._blocks = (0, 0)
         self._own: OwnSpeech | None = None
         self._servers = [
-            ActionServer(node, Say, "say", self._say, cancel_callback=_accept),
-            ActionServer(node, Perform, "perform", self._perform, cancel_callback=_accept),
+            topics.SAY.serve(node, node.KIND, self._say, cancel_callback=_accept),
+            topics.PERFORM.serve(node, node.KIND, self._perform, cancel_callback=_accept),
         ]
         self._services = [
-            node.serve(Trigger, "interrupt", self._on_interrupt),
-            node.serve(Trigger, "reset", self._on_reset),
+            node.serve(topics.INTERRUPT, self._on_interrupt),
+            node.serve(topics.RESET, self._on_reset),
         ]
-        self._reasoner: Client = node.create_client(Trigger, "reasoner/reset")
+        self._reasoner: Client = topics.RESET_REASONER.client(node, node.KIND)
         conversation.on_over = self._reply_over
 
     def close(self) -> None:

@@ -5,35 +5,19 @@ from __future__ import annotations
 import threading
 import uuid
 
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-
-from avatar_msgs.msg import (
-    AudioChunk,
-    BlockConditioning,
-    BlockCredit,
-    EpochStart,
-    FrameBlock,
-    TurnControl,
-)
+from avatar_msgs.msg import BlockConditioning, BlockCredit, EpochStart, FrameBlock, TurnControl
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.presenting.media_clock import MediaClock
 from avatar_nodes.presenting.presentation import Presentation, Slot
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.camera import camera_info
 from avatar_nodes.wire.frames import frames_from_msg
 from avatar_nodes.wire.image import image_to_jpeg_msg, image_to_msg
-from avatar_nodes.wire.qos import (
-    BLOCKS,
-    CONTROL,
-    FRAMES,
-    LATCHED,
-    LATCHED_FEW,
-    PUBLIC_NAMES,
-    public_qos,
-)
+from avatar_nodes.wire.qos import PUBLIC_NAMES
 from avatar_nodes.wire.stamp import stamp_of
 
 _IDLE_S = 0.5
@@ -77,22 +61,21 @@ class PresenterNode(AvatarNode):
         self._media = MediaClock(fps=fps, ahead_s=self.value("margin_s") + 1.0)
         self._changed = threading.Condition()
         self._player: threading.Thread | None = None
-        image = public_qos(self.value("qos_image"))
-        self._image = self.publisher(Image, "image_raw", image)
-        self._jpeg = self.publisher(CompressedImage, "image_raw/compressed", image)
-        self._camera = self.publisher(CameraInfo, "camera_info", image)
-        self._audio = self.publisher(AudioChunk, "audio", public_qos(self.value("qos_audio")))
-        self._credit = self.publisher(BlockCredit, "blocks/credit", LATCHED)
-        self._ledger = self.publisher(BlockConditioning, "blocks/presented", LATCHED_FEW)
+        self._image = self.publisher(topics.IMAGE_RAW)
+        self._jpeg = self.publisher(topics.IMAGE_COMPRESSED)
+        self._camera = self.publisher(topics.CAMERA_INFO)
+        self._audio = self.publisher(topics.AUDIO)
+        self._credit = self.publisher(topics.CREDIT)
+        self._ledger = self.publisher(topics.PRESENTED)
         self._camera_info = camera_info(
             width=self.value("width"), height=self.value("height"), frame_id=self.value("frame_id")
         )
 
     def start(self) -> None:
-        self.listen(EpochStart, "blocks/epoch", self._on_epoch, LATCHED)
-        self.listen(BlockConditioning, "blocks/conditioning", self._on_conditioning, BLOCKS)
-        self.listen(FrameBlock, "blocks/frames", self._on_frames, FRAMES)
-        self.listen(TurnControl, "turn/control", self._on_control, CONTROL)
+        self.listen(topics.EPOCH, self._on_epoch)
+        self.listen(topics.CONDITIONING, self._on_conditioning)
+        self.listen(topics.FRAMES, self._on_frames)
+        self.listen(topics.TURN_CONTROL, self._on_control)
         self._playing = True
         if self._realtime:
             self._player = threading.Thread(target=self._play, name="media clock", daemon=True)

@@ -25,7 +25,7 @@ from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turn_numbers import check_turn
-from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.stamp import nanoseconds
 from avatar_nodes.wire.wire_error import WireError
 
@@ -90,9 +90,9 @@ class ReasonerNode(AvatarNode):
         torch.set_num_threads(self.value("threads"))
         self._state = AvatarState()
         self._complained = 0
-        self._intent_out = self.publisher(IntentMsg, "intent", LATCHED)
-        self._reply_out = self.publisher(ReplySegment, "reply", REPLIES)
-        self._persona_out = self.publisher(PersonaMsg, "persona", LATCHED)
+        self._intent_out = self.publisher(topics.INTENT)
+        self._reply_out = self.publisher(topics.REPLY)
+        self._persona_out = self.publisher(topics.PERSONA)
         self._be(self.value("persona"))
         self._change: threading.Thread | None = None
         """Makes another persona ready."""
@@ -100,13 +100,13 @@ class ReasonerNode(AvatarNode):
             self.telemetry.count(name, 0)
 
     def start(self) -> None:
-        self.listen(Utterance, "user/utterance", self._on_utterance, CONTROL)
-        self.listen(TurnControl, "turn/control", self._on_control, CONTROL)
-        self.listen(AvatarState, "state", self._on_state, LATCHED)
+        self.listen(topics.UTTERANCE, self._on_utterance)
+        self.listen(topics.TURN_CONTROL, self._on_control)
+        self.listen(topics.STATE, self._on_state)
         self._services = [
-            self.serve(Trigger, "~/forget", self._on_forget),
-            self.serve(Trigger, "~/reset", self._on_reset),
-            self.serve(SetPersona, "~/set_persona", self._on_set_persona),
+            self.serve(topics.FORGET, self._on_forget),
+            self.serve(topics.RESET_REASONER, self._on_reset),
+            self.serve(topics.SET_PERSONA, self._on_set_persona),
         ]
         self._tell_persona()
         self.heartbeat.say(ready=True, detail=f"{self.value('backend')}: waiting for words")

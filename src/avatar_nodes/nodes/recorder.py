@@ -16,9 +16,10 @@ from avatar_nodes.nodes.base.parameters import ConfigurationError
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.recording.mp4_writer import Mp4Writer
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
-from avatar_nodes.wire.qos import BURST_FRAMES, LATCHED, PUBLIC_NAMES, public_qos
+from avatar_nodes.wire.qos import BURST_FRAMES, PUBLIC_NAMES
 from avatar_nodes.wire.stamp import nanoseconds
 
 _TICK_S = 0.1
@@ -73,13 +74,12 @@ class RecorderNode(AvatarNode):
         self._behind = False
 
     def start(self) -> None:
-        image, audio = public_qos(self.value("qos_image")), public_qos(self.value("qos_audio"))
         self._topics = [
-            self.listen(Image, "image_raw", self._on_image, image),
-            self.listen(AudioChunk, "audio", self._on_audio, audio),
+            self.listen(topics.IMAGE_RAW, self._on_image),
+            self.listen(topics.AUDIO, self._on_audio),
         ]
-        self.listen(AvatarState, "state", self._on_state, LATCHED)
-        self.listen(BlockCredit, "blocks/credit", self._on_credit, LATCHED)
+        self.listen(topics.STATE, self._on_state)
+        self.listen(topics.CREDIT, self._on_credit)
         self.every(_TICK_S, self._tick)
         self.heartbeat.say(detail="waiting for the presenter")
 

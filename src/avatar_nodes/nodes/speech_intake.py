@@ -12,8 +12,8 @@ from avatar_nodes.block.block import FRAMES_PER_BLOCK
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_slicer import BlockSlicer, BlockSound
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.qos import LATCHED
 
 _DEMAND_PERIOD_S = 0.1
 _PATIENCE_S = 0.3
@@ -42,7 +42,7 @@ class SpeechIntake:
             capacity=_BUFFERED_BLOCKS[node.value("pace")] * block_samples + lookahead_samples,
             endless=endless,
         )
-        self._out = node.publisher(AudioDemand, "speech/demand", LATCHED)
+        self._out = node.publisher(topics.SPEECH_DEMAND)
         self._demanded = (0.0, ("", -1, -1))
         self._wanted = (-1, 0.0)
         self._dropped: deque[str] = deque(maxlen=_REMEMBERED_STREAMS)

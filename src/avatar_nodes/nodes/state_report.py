@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from avatar_msgs.msg import AvatarState
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.wire.qos import LATCHED
+from avatar_nodes.wire import topics
 
 
 class StateReport:
@@ -16,7 +16,7 @@ class StateReport:
     def __init__(self, node: AvatarNode, *, render: bool) -> None:
         self._node = node
         self._render = render
-        self._out = node.publisher(AvatarState, "state", LATCHED)
+        self._out = node.publisher(topics.STATE)
         self._state, self._turn = int(AvatarState.IDLE), 0
         self._overdue = ""
         self.replying = False

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from avatar_msgs.msg import Prompt
 from avatar_msgs.srv import SetPrompt
 from avatar_nodes.block import block as stream
 from avatar_nodes.conducting.prompt_book import PromptBook
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.block import prompt_to_msg
-from avatar_nodes.wire.qos import BLOCKS
 
 
 class StreamPrompts:
@@ -37,7 +36,7 @@ class StreamPrompts:
         """A change of the prompt switches the caches."""
         self._asked: tuple[str, bool] | None = None
         """What an operator has set and no block has yet, and whether it switches the caches."""
-        self._out = node.publisher(Prompt, "blocks/prompt", BLOCKS)
+        self._out = node.publisher(topics.PROMPT)
 
     @property
     def current(self) -> stream.Prompt:
@@ -47,7 +46,7 @@ class StreamPrompts:
     def start(self) -> None:
         """Tell the first prompt, and listen to operators."""
         self._out.publish(prompt_to_msg(self.current))
-        self._service = self._node.serve(SetPrompt, "set_prompt", self._on_set_prompt)
+        self._service = self._node.serve(topics.SET_PROMPT, self._on_set_prompt)
 
     def stop(self) -> None:
         """No longer listen."""

@@ -12,15 +12,14 @@ from avatar_msgs.msg import (
     ReplySegment,
     SpeechActivity,
     TurnControl,
-    TurnTimeline,
     Utterance,
 )
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.timeline.turn_observer import TurnObserver
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.qos import CONTROL, LATCHED_FEW, REPLIES, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
 from avatar_nodes.wire.timeline import timeline_to_msg
 
@@ -43,18 +42,18 @@ class TimelineNode(AvatarNode):
         self._observer = TurnObserver(
             frame_samples=self.value("sample_rate") // fps, frame_ns=1_000_000_000 // fps
         )
-        self._out = self.publisher(TurnTimeline, "turn_timeline", LATCHED_FEW)
+        self._out = self.publisher(topics.TURN_TIMELINE)
 
     def start(self) -> None:
-        self.listen(SpeechActivity, "user/speech_activity", self._on_activity, SOUND)
-        self.listen(Utterance, "user/utterance", self._on_utterance, CONTROL)
-        self.listen(Intent, "intent", self._on_intent, CONTROL)
-        self.listen(ReplySegment, "reply", self._on_reply, REPLIES)
-        self.listen(AudioChunk, "speech/audio", self._on_speech, SOUND)
-        self.listen(BlockConditioning, "blocks/conditioning", self._on_block, CONTROL)
-        self.listen(AudioChunk, "audio", self._on_heard, public_qos("SENSOR_DATA"))
-        self.listen(AvatarState, "state", self._on_state, CONTROL)
-        self.listen(TurnControl, "turn/control", self._on_control, CONTROL)
+        self.listen(topics.SPEECH_ACTIVITY, self._on_activity)
+        self.listen(topics.UTTERANCE, self._on_utterance)
+        self.listen(topics.INTENT, self._on_intent)
+        self.listen(topics.REPLY, self._on_reply)
+        self.listen(topics.SPEECH_AUDIO, self._on_speech)
+        self.listen(topics.CONDITIONING, self._on_block)
+        self.listen(topics.AUDIO, self._on_heard)
+        self.listen(topics.STATE, self._on_state)
+        self.listen(topics.TURN_CONTROL, self._on_control)
         self.every(_LOOK_S, self._look)
         self.heartbeat.say(ready=True, detail="watching")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from avatar_msgs.msg import AudioChunk, AudioDemand, ReplySegment, TurnControl
+from avatar_msgs.msg import AudioDemand, ReplySegment, TurnControl
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
@@ -13,8 +13,8 @@ from avatar_nodes.nodes.base.turn_numbers import check_turn
 from avatar_nodes.speaking.speaker import Speaker
 from avatar_nodes.speaking.synthesis.backends import BACKENDS, VoiceOptions, build_synthesiser
 from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_to_msg
-from avatar_nodes.wire.qos import CONTROL, LATCHED, REPLIES, SOUND
 from avatar_nodes.wire.wire_error import WireError
 
 _POLL_S = 0.1
@@ -61,7 +61,7 @@ class VoiceNode(AvatarNode):
             "api_key_env", "response_format", "timeout_s", "sample_rate",
         )  # fmt: skip
         options = VoiceOptions(**{name: self.value(name) for name in names})
-        self._audio = self.publisher(AudioChunk, "speech/audio", SOUND)
+        self._audio = self.publisher(topics.SPEECH_AUDIO)
         self._send_soon: Callable[[], None] | None = None
         self._send_lock = threading.Lock()
         self._speaker = Speaker(
@@ -87,9 +87,9 @@ class VoiceNode(AvatarNode):
 
     def start(self) -> None:
         # Before the replies: what is to be held or dropped is known when both are there.
-        self.listen(TurnControl, "turn/control", self._on_control, CONTROL)
-        self.listen(ReplySegment, "reply", self._on_reply, REPLIES)
-        self.listen(AudioDemand, "speech/demand", self._on_demand, LATCHED)
+        self.listen(topics.TURN_CONTROL, self._on_control)
+        self.listen(topics.REPLY, self._on_reply)
+        self.listen(topics.SPEECH_DEMAND, self._on_demand)
         send = self._guarded("speech", lambda _: self._send())
         with self._send_lock:
             self._send_soon = lambda: send(None)

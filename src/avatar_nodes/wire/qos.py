@@ -1,8 +1,15 @@
-"""Quality of service: of the public topics by name, of the graph's own topics by role."""
+"""Quality of service: of the public topics by name, of the graph's own topics by role; `topics.py`
+says which topic has which."""
 
 from __future__ import annotations
 
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_profile_rosout_default,
+)
 
 from avatar_nodes.block.block_size import LATENTS_PER_BLOCK
 
@@ -80,8 +87,36 @@ REPLIES = _reliable(_SENTENCES, DurabilityPolicy.VOLATILE)
 SOUND = _reliable(BURST_FRAMES * 2, DurabilityPolicy.VOLATILE)
 """Sound chunks within the graph, sent in bursts when the pace is `demand`."""
 
+HEARD = _reliable(BURST_FRAMES * 2, DurabilityPolicy.VOLATILE)
+"""What is heard of a visitor: a listener that catches up tells of many seconds in one burst."""
+
 CAPTURED = _reliable(BURST_FRAMES * 5, DurabilityPolicy.VOLATILE)
 """What a visitor says, in chunks of a frame: 20 s of it may come in one burst, to a listener that
 takes another's place."""
 
 DIAGNOSTICS = _reliable(10, DurabilityPolicy.VOLATILE)
+"""Reports of every node."""
+
+LOG = qos_profile_rosout_default
+"""Lines of every node's log, as ROS itself publishes them."""
+
+PUBLIC = public_qos("SYSTEM_DEFAULT")
+"""Pictures and sound, unless a parameter says otherwise."""
+
+BEST_EFFORT = public_qos("SENSOR_DATA")
+"""For readers of the public topics for whom nothing waits; it matches whatever is offered."""
+
+EVERY_FRAME = public_qos("RELIABLE")
+"""For readers of the public topics that want every frame."""
+
+WATCHED = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""For readers that look on, and need not hear of everything."""
+
+COUNTED = _reliable(50, DurabilityPolicy.TRANSIENT_LOCAL)
+"""For readers of something latched that want each message of it, not only the last."""
+
+TAPPED = QoSProfile(depth=BURST_FRAMES, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""For the archive, which takes down any topic: a slow disk holds nobody up."""
+
+TAPPED_LATCHED = _reliable(BURST_FRAMES, DurabilityPolicy.TRANSIENT_LOCAL)
+"""The same of a topic whose publishers all keep it for late comers."""

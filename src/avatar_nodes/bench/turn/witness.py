@@ -38,9 +38,9 @@ from avatar_nodes.bench.turn.sync import SyncWatch
 from avatar_nodes.block.block import FRAMES_PER_BLOCK
 from avatar_nodes.graph.environment import adopt_environment
 from avatar_nodes.speaking.turn_stream import turn_of
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
-from avatar_nodes.wire.qos import BLOCKS, CONTROL, SOUND, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
 
 _FRAME_NS = 40_000_000
@@ -105,17 +105,19 @@ class TurnWitness:
         adopt_environment()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         node = rclpy.create_node("witness", context=self._context, namespace=self._namespace)
-        listen = node.create_subscription
-        listen(TurnControl, "turn/control", self.controls.append, CONTROL)
-        listen(SpeechActivity, "user/speech_activity", self._on_activity, SOUND)
-        listen(AvatarState, "state", self._on_state, CONTROL)
-        listen(AudioChunk, "audio", self._on_audio, public_qos("RELIABLE"))
-        listen(BlockCredit, "blocks/credit", self._on_credit, CONTROL)
-        listen(Prompt, "blocks/prompt", self._on_prompt, BLOCKS)
-        listen(BlockConditioning, "blocks/conditioning", self._on_block, BLOCKS)
-        listen(Intent, "intent", self._on_intent, CONTROL)
+        for topic, callback in (
+            (topics.TURN_CONTROL, self.controls.append),
+            (topics.SPEECH_ACTIVITY, self._on_activity),
+            (topics.STATE, self._on_state),
+            (topics.AUDIO, self._on_audio),
+            (topics.CREDIT, self._on_credit),
+            (topics.PROMPT, self._on_prompt),
+            (topics.CONDITIONING, self._on_block),
+            (topics.INTENT, self._on_intent),
+        ):
+            topic.subscribe(node, topics.WITNESS, callback)
         if self.pairing is not None:
-            listen(Image, "image_raw", self._on_image, public_qos("RELIABLE"), raw=True)
+            topics.IMAGE_RAW.subscribe(node, topics.WITNESS, self._on_image, raw=True)
         self._node = node
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)

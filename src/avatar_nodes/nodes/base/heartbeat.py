@@ -12,7 +12,7 @@ from rclpy.node import Node
 from avatar_msgs.msg import StageStatus
 from avatar_nodes.graph.run_mark import new_instance
 from avatar_nodes.nodes.base.telemetry import Telemetry
-from avatar_nodes.wire.qos import DIAGNOSTICS, STAGES
+from avatar_nodes.wire import topics
 
 _PERIOD_S = 0.5
 
@@ -41,8 +41,8 @@ class Heartbeat:
         self._condition = Condition()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._status = node.create_publisher(StageStatus, "stages", STAGES)
-        self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
+        self._status = topics.STAGES.publisher(node, topics.EVERY_NODE)
+        self._diagnostics = topics.DIAGNOSTICS.publisher(node, topics.EVERY_NODE)
         name = f"heartbeat of {node.get_name()}"
         self._thread = threading.Thread(target=self._beat, name=name, daemon=True)
         self._thread.start()

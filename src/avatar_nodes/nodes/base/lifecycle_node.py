@@ -12,8 +12,7 @@ from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
-from rclpy.service import Service
+from rclpy.service import Service as ServiceServer
 from rclpy.subscription import Subscription
 
 from avatar_msgs.msg import EpochStart
@@ -23,6 +22,7 @@ from avatar_nodes.nodes.base.parameters import ConfigurationError, declare_param
 from avatar_nodes.nodes.base.telemetry import Telemetry
 from avatar_nodes.profile.settings import NodeSettings
 from avatar_nodes.wire.stamp import nanoseconds
+from avatar_nodes.wire.topics import Service, Topic
 
 EXIT_FAILED = 1
 EXIT_MISCONFIGURED = 78
@@ -109,40 +109,49 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         self._leave(self.teardown)
         self.destroy_node()
 
-    def publisher(self, kind: type, topic: str, qos: QoSProfile) -> Publisher:
-        """A publisher that is silent while the node is not active."""
-        return self.create_lifecycle_publisher(kind, topic, qos)
+    def publisher(self, topic: Topic) -> Publisher:
+        """A publisher that is silent while the node is not active.
+
+        Raises:
+            ValueError: the topic's declaration names no publisher of this node's kind.
+        """
+        here = topic.with_parameters(self._p)
+        return self.create_lifecycle_publisher(here.type, here.name, here.offered_by(self.KIND))
 
     def listen(
-        self,
-        kind: type,
-        topic: str,
-        callback: Callable[[Any], None],
-        qos: QoSProfile,
-        *,
-        raw: bool = False,
+        self, topic: Topic, callback: Callable[[Any], None], *, raw: bool = False
     ) -> Subscription:
         """Subscribe until the node is deactivated; `callback` is guarded (see the class). With
-        `raw` it gets the serialized bytes."""
-        guarded = self._guarded(topic, callback)
-        subscription = self.create_subscription(kind, topic, guarded, qos, raw=raw)
+        `raw` it gets the serialized bytes.
+
+        Raises:
+            ValueError: the topic's declaration names no reader of this node's kind.
+        """
+        here = topic.with_parameters(self._p)
+        guarded = self._guarded(here.name, callback)
+        subscription = here.subscribe(self, self.KIND, guarded, raw=raw)
         self._heard.append(subscription)
         return subscription
 
-    def serve(self, kind: type, name: str, callback: Callable[[Any, Any], Any]) -> Service:
-        """A service whose answers have `success` and `message`. What goes wrong in `callback` is
-        counted and answered: outside of it, it would end the process."""
+    def serve(self, service: Service, callback: Callable[[Any, Any], Any]) -> ServiceServer:
+        """Offer a service whose answers have `success` and `message`. What goes wrong in `callback`
+        is counted and answered: outside of it, it would end the process.
+
+        Raises:
+            ValueError: the service's declaration names another kind.
+        """
+        service.check_server(self.KIND)
 
         def guarded(request: Any, response: Any) -> Any:
             try:
                 return callback(request, response)
             except Exception as error:
                 self.telemetry.rejected("internal")
-                self.get_logger().error(f"{name}: {traceback.format_exc()}")
+                self.get_logger().error(f"{service.name}: {traceback.format_exc()}")
                 line = str(error).replace("\n", "; ") or type(error).__name__
-                return kind.Response(success=False, message=line)  # type: ignore[attr-defined]
+                return service.type.Response(success=False, message=line)  # type: ignore[attr-defined]
 
-        return self.create_service(kind, name, guarded)
+        return self.create_service(service.type, service.name, guarded)
 
     def ignore(self, subscription: Subscription) -> None:
         """No longer listen to what `listen` gave."""

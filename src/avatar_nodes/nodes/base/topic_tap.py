@@ -7,15 +7,15 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy
 
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.recording.live_recording import WireMessage
 from avatar_nodes.wire.definition import definition_of
+from avatar_nodes.wire.topics import DIAGNOSTICS, LOG, tapped
 from avatar_nodes.wire.wire_error import WireError
 
-_DEPTH = 100
-_SHARED = ("/diagnostics", "/rosout", "/tf", "/tf_static")
+_SHARED = (DIAGNOSTICS.name, LOG.name, "/tf", "/tf_static")
 """Topics outside of the namespace that belong to it as well."""
 
 
@@ -61,19 +61,12 @@ class TopicTap:
             self._node.get_logger().warning(f"{topic} is not recorded: {error}")
             return
         latched = self._latched(topic)
-        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
-        qos = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST,
-            depth=_DEPTH,
-            reliability=ReliabilityPolicy.RELIABLE if latched else ReliabilityPolicy.BEST_EFFORT,
-            durability=durability,
-        )
 
         def on_bytes(data: Any) -> None:
             now = self._node.get_clock().now().nanoseconds
             self._on_message(WireMessage(topic, kind, bytes(data), now, latched))
 
-        self._node.listen(message_type, topic, on_bytes, qos, raw=True)
+        self._node.listen(tapped(topic, message_type, latched=latched), on_bytes, raw=True)
 
     def _latched(self, topic: str) -> bool:
         """Every publisher keeps its last messages for those who come later."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from avatar_msgs.msg import AvatarState, Intent, Utterance
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.wire.qos import CONTROL, LATCHED
+from avatar_nodes.wire import topics
 from avatar_nodes.wire.wire_error import WireError
 
 # A year, more than any clock is set back by: the turns from before stay valid, also for a node that
@@ -39,12 +38,8 @@ class TurnNumbers:
     def follow(self, node: AvatarNode) -> None:
         """Hear of the turns that others number. `intent` tells of the last one answered, `state` of
         the present one, even a node that was restarted."""
-        for kind, topic, qos in (
-            (Utterance, "user/utterance", CONTROL),
-            (Intent, "intent", LATCHED),
-            (AvatarState, "state", LATCHED),
-        ):
-            node.listen(kind, topic, lambda msg: self.hear(msg.turn), qos)
+        for topic in (topics.UTTERANCE, topics.INTENT, topics.STATE):
+            node.listen(topic, lambda msg: self.hear(msg.turn))
 
     def hear(self, turn: int) -> None:
         """There is this turn. Raises WireError: there cannot be."""

@@ -1,0 +1,590 @@
+"""Every topic, service and action of the graph, declared once: name, type, QoS, who publishes, who
+reads, what it means.
+
+Nodes and clients make their publishers, subscriptions, services and clients from these, and from
+nothing else; `avatar graph` draws them. Names are relative to the graph's namespace unless they
+begin with a slash.
+
+Who publishes, reads, serves or asks is named by node kind. Besides these there are EVERY_NODE, and
+outside of the graph ANYBODY (a public topic), VISITOR (client/visitor.py), OBSERVER
+(graph/observer.py) and WITNESS (bench/turn/witness.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import Log
+from rclpy.action import ActionClient, ActionServer
+from rclpy.client import Client
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_srvs.srv import SetBool, Trigger
+
+from avatar_msgs import action, msg, srv
+from avatar_nodes.wire import names, qos
+from avatar_nodes.wire.qos import public_qos
+
+EVERY_NODE = "every node"
+ANYBODY = "anybody"
+VISITOR = "visitor"
+OBSERVER = "observer"
+WITNESS = "witness"
+
+Parameters = Mapping[str, Any]
+Condition = Callable[[Parameters], bool]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reading:
+    """How some readers read a topic that is published otherwise, and why."""
+
+    qos: QoSProfile
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Declaration:
+    """What topics, services and actions have in common.
+
+    when: of the kinds named that do not always take part, whether a node with these parameters
+    does.
+    """
+
+    name: str
+    type: type
+    meaning: str
+    when: Mapping[str, Condition] = field(default_factory=dict)
+
+    def _demand(self, kind: str, kinds: tuple[str, ...], role: str) -> None:
+        """Raises ValueError: the declaration does not name this kind."""
+        if kind not in kinds and EVERY_NODE not in kinds:
+            declared = ", ".join(kinds) or "nobody"
+            raise ValueError(f"{self.name}: {role} declared: {declared}; not {kind}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Topic(Declaration):
+    """A topic.
+
+    reading: of the kinds that read it with another QoS than it is published with.
+    name_parameter: node parameter that gives the name instead, of nodes that have it.
+    qos_parameter: node parameter that gives the QoS (one of PUBLIC_NAMES) instead.
+    """
+
+    qos: QoSProfile
+    publishers: tuple[str, ...]
+    readers: tuple[str, ...]
+    reading: Mapping[str, Reading] = field(default_factory=dict)
+    name_parameter: str = ""
+    qos_parameter: str = ""
+
+    def with_parameters(self, parameters: Parameters) -> Topic:
+        """The topic as a node with these parameters has it."""
+        here = self
+        if name := parameters.get(self.name_parameter):
+            here = replace(here, name=name)
+        if chosen := parameters.get(self.qos_parameter):
+            here = replace(here, qos=public_qos(chosen), reading={})
+        return here
+
+    def offered_by(self, kind: str) -> QoSProfile:
+        """QoS of a publisher. Raises ValueError: this kind does not publish it."""
+        self._demand(kind, self.publishers, "publishers")
+        return self.qos
+
+    def wanted_by(self, kind: str) -> QoSProfile:
+        """QoS of a reader. Raises ValueError: this kind does not read it."""
+        self._demand(kind, self.readers, "readers")
+        return self.reading[kind].qos if kind in self.reading else self.qos
+
+    def publisher(self, node: Node, kind: str) -> Publisher:
+        """A publisher of `node`. Raises ValueError: this kind does not publish it."""
+        return node.create_publisher(self.type, self.name, self.offered_by(kind))
+
+    def subscribe(
+        self, node: Node, kind: str, callback: Callable[[Any], None], *, raw: bool = False
+    ) -> Subscription:
+        """A subscription of `node`; with `raw` the callback gets the serialized bytes.
+
+        Raises:
+            ValueError: this kind does not read it.
+        """
+        return node.create_subscription(
+            self.type, self.name, callback, self.wanted_by(kind), raw=raw
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Service(Declaration):
+    """A service. Responses of those that `AvatarNode.serve` offers have `success`, `message`."""
+
+    server: str
+    clients: tuple[str, ...]
+
+    def check_server(self, kind: str) -> None:
+        """Raises ValueError: this kind does not serve it."""
+        self._demand(kind, (self.server,), "server")
+
+    def client(self, node: Node, kind: str) -> Client:
+        """A client of `node`. Raises ValueError: this kind does not ask for it."""
+        self._demand(kind, self.clients, "clients")
+        return node.create_client(self.type, self.name)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Action(Declaration):
+    """An action."""
+
+    server: str
+    clients: tuple[str, ...]
+
+    def serve(self, node: Node, kind: str, execute: Callable[..., Any], **options: Any) -> Any:
+        """An action server of `node`. Raises ValueError: this kind does not serve it."""
+        self._demand(kind, (self.server,), "server")
+        return ActionServer(node, self.type, self.name, execute, **options)
+
+    def client(self, node: Node, kind: str) -> ActionClient[Any, Any, Any]:
+        """A client of `node`. Raises ValueError: this kind does not ask for it."""
+        self._demand(kind, self.clients, "clients")
+        return ActionClient(node, self.type, self.name)
+
+
+def _converses(parameters: Parameters) -> bool:
+    """A conductor that leads a conversation."""
+    return bool(parameters["mode"] == "converse")
+
+
+def _captures(parameters: Parameters) -> bool:
+    """A microphone to which the avatar listens."""
+    return bool(parameters["output"] == "user")
+
+
+def _moves(parameters: Parameters) -> bool:
+    """A microphone whose sound moves the avatar."""
+    return bool(parameters["output"] == "speech")
+
+
+_WHILE_IT_WATCHES = Reading(
+    qos=qos.CONTROL, reason="what came before it began to watch has no time of arrival"
+)
+_NOTHING_WAITS = Reading(qos=qos.BEST_EFFORT, reason="nothing waits for it")
+
+# The forward path of a block.
+
+AUDIO_IN = Topic(
+    name=names.AUDIO_IN,
+    type=msg.AudioChunk,
+    qos=qos.SOUND,
+    publishers=("kiosk", VISITOR, ANYBODY),
+    readers=("microphone",),
+    name_parameter="topic",
+    when={"microphone": lambda parameters: bool(parameters["source"] == "topic")},
+    meaning="Sound that comes in, of any rate; `--audio topic:NAME` gives it another name.",
+)
+USER_AUDIO = Topic(
+    name="user/audio",
+    type=msg.AudioChunk,
+    qos=qos.CAPTURED,
+    publishers=("microphone",),
+    readers=("listener",),
+    when={"microphone": _captures},
+    meaning="What a visitor says, with the times at which it was captured.",
+)
+SPEECH_ACTIVITY = Topic(
+    name="user/speech_activity",
+    type=msg.SpeechActivity,
+    qos=qos.HEARD,
+    publishers=("listener",),
+    readers=("conductor", "microphone", "timeline", VISITOR, WITNESS),
+    when={"conductor": _converses, "microphone": _captures},
+    meaning="Whether the visitor speaks.",
+)
+UTTERANCE = Topic(
+    name="user/utterance",
+    type=msg.Utterance,
+    qos=qos.HEARD,
+    publishers=("listener", "kiosk", VISITOR),
+    readers=(
+        "reasoner", "conductor", "microphone", "listener", "timeline", "kiosk", VISITOR,
+    ),
+    when={"conductor": _converses, "microphone": _captures},
+    meaning="What the visitor said, or wrote on the page; interim texts, then the final one.",
+)  # fmt: skip
+INTENT = Topic(
+    name="intent",
+    type=msg.Intent,
+    qos=qos.LATCHED,
+    publishers=("reasoner",),
+    readers=("conductor", "listener", "timeline", "kiosk", WITNESS),
+    reading={
+        "conductor": Reading(
+            qos=qos.CONTROL,
+            reason="what was intended before it came is over, or comes again with sound",
+        ),
+        "timeline": _WHILE_IT_WATCHES,
+        WITNESS: _WHILE_IT_WATCHES,
+    },
+    when={"conductor": _converses},
+    meaning="How the avatar moves while it answers a turn.",
+)
+REPLY = Topic(
+    name="reply",
+    type=msg.ReplySegment,
+    qos=qos.REPLIES,
+    publishers=("reasoner", "conductor"),
+    readers=("voice", "conductor", "timeline", "kiosk", VISITOR),
+    when={"conductor": _converses},
+    meaning="The sentences of an answer, as they come.",
+)
+SPEECH_AUDIO = Topic(
+    name="speech/audio",
+    type=msg.AudioChunk,
+    qos=qos.SOUND,
+    publishers=("voice", "microphone"),
+    readers=("conductor", "timeline"),
+    when={"microphone": _moves},
+    meaning="The sound that moves the avatar.",
+)
+EPOCH = Topic(
+    name="blocks/epoch",
+    type=msg.EpochStart,
+    qos=qos.LATCHED,
+    publishers=("conductor",),
+    readers=("denoiser", "decoder", "memory", "presenter"),
+    meaning="The stream begins, or begins anew, with this block and this past.",
+)
+PROMPT = Topic(
+    name="blocks/prompt",
+    type=msg.Prompt,
+    qos=qos.BLOCKS,
+    publishers=("conductor",),
+    readers=("denoiser", WITNESS),
+    meaning="A prompt, before any block that carries it.",
+)
+CONDITIONING = Topic(
+    name="blocks/conditioning",
+    type=msg.BlockConditioning,
+    qos=qos.BLOCKS,
+    publishers=("conductor",),
+    readers=("denoiser", "presenter", "timeline", WITNESS),
+    reading={"timeline": _WHILE_IT_WATCHES},
+    meaning="A block is issued: its sound, audio features, prompt, sink, memory.",
+)
+LATENT_IN = Topic(
+    name=names.LATENT_IN,
+    type=msg.LatentBlock,
+    qos=qos.BLOCKS,
+    publishers=(),
+    readers=("denoiser", "decoder"),
+    when={"denoiser": lambda parameters: bool(parameters["steps"][0] > 0)},
+    meaning="Latents of the denoiser before; the graph remaps it. The first makes its own noise.",
+)
+LATENT_OUT = Topic(
+    name=names.LATENT_OUT,
+    type=msg.LatentBlock,
+    qos=qos.BLOCKS,
+    publishers=("denoiser",),
+    readers=(),
+    meaning="Latents after a denoiser's steps.",
+)
+LATENT_CLEAN = Topic(
+    name=names.LATENT_CLEAN,
+    type=msg.LatentBlock,
+    qos=qos.BLOCKS,
+    publishers=(),  # the last denoiser, whose `latent_out` leads here
+    readers=("memory", "conductor"),
+    meaning="Latents after the last step.",
+)
+FRAMES = Topic(
+    name="blocks/frames",
+    type=msg.FrameBlock,
+    qos=qos.FRAMES,
+    publishers=("decoder",),
+    readers=("presenter", "memory"),
+    when={"memory": lambda parameters: bool(parameters["features"] != "latents")},
+    meaning="Decoded frames of a block, in parts.",
+)
+
+# What leaves the graph.
+
+IMAGE_RAW = Topic(
+    name="image_raw",
+    type=Image,
+    qos=qos.PUBLIC,
+    publishers=("presenter",),
+    readers=("recorder", "archive", "kiosk", WITNESS, ANYBODY),
+    reading={
+        "archive": _NOTHING_WAITS,
+        WITNESS: Reading(qos=qos.EVERY_FRAME, reason="it counts frames"),
+    },
+    qos_parameter="qos_image",
+    meaning="Pictures, rgb8, 25 a second.",
+)
+IMAGE_COMPRESSED = Topic(
+    name="image_raw/compressed",
+    type=CompressedImage,
+    qos=qos.PUBLIC,
+    publishers=("presenter",),
+    readers=(ANYBODY,),
+    qos_parameter="qos_image",
+    meaning="The same as JPEG, made only while somebody subscribes.",
+)
+CAMERA_INFO = Topic(
+    name="camera_info",
+    type=CameraInfo,
+    qos=qos.PUBLIC,
+    publishers=("presenter",),
+    readers=(ANYBODY,),
+    qos_parameter="qos_image",
+    meaning="Size of the pictures, with the stamp of each.",
+)
+AUDIO = Topic(
+    name="audio",
+    type=msg.AudioChunk,
+    qos=qos.PUBLIC,
+    publishers=("presenter",),
+    readers=(
+        "recorder", "archive", "kiosk", "loudspeaker", "listener", "microphone", "timeline",
+        WITNESS, ANYBODY,
+    ),
+    reading={
+        **dict.fromkeys(("archive", "loudspeaker", "timeline"), _NOTHING_WAITS),
+        **dict.fromkeys(
+            ("listener", "microphone"),
+            Reading(qos=qos.BEST_EFFORT, reason="late sound is no reference for an echo"),
+        ),
+        WITNESS: Reading(qos=qos.EVERY_FRAME, reason="it counts frames"),
+    },
+    qos_parameter="qos_audio",
+    when={"microphone": _captures},
+    meaning="The avatar's sound, a chunk a frame, with the frame's stamp.",
+)  # fmt: skip
+STATE = Topic(
+    name="state",
+    type=msg.AvatarState,
+    qos=qos.LATCHED,
+    publishers=("conductor",),
+    readers=("reasoner", "listener", "recorder", "timeline", "kiosk", OBSERVER, WITNESS, ANYBODY),
+    reading=dict.fromkeys(
+        ("timeline", WITNESS),
+        Reading(qos=qos.CONTROL, reason="it wants each state from now on, not only the last"),
+    ),
+    meaning="Idle, listening, thinking, speaking, rendering, finished; the turn and block.",
+)
+TURN_TIMELINE = Topic(
+    name="turn_timeline",
+    type=msg.TurnTimeline,
+    qos=qos.LATCHED_FEW,
+    publishers=("timeline",),
+    readers=("kiosk", VISITOR, ANYBODY),
+    meaning="When a turn passed which milestone.",
+)
+RECORDING = Topic(
+    name="recording",
+    type=msg.RecordingState,
+    qos=qos.LATCHED,
+    publishers=("archive",),
+    readers=("kiosk", ANYBODY),
+    meaning="Whether the avatar is recorded, into which file, what is wrong.",
+)
+PERSONA = Topic(
+    name="persona",
+    type=msg.Persona,
+    qos=qos.LATCHED,
+    publishers=("reasoner",),
+    readers=("conductor", "listener", "kiosk"),
+    when={
+        "conductor": _converses,
+        "listener": lambda parameters: bool(parameters["persona_phrases"]),
+    },
+    meaning="Who answers: its name, language, prompts, and what visitors are likely to say.",
+)
+
+# What goes back, and to the side.
+
+CREDIT = Topic(
+    name="blocks/credit",
+    type=msg.BlockCredit,
+    qos=qos.LATCHED,
+    publishers=("presenter",),
+    readers=("conductor", "recorder", "kiosk", OBSERVER, WITNESS),
+    reading={
+        OBSERVER: Reading(qos=qos.COUNTED, reason="it counts blocks"),
+        WITNESS: _WHILE_IT_WATCHES,
+    },
+    meaning="What is presented, and what could be: the conductor issues blocks against it.",
+)
+PRESENTED = Topic(
+    name="blocks/presented",
+    type=msg.BlockConditioning,
+    qos=qos.LATCHED_FEW,
+    publishers=("presenter",),
+    readers=("conductor",),
+    meaning="The last blocks that were shown, for a conductor that comes anew.",
+)
+SINK = Topic(
+    name="sink",
+    type=msg.SinkFrame,
+    qos=qos.LATCHED_FEW,
+    publishers=("decoder",),
+    readers=("denoiser", "conductor"),
+    meaning="Who is seen: the reference picture's latent, then the stream's own start.",
+)
+MEMORY = Topic(
+    name="memory",
+    type=msg.MemoryTokens,
+    qos=qos.BLOCKS,
+    publishers=("memory",),
+    readers=("denoiser", "conductor"),
+    meaning="Visual memory, compressed into tokens; one version a block.",
+)
+SPEECH_DEMAND = Topic(
+    name="speech/demand",
+    type=msg.AudioDemand,
+    qos=qos.LATCHED,
+    publishers=("conductor",),
+    readers=("voice", "microphone"),
+    when={"microphone": _moves},
+    meaning="Which samples of which stream may come.",
+)
+TURN_CONTROL = Topic(
+    name="turn/control",
+    type=msg.TurnControl,
+    qos=qos.CONTROL,
+    publishers=("conductor",),
+    readers=("reasoner", "voice", "presenter", "loudspeaker", "timeline", WITNESS),
+    when={"conductor": _converses},
+    meaning="A reply is held, goes on, or is dropped.",
+)
+STAGES = Topic(
+    name="stages",
+    type=msg.StageStatus,
+    qos=qos.STAGES,
+    publishers=(EVERY_NODE,),
+    readers=("conductor", "microphone", OBSERVER),
+    reading={OBSERVER: Reading(qos=qos.WATCHED, reason="each comes again within half a second")},
+    when={"microphone": _captures},
+    meaning="Signs of life: ready or not, in which epoch, why not.",
+)
+DIAGNOSTICS = Topic(
+    name="/diagnostics",
+    type=DiagnosticArray,
+    qos=qos.DIAGNOSTICS,
+    publishers=(EVERY_NODE,),
+    readers=("kiosk", OBSERVER, ANYBODY),
+    reading={OBSERVER: Reading(qos=qos.WATCHED, reason="each comes again within a second")},
+    meaning="Rates, queue depths, milliseconds, drops, rejections.",
+)
+LOG = Topic(
+    name="/rosout",
+    type=Log,
+    qos=qos.LOG,
+    publishers=(EVERY_NODE,),
+    readers=("kiosk", ANYBODY),
+    reading={"kiosk": Reading(qos=qos.DIAGNOSTICS, reason="it shows what is logged from now on")},
+    meaning="ROS's own log.",
+)
+
+# What can be asked.
+
+SET_PROMPT = Service(
+    name="set_prompt",
+    type=srv.SetPrompt,
+    server="conductor",
+    clients=("kiosk", ANYBODY),
+    meaning="What the person does.",
+)
+SET_REFERENCE = Service(
+    name="set_reference",
+    type=srv.SetReference,
+    server="decoder",
+    clients=("kiosk", ANYBODY),
+    meaning="Who is seen.",
+)
+SET_PERSONA = Service(
+    name="reasoner/set_persona",
+    type=srv.SetPersona,
+    server="reasoner",
+    clients=("kiosk", ANYBODY),
+    meaning="Who answers.",
+)
+FORGET = Service(
+    name="reasoner/forget",
+    type=Trigger,
+    server="reasoner",
+    clients=(ANYBODY,),
+    meaning="The dialogue is forgotten; nothing is stopped.",
+)
+RESET_REASONER = Service(
+    name="reasoner/reset",
+    type=Trigger,
+    server="reasoner",
+    clients=("conductor",),
+    when={"conductor": _converses},
+    meaning="That, and whatever is being answered is dropped.",
+)
+INTERRUPT = Service(
+    name="interrupt",
+    type=Trigger,
+    server="conductor",
+    clients=("kiosk", ANYBODY),
+    when={"conductor": _converses},
+    meaning="Stop what is said or thought about.",
+)
+RESET = Service(
+    name="reset",
+    type=Trigger,
+    server="conductor",
+    clients=("kiosk", ANYBODY),
+    when={"conductor": _converses},
+    meaning="That, and everything set or said before is forgotten.",
+)
+SET_RECORDING = Service(
+    name="recording/set",
+    type=SetBool,
+    server="archive",
+    clients=("kiosk", ANYBODY),
+    meaning="Start or stop recording.",
+)
+SAY = Action(
+    name="say",
+    type=action.Say,
+    server="conductor",
+    clients=("kiosk", ANYBODY),
+    when={"conductor": _converses},
+    meaning="Say a text, or a sound.",
+)
+PERFORM = Action(
+    name="perform",
+    type=action.Perform,
+    server="conductor",
+    clients=(ANYBODY,),
+    when={"conductor": _converses},
+    meaning="Do something for a while.",
+)
+
+TOPICS = tuple(value for value in globals().values() if isinstance(value, Topic))
+SERVICES = tuple(value for value in globals().values() if isinstance(value, Service))
+ACTIONS = tuple(value for value in globals().values() if isinstance(value, Action))
+
+
+def tapped(name: str, kind: type, *, latched: bool) -> Topic:
+    """Any topic, declared or not, as the archive takes it down.
+
+    latched: all who publish it keep it for late comers.
+    """
+    return Topic(
+        name=name,
+        type=kind,
+        qos=qos.TAPPED_LATCHED if latched else qos.TAPPED,
+        publishers=(),
+        readers=("archive",),
+        meaning="As it comes.",
+    )
