@@ -268,10 +268,10 @@ class _Passes:
         if self._steps is not None:
             velocity = self._steps.velocity(0, x, self.conditions, past, room).clone()
         else:
+            sound, text, sink, memory, _ = self.conditions
             batch, _ = self._model.forward_block(
-                x[None], self._t, *self.conditions[:3], past, memory=self.conditions.memory,
-                room=room,
-            )  # fmt: skip
+                x[None], self._t, sound, text, sink, past, memory=memory, room=room
+            )
             velocity = batch[0]
         assert room is not None
         self._window.put(0, room)

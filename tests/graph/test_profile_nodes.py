@@ -25,7 +25,7 @@ from avatar_nodes.profile.conversation import (
     VoiceSection,
 )
 from avatar_nodes.profile.kiosk import KioskSection
-from avatar_nodes.profile.memory import MemorySection
+from avatar_nodes.profile.visual_memory import MemorySection
 
 OF_THE_GRAPH = {"sample_rate", "chunk_samples", "checkpoint", "persona_phrases"}
 """What every node gets from the same place."""

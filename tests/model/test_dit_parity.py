@@ -92,7 +92,7 @@ def test_audio_tokens(sequence: FullSequence, taps: dict[str, Tensor]) -> None:
 def test_every_layer(
     reference_model: WanS2V, sequence: FullSequence, taps: dict[str, Tensor]
 ) -> None:
-    outputs = list(reference_model.layer_outputs(sequence))
+    outputs = [parts.joined() for parts in reference_model.layer_parts(sequence)]
     assert len(outputs) == 4
     for index, hidden in enumerate(outputs):
         assert_close(hidden, taps[f"block_out_{index}"], atol=5e-5, rtol=0)

@@ -33,8 +33,8 @@ from avatar_nodes.pipeline.assembly import (
     build_pipeline,
 )
 from avatar_nodes.wire import block as wire
-from avatar_nodes.wire.memory import memory_from_msg
 from avatar_nodes.wire.qos import BLOCKS, LATCHED
+from avatar_nodes.wire.visual_memory import memory_from_msg
 
 LAG, SEED = 2, 3
 BLOCKS_IN_ALL, SWITCH, FAULT = 8, 3, 5

@@ -318,7 +318,10 @@ class _StageParts:
 
     def stage(self) -> None:
         past, room = self._window.seen_from(0), self._window.room(0)
-        _, kv = self._model.forward_block(self._x, self._t, *self._conditions[:3], past, room=room)
+        sink = self._conditions.sink
+        _, kv = self._model.forward_block(
+            self._x, self._t, self._sound, self._text, sink, past, room=room
+        )
         self._window.put(0, kv)
 
     def recorded(self, recorder: Recorder) -> Callable[[], None]:

@@ -276,8 +276,9 @@ class Stage:
             velocity, kv = self._recorded.velocity(index, x, conditions, past, room), room
         else:
             batch, kv = self._model.forward_block(
-                x[None], self._timesteps[index], *conditions[:3], past,
-                sink_position=conditions.sink_position, memory=conditions.memory, room=room,
+                x[None], self._timesteps[index], conditions.sound, conditions.text,
+                conditions.sink, past, sink_position=conditions.sink_position,
+                memory=conditions.memory, room=room,
             )  # fmt: skip
             velocity = batch[0]
         if kv is not None and not self._clean:

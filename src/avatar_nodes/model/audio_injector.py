@@ -17,7 +17,7 @@ from avatar_nodes.model.audio_encoder import AudioTokens
 _ADAIN_EPS = 1e-5
 
 
-class _AdaptiveNorm(nn.Module):
+class AdaptiveNorm(nn.Module):
     """Layer norm scaled and shifted by the frame's global audio vector."""
 
     def __init__(self, dim: int) -> None:
@@ -35,7 +35,7 @@ class LayerInjection(NamedTuple):
     """What one layer needs to take in the audio."""
 
     attention: CrossAttention
-    normalise: _AdaptiveNorm
+    normalise: AdaptiveNorm
 
     def __call__(self, x: Tensor, audio: AudioTokens) -> Tensor:
         """Adds the audio to the noisy tokens x [B, F * tokens a frame, dim], frame by frame."""
@@ -52,7 +52,7 @@ class AudioInjector(nn.Module):
         super().__init__()
         self.index = {layer: index for index, layer in enumerate(layers)}
         self.injector = nn.ModuleList(CrossAttention(dim, num_heads, eps) for _ in layers)
-        self.injector_adain_layers = nn.ModuleList(_AdaptiveNorm(dim) for _ in layers)
+        self.injector_adain_layers = nn.ModuleList(AdaptiveNorm(dim) for _ in layers)
 
     def at(self, layer: int) -> LayerInjection | None:
         """The injection after layer `layer`, if there is one."""
@@ -60,4 +60,4 @@ class AudioInjector(nn.Module):
         if index is None:
             return None
         attention = cast(CrossAttention, self.injector[index])
-        return LayerInjection(attention, cast(_AdaptiveNorm, self.injector_adain_layers[index]))
+        return LayerInjection(attention, cast(AdaptiveNorm, self.injector_adain_layers[index]))

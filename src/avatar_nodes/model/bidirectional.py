@@ -6,23 +6,19 @@ This is how the teacher and both scores of the distillation look at a window (Li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from avatar_nodes.model.attention import LayerKV, attend
+from avatar_nodes.model.audio_encoder import AudioTokens
+from avatar_nodes.model.audio_injector import LayerInjection
+from avatar_nodes.model.block import WanBlock
 from avatar_nodes.model.kv import TextKV
+from avatar_nodes.model.modulation import TimeEmbedding
 from avatar_nodes.model.rope import RopeTable, rotate
-
-if TYPE_CHECKING:
-    from avatar_nodes.model.audio_encoder import AudioTokens
-    from avatar_nodes.model.audio_injector import LayerInjection
-    from avatar_nodes.model.block import WanBlock
-    from avatar_nodes.model.dit import WanS2V
-    from avatar_nodes.model.modulation import TimeEmbedding
 
 
 class Parts(NamedTuple):
@@ -64,30 +60,30 @@ class FullSequence:
         return Parts(noisy.unflatten(1, (runs, -1)).flatten(0, 1).contiguous(), still.contiguous())
 
 
-def layer_parts(model: WanS2V, sequence: FullSequence) -> Iterator[Parts]:
-    """The hidden state after each layer, its audio injected."""
-    x = sequence.parts()
-    for index, block in enumerate(model.layers):
-        x = block(
-            model.full_layer, model.audio_injector.at(index), x, sequence.time_rows, sequence.audio,
-            sequence.rope, sequence.text.layers[index], sequence.still_text.layers[index],
-        )  # fmt: skip
-        yield x
+class FullInput(NamedTuple):
+    """What enters `full_layer`."""
+
+    x: Parts
+    time_rows: Tensor
+    rope: RopeTable
+    text: LayerKV
+    still_text: LayerKV
+    sound: AudioTokens
+    inject: LayerInjection | None
+    """How the sound is taken in, if the layer does so."""
 
 
-def full_layer(
-    block: WanBlock, inject: LayerInjection | None, x: Parts, time_rows: Tensor,
-    sound: AudioTokens, rope: RopeTable, text: LayerKV, still_text: LayerKV,
-) -> Parts:  # fmt: skip
+def full_layer(block: WanBlock, entering: FullInput) -> Parts:
     """One layer; what `WanS2V.compile_training` compiles once for all."""
+    x, time_rows, rope, text, still_text, sound, inject = entering
     streams = x.still.shape[0]
     runs = x.noisy.shape[0] // streams
     noisy_rows = block.modulated(time_rows[:, 0].repeat_interleave(runs, dim=0))
     still_rows = block.modulated(time_rows[:, 1])
-    entering = Parts(
+    attending = Parts(
         block.attention_input(x.noisy, noisy_rows), block.attention_input(x.still, still_rows)
     )
-    q, kv = block.self_attn.qkv(entering.joined())
+    q, kv = block.self_attn.qkv(attending.joined())
     attended = attend(rotate(q, rope), rotate(kv.k, rope), kv.v)
     to_noisy, to_still = attended.tensor_split([attended.shape[1] - x.still.shape[1]], dim=1)
     noisy = block.finish(x.noisy, to_noisy.reshape(x.noisy.shape), noisy_rows, text)

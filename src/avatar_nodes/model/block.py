@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,10 @@ from avatar_nodes.model.attention import (
 )
 from avatar_nodes.model.modulation import Modulation
 
+Inputs = TypeVar("Inputs")
 Result = TypeVar("Result")
+Operation: TypeAlias = "Callable[[WanBlock, Inputs], Result]"
+"""What is done with one layer's weights; `Inputs` is a tensor, or a NamedTuple of them."""
 
 
 class WanBlock(nn.Module):
@@ -34,13 +37,17 @@ class WanBlock(nn.Module):
         self.ffn = nn.Sequential(nn.Linear(dim, ffn_dim), nn.GELU("tanh"), nn.Linear(ffn_dim, dim))
         self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
 
-    def forward(self, operation: Callable[..., Result], *arguments: Any) -> Result:
-        """`operation(self, *arguments)`.
+    def forward(self, operation: Operation[Inputs, Result], inputs: Inputs) -> Result:
+        """`operation(self, inputs)`.
 
         All that uses this layer's weights goes through here: sharded training (FSDP) gathers them
-        when a forward begins and frees them when it ends.
+        when a forward begins and frees them when it ends. It looks for the tensors among the
+        inputs, and finds them in tuples, not in dataclasses.
         """
-        return operation(self, *arguments)
+        return operation(self, inputs)
+
+    if TYPE_CHECKING:  # `nn.Module` declares it without types
+        __call__ = forward
 
     def text_keys_values(self, context: Tensor) -> LayerKV:
         """Keys and values of text tokens [B, T, dim]."""

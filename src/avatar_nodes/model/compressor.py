@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avatar_nodes.model.dit_config import ConfigError, DiTConfig
-
-if TYPE_CHECKING:
-    from avatar_nodes.model.dit import WanS2V
 
 
 class MemoryCompressor(nn.Module):
@@ -55,9 +52,9 @@ class MemoryCompressor(nn.Module):
         return coarse.flatten(2).transpose(1, 2) + self.gate * self.widen(detail)
 
     @torch.no_grad()
-    def begin_as(self, model: WanS2V) -> None:
-        """Takes the transformer's patch embedding of a reference frame as the coarse branch."""
-        patches = model.patch_embedding
+    def begin_as(self, patches: nn.Conv3d, reference: Tensor) -> None:
+        """Takes a patch embedding of the transformer, and what it adds to a reference frame's
+        tokens [dim], as the coarse branch.
+        """
         self.coarse.weight.copy_(patches.weight[:, :, 0])
-        reference = model.trainable_cond_mask.weight[1]
         cast(Tensor, self.coarse.bias).copy_(cast(Tensor, patches.bias) + reference)

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
-from avatar_nodes.model import bidirectional, causal, memory
+from avatar_nodes.model import bidirectional, causal, visual_memory
 from avatar_nodes.model.attention import CrossAttention, LayerKV
 from avatar_nodes.model.audio_encoder import AudioTokens, CausalAudioEncoder
-from avatar_nodes.model.audio_injector import AudioInjector
-from avatar_nodes.model.bidirectional import FullSequence
-from avatar_nodes.model.block import WanBlock
-from avatar_nodes.model.causal import Seen, WindowRope
+from avatar_nodes.model.audio_injector import AdaptiveNorm, AudioInjector
+from avatar_nodes.model.bidirectional import FullInput, FullSequence, Parts
+from avatar_nodes.model.block import Inputs, Operation, Result, WanBlock
+from avatar_nodes.model.causal import BlockInput, BlockRope, Seen, SinkInput, WindowInput
 from avatar_nodes.model.compressor import MemoryCompressor
 from avatar_nodes.model.dit_config import DiTConfig, MemoryConfig
 from avatar_nodes.model.frame_packer import FramePacker
 from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.kv import BlockKV, MemoryKV, SinkKV, TextKV
-from avatar_nodes.model.memory import MemoryLatents, MemoryRope
 from avatar_nodes.model.modulation import Head, TimeEmbedding, sinusoid
 from avatar_nodes.model.prediction import velocity_of
 from avatar_nodes.model.recomputed import recomputed
 from avatar_nodes.model.rope import grid_positions, rope_table
+from avatar_nodes.model.visual_memory import FrameInput, MemoryLatents, MemoryRope
 
 NOISY, REFERENCE, MOTION = range(3)
 """Rows of `trainable_cond_mask`."""
@@ -69,10 +69,12 @@ class WanS2V(nn.Module):
         if config.memory is not None:
             self.memory_compressor = MemoryCompressor(config)
         self._memory_ropes: dict[torch.device, MemoryRope] = {}
-        self._window_ropes: dict[tuple[int, int, torch.device], WindowRope] = {}
-        self.block_layer, self.sink_layer = causal.block_layer, causal.sink_layer
-        self.window_layer = causal.window_layer
-        self.full_layer = bidirectional.full_layer
+        self._block_ropes: dict[tuple[int, int, torch.device], BlockRope] = {}
+        # as they are, compiled, or recomputed for the gradient
+        self.block_layer: Operation[BlockInput, tuple[Tensor, LayerKV]] = causal.block_layer
+        self.sink_layer: Operation[SinkInput, tuple[Tensor, LayerKV]] = causal.sink_layer
+        self.window_layer: Operation[WindowInput, Tensor] = causal.window_layer
+        self.full_layer: Operation[FullInput, Parts] = bidirectional.full_layer
         self._initialise()
 
     # Causal operation.
@@ -88,9 +90,16 @@ class WanS2V(nn.Module):
         return TextKV(tuple(block(WanBlock.text_keys_values, context) for block in self.layers))
 
     def prefill_sink(self, latent: Tensor, text: TextKV) -> SinkKV:
-        """Keys and values of a clean sink frame [B, C, 1, H, W]."""
-        tokens = self._tokens(latent) + self.trainable_cond_mask.weight[REFERENCE]
-        return SinkKV(causal.prefill_sink(self, tokens, self._window_rope(latent), text), latent)
+        """Keys and values of a clean sink frame [B, C, 1, H, W], modulated at t = 0."""
+        x = self._tokens(latent) + self.trainable_cond_mask.weight[REFERENCE]
+        time = self.time(torch.zeros(x.shape[0], device=x.device))
+        rope, last = self._block_rope(latent).sink, len(self.blocks) - 1
+        layers: list[LayerKV] = []
+        for index, block in enumerate(self.layers):
+            read = None if index == last else text.layers[index]
+            x, kv = block(self.sink_layer, SinkInput(x, time.rows, rope, read))
+            layers.append(LayerKV(kv.k, kv.v.contiguous()))  # a part of q, k and v, now let go
+        return SinkKV(tuple(layers), latent)
 
     def encode_audio(self, columns: Tensor) -> AudioTokens:
         """Tokens of F latent frames from feature columns [B, layers, D, 5 + 4F], 5 for context."""
@@ -110,12 +119,10 @@ class WanS2V(nn.Module):
         training); memory: what it remembers; room: buffers that the keys and values are put into,
         and that are given back; they may be those of a block of `past`.
         """
-        tokens, rope = self._noisy_tokens(x), self._window_rope(x)
-        where = self.config.sink_position if sink_position is None else sink_position
         sound = audio if isinstance(audio, AudioTokens) else self.encode_audio(audio)
-        seen = Seen(text, sink, past, memory)
-        out, kv = causal.denoise_block(self, tokens, t, sound, rope, seen, where, room)
-        return self._velocity(out, x, t, sink.latent), kv
+        time, seen = self.time(t), Seen(text, sink, past, memory)
+        out, kv = self._through_layers(x, time.rows, sound, seen, sink_position, room)
+        return self._velocity(self.head(out, time.embedding), x, t, sink.latent), kv
 
     def block_keys_values(
         self, x: Tensor, t: Tensor, audio: AudioTokens, text: TextKV, sink: SinkKV,
@@ -123,14 +130,48 @@ class WanS2V(nn.Module):
         memory: MemoryKV | None = None, room: BlockKV | None = None,
     ) -> BlockKV:  # fmt: skip
         """The keys and values of `forward_block`, bit for bit, in less time: without a velocity."""
-        where = self.config.sink_position if sink_position is None else sink_position
-        tokens, rope = self._noisy_tokens(x), self._window_rope(x)
         seen = Seen(text, sink, past, memory)
-        return causal.block_keys_values(self, tokens, t, audio, rope, seen, where, room)
+        return self._through_layers(
+            x, self.time(t).rows, audio, seen, sink_position, room, keys_values_only=True
+        )[1]
+
+    def _through_layers(
+        self, x: Tensor, time_rows: Tensor, sound: AudioTokens, seen: Seen,
+        sink_position: int | None, room: BlockKV | None, *, keys_values_only: bool = False,
+    ) -> tuple[Tensor, BlockKV]:  # fmt: skip
+        """The tokens of the block x after every layer (but the last one with `keys_values_only`),
+        and its keys and values. Each layer puts these into `room` when it has read the past.
+        """
+        where = self.config.sink_position if sink_position is None else sink_position
+        rope = self._block_rope(x)
+        key_rope = rope.keys_with_sink_at(where, len(seen.past))
+        tokens, last = self._noisy_tokens(x), len(self.blocks) - 1
+        layers: list[LayerKV] = []
+        for index, block in enumerate(self.layers):
+            entering = BlockInput(
+                tokens, time_rows, rope.at_distance[0], key_rope, seen.text.layers[index],
+                seen.sink.layers[index], tuple(kv.layers[index] for kv in seen.past),
+                None if seen.memory is None else seen.memory.layers[index], sound,
+                self.audio_injector.at(index),
+            )  # fmt: skip
+            if keys_values_only and index == last:
+                kv = block(causal.layer_keys_values, entering)
+            else:
+                tokens, kv = block(self.block_layer, entering)
+            layers.append(kv if room is None else room.layers[index].copy_(kv))
+        return tokens, room or BlockKV(tuple(layers))
 
     def prefill_memory_frame(self, tokens: Tensor) -> tuple[LayerKV, ...]:
         """Un-rotated keys and values of remembered frames [B, tokens, dim] in every layer."""
-        return memory.frame_keys_values(self, tokens, self._memory_rope(tokens.device))
+        time = self.time(torch.zeros(tokens.shape[0], device=tokens.device))
+        rope, last = self._memory_rope(tokens.device).frame, len(self.blocks) - 1
+        layers: list[LayerKV] = []
+        x = tokens
+        for index, block in enumerate(self.layers):
+            entering = FrameInput(x, time.rows, rope, is_last=index == last)
+            x, kv = block(visual_memory.frame_layer, entering)
+            layers.append(kv)
+        return tuple(layers)
 
     def place_memory(
         self, long: Sequence[tuple[LayerKV, ...]], short: Sequence[tuple[LayerKV, ...]]
@@ -142,7 +183,7 @@ class WanS2V(nn.Module):
             for layer in zip(*frames, strict=True)
         ]
         rope = self._memory_rope(layers[0].k.device)
-        return memory.placed(layers, rope.placed(len(long), len(short)))
+        return visual_memory.placed(layers, rope.placed(len(long), len(short)))
 
     def forward_window(
         self, x: Tensor, t: Tensor, audio: Tensor, text_states: Tensor, sink_latent: Tensor,
@@ -167,17 +208,39 @@ class WanS2V(nn.Module):
         prompts = self.encode_text(text_states)
         sink = self.prefill_sink(sink_latent, prompts.select(sink_prompt_index))
         text = prompts.select(prompt_index.flatten())
-        remembered: MemoryKV | None = None
-        if memory_latents is not None:
-            remembered = memory.of_latents(self, memory_latents, self._memory_rope(x.device))
+        memory = None if memory_latents is None else self._remembered(memory_latents)
         windows = x.flatten(0, 1)
-        out = causal.denoise_window(
-            self, self._noisy_tokens(windows), t.flatten(), self.encode_audio(audio.flatten(0, 1)),
-            self._window_rope(windows), text, sink, remembered,
-        )  # fmt: skip
+        time, sound = self.time(t.flatten()), self.encode_audio(audio.flatten(0, 1))
+        rope, tokens = self._block_rope(windows), self._noisy_tokens(windows)
+        for index, block in enumerate(self.layers):
+            entering = WindowInput(
+                tokens, time.rows, rope, text.layers[index], sink.layers[index],
+                None if memory is None else memory.layers[index], sound,
+                self.audio_injector.at(index),
+            )  # fmt: skip
+            tokens = block(self.window_layer, entering)
+        out = self.head(tokens, time.embedding)
         sinks = sink_latent.repeat_interleave(blocks, dim=0)
         velocity = self._velocity(out, windows, t.flatten(), sinks)
         return velocity.unflatten(0, (streams, blocks))
+
+    def _remembered(self, latents: MemoryLatents) -> MemoryKV | None:
+        """Memory of B streams, compressed now, with a graph where one is wanted; None: nothing to
+        remember.
+        """
+        frames = torch.cat([latents.long, latents.short], dim=1)
+        streams, count = frames.shape[:2]
+        if not count:
+            return None
+        tokens = self.memory_compressor(frames.flatten(0, 1))
+
+        def joined(x: Tensor) -> Tensor:
+            return x.unflatten(0, (streams, count)).flatten(1, 2)
+
+        layers = [LayerKV(*map(joined, kv)) for kv in self.prefill_memory_frame(tokens)]
+        rope = self._memory_rope(frames.device)
+        places = rope.placed(latents.long.shape[1], latents.short.shape[1])
+        return visual_memory.placed(layers, places)
 
     # Whole sequence, both directions.
 
@@ -198,7 +261,7 @@ class WanS2V(nn.Module):
             x, t, context, ref_latents, audio_input, motion_latents, cond_states, prompt_index,
             sink_prompt_index,
         )  # fmt: skip
-        *_, last = bidirectional.layer_parts(self, sequence)
+        *_, last = self.layer_parts(sequence)
         noisy = last.noisy.unflatten(0, (x.shape[0], -1)).flatten(1, 2)
         return self._velocity(self.head(noisy, sequence.time.embedding), x, t, ref_latents)
 
@@ -243,10 +306,16 @@ class WanS2V(nn.Module):
             audio=self.encode_audio(audio_input),
         )
 
-    def layer_outputs(self, sequence: FullSequence) -> Iterator[Tensor]:
-        """The hidden state [B, S, dim] after each layer, its audio injected."""
-        for parts in bidirectional.layer_parts(self, sequence):
-            yield parts.joined()
+    def layer_parts(self, sequence: FullSequence) -> Iterator[Parts]:
+        """The hidden state after each layer, its audio injected."""
+        x = sequence.parts()
+        for index, block in enumerate(self.layers):
+            entering = FullInput(
+                x, sequence.time_rows, sequence.rope, sequence.text.layers[index],
+                sequence.still_text.layers[index], sequence.audio, self.audio_injector.at(index),
+            )  # fmt: skip
+            x = block(self.full_layer, entering)
+            yield x
 
     # Parts.
 
@@ -267,17 +336,17 @@ class WanS2V(nn.Module):
         """
         # with a graph and without, sound or none
         torch._dynamo.config.recompile_limit = max(32, torch._dynamo.config.recompile_limit)
-        options: dict[str, Any] = {"dynamic": False, "backend": backend, "fullgraph": True}
-        self.window_layer = torch.compile(causal.window_layer, **options)
-        self.full_layer = torch.compile(bidirectional.full_layer, **options)
-        self.block_layer = torch.compile(causal.block_layer, **options)
+        self.window_layer = _compiled(causal.window_layer, backend)
+        self.full_layer = _compiled(bidirectional.full_layer, backend)
+        self.block_layer = _compiled(causal.block_layer, backend)
 
     def recompute_training(self) -> None:
         """Keeps less of `forward_window`, `forward` and `forward_block` for the gradient: what
         enters each layer. After `compile_training`, if both are wanted.
         """
-        for name in ("window_layer", "full_layer", "block_layer"):
-            setattr(self, name, recomputed(getattr(self, name)))
+        self.window_layer = recomputed(self.window_layer)
+        self.full_layer = recomputed(self.full_layer)
+        self.block_layer = recomputed(self.block_layer)
 
     def compile_serving(self, backend: str = "inductor") -> None:
         """Compiles the layers of `forward_block` and `prefill_sink`, for shapes that do not change:
@@ -285,9 +354,8 @@ class WanS2V(nn.Module):
         """
         # a layer's shapes: each length of past, with sound and without, with memory and without
         torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
-        options: dict[str, Any] = {"dynamic": False, "backend": backend, "fullgraph": True}
-        self.block_layer = torch.compile(causal.block_layer, **options)
-        self.sink_layer = torch.compile(causal.sink_layer, **options)
+        self.block_layer = _compiled(causal.block_layer, backend)
+        self.sink_layer = _compiled(causal.sink_layer, backend)
 
     def serving(self, dtype: torch.dtype = torch.float32) -> WanS2V:
         """Makes this model ready to serve, in place: q, k, v fused, gradients off, the heavy layers
@@ -305,7 +373,7 @@ class WanS2V(nn.Module):
         """Gives a model without visual memory an untrained compressor, in place."""
         self.config = replace(self.config, memory=config)
         self.memory_compressor = MemoryCompressor(self.config)
-        self.memory_compressor.begin_as(self)
+        self._begin_compressor()
         return self
 
     def predict_sink_difference(self) -> WanS2V:
@@ -338,15 +406,15 @@ class WanS2V(nn.Module):
         _, height, width = self.config.patch_size
         return latent.shape[-2] // height, latent.shape[-1] // width
 
-    def _window_rope(self, latent: Tensor) -> WindowRope:
+    def _block_rope(self, latent: Tensor) -> BlockRope:
         key = (*self._grid(latent), latent.device)
-        if key not in self._window_ropes:
+        if key not in self._block_ropes:
             c = self.config
-            self._window_ropes[key] = WindowRope(
+            self._block_ropes[key] = BlockRope(
                 c.head_dim, key[:2], c.timing.latents_per_block, c.past_blocks, c.sink_position,
                 latent.device,
             )  # fmt: skip
-        return self._window_ropes[key]
+        return self._block_ropes[key]
 
     def _memory_rope(self, device: torch.device) -> MemoryRope:
         if device not in self._memory_ropes:
@@ -375,7 +443,7 @@ class WanS2V(nn.Module):
         nn.init.xavier_uniform_(self.patch_embedding.weight.flatten(1))
         nn.init.zeros_(cast(Tensor, self.patch_embedding.bias))
         silent: list[nn.Module] = [self.head.head]
-        silent += [cast(Any, norm).linear for norm in self.audio_injector.injector_adain_layers]
+        silent += [cast(AdaptiveNorm, n).linear for n in self.audio_injector.injector_adain_layers]
         if self.config.zero_init:
             silent += [self.cond_encoder, self.trainable_cond_mask]
             silent += [cast(CrossAttention, a).o for a in self.audio_injector.injector]
@@ -383,7 +451,16 @@ class WanS2V(nn.Module):
             for parameter in module.parameters():
                 nn.init.zeros_(parameter)
         if self.config.memory is not None:
-            self.memory_compressor.begin_as(self)
+            self._begin_compressor()
+
+    def _begin_compressor(self) -> None:
+        """An untrained compressor gives a small picture of the kind that a sink's tokens are."""
+        reference = self.trainable_cond_mask.weight[REFERENCE]
+        self.memory_compressor.begin_as(self.patch_embedding, reference)
+
+
+def _compiled(layer: Operation[Inputs, Result], backend: str) -> Operation[Inputs, Result]:
+    return torch.compile(layer, fullgraph=True, dynamic=False, backend=backend)
 
 
 def _patch_project(convolution: nn.Conv3d, latent: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from avatar_nodes.wire.block import (
     prompt_from_msg,
     sink_from_msg,
 )
-from avatar_nodes.wire.memory import memory_from_msg
+from avatar_nodes.wire.visual_memory import memory_from_msg
 
 
 class DenoiserNode(AvatarNode):

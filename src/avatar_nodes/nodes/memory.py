@@ -15,7 +15,7 @@ from avatar_nodes.pipeline.assembly import MemorySettings, build_memory
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.block import epoch_from_msg, latent_from_msg
 from avatar_nodes.wire.frames import frames_from_msg
-from avatar_nodes.wire.memory import memory_to_msg
+from avatar_nodes.wire.visual_memory import memory_to_msg
 
 
 class MemoryNode(AvatarNode):

@@ -21,7 +21,6 @@ from avatar_nodes.profile.conversation import (
 from avatar_nodes.profile.kiosk import KioskSection
 from avatar_nodes.profile.loudspeaker import LoudspeakerSection
 from avatar_nodes.profile.marking import MarkingSection
-from avatar_nodes.profile.memory import MemorySection
 from avatar_nodes.profile.placement import PlacementSection
 from avatar_nodes.profile.section import (
     DTypeName,
@@ -33,6 +32,7 @@ from avatar_nodes.profile.section import (
     Section,
     Sigmas,
 )
+from avatar_nodes.profile.visual_memory import MemorySection
 
 NODE_KINDS = (
     "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "memory",

@@ -12,7 +12,10 @@ _COMMANDS = {
     "actions": ("avatar_nodes.commands.eval.actions", "Do prompted actions happen?"),
     "quality": ("avatar_nodes.commands.eval.quality", "How good are the pictures?"),
     "long": ("avatar_nodes.commands.eval.long", "Does it hold for hours?"),
-    "memory": ("avatar_nodes.commands.eval.memory", "Does a thing that returns look the same?"),
+    "memory": (
+        "avatar_nodes.commands.eval.visual_memory",
+        "Does a thing that returns look the same?",
+    ),
     "keyframes": ("avatar_nodes.commands.eval.key_frames", "What does long memory keep?"),
     "prompt": ("avatar_nodes.commands.eval.prompt", "How soon is a new prompt seen?"),
     "ablation": ("avatar_nodes.commands.eval.ablation", "What is each part of the method worth?"),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from avatar_nodes.block.block_size import LATENTS_PER_BLOCK as BLOCK_FRAMES
 from avatar_nodes.model.dit_config import MemoryConfig
-from avatar_nodes.model.memory import MemoryLatents
+from avatar_nodes.model.visual_memory import MemoryLatents
 from avatar_nodes.training.data.encoded import EncodedClips
 from avatar_nodes.training.data.memory_exercises import (
     Exercise,

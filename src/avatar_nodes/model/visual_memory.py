@@ -1,4 +1,4 @@
-"""Visual memory in the window: [sink | long memory | short memory | past blocks | itself].
+"""Visual memory in a block's view: [sink | long memory | short memory | past blocks | itself].
 
 A remembered latent frame is a few tokens (`compressor`). It sees only itself, at t = 0, and reads
 no prompt: memory says what was seen, not what is to be done. So its keys and values depend on the
@@ -12,19 +12,16 @@ newest frame next to it. Key frames have no order: all stand where the sink stan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from avatar_nodes.model.attention import LayerKV, attend
+from avatar_nodes.model.block import WanBlock
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.kv import MemoryKV
 from avatar_nodes.model.rope import RopeTable, coarse_positions, rope_table, rotate
-
-if TYPE_CHECKING:
-    from avatar_nodes.model.block import WanBlock
-    from avatar_nodes.model.dit import WanS2V
 
 
 class MemoryLatents(NamedTuple):
@@ -35,7 +32,7 @@ class MemoryLatents(NamedTuple):
 
 
 class MemoryRope:
-    """Rotation tables of memory: of a frame by itself, and of all where the window has them."""
+    """Rotation tables of memory: of a frame by itself, and of all where a block sees them."""
 
     def __init__(self, config: DiTConfig, device: torch.device) -> None:
         self._config = config
@@ -59,24 +56,23 @@ class MemoryRope:
         return rope_table(positions, self._config.head_dim).to(self._device)
 
 
-def frame_keys_values(model: WanS2V, tokens: Tensor, rope: MemoryRope) -> tuple[LayerKV, ...]:
-    """Un-rotated keys and values of remembered frames [frames, tokens, dim] in every layer."""
-    time = model.time(torch.zeros(tokens.shape[0], device=tokens.device))
-    x = tokens
-    layers: list[LayerKV] = []
-    for index, block in enumerate(model.layers):
-        last = index + 1 == len(model.layers)
-        x, kv = block(_memory_layer, x, time.rows, rope.frame, last)
-        layers.append(kv)
-    return tuple(layers)
+class FrameInput(NamedTuple):
+    """What enters `frame_layer`: remembered frames, each by itself."""
+
+    x: Tensor
+    """Tokens [frames, tokens, dim]."""
+    time_rows: Tensor
+    rope: RopeTable
+    is_last: bool
+    """Nothing reads what the last layer does to the frames."""
 
 
-def _memory_layer(
-    block: WanBlock, x: Tensor, time_rows: Tensor, rope: RopeTable, last: bool
-) -> tuple[Tensor, LayerKV]:
+def frame_layer(block: WanBlock, entering: FrameInput) -> tuple[Tensor, LayerKV]:
+    """One layer over remembered frames: the tokens after it, un-rotated keys and values."""
+    x, time_rows, rope, is_last = entering
     modulation = block.modulated(time_rows)
     q, kv = block.qkv(x, modulation)
-    if not last:  # nothing reads what the last layer does
+    if not is_last:
         attended = attend(rotate(q, rope), rotate(kv.k, rope), kv.v)
         x = block.finish(x, attended, modulation, None)
     return x, kv
@@ -85,20 +81,3 @@ def _memory_layer(
 def placed(layers: Sequence[LayerKV], rope: RopeTable) -> MemoryKV:
     """Un-rotated keys and values [B, tokens, heads, d] of a whole memory, put in their places."""
     return MemoryKV(tuple(LayerKV(rotate(kv.k, rope).to(kv.v.dtype), kv.v) for kv in layers))
-
-
-def of_latents(model: WanS2V, latents: MemoryLatents, rope: MemoryRope) -> MemoryKV | None:
-    """Memory of B streams, compressed now, with a graph where one is wanted; None: nothing to
-    remember. For training.
-    """
-    frames = torch.cat([latents.long, latents.short], dim=1)
-    streams, count = frames.shape[:2]
-    if not count:
-        return None
-    tokens = model.memory_compressor(frames.flatten(0, 1))
-
-    def joined(x: Tensor) -> Tensor:
-        return x.unflatten(0, (streams, count)).flatten(1, 2)
-
-    layers = [LayerKV(*map(joined, kv)) for kv in frame_keys_values(model, tokens, rope)]
-    return placed(layers, rope.placed(latents.long.shape[1], latents.short.shape[1]))

@@ -20,8 +20,8 @@ from avatar_nodes.model.checkpoint import (
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import ConfigError, DiTConfig, MemoryConfig
 from avatar_nodes.model.kv import BlockKV
-from avatar_nodes.model.memory import MemoryLatents, MemoryRope
 from avatar_nodes.model.rope import grid_positions, rope_table
+from avatar_nodes.model.visual_memory import MemoryLatents, MemoryRope
 
 MEMORY = MemoryConfig(short=3, long=2, hidden=16, heads=2)
 BLOCKS, STREAMS = 4, 2

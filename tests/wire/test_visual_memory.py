@@ -12,7 +12,7 @@ from support.streams import random_tensor
 
 from avatar_msgs.msg import MemoryTokens
 from avatar_nodes.block.block import Memory
-from avatar_nodes.wire.memory import memory_from_msg, memory_to_msg
+from avatar_nodes.wire.visual_memory import memory_from_msg, memory_to_msg
 from avatar_nodes.wire.wire_error import WireError
 
 
