@@ -52,8 +52,8 @@ def command(
     """
     require_ros()
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    from avatar_nodes.bench.kiosk import KioskBenchmark, KioskBenchmarkError
-    from avatar_nodes.bench.kiosk_figures import Look
+    from avatar_nodes.bench.kiosk.benchmark import KioskBenchmark, KioskBenchmarkError
+    from avatar_nodes.bench.kiosk.figures import Look
     from avatar_nodes.machine.description import describe_machine
     from avatar_nodes.profile import load_profile
     from avatar_nodes.profile.resources import share_path

@@ -21,8 +21,7 @@ def assemble(run: Path, config: Path | None, threads: int, out: Path) -> None:
     Of a run on published weights: a folder with what was trained, and the profile that serves it.
     """
     with recipe_of(config, threads) as recipe:
-        from avatar_nodes.training.stages.assemble import assemble_checkpoint
-        from avatar_nodes.training.stages.assemble_published import assemble_published
+        from avatar_nodes.training.stages.assemble import assemble_checkpoint, assemble_published
 
         lines = assemble_checkpoint(run, out)
         if recipe.published is not None:

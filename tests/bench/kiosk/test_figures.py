@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from avatar_nodes.bench.kiosk_figures import KioskFigures, Look
-from avatar_nodes.bench.playout_offset import PlayoutOffset
+from avatar_nodes.bench.kiosk.figures import KioskFigures, Look
+from avatar_nodes.bench.kiosk.playout_offset import PlayoutOffset
 
 
 def _look(

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from avatar_nodes.bench.kiosk_figures import KioskFigures, Look
-from avatar_nodes.bench.playout_offset import PlayoutOffset
+from avatar_nodes.bench.kiosk.figures import KioskFigures, Look
+from avatar_nodes.bench.kiosk.playout_offset import PlayoutOffset
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.runner import GraphRunner
 from avatar_nodes.machine.process_usage import resident_mib

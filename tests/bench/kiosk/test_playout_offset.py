@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from avatar_nodes.bench.playout_offset import AUDIO_RATE, VIDEO_RATE, Playout, PlayoutOffset
+from avatar_nodes.bench.kiosk.playout_offset import AUDIO_RATE, VIDEO_RATE, Playout, PlayoutOffset
 
 TURN = 2**32
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from avatar_nodes.bench.playout_offset import Playout, PlayoutOffset
+from avatar_nodes.bench.kiosk.playout_offset import Playout, PlayoutOffset
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Benchmark of the web page: a real browser in front of the whole graph."""
