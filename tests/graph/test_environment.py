@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from avatar_nodes.graph.environment import child_environment, foreign_environment
+from avatar_nodes.graph.environment import (
+    child_environment,
+    foreign_environment,
+    sized_segment,
+)
 from avatar_nodes.profile.resources import ResourceError, share_directory, share_path
 
 MARK = "_ROS_WHEELS_BOOTSTRAP_COMPLETE"
@@ -65,6 +69,31 @@ def test_foreign_child_sees_nothing_of_ros() -> None:
 def test_ros_python_starts_from_a_foreign_environment() -> None:
     program = [sys.executable, "-c", "import rclpy"]
     assert subprocess.run(program, env=foreign_environment(), check=False).returncode == 0
+
+
+def test_a_process_takes_the_shared_memory_that_it_was_given() -> None:
+    program = (
+        "import rclpy\n"
+        "from avatar_nodes.graph.environment import sized_segment\n"
+        "rclpy.init()\n"
+        "with sized_segment(): node = rclpy.create_node('x')\n"
+        "print(next(line for line in open('/proc/self/smaps_rollup') if 'Pss_Shmem' in line))\n"
+    )
+    taken = []
+    for size in (3 << 20, 9 << 20):
+        env = child_environment() | {"AVATAR_SEGMENT_BYTES": str(size)}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+        )
+        taken.append(int(done.stdout.split()[1]) / 1024)
+    assert taken == [pytest.approx(3, abs=1.5), pytest.approx(9, abs=1.5)]
+
+
+def test_the_users_own_profile_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "/mine.xml")
+    monkeypatch.setenv("AVATAR_SEGMENT_BYTES", "1000000")
+    with sized_segment():
+        assert os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] == "/mine.xml"
 
 
 def test_profile_disables_what_other_dds_makes_refuse() -> None:

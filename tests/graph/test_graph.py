@@ -196,6 +196,19 @@ def test_environment_of_a_process() -> None:
     assert process_environment(denoiser, {"OMP_NUM_THREADS": "7"})["OMP_NUM_THREADS"] == "7"
 
 
+def test_shared_memory_follows_from_what_a_process_sends() -> None:
+    graph = Graph.from_profile(TINY, mode="converse")
+    sizes = {process.name: process.segment_bytes for process in graph.processes}
+    blocks = 6 * 12 * 256 * 256 * 3
+    assert {name for name, size in sizes.items() if size == blocks} == {
+        "conductor", "denoiser_1", "denoiser_2", "decoder", "presenter",
+    }  # fmt: skip
+    assert {size for size in sizes.values() if size != blocks} == {2 << 20}
+    (process,) = Graph.from_profile(TINY, placement="single").processes
+    assert process.segment_bytes == (2 << 20) + 7 * blocks
+    assert process_environment(process, {})["AVATAR_SEGMENT_BYTES"] == str(process.segment_bytes)
+
+
 @pytest.mark.parametrize(
     ("audio", "source", "name"),
     [

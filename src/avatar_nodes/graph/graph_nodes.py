@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.graph.environment import LIGHT_SEGMENT_BYTES
 from avatar_nodes.graph.node_spec import NodeSpec, Parameters
 from avatar_nodes.mind.persona import Persona
 from avatar_nodes.mind.persona_file import PersonaError, load_persona, persona_names
@@ -18,6 +20,9 @@ Placement = Literal["profile", "separate", "single"]
 SINGLE_PROCESS = "all"
 _ECHO_S = 1.0
 """How long after its stamps the avatar may be heard by the microphone, its echo included."""
+_SENDS_BLOCKS = ("conductor", "denoiser", "decoder", "memory", "presenter")
+_LEAST_BLOCKS_BYTES = 8 << 20
+"""Prompts and audio features do not shrink with the picture."""
 _STAGES = ("denoiser", "decoder", "memory", "presenter", "recorder")
 
 
@@ -67,7 +72,17 @@ class GraphNodes:
     ) -> NodeSpec:
         name = name or kind
         process = self._process_of(name)
-        return NodeSpec(name, kind, parameters, process, remappings or {}, device, threads)
+        segment = self._blocks_bytes() if kind in _SENDS_BLOCKS else LIGHT_SEGMENT_BYTES
+        return NodeSpec(
+            name, kind, parameters, process, remappings or {}, device, threads,
+            segment_bytes=segment,
+        )  # fmt: skip
+
+    def _blocks_bytes(self) -> int:
+        """The pictures of all blocks that may be on their way, and of two that are being read."""
+        video = self.profile.video
+        block = FRAMES_PER_BLOCK * video.width * video.height * 3
+        return max((self.profile.stream.max_in_flight + 2) * block, _LEAST_BLOCKS_BYTES)
 
     def _process_of(self, node: str) -> str:
         if self.placement == "single":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from avatar_nodes.graph.environment import LIGHT_SEGMENT_BYTES
+
 ParameterValue = bool | int | float | str | list[int] | list[float] | list[str]
 Parameters = dict[str, ParameterValue]
 
@@ -14,7 +16,8 @@ class NodeSpec:
     """One ROS node.
 
     `kind` names its module (`avatar_nodes.nodes.<kind>`) and its executable; `remappings` leads the
-    node's own topic names to the graph's; `process` is the process that it lives in.
+    node's own topic names to the graph's; `process` is the process that it lives in. What it
+    publishes waits for its readers in `segment_bytes` of shared memory.
     """
 
     name: str
@@ -25,6 +28,7 @@ class NodeSpec:
     device: str | None = None
     threads: int = 1
     respawn: bool = True
+    segment_bytes: int = LIGHT_SEGMENT_BYTES
 
 
 @dataclass(frozen=True)
@@ -48,3 +52,8 @@ class ProcessSpec:
     def threads(self) -> int:
         """CPU threads that its arithmetic may use."""
         return max(node.threads for node in self.nodes)
+
+    @property
+    def segment_bytes(self) -> int:
+        """Shared memory of its one DDS participant."""
+        return sum(node.segment_bytes for node in self.nodes)

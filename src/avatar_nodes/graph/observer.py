@@ -14,7 +14,11 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from avatar_msgs.msg import AvatarState, BlockCredit, StageStatus
-from avatar_nodes.graph.environment import adopt_environment
+from avatar_nodes.graph.environment import (
+    LIGHT_SEGMENT_BYTES,
+    adopt_environment,
+    sized_segment,
+)
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.run_mark import is_of_run
 from avatar_nodes.wire import topics
@@ -60,14 +64,15 @@ class GraphObserver:
     def __enter__(self) -> GraphObserver:
         adopt_environment()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node(
-            "observer",
-            namespace=self._graph.namespace,
-            context=self._context,
-            enable_rosout=False,
-            start_parameter_services=False,
-            use_global_arguments=False,
-        )
+        with sized_segment(LIGHT_SEGMENT_BYTES):
+            self._node = rclpy.create_node(
+                "observer",
+                namespace=self._graph.namespace,
+                context=self._context,
+                enable_rosout=False,
+                start_parameter_services=False,
+                use_global_arguments=False,
+            )
         for topic, callback in (
             (topics.STAGES, self._stage),
             (topics.STATE, self._state),

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from avatar_nodes.graph.environment import child_environment
+from avatar_nodes.graph.environment import SEGMENT, child_environment
 from avatar_nodes.graph.graph import Graph, ProcessSpec
 
 CONTAINER = "container"
@@ -74,6 +74,7 @@ def process_environment(
         # Threads that wait for one another must not spin: other nodes need the core.
         "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONUNBUFFERED": "1",
+        SEGMENT: str(process.segment_bytes),
     }
     return wanted | child_environment(base)
 

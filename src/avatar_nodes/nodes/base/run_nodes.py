@@ -16,7 +16,7 @@ from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedE
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
-from avatar_nodes.graph.environment import adopt_environment
+from avatar_nodes.graph.environment import adopt_environment, sized_segment
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, EXIT_MISCONFIGURED, AvatarNode
 from avatar_nodes.nodes.base.parameters import ConfigurationError
 
@@ -85,7 +85,8 @@ def run_nodes(kinds: Sequence[tuple[str | None, type[AvatarNode]]]) -> int:
     adopt_environment()
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        nodes = [kind(name) for name, kind in kinds]
+        with sized_segment():
+            nodes = [kind(name) for name, kind in kinds]
     except ConfigurationError as error:
         get_logger("avatar").fatal(str(error))
         return EXIT_MISCONFIGURED
