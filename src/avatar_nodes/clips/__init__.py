@@ -1,1 +1,1 @@
-"""Clips of the tiny world as the model sees them: encoded, streamed, sampled."""
+"""Clips as the model sees them: encoded, streamed, sampled."""

@@ -1,4 +1,4 @@
-"""What windows of a clip are generated from: sound, prompts, and the picture they begin with."""
+"""Conditions that windows of a clip are generated under: sound, prompts, sink."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.world.clips import Clip
 
 EMPTY_PROMPT = ""
-"""What stands for no text."""
+"""The prompt that stands for no text."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What B windows of N blocks are generated from, but for noise."""
+    """Everything that B windows of N blocks are generated from, except noise."""
 
     audio: Tensor
     """float32 [B, N, layers, D, 17]: of each block 5 columns of context and 12 of its own."""
@@ -59,7 +59,7 @@ def no_sound(config: DiTConfig) -> float:
 
 @torch.no_grad()
 def clip_conditions(clip: Clip, text: TextEncoder, decoder: TinyStreamingDecoder) -> Conditions:
-    """What a whole clip of the tiny world is generated from, as a batch of one window."""
+    """Conditions of a whole clip of the tiny world, as a batch of one window."""
     features = MelFeatures()
     sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
     columns = features.columns(sound)

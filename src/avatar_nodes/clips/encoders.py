@@ -1,4 +1,4 @@
-"""What a clip is to the transformer, latents and audio columns: as the stream would have them."""
+"""Encodes clips into latents and audio columns, as the stream would have them, and decodes them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ClipEncoder(Protocol):
         ...
 
     gain: bool
-    """Whether a louder sound has the same columns, all higher by one value."""
+    """True if a louder sound has the same columns, all higher by one value."""
 
     def latents(self, frames: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """uint8 RGB [12 N, H, W, 3] and [H, W, 3] -> normalised latents float32, [3 N, C, h, w] of

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def shifted(uniform: np.ndarray, shift: float) -> np.ndarray:
-    """Noise levels in 0..1 from uniform draws: a shift over 1 puts more of them at much noise."""
+    """Noise levels in 0..1 from uniform draws: a shift over 1 moves more of them to high noise."""
     return shift * uniform / (1.0 + (shift - 1.0) * uniform)
 
 

@@ -1,4 +1,4 @@
-"""Velocities of whole windows, every frame seeing every other, with and without guidance."""
+"""Computes velocities of whole windows, all frames seeing each other, with and without guidance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avatar_nodes.model.dit import WanS2V
 
 @dataclass(frozen=True)
 class Guidance:
-    """How far to go beyond the conditional velocity, for each condition; 1 is not at all."""
+    """Guidance scale of each condition; 1 is no guidance."""
 
     audio: float = 1.0
     text: float = 1.0

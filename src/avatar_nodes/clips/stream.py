@@ -13,7 +13,7 @@ from avatar_nodes.world.clips import Clip
 
 
 class Prompts(Protocol):
-    """Whatever turns a prompt's text into what the stages attend to."""
+    """Turns a prompt's text into the states that the stages attend to."""
 
     def encode(self, text: str) -> Prompt:
         """The same text always gives the same id and states."""

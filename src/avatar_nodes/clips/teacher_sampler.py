@@ -1,4 +1,4 @@
-"""Many-step sampling from the bidirectional teacher: the quality that the student is held to."""
+"""Samples from the bidirectional teacher in many steps: the quality that the student is held to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The action judge: which named action is being performed, at every second frame of a video."""
+"""The action judge: recognises the named action performed at every second frame of a video."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from avatar_nodes.world import ACTIONS, SHOW
 STRIDE = 2
 """It looks at every second frame: 12.5 a second."""
 REACH_FRAMES = 12
-"""It sees so many frames to either side of the one it judges: about a second in all."""
+"""Frames that it sees to either side of the one it judges: about a second in all."""
 JUDGED_ACTIONS: tuple[str, ...] = (*ACTIONS, SHOW)
-"""What it tells apart; `rest` first."""
+"""The actions that it tells apart; `rest` first."""
 _CHANNELS = 8
 """A picture, its change since the picture before, and its mean difference from the reference."""
 
@@ -34,7 +34,7 @@ class ActionNet(nn.Module):
         self.head = nn.Conv1d(96, len(actions), 1)
 
     def features(self, bodies: Tensor, faces: Tensor) -> Tensor:
-        """As `forward` -> [B, T, 96], what is happening around each moment."""
+        """As `forward` -> [B, T, 96], features of the action around each moment."""
         batch, length = bodies.shape[:2]
         towers = ((self.body, bodies), (self.face, faces))
         seen = [tower(x.flatten(0, 1)).unflatten(0, (batch, length)) for tower, x in towers]

@@ -1,4 +1,4 @@
-"""How far a mouth is open, read from pixels only: rendered, decoded or generated ones alike.
+"""Measures how far a mouth is open, from pixels only: rendered, decoded or generated ones alike.
 
 The inside of every mouth of the tiny world has one dark red (`INTERIOR`), found nowhere else near
 the mouth. Its area, over the width it covers, is the height of the opening less teeth and tongue,

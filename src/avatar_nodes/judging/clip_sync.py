@@ -21,7 +21,7 @@ class SyncJudge(Protocol):
     """Embeds the windows of a footage's picture and of its sound in one space."""
 
     pad: bool
-    """Whether missing sound counts as zeros, as in the published evaluation."""
+    """True if missing sound counts as zeros, as in the published evaluation."""
 
     def embed(self, footage: Footage) -> tuple[Tensor, Tensor]:
         """Video and audio embeddings [windows, D] of the same moments."""
@@ -30,7 +30,7 @@ class SyncJudge(Protocol):
 
 @dataclass(frozen=True)
 class ClipSync:
-    """One clip's lip-sync, and how far the mouth stays open in silence."""
+    """One clip's lip-sync, and the mouth's opening in silence."""
 
     identity: int
     sync: LipSync

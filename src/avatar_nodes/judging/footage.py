@@ -1,4 +1,4 @@
-"""Video with its sound: what the truth and every system under test are measured as."""
+"""Video with its sound: the form in which the truth and every system under test are measured."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Footage:
 
     @classmethod
     def truth(cls, clip: Clip) -> Footage:
-        """What the world shows: the answer."""
+        """The footage of the world itself: the right answer."""
         return cls.of(clip, np.stack([clip.frame(n) for n in range(len(clip.aperture))]))
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""The identity judge: pictures of one person lie close, whatever they do; other persons far."""
+"""The identity judge: pictures of one person lie close, in any pose; those of other persons far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PSNR and SSIM of pictures against the truth."""
+"""Measures PSNR and SSIM of pictures against the truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The judges on disk: a folder with one safetensors file each and a `config.json`."""
+"""Loads judges from a folder with one safetensors file each and a `config.json`."""
 
 from __future__ import annotations
 

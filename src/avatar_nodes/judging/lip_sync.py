@@ -1,4 +1,4 @@
-"""Does the mouth follow the speech: correlation and lag of measured against true mouth aperture."""
+"""Compares the measured mouth aperture with the true one: correlation and lag."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 _STILL = 1e-5
-"""What moves less than this does not move; the rest is rounding."""
+"""A series that moves less than this is constant; the rest is rounding."""
 
 
 @dataclass(frozen=True)
 class LipSync:
-    """How well a mouth follows, over one clip."""
+    """Lip-sync of a mouth over one clip."""
 
     correlation: float
     """Pearson correlation at lag 0, -1..1; 0 where either side never moves."""

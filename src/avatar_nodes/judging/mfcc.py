@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients as the public SyncNet was trained on.
+"""Computes the mel-frequency cepstral coefficients that the public SyncNet was trained on.
 
 The conventions are those of the package python_speech_features with its defaults (HTK-like): 25 ms
 windows without a taper every 10 ms, pre-emphasis 0.97, 26 mel bands, 13 coefficients, lifter 22,

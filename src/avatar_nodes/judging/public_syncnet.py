@@ -1,4 +1,4 @@
-"""The public SyncNet (syncnet_v2, Chung & Zisserman 2016): its layers, weights and input.
+"""Runs the public SyncNet (syncnet_v2, Chung & Zisserman 2016): its layers, weights and input.
 
 It is what published Sync-C and Sync-D figures are measured with. It was trained on real faces; on
 drawn ones its figures mean little.

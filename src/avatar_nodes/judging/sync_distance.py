@@ -1,4 +1,4 @@
-"""Sync-C and Sync-D as in Chung & Zisserman, "Out of time" (2016), from any pair of embeddings."""
+"""Sync-C and Sync-D (Chung & Zisserman, "Out of time", 2016) from any pair of embeddings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_SHIFT = 15
 
 @dataclass(frozen=True)
 class SyncDistance:
-    """How surely, and how closely, a picture belongs to its sound; over one clip."""
+    """How surely (Sync-C) and how closely (Sync-D) picture and sound belong together, over a clip."""
 
     confidence: float
     """Sync-C: median over the shifts less the smallest distance. Higher is better."""

@@ -1,1 +1,1 @@
-"""Training: the tiny world, data sets, losses and loops. Never imports rclpy."""
+"""Trains the models: stages, the data and losses they share, and their loop. Never imports rclpy."""

@@ -1,4 +1,4 @@
-"""A training recipe: what every stage does, read from a YAML file."""
+"""Reads a training recipe, the settings of every stage, from a YAML file."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Recipe:
 
     @property
     def published(self) -> Published | None:
-        """What is to be trained on, where `weights` says so."""
+        """The published model to train on, where `weights` names one."""
         if self.weights is None:
             return None
         return Published(self.weights.expanduser(), (self.videos.width, self.videos.height))

@@ -1,4 +1,4 @@
-"""The room behind the person: quiet, out of focus, the same in every frame."""
+"""Draws the room behind the person: quiet, out of focus, the same in every frame."""
 
 from __future__ import annotations
 

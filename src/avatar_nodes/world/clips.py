@@ -1,4 +1,4 @@
-"""A clip of the tiny world: a person, speech and pauses, actions, at times an object; by seed."""
+"""Makes clips of the tiny world by seed: a person, speech and pauses, actions, at times an object."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ UNHEARD_VOICES = {
     "es": ("es-419+m5",),
     "fr": ("fr-be+m8",),
 }
-"""Other accents in other timbres, which are in no clip but those made with `unheard_voice`."""
+"""Other accents in other timbres, used only in clips made with `unheard_voice`."""
 
 OBJECT_SHARE = 0.3
-"""Of all clips, those in which an object is shown; in a third of them it is hidden and returns."""
+"""Share of the clips that show an object; in a third of those it is hidden and returns."""
 
 _SPLIT_OFFSET = {"train": 0, "val": 400_000_000, "test": 800_000_000}
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """What a clip shows. `actions` holds (action, first block, block after the last).
+    """The plan of a clip. `actions` holds (action, first block, block after the last).
 
     `thing` is the object that its actions named `show` show: the same one each time.
     """
@@ -180,7 +180,7 @@ class Clip:
 
     @property
     def search_box(self) -> Box:
-        """Pixels (x0, y0, x1, y1) within which the mouth stays whatever the person does."""
+        """Pixels (x0, y0, x1, y1) within which the mouth stays during every action."""
         return mouth_search_box(self.identity)
 
     def reference(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The head: outline, ears, eyes, brows, nose, glasses, beard. Origin at its centre."""
+"""Draws the head: outline, ears, eyes, brows, nose, glasses, beard. Its centre is the origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hair in ten styles: behind the head and over the forehead. Origin at the head's centre."""
+"""Draws hair in ten styles, behind the head and over the forehead. The head's centre is the origin."""
 
 from __future__ import annotations
 

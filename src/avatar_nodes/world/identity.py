@@ -1,4 +1,4 @@
-"""Who is in the picture: everything about a person that stays the same while they talk."""
+"""Samples a person: everything about them that stays the same while they talk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the person does, frame by frame: lips from speech, signs of life, named actions."""
+"""Moves the person frame by frame: lips from speech, signs of life, named actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mouth: the one part of the picture that must follow the sound, drawn large and plain."""
+"""Draws the mouth, the one part of the picture that must follow the sound, large and plain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coloured things that a person shows: eight kinds in eight colours, in a hand or on a stand."""
+"""Draws the things that a person shows: eight kinds in eight colours, in a hand or on a stand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ COLOURS: dict[str, Colour] = {
     "pink": (244, 146, 178),
 }
 PLACES: tuple[str, ...] = ("hand", "stand")
-"""Where a thing appears: raised in a hand, or on a small stand that slides in from the side."""
+"""The places at which a thing appears: raised in a hand, or on a small stand that slides in from
+the side."""
 
 _SCALE = 1.3  # the shapes below are drawn within +-19
 
@@ -30,7 +31,7 @@ HALF_SIZE = 25.0
 """Everything that is drawn of a thing lies within +-25 pixels of its centre."""
 
 FOOT_Y = 16.0 * _SCALE
-"""How far below its centre a thing touches what it stands on."""
+"""Distance from a thing's centre down to its foot [pixels]."""
 
 _WOOD: Colour = (176, 128, 88)
 _STAND_HALF_WIDTH = 28.0

@@ -1,4 +1,4 @@
-"""Smooth filled shapes with sub-pixel edges on a picture of twice the size."""
+"""Draws smooth filled shapes with sub-pixel edges on a picture of twice the size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Colour = tuple[int, int, int]
 
 
 class Frame:
-    """Where a body part is: scaled and turned (radians) about `pivot`, then shifted; pixels."""
+    """The place of a body part: scaled and turned (radians) about `pivot`, then shifted; pixels."""
 
     def __init__(
         self,

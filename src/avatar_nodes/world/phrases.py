@@ -1,4 +1,4 @@
-"""Prompts composed of parts of speech: far more of them than anybody writes down.
+"""Composes prompts from parts of speech: far more of them than anybody writes down.
 
 A text encoder that only ever read a hundred sentences knows them by their shape. It reads the
 word that matters when that word comes in every form and every place.

@@ -1,4 +1,4 @@
-"""How an action is asked for in words; some wordings are held out of training."""
+"""Asks for an action in words; some wordings are held out of training."""
 
 from __future__ import annotations
 
@@ -70,6 +70,6 @@ _RESERVED = tuple(
 
 
 def says_held_out(text: str) -> bool:
-    """Whether a sentence is one that training never sees, or has one in it, whatever its thing."""
+    """True if a sentence is or contains one that training never sees, with any thing in it."""
     plain = without_name(text).lower()
     return any(words in plain for words in _RESERVED)

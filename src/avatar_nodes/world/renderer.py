@@ -1,4 +1,4 @@
-"""One frame of the tiny world: identity + performance + frame number -> picture."""
+"""Renders a frame of the tiny world: identity + performance + frame number -> picture."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels; x1 and y1 exclusive."""
 
 SWAY_MARGIN_PX = 11
-"""How far a mouth wanders by sway, nods and shakes, to every side."""
+"""Distance that a mouth wanders to every side by sway, nods and shakes [pixels]."""
 
 LEAN_MARGIN_PX = 20
-"""How much further it wanders sideways when the person leans."""
+"""Distance that it wanders further sideways when the person leans [pixels]."""
 
 HEAD_Y = 96.0
 _NECK = (CENTRE_X, 158.0)
@@ -72,7 +72,7 @@ def mouth_box(identity: Identity, performance: Performance, n: int) -> Box:
 
 
 def mouth_search_box(identity: Identity, *, leaning: bool = False) -> Box:
-    """Where this person's mouth can be: the resting mouth grown by its wandering."""
+    """The pixels in which this person's mouth can be: the resting mouth grown by its wandering."""
     x0, y0, x1, y1 = mouth_box(identity, Performance.neutral(), 0)
     side = SWAY_MARGIN_PX + (LEAN_MARGIN_PX if leaning else 0)
     return x0 - side, y0 - SWAY_MARGIN_PX, x1 + side, y1 + SWAY_MARGIN_PX + 8
@@ -93,7 +93,7 @@ def thing_box(identity: Identity, performance: Performance, n: int) -> Box:
 
 
 def thing_visible(identity: Identity, performance: Performance, n: int) -> float:
-    """How much of the object is in the picture at frame `n`: 0 hidden .. 1 all of it."""
+    """Share of the object that is in the picture at frame `n`: 0 hidden .. 1 all of it."""
     if performance.thing is None or performance.show[n] <= 0.0:
         return 0.0
     x0, y0, x1, y1 = thing_box(identity, performance, n)
@@ -107,7 +107,7 @@ def _stand_frame(p: Performance, n: int) -> Frame:
 
 
 def _thing_frame(identity: Identity, p: Performance, n: int) -> Frame:
-    """Where the object's centre is in the picture."""
+    """The frame of the object about its centre, in the picture."""
     if p.thing is not None and p.thing.place == "stand":
         return Frame(shift=(0.0, -FOOT_Y)).then(_stand_frame(p, n))
     torso, _ = _frames(p, n)
@@ -129,7 +129,8 @@ def _expression(p: Performance, n: int) -> Expression:
 
 
 def _arm_weights(p: Performance, n: int, side: int) -> dict[str, float]:
-    """How far the arm at picture side `side` is in each pose; poses that it is not in are left out.
+    """Weight 0..1 of each pose of the arm at picture side `side`; poses that it is not in are left
+    out.
 
     An object on a stand needs no hand.
     """

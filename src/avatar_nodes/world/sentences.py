@@ -1,4 +1,4 @@
-"""What people in the tiny world say: sentences from templates, split by utterance for good."""
+"""Makes the sentences of the tiny world's people from templates, split by utterance for good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speech with known phoneme times, made by espeak-ng inside this process."""
+"""Synthesises speech with known phoneme times, by espeak-ng inside this process."""
 
 from __future__ import annotations
 

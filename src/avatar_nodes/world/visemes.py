@@ -1,4 +1,4 @@
-"""What the lips do: phonemes -> (aperture, width, rounding), without looking ahead."""
+"""Turns phonemes into the lips' (aperture, width, rounding), without looking ahead."""
 
 from __future__ import annotations
 

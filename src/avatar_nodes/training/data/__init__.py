@@ -1,1 +1,1 @@
-"""What the stages learn from: clips in shards, encoded clips, windows and snippets of them."""
+"""Training data: clips in shards, encoded clips, windows and snippets of them."""

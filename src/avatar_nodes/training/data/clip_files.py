@@ -1,4 +1,4 @@
-"""Encoded clips on disk, as many of them in memory as there is room for."""
+"""Reads encoded clips from disk and keeps as many in memory as there is room for."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ HELD_BYTES = 8 << 30
 
 
 class ClipFiles:
-    """The arrays of `.npz` files, each read when it is asked for first, and kept while there is
-    room; those of the tiny world are all kept, some thousand of the large model's are not.
+    """The arrays of `.npz` files, each read when first asked for, and kept while there is room. The
+    tiny world's files are all kept; some thousand of the large model's are not.
     """
 
     def __init__(self, paths: Sequence[Path], *, held_bytes: int = HELD_BYTES) -> None:
@@ -24,7 +24,7 @@ class ClipFiles:
         return len(self._paths)
 
     def __getitem__(self, number: int) -> dict[str, np.ndarray]:
-        """Raises IndexError: there are not so many."""
+        """All arrays of a file. Raises IndexError for a number out of range."""
         if number in self._held:
             return self._held[number]
         with np.load(self._paths[number]) as file:

@@ -1,4 +1,4 @@
-"""What the judges learn from: true clips and portraits of the training split, as they see them."""
+"""Renders the data of the judges: true clips and portraits of the training split, as they see them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from avatar_nodes.world import (
 from avatar_nodes.world.clips import Clip, ClipSpec
 
 EASE_FRAMES = 4
-"""An action is half there so many frames after its block begins, and half gone after it ends."""
+"""Frames from the begin (the end) of an action's block until the action is half there (half gone).
+"""
 UNSURE = -1
 """Label of the frames in between."""
 VIEWS = 4

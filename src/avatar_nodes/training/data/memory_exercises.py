@@ -1,4 +1,4 @@
-"""What visual memory is taught with: windows of a clip, and what is remembered of the rest of it.
+"""Draws the exercises that teach visual memory: windows of a clip, and memory of the rest of it.
 
 Reconstruct (InteractiveAvatar). A window is denoised from what memory holds. Of short memory random
 frames are kept, those of the window among them where it lies there; the others are masked with
@@ -33,7 +33,7 @@ _MOST_OF_THE_THING = 3
 
 
 class MemorySizes(NamedTuple):
-    """How far memory reaches: latent frames in short and long memory; blocks that it is behind."""
+    """Reach of memory: latent frames in short and long memory; blocks that it is behind."""
 
     short: int
     long: int
@@ -41,8 +41,8 @@ class MemorySizes(NamedTuple):
 
 
 class Exercise(NamedTuple):
-    """One stream's: the first block of its window, and its memory as frames of [F, C, h, w]; the
-    numbers of the clip's frames that can be seen in it."""
+    """Exercise of one stream: the first block of its window, its memory as frames of [F, C, h, w],
+    and the numbers of the clip's frames that can be seen in that memory."""
 
     first: int
     long: Tensor
@@ -52,7 +52,7 @@ class Exercise(NamedTuple):
 
 @dataclass(frozen=True)
 class RememberingBatch(WindowBatch):
-    """Windows, and what is remembered in them."""
+    """Windows with the memory that each has."""
 
     long: Tensor
     """float32 [B, frames, C, h, w]."""
@@ -85,7 +85,7 @@ def continuation(
 ) -> Exercise:  # fmt: skip
     """A window late in the clip [F, C, h, w], whose last block has the memory of the stream.
 
-    changes: blocks of which one is to be in the window, though not its first, where that can be.
+    changes: the window holds one of these blocks, not as its first, where possible.
     """
     last = len(frames) // BLOCK_FRAMES - window
     behind = max(window, sizes.lag) - window
@@ -148,7 +148,7 @@ def showing(things: Sequence[str | None]) -> np.ndarray:
 
 
 def things_named(batch: WindowBatch) -> list[list[str | None]]:
-    """What the prompt of each block names, for every row of a batch."""
+    """The thing that the prompt of each block names, for every row of a batch."""
     names = [named_thing(prompt) for prompt in batch.prompts]
     return [[names[which] for which in row] for row in batch.prompt_index.tolist()]
 

@@ -1,4 +1,4 @@
-"""Short snippets for the autoencoder: twelve frames and where the mouth is, from the shards."""
+"""Draws short snippets for the autoencoder from the shards: twelve frames and the mouth's box."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ class Snippets:
         return pixels.float().div(127.5).sub(1.0), torch.from_numpy(np.stack(weights))
 
     def _corner(self, rng: np.random.Generator, box: np.ndarray, side: int) -> tuple[int, int]:
-        """Where a crop begins: anywhere, or by half such that it holds the mouth's box."""
+        """Origin of a crop: half of the time anywhere, otherwise such that it holds the mouth's
+        box."""
         height, width = self._frames.shape[2:4]
         x, y = int(rng.integers(0, width - side + 1)), int(rng.integers(0, height - side + 1))
         x0, y0, x1, y1 = (int(v) for v in box)

@@ -1,4 +1,4 @@
-"""Windows as a stream sees them when it switches its caches to a new prompt (Cache-Switching)."""
+"""Makes windows like those of a stream that switches its caches to a new prompt (Cache-Switching)."""
 
 from __future__ import annotations
 

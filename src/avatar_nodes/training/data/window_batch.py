@@ -29,7 +29,7 @@ class WindowBatch:
     motion: Tensor
     """float32 [B, N, 1, 3, h, w], 0..1: how far the cell differs from the sink."""
     counts: Tensor
-    """float32 [B, N]: weight of each block in the loss; 0: it is only past for others."""
+    """float32 [B, N]: weight of each block in the loss; 0: it only serves others as past."""
     prompts: list[str]
     """The different prompts of the batch."""
     prompt_index: Tensor
@@ -42,7 +42,7 @@ class WindowBatch:
         return replace(self, **moved)
 
     def conditions(self, states: Tensor) -> Conditions:
-        """What the windows are generated from; `states` [P, len, text_dim] are the prompts'."""
+        """Conditions of the windows; `states` [P, len, text_dim] are those of `prompts`."""
         return Conditions(self.audio, states, self.prompt_index, self.sink, self.sink_prompt)
 
     def last(self, blocks: int) -> WindowBatch:

@@ -34,7 +34,7 @@ class ScoreNoise:
 
 
 class MatchingGradient(NamedTuple):
-    """The gradient of the matching loss and what to watch of it."""
+    """The gradient of the matching loss, and a figure to watch."""
 
     gradient: Tensor
     """[B, N, C, 3, h, w], with respect to the clean windows, of a mean over their elements."""
@@ -43,7 +43,8 @@ class MatchingGradient(NamedTuple):
 
 
 def matching_gradient(clean: Tensor, real: Tensor, fake: Tensor, normalise: bool) -> Tensor:
-    """Where the loss falls: fake minus real estimate, per element of the mean, [B, N, C, 3, h, w].
+    """Gradient of the matching loss: fake minus real estimate, per element of the mean, [B, N, C,
+    3, h, w].
 
     normalise: divided by each window's mean distance from the real estimate, so that all noise
     levels weigh alike (as DMD does).
@@ -56,8 +57,8 @@ def matching_gradient(clean: Tensor, real: Tensor, fake: Tensor, normalise: bool
 
 
 def truth_gradient(clean: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor, float]:
-    """Where windows come nearer to what they should show: weighted difference, per element of the
-    mean and divided by each window's mean distance; and that distance.
+    """Gradient that pulls windows to their truth: weighted difference, per element of the mean and
+    divided by each window's mean distance; and that distance.
 
     clean, truth [B, N, C, 3, h, w]; weight [B, N, 1, 3, h, w].
     """
@@ -73,9 +74,9 @@ def compare_scores(
     clean: Tensor, sigma: Tensor, noise: Tensor, *, real: WanS2V, fake: WanS2V,
     real_conditions: Conditions, fake_conditions: Conditions, guidance: Guidance, normalise: bool,
 ) -> MatchingGradient:  # fmt: skip
-    """Noise the clean windows to sigma [B] and compare what both scores take them for.
+    """Noise the clean windows to sigma [B] and compare both scores' estimates of them.
 
-    The real score is guided; the fake one is what it is.
+    Only the real score is guided.
     """
     x = noised(clean, noise, sigma)
     wanted = guided_velocity(real, x, sigma, real_conditions, guidance).float()

@@ -1,4 +1,4 @@
-"""What the denoiser makes of blocks whose truth is known: what its decoder will have to show."""
+"""Denoises blocks whose truth is known, as the stream does: the latents that a decoder has to show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flow matching on windows of blocks (Live Avatar, eq. 1 to 3): noise levels, loss."""
+"""Noise levels and loss of flow matching on windows of blocks (Live Avatar, eq. 1 to 3)."""
 
 from __future__ import annotations
 

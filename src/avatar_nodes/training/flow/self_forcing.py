@@ -1,4 +1,4 @@
-"""The generator rolls out windows from noise as the stream does (Live Avatar, Algorithms 1 and 2).
+"""Rolls windows out from noise as the stream does (Live Avatar, Algorithms 1 and 2).
 
 Every denoising step has its own cache of past blocks, at its own noise level. A random step of the
 schedule is the exit: its clean estimate is the block's result, and gradients go through it alone.
@@ -20,13 +20,13 @@ from avatar_nodes.model.kv import BlockKV, SinkKV
 from avatar_nodes.training.loop.noise import Noise
 
 Transition = Literal["fresh", "euler"]
-"""How a step's clean estimate becomes the next step's input: with fresh noise (Algorithm 1), or
+"""The way from a step's clean estimate to the next step's input: with fresh noise (Algorithm 1), or
 along the velocity, as the stream steps (Algorithm 3)."""
 
 
 @dataclass(frozen=True)
 class SelfForcing:
-    """How windows are rolled out."""
+    """Settings of the rollout."""
 
     sigmas: tuple[float, ...]
     """Noise levels of the T steps, noisiest first, and a final 0."""
@@ -53,7 +53,7 @@ class Rollout(NamedTuple):
     sigma: float
     """Noise level of the exit step."""
     inputs: list[Tensor]
-    """What entered the exit step, [B, C, 3, h, w] for each block."""
+    """Inputs of the exit step, [B, C, 3, h, w] for each block."""
     past: list[tuple[BlockKV, ...]]
     """The history that each block saw there."""
     sinks: list[Tensor]
@@ -109,8 +109,8 @@ def roll_out(
     """Generate windows of `shape` [B, N, C, 3, h, w] with all steps; `exit_step` (0 is the
     noisiest) is the one that can be computed again with its graph.
 
-    What comes after a step changes nothing of what it saw, so one rollout has the estimates of
-    every exit.
+    Later steps do not change the input of earlier ones, so one rollout has the estimates of every
+    exit.
     """
     if not 0 <= exit_step < options.steps:
         raise ValueError(f"exit_step must be 0..{options.steps - 1}, got {exit_step}")

@@ -1,4 +1,4 @@
-"""What both stages of flow matching share: one loop over noised windows (Live Avatar, eq. 1 to 3).
+"""Trains a transformer by flow matching: one loop over noised windows (Live Avatar, eq. 1 to 3).
 
 A stage brings its model, how it draws noise levels, and how a sample of it is made.
 """
@@ -29,7 +29,7 @@ from avatar_nodes.training.transformer.talking_model import TalkingModel, export
 
 @dataclass(frozen=True)
 class FlowOptions:
-    """How to train a transformer by flow matching."""
+    """Settings of training by flow matching."""
 
     steps: int = 2500
     minutes: float | None = None
@@ -59,7 +59,7 @@ class FlowOptions:
 
 
 class FlowStage(Protocol):
-    """What makes a stage of flow matching what it is."""
+    """The parts in which stages of flow matching differ."""
 
     def draw(self, clips: EncodedClips, rng: np.random.Generator) -> tuple[WindowBatch, Tensor]:
         """A batch as the model is to see it, and its noise levels, float32 [B] or [B, N]."""

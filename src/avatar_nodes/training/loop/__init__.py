@@ -1,1 +1,1 @@
-"""What every training run has: folder, log, saved state, processes, optimizers."""
+"""The common parts of every training run: folder, log, saved state, processes, optimizers."""

@@ -1,4 +1,4 @@
-"""Training on one process, or on several that share the models (FSDP2) and every batch.
+"""Shares training among processes: each has a part of the models (FSDP2) and of every batch.
 
 `accelerate launch` or torchrun start the processes. They compute what one process computes: a batch
 is drawn whole by each, which then keeps its own rows; gradients and figures are means over all.
@@ -29,7 +29,7 @@ class DistributedError(ValueError):
 
 
 class Workers:
-    """The processes of a run. One alone is the plain case, in which nothing here costs anything."""
+    """The processes of a run. With one process nothing here costs anything."""
 
     def __init__(self) -> None:
         self.rank, self.count = 0, 1
@@ -47,10 +47,10 @@ class Workers:
         return self.rank == 0
 
     def mixed_precision(self) -> torch.autocast:
-        """bfloat16 for what tolerates it.
+        """Autocast to bfloat16.
 
-        Cast weights are not cached: those cast without a graph would be taken where one is wanted.
-        """
+        Cast weights are not cached: weights cast without a graph would be reused where one is
+        needed."""
         return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
 
     def shard(self, dit: WanS2V, *, frozen_text: bool = True) -> None:
@@ -106,7 +106,7 @@ class Workers:
             self.mean(torch.zeros(1, device=self.device)).item()
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is up in any process, so that all end at the same step."""
+        """True if the flag is up in any process, so that all end at the same step."""
         if self.count == 1:
             return flag
         return bool(self.mean(torch.tensor([float(flag)], device=self.device)).item() > 0)

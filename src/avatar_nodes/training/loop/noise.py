@@ -1,4 +1,4 @@
-"""Normal noise as a function of a seed, the same however many processes draw it."""
+"""Draws normal noise from a seed, the same for every number of processes."""
 
 from __future__ import annotations
 

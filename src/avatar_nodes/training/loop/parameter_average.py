@@ -1,4 +1,4 @@
-"""Exponential moving average of a module's parameters."""
+"""Keeps an exponential moving average of a module's parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training run: its folder, its log, its checkpoints, its end."""
+"""Keeps a training run: its folder, its log, its checkpoints, its end."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class TrainingRun:
     def fraction(self) -> float:
         """Share of the planned steps, or of the planned time, that is done, 0..1; the larger one.
 
-        Learning rates follow it: they have fallen when the run is over, whatever ends it.
+        Learning rates follow it, so that they have fallen when the run ends by either.
         """
         share = self.step / max(1, self.steps)
         if self._minutes:

@@ -1,4 +1,4 @@
-"""What of a module a run saves: the parameters that it trains."""
+"""Saves and restores the trained parameters of a module."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from avatar_nodes.training.loop.distributed import as_laid_out
 
 
 class TrainedParameters:
-    """The parameters of a module that need a gradient, as a part of a run's state. The others are
-    what the module was built with, in a resumed run too.
+    """The parameters of a module that need a gradient, as a part of a run's state. A resumed run
+    builds the module anew, which brings the others.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -25,7 +25,7 @@ class TrainedParameters:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """What `state` has beside is left alone. Raises CheckpointError: a parameter is missing, or
+        """Other entries of `state` are ignored. Raises CheckpointError: a parameter is missing, or
         of another shape.
         """
         for name, value in self.state_dict().items():

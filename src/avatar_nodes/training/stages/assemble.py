@@ -21,10 +21,9 @@ _PARTS = (
     "text_encoder/config.json",
     "text_encoder/model.safetensors",
 )
-"""What a stage of the transformer exports."""
+"""Files that a stage of the transformer exports."""
 TRANSFORMER_STAGES = ("causal", "compressor", "distill", "recall")
-"""Stages of `avatar train` that a streaming transformer goes through, of which some may be left
-out."""
+"""Stages of `avatar train` for the streaming transformer, in order; some may be left out."""
 PROFILE = "profile.yaml"
 """The profile that serves a run on published weights."""
 _EXTENDS = "wan_s2v_14b"

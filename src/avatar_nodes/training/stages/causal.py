@@ -28,7 +28,7 @@ from avatar_nodes.training.transformer.talking_model import TalkingModel
 
 @dataclass(frozen=True)
 class CausalTraining(FlowOptions):
-    """How to train the causal model."""
+    """Settings of the causal stage."""
 
     steps: int = 8000
     blocks: int = 4

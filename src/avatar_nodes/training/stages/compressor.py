@@ -1,4 +1,4 @@
-"""Trains visual memory: the compressor, and if wanted the transformer that reads it."""
+"""Trains visual memory: the compressor, and optionally the transformer that reads it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CompressorTraining(FlowOptions):
-    """How to train visual memory."""
+    """Settings of training visual memory."""
 
     steps: int = 3000
     blocks: int = 12
@@ -100,7 +100,7 @@ class CompressorTraining(FlowOptions):
 
     @property
     def sizes(self) -> MemorySizes:
-        """How far memory reaches."""
+        """Reach of memory."""
         return MemorySizes(self.memory.short, self.memory.long, self.lag)
 
 

@@ -51,7 +51,8 @@ from avatar_nodes.training.transformer.talking_model import TalkingModel, export
 
 @dataclass(frozen=True)
 class DistillTraining:
-    """How to distil. One step is `fake_updates` of the fake score, then one of the generator."""
+    """Settings of distillation. One step is `fake_updates` of the fake score, then one of the
+    generator."""
 
     steps: int = 300
     minutes: float | None = None
@@ -62,18 +63,18 @@ class DistillTraining:
     """Blocks that the generator makes before them, without being judged by them: what it is judged
     by then has a full window of its own past, as in a long stream."""
     learning_rate: float = 1e-4
-    """Of the generator; AdamW for all its parameters."""
+    """Learning rate of the generator; AdamW trains all its parameters."""
     fake_learning_rate: float = 4e-5
     fake_updates: int = 5
     fake_rollouts: int | None = None
-    """Of these updates, those that roll new windows out; the others take the same ones in turn at
-    other noise levels. Rolling out is most of a step's time. None: all."""
+    """The number of these updates that roll out new windows; the others take the same ones in turn
+    at other noise levels. Rolling out is most of a step's time. None: all."""
     fake_first: int = 0
     """Steps at the beginning in which only the fake score learns: until it knows the generator, the
     difference of the scores is noise."""
     exit_weights: tuple[float, ...] | None = None
-    """How often each step is the exit, noisiest first; None: all alike, as in the papers. Along the
-    velocity an early estimate moves the window little, and nobody sees it."""
+    """Share of each step as the exit, noisiest first; None: all alike, as in the papers. Along the
+    velocity an early estimate moves the window little, and is never shown."""
     score_draws: int = 1
     """Noise levels at which the scores are compared in one step; the gradient is their mean."""
     warmup: int = 10
@@ -145,9 +146,9 @@ class Made(NamedTuple):
     """Windows that the generator has made."""
 
     batch: WindowBatch
-    """What they were made from; the blocks that are judged."""
+    """Conditions that the windows were made under; only the judged blocks."""
     rollout: Rollout
-    """Of these blocks."""
+    """Noise levels of the judged blocks."""
 
 
 class Distillation:
@@ -201,7 +202,7 @@ class Distillation:
             model.dit.recompute_training()
 
     def state(self) -> dict[str, object]:
-        """What a checkpoint of the run holds."""
+        """The state that a checkpoint of the run holds."""
         return {
             "generator": TrainedParameters(self.generator),
             "fake": TrainedParameters(self.fake),
@@ -211,7 +212,7 @@ class Distillation:
         }
 
     def make(self, batch: WindowBatch, rng: np.random.Generator, noise: Noise) -> Made:
-        """What the generator makes of a batch."""
+        """Windows that the generator makes from a batch."""
         exit_step = int(self._exits(rng, 1)[0])
         conditions = _conditions(self.generator, batch)
         with self.workers.mixed_precision():

@@ -30,7 +30,7 @@ from avatar_nodes.training.loop.run import TrainingRun
 
 @dataclass(frozen=True)
 class JudgeTraining:
-    """How to make the judges' data and train them; each takes two to four minutes of one core."""
+    """Settings of the judges' data and training; each takes two to four minutes of one core."""
 
     clips: int = 200
     val_clips: int = 12
@@ -114,7 +114,7 @@ def _train(task: _Task, options: JudgeTraining, folder: Path, *, resume: bool) -
 
 
 def degrade(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """What an autoencoder does to pictures [B, T, 3, h, w] in -1..1: blur, a shift of level and
+    """Spoil pictures [B, T, 3, h, w] in -1..1 as an autoencoder does: blur, a shift of level and
     contrast, noise; the same for all pictures of a row, and none for about a quarter of the rows.
     """
     rows = (len(pictures), 1, 1, 1, 1)

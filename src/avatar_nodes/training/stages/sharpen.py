@@ -30,7 +30,7 @@ from avatar_nodes.training.transformer.talking_model import TalkingModel
 
 @dataclass(frozen=True)
 class SharpenTraining:
-    """How to train the decoder on."""
+    """Settings of training the decoder on."""
 
     steps: int = 1200
     minutes: float | None = None
@@ -44,12 +44,12 @@ class SharpenTraining:
     motion_weight: float = 2.0
     """Loss weight of what differs from the reference picture: hands are few pixels."""
     snippets: int = 2400
-    """How many snippets of twelve frames are held in memory (2.4 MB each at 256x256)."""
+    """Number of snippets of twelve frames held in memory (2.4 MB each at 256x256)."""
     seed: int = 1
 
     @property
     def estimates(self) -> int:
-        """How many of a batch, its first, are estimates."""
+        """Number of estimates in a batch; they come first."""
         return round(self.batch * self.estimate_share)
 
 

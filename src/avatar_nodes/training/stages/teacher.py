@@ -27,7 +27,7 @@ from avatar_nodes.training.transformer.talking_model import TalkingModel
 
 @dataclass(frozen=True)
 class TeacherTraining(FlowOptions):
-    """How to train the bidirectional teacher.
+    """Settings of the teacher stage.
 
     `blocks` is the length at which both scores judge the student.
     """

@@ -1,4 +1,4 @@
-"""Pre-trains the tiny text encoder on how actions are asked for; it is frozen afterwards.
+"""Pre-trains the tiny text encoder on prompts that ask for actions; it is frozen afterwards.
 
 The large model's umT5 comes pre-trained and stays as it is. Bytes without any pre-training tell
 the transformer nothing: it would have to learn to read from pixels. Here every state, not only
@@ -34,7 +34,7 @@ MEANINGS: dict[str, tuple[str, ...]] = {
     "colour": ("none", "it", *COLOURS),
     "place": ("none", *PLACES),
 }
-"""What a prompt says, and the values it can have; "it": a thing that only memory knows."""
+"""Meanings of a prompt, and the values of each; "it": a thing that only memory knows."""
 
 _BEFORE = ("now", "please", "here", "it", "she", "he", "then", "talks and", "speaks and", "gives")
 _AFTER = (
@@ -45,12 +45,12 @@ _AFTER = (
 
 _COMPOSED_SHARE = 0.6
 _UNNAMED_SHARE = 0.2
-"""Of the prompts to show something, those that call it "it"."""
+"""Share of the prompts to show something that call it "it"."""
 
 
 @dataclass(frozen=True)
 class TextTraining:
-    """How to pre-train the text encoder."""
+    """Settings of pre-training the text encoder."""
 
     steps: int = 1600
     batch: int = 64
@@ -92,7 +92,7 @@ class PromptReader(nn.Module):
 
     @torch.no_grad()
     def read(self, texts: list[str]) -> list[dict[str, str]]:
-        """What each prompt is taken to say."""
+        """The meanings that the encoder reads from each prompt."""
         mean = mean_state(self.text.encode_batch(texts))
         found: list[dict[str, str]] = [{} for _ in texts]
         for name, head in self.heads.items():
@@ -108,7 +108,7 @@ def mean_state(states: Tensor) -> Tensor:
 
 
 def meaning_of(action: str, thing: Thing | None) -> dict[str, str]:
-    """What a prompt for `action` (and the `thing` shown) says."""
+    """Meanings of a prompt for `action` (and the `thing` shown)."""
     if thing is None:
         return {"action": action, "kind": "none", "colour": "none", "place": "none"}
     return {"action": action, "kind": thing.kind, "colour": thing.colour, "place": thing.place}

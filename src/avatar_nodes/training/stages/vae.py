@@ -21,7 +21,7 @@ from avatar_nodes.training.loop.run import TrainingRun
 
 @dataclass(frozen=True)
 class VAETraining:
-    """How to train a `TinyVAE`."""
+    """Settings of training a `TinyVAE`."""
 
     steps: int = 4000
     minutes: float | None = None
@@ -37,7 +37,7 @@ class VAETraining:
     it may be, where latents that change with every pixel of a movement average to nothing."""
     mouth_weight: float = 3.0
     snippets: int = 2400
-    """How many snippets of twelve frames are held in memory (2.4 MB each at 256x256)."""
+    """Number of snippets of twelve frames held in memory (2.4 MB each at 256x256)."""
     seed: int = 0
 
 

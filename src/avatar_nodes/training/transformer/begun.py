@@ -1,4 +1,4 @@
-"""A transformer that begins with the weights of another, as far as it has a place for them."""
+"""Builds a transformer that begins with another's weights, as far as it has a place for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Low-rank adapters on the transformer's heavy matrices, through peft (Live Avatar, section 5.1).
+"""Puts low-rank adapters on the transformer's heavy matrices, by peft (Live Avatar, section 5.1).
 
 The matrices are those of the published Live Avatar adapter (`heavy_layers`).
 """
@@ -23,14 +23,14 @@ from avatar_nodes.model.tensor_files import CheckpointError, read_tensors, tenso
 from avatar_nodes.training.loop.distributed import as_laid_out, whole
 
 LORA = "lora.safetensors"
-"""What a stage exports that trains adapters over published weights; profiles name it as their
-`model.lora`."""
+"""File that a stage exports when it trains adapters over published weights; profiles name it as
+their `model.lora`."""
 _ADAPTER = "default"
 
 
 @dataclass(frozen=True)
 class LowRank:
-    """Rank and alpha of the adapters; what they add is scaled by alpha / rank."""
+    """Rank and alpha of the adapters; their output is scaled by alpha / rank."""
 
     rank: int = 128
     """0: none, all weights are trained."""
@@ -58,11 +58,10 @@ def add_adapters(dit: WanS2V, options: LowRank) -> int:
 def merged_weights(
     dit: WanS2V, values: Mapping[str, Tensor] | None = None
 ) -> Iterator[tuple[str, Tensor]]:
-    """Float32 weights under their published names, what the adapters add merged in; one after the
+    """Float32 weights under their published names, with the adapters merged in; one after the
     other, whole (all processes must ask).
 
-    values: what to take instead of the parameters (an average of them, for instance).
-    """
+    values: taken instead of the parameters (an average of them, for instance)."""
     parameters = dict(dit.named_parameters()) if values is None else dict(values)
     scales = {name: cast(Any, layer).scaling[_ADAPTER] for name, layer in _adapted(dit)}
 

@@ -1,4 +1,4 @@
-"""Text states of prompts by an encoder that does not learn: each prompt is encoded once."""
+"""Caches text states of prompts for an encoder that does not learn: each is encoded once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _REMEMBERED = 4096
 
 
 class PromptStates:
-    """Remembers what `encode` makes of a prompt, [len, text_dim]."""
+    """Remembers the states [len, text_dim] that `encode` makes of a prompt."""
 
     def __init__(self, encode: Callable[[str], Tensor]) -> None:
         self._encode = encode

@@ -1,4 +1,4 @@
-"""A published Wan folder as training takes it: its transformer, its text encoder, its spelling."""
+"""Opens a published Wan folder for training: its transformer, its text encoder, its spelling."""
 
 from __future__ import annotations
 
@@ -29,18 +29,16 @@ from avatar_nodes.training.transformer.prompt_states import PromptStates
 class Published:
     """Wan's folder, and the pictures that it is trained for.
 
-    size: their width and height, of which the folder says nothing.
-    """
+    size: their width and height, which the folder does not tell."""
 
     folder: Path
     size: tuple[int, int]
 
     @cached_property
     def config(self) -> DiTConfig:
-        """Of the transformer; without frame packer, which Live Avatar leaves out.
+        """Configuration of the transformer, without frame packer, which Live Avatar leaves out.
 
-        Raises CheckpointError: no such folder, or it is of another kind.
-        """
+        Raises CheckpointError: no such folder, or it is of another kind."""
         config = read_config(self.folder, size=self.size)
         if not is_published_wan(self.folder):
             raise CheckpointError(f"{self.folder}: is no folder as Wan2.2-S2V is published")
@@ -48,7 +46,7 @@ class Published:
 
     @property
     def prompts(self) -> PromptStates:
-        """What its text encoder says of prompts; one encoder for all models of a process. Raises
+        """Prompt states by its text encoder; one encoder serves all models of a process. Raises
         CheckpointError."""
         return _prompts(self.folder, self.config.text_len)
 

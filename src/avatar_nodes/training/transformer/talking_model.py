@@ -1,4 +1,4 @@
-"""The diffusion transformer with its text encoder, as the training stages build and export it."""
+"""Builds and exports the diffusion transformer with its text encoder for the training stages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class TalkingModel(nn.Module):
-    """Causal velocity of a batch of windows; the text encoder is trained along, or frozen."""
+    """Causal velocity of a batch of windows; the text encoder is trained with it, or frozen."""
 
     def __init__(
         self, dit: WanS2V, text: TextEncoder | PromptStates, *, frozen_text: bool = False,

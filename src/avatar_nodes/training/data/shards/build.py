@@ -22,7 +22,7 @@ from avatar_nodes.training.data.shards.clips import ShardError
 
 @dataclass(frozen=True)
 class ShardJob(ABC):
-    """What one shard is to hold; a plain, picklable value that says all there is to know of it."""
+    """The content of one shard, as a plain, picklable value that describes it completely."""
 
     name: str
     """Without suffix: split and number, e.g. 'train-00003'."""
@@ -108,7 +108,7 @@ def _build_in_processes(
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Ctrl-C reaches every process, but only the first one is to decide what it means."""
+    """Ctrl-C reaches every process, but only the first one decides what it means."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

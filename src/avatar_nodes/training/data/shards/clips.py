@@ -1,4 +1,4 @@
-"""Shards: clips on disk as WebDataset tar files, the tiny world's and real ones alike."""
+"""Writes and reads shards: WebDataset tar files of clips, the tiny world's and real ones alike."""
 
 from __future__ import annotations
 
@@ -34,11 +34,10 @@ class ClipRecord:
     """A clip on its way into a shard.
 
     frames: uint8 RGB [H,W,3], 12 a block; sound: float32 [blocks * 7680] in -1..1 at 16 kHz;
-    prompts: one a block; about: what JSON can say of it (split, identity, actions, object …);
-    truth: arrays, of which every clip has `mouth` int16 [frames,4] (x0, y0, x1, y1 in pixels; all 0
-    where it is unknown) and `reference` uint8 [H,W,3]. The tiny world adds `aperture` float32
-    [frames], `search_box` int16 [4], `object_visible` float32 [frames], `object_box` int16
-    [frames,4].
+    prompts: one a block; about: plain values for JSON (split, identity, actions, object …); truth:
+    arrays; every clip has `mouth` int16 [frames,4] (x0, y0, x1, y1 in pixels; all 0 where it is
+    unknown) and `reference` uint8 [H,W,3]. The tiny world adds `aperture` float32 [frames],
+    `search_box` int16 [4], `object_visible` float32 [frames], `object_box` int16 [frames,4].
     """
 
     key: str
@@ -92,7 +91,7 @@ class ShardClip:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """What is known of the clip: prompts, split, identity, actions, object …"""
+        """Facts about the clip: prompts, split, identity, actions, object …"""
         about: dict[str, Any] = json.loads(self._part("json"))
         return about
 

@@ -1,4 +1,4 @@
-"""How a clip's parts lie in a shard: lossless MP4, FLAC, JSON and NPZ, as bytes."""
+"""Encodes and decodes the parts of a clip in a shard: lossless MP4, FLAC, JSON and NPZ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tiny world's shards: rendered clips with their truth."""
+"""Plans the tiny world's shards: rendered clips with their truth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEED_STRIDE = 1_000_003
 
 @dataclass(frozen=True)
 class WorldData:
-    """How many clips of the tiny world to render; the splits share no person and no sentence."""
+    """Numbers of clips of the tiny world to render; the splits share no person and no sentence."""
 
     train: int = 480
     val: int = 16

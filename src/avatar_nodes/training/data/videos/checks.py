@@ -1,4 +1,4 @@
-"""What a window of real video must show to be kept: one face, and lips that fit the sound."""
+"""Checks that a window of real video shows one face, and lips that fit the sound."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FaceFinder = Callable[[np.ndarray], list[Box]]
 
 
 class SyncJudge(Protocol):
-    """Embeds what is seen and what is heard, so that what belongs together lies close."""
+    """Embeds pictures and sound so that those that belong together lie close."""
 
     pad: bool
 
@@ -44,7 +44,8 @@ _MAX_OFFSET, _MIN_CONFIDENCE = 3, 2.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """Why a window is not kept ('' if it is), and its face's median box if it is."""
+    """The reason why a window is dropped ('' if it is kept), and the face's median box if it is
+    kept."""
 
     reason: str
     face: Box | None = None
@@ -132,7 +133,7 @@ def _merged(boxes: list[Box]) -> list[Box]:
 
 
 def mouth_of(face: Box) -> Box:
-    """Where the mouth of a face's box is: the middle of its lower third, with some room."""
+    """The mouth's box within a face's box: the middle of its lower third, with some room."""
     x0, y0, x1, y1 = face
     width, height = x1 - x0, y1 - y0
     return (
@@ -144,7 +145,7 @@ def mouth_of(face: Box) -> Box:
 
 
 class SyncCheck:
-    """Whether lips and sound belong together, by the public SyncNet or a judge like it."""
+    """Judges by the public SyncNet, or a judge like it, if lips and sound belong together."""
 
     def __init__(self, judge: SyncJudge) -> None:
         self._judge = judge

@@ -24,7 +24,7 @@ class VideoError(ValueError):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a file says of itself; sizes in pixels as stored."""
+    """Properties of a video file; sizes in pixels as stored."""
 
     duration_s: float
     width: int
@@ -119,7 +119,7 @@ def read_frames(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[av.container.InputContainer]:
-    """The open file; whatever FFmpeg finds wrong becomes a VideoError."""
+    """The open file; every error of FFmpeg becomes a VideoError."""
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:

@@ -40,14 +40,15 @@ _SILENCE = 1e-3
 
 @dataclass(frozen=True)
 class VideoData:
-    """How to prepare real videos; Live Avatar trains on clips longer than 10 s."""
+    """Settings for preparing real videos; Live Avatar trains on clips longer than 10 s."""
 
     width: int = 256
     height: int = 256
     min_seconds: float = 10.0
     """Scenes that are not longer are left out."""
     blocks: int = 12
-    """Scenes are cut into windows of so many blocks of 0.48 s; what is left over is dropped."""
+    """Length in blocks of 0.48 s of the windows that scenes are cut into; the remainder is dropped.
+    """
     prompt: str = "A person talks to the viewer."
     """For videos without a .txt of the same name beside them."""
     val_percent: int = 5
@@ -93,7 +94,7 @@ class VideoData:
         return jobs
 
     def split_of(self, name: str) -> str:
-        """By a hash of the file's name: it never changes, whatever files come or go."""
+        """The split, by a hash of the file's name: it does not depend on other files."""
         place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 100
         if place < self.val_percent:
             return "val"
@@ -102,7 +103,7 @@ class VideoData:
 
 @dataclass(frozen=True)
 class VideoShard(ShardJob):
-    """Whatever can be kept of some files; `files` holds (name within the folder, bytes)."""
+    """The usable windows of some files; `files` holds (name within the folder, bytes)."""
 
     split: str
     folder: str
@@ -124,7 +125,7 @@ class VideoShard(ShardJob):
 
 
 class Preparer:
-    """Turns files into clips and keeps a list of what it had to leave out, and why."""
+    """Turns files into clips and lists what it leaves out, and why."""
 
     def __init__(
         self, options: VideoData, split: str, key: str, syncnet: Path | None = None
@@ -194,7 +195,7 @@ class Preparer:
         return ClipRecord(key, size, frames, samples, (prompt,) * options.blocks, about, truth)
 
     def _checked(self, frames: np.ndarray, samples: np.ndarray) -> Box:
-        """Where the mouth is (all 0 if no tool can tell); VideoError if face or sync are wrong."""
+        """The mouth's box (all 0 if no tool can tell). Raises VideoError if face or sync are wrong."""
         if self._find is None:
             return (0, 0, 0, 0)
         verdict = check_face(frames, self._find)

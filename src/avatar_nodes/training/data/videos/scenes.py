@@ -1,4 +1,4 @@
-"""Where a video cuts from one scene to the next, by PySceneDetect."""
+"""Finds the cuts between the scenes of a video, by PySceneDetect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PACKAGES = ("scenedetect-headless", "scenedetect")
 
 
 def scene_tool() -> str:
-    """What searches for cuts, or why nothing does."""
+    """The detector of cuts, or the reason why there is none."""
     for name in _PACKAGES:
         try:
             return f"PySceneDetect {version(name)}, AdaptiveDetector"
