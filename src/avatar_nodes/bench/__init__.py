@@ -1,1 +1,1 @@
-"""Benchmarks of speed, and what only they use."""
+"""Benchmarks: of speed, of conversations, of the page, of the watermark."""

@@ -1,4 +1,4 @@
-"""Speed of the large model's parts on one device, with random weights of the real size.
+"""Measures the speed of the large model's parts on a device, with random weights of real size.
 
 Speed does not depend on what the weights are, so nothing has to be downloaded.
 """
@@ -38,18 +38,18 @@ _T = 602.15
 
 @dataclass(frozen=True)
 class Peak:
-    """What the device does at best, measured on itself: the floor is made of it."""
+    """The device's best rates, measured on itself; floors are computed from them."""
 
     flops: float
-    """Of a large matrix product in the model's number format, per second."""
+    """Operations of a large matrix product in the model's number format, per second."""
     bytes: float
     """Read or written by a large copy, per second."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one part takes. floor_ms: what its arithmetic and its memory traffic cannot beat
-    (None: not counted); error: why there is no time."""
+    """Time of one part. floor_ms: lower bound by its arithmetic and its memory traffic (None: not
+    counted); error: the reason why there is no time."""
 
     part: str
     mode: str
@@ -165,7 +165,7 @@ class GpuBenchmark:
         return self._timed("stage", mode, step, floor_ms)
 
     def _copies(self, parts: _StageParts, peak: Peak) -> Iterator[Timing]:
-        """What a replay copies into its buffers, and what goes to the host and comes from there."""
+        """Bytes that a replay copies into its buffers, to the host and from the host."""
         inputs, everything = parts.inputs(), parts.inputs(anew=True)
         block, prompt = (
             2000 * size / peak.bytes for size in (parts.block_bytes, parts.condition_bytes)
@@ -307,7 +307,7 @@ class _StageParts:
 
     @property
     def cached_bytes(self) -> int:
-        """What a stage reads of its caches."""
+        """Bytes of its caches that a stage reads."""
         past = [block.layers for block in self._window.seen_from(0)]
         return self.condition_bytes + _bytes(past)
 
@@ -369,7 +369,7 @@ def _bytes(layers: Iterable[Sequence[LayerKV]]) -> int:
 
 
 def _frames_per_s(timings: list[Timing], decoder: str) -> dict[int, float]:
-    """What follows for 1, 2 and 5 GPUs from the fastest stage and that decoder at its fastest."""
+    """Frames/s on 1, 2 and 5 GPUs, from the fastest stage and that decoder at its fastest."""
 
     def fastest(part: str) -> float:
         return min(t.ms for t in timings if t.part == part and t.ms is not None)

@@ -1,4 +1,4 @@
-"""Measures the watermark: what it costs, what it changes, what it survives, and false alarms."""
+"""Measures the watermark: cost, change of the picture, survival of treatments, false alarms."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Survival:
 
 
 def clip_frames(seed: int, count: int) -> Frames:
-    """The first frames of a rendered person whom no model has seen, from 1 s on."""
+    """Frames of a rendered person that no model has seen, from 1 s on."""
     clip = Clip(ClipSpec.sample(seed, split="test", blocks=2 + count // 12 + _FPS // 12))
     return [clip.frame(_FPS + number) for number in range(count)]
 
@@ -64,7 +64,7 @@ def zoomed(picture: Path, count: int) -> Frames:
 
 
 def treatments() -> dict[str, Treatment]:
-    """What is done to marked pictures, by name."""
+    """Treatments of marked pictures, by name."""
     h264 = {f"H.264 veryfast, crf {crf}": _h264(crf) for crf in (18, 23, 28, 32)}
     jpeg = {f"JPEG, quality {quality}": _jpeg(quality) for quality in (90, 80, 70, 50)}
     live = {"preset": "veryfast", "tune": "zerolatency", "profile": "baseline"}
@@ -127,7 +127,7 @@ def unmarked_readings(count: int) -> Iterator[WatermarkReading]:
 
 
 def read(frames: Sequence[np.ndarray]) -> WatermarkReading:
-    """What the reader says of a sequence."""
+    """The reader's result for a sequence."""
     reader = WatermarkReader()
     for frame in frames:
         reader.add(frame)

@@ -1,4 +1,4 @@
-"""Whether the memory of a graph's processes stays flat: its samples, and how fast it grows."""
+"""Judges from samples if the memory of a graph's processes stays flat."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ _MOST_ALIKE = 0.95
 
 @dataclass(frozen=True)
 class Slope:
-    """Of a line through samples of memory, and its standard error [MiB an hour]."""
+    """Slope of a line through samples of memory, and its standard error [MiB an hour]."""
 
     mib_per_h: float
     error: float
 
     @classmethod
     def through(cls, hours: np.ndarray, resident_mib: np.ndarray) -> Slope:
-        """The line of least squares. Memory swings for minutes, so one sample says little that the
-        one before has not said: the error counts as many samples as are left of their
-        first-order autocorrelation r, n (1 - r) / (1 + r)."""
+        """The line of least squares. Memory swings for minutes, so neighbouring samples are alike:
+        the error counts n (1 - r) / (1 + r) of n samples, r their first-order autocorrelation."""
         line = np.polyfit(hours, resident_mib, 1)
         rest = resident_mib - np.polyval(line, hours)
         spread = float(np.square(hours - hours.mean()).sum())
@@ -54,7 +53,7 @@ class MemoryTrend:
         self.samples.append(dict(resident_mib))
 
     def series(self) -> dict[str, list[float]]:
-        """Of every process that was there all the time, and their sum [MiB]."""
+        """Memory of every process that ran all the time, and their sum [MiB]."""
         if not self.samples:
             return {}
         names = sorted(set.intersection(*({*sample} for sample in self.samples)))
@@ -62,7 +61,7 @@ class MemoryTrend:
         return found | {TOTAL: [sum(sample[name] for name in names) for sample in self.samples]}
 
     def at_times(self) -> dict[str, dict[str, float]]:
-        """Of each: at the start, half-way, at the end [MiB]."""
+        """Memory of each at the start, half-way and at the end [MiB]."""
         moments = {"start": 0, "middle": len(self.samples) // 2, "end": -1}
         return {
             name: {when: round(values[place], 1) for when, place in moments.items()}
@@ -70,8 +69,8 @@ class MemoryTrend:
         }
 
     def slopes(self) -> dict[str, Slope]:
-        """Of each, in the second half of the time: what warms up is behind it. Empty with fewer
-        than three samples there."""
+        """Slope of each in the second half of the time, after warming up. Empty with fewer than
+        three samples there."""
         times = np.array(self.elapsed_s) / 3600.0
         if not len(times):
             return {}
@@ -85,9 +84,9 @@ class MemoryTrend:
 
     @property
     def flat(self) -> bool | None:
-        """Whether the sum grows by less than 20 MiB an hour in the second half, of which the slope
-        is two standard errors or more away. None: it is nearer, or that half is shorter than ten
-        minutes; only a longer run can tell."""
+        """True if the sum grows by less than 20 MiB an hour in the second half, False if by more.
+        None, where only a longer run can tell: the slope is within two standard errors of that
+        limit, or the half is shorter than ten minutes."""
         slopes = self.slopes()
         if not slopes or self.elapsed_s[-1] - self.elapsed_s[0] < 2.0 * _LEAST_S:
             return None

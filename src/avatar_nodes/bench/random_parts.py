@@ -1,4 +1,4 @@
-"""The large model's parts with random weights, of the real size or small: for measuring them."""
+"""Builds the large model's parts with random weights, of real size or small, for benchmarks."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class RandomParts:
         return q, k, v
 
     def layer_bytes(self, *, float8: bool) -> int:
-        """What one of the transformer's layers takes."""
+        """Bytes of one of the transformer's layers."""
         with torch.device("meta"):
             model = WanS2V(DiTConfig(**_TRANSFORMER[self._scale]))
         if float8:

@@ -58,10 +58,10 @@ class ActionRequest:
         rclpy.shutdown(context=self._context)
 
     def run(self, goal: Any, on_feedback: Callable[[Any], None]) -> Any:
-        """Send `goal`; returns the result. KeyboardInterrupt cancels the goal and is raised again.
+        """Send `goal`; returns the result.
 
-        Raises:
-            ActionRequestError: nobody offers the action, or the goal was not accepted.
+        KeyboardInterrupt cancels the goal and is raised again. Raises ActionRequestError: the
+        action is not offered, or the goal was not accepted.
         """
         if not self._client.wait_for_server(self._timeout_s):
             raise ActionRequestError(

@@ -1,5 +1,4 @@
-"""An operator of a running avatar: lets it speak and act, interrupts and resets it; through a
-visitor's node."""
+"""Acts as operator of a running avatar: lets it speak and act, interrupts and resets it."""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ from avatar_nodes.wire import topics
 
 
 class VirtualOperator:
-    """`close` it before the visitor leaves. Every wish returns why it was not carried out, or
-    nothing.
+    """Uses a visitor's node; `close` it before the visitor leaves. Every order returns the reason
+    of a refusal, or ''.
     """
 
     def __init__(self, visitor: VirtualVisitor) -> None:
@@ -28,7 +27,7 @@ class VirtualOperator:
         self._reset = topics.RESET.client(node, topics.ANYBODY)
 
     def close(self) -> None:
-        """Nothing can be asked any more."""
+        """Release the clients; no order works any more."""
         for action in (self._say, self._perform):
             action.destroy()
         for service in (self._interrupt, self._reset):
@@ -48,11 +47,11 @@ class VirtualOperator:
         return self._act("perform", self._perform, goal, timeout_s)
 
     def interrupt(self, *, timeout_s: float) -> str:
-        """Stop what is said or thought about. Raises VisitorError."""
+        """Stop the reply that is being thought about or spoken. Raises VisitorError."""
         return self._call("interrupt", self._interrupt, timeout_s)
 
     def reset(self, *, timeout_s: float) -> str:
-        """That, and let the dialogue be forgotten. Raises VisitorError."""
+        """Interrupt, and reset the dialogue. Raises VisitorError."""
         return self._call("reset", self._reset, timeout_s)
 
     def _act(

@@ -1,4 +1,4 @@
-"""A conversation with a visitor from sound files: one question after the other, each answered."""
+"""Lets a visitor from sound files hold a conversation: one question after another is answered."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ _PATIENCE_S = 60.0
 
 
 def visited_graph(profile: Profile, *, namespace: str, **options: Any) -> Graph:
-    """The graph that a `VirtualVisitor` talks to; options are those of `Graph.from_profile`.
+    """The graph for a `VirtualVisitor` to talk to; options are those of `Graph.from_profile`.
 
-    His sound does not hold what the avatar says, as if he wore a headset: nothing is to be taken
-    out of it. A canceller that is used all the same takes the visitor's own first words while the
-    avatar is heard.
+    The visitor's sound has no echo of the avatar, like that of a headset, so the canceller is off:
+    used all the same, it removes the visitor's own first words while the avatar is heard.
     """
     return Graph.from_profile(
         with_values(profile, {"listener": {"echo": "none"}}),
@@ -59,7 +58,7 @@ class ScriptedConversation:
         self._at_end = at_end
         self._problem = ""
         self.timelines: list[TurnTimeline] = []
-        """Of every turn, when `run` is over."""
+        """The timeline of every turn, after `run`."""
         self._runner = GraphRunner(graph, on_ready=self._begin, **runner)
         self._thread = threading.Thread(target=self._visit, name="visit", daemon=True)
 

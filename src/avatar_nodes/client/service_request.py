@@ -1,4 +1,4 @@
-"""Calls a service of a running avatar, or reads what it has latched on a topic."""
+"""Calls a service of a running avatar, or reads the latched message of a topic."""
 
 from __future__ import annotations
 

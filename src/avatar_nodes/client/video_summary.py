@@ -1,4 +1,4 @@
-"""What a finished video file holds, read from the file itself."""
+"""Reads size, counts, rates and lengths from a finished video file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A visitor made of sound files: speaks into a running avatar in real time, and hears its state."""
+"""Acts as visitor of a running avatar: speaks sound into it in real time, and follows its state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHUNK_S = _CHUNK / GRAPH_RATE
 
 
 class VisitorError(RuntimeError):
-    """What the visitor waited for did not come; one line."""
+    """A wait of the visitor was in vain; one line."""
 
 
 class VisitBrokenOffError(VisitorError):
@@ -35,7 +35,7 @@ class VisitBrokenOffError(VisitorError):
 
 
 class VirtualVisitor:
-    """Streams AudioChunks to `topic` without end: silence, and what `say` gives it.
+    """Streams AudioChunks to `topic` without end: silence, and the sound given to `say`.
 
     A context manager; sound flows while it is entered. All methods are for one other thread,
     `break_off` for any.
@@ -57,13 +57,14 @@ class VirtualVisitor:
         self.state: AvatarState | None = None
         """The avatar's last state."""
         self.states = 0
-        """How often it changed."""
+        """Number of its changes."""
         self.spoken: list[tuple[int, int]] = []
-        """When he spoke: begin and end [ns since 1970]."""
+        """Times in which the visitor spoke: begin and end [ns since 1970]."""
         self.timelines: dict[int, Timeline] = {}
         """The last timeline of every turn, oldest first."""
         self.on_line: Callable[[str, str], None] = lambda who, text: None
-        """Called with what is said: `visitor` as it was understood, or `avatar`."""
+        """Called with every line said: by the `visitor`, as it was understood, or by the `avatar`.
+        """
 
     def __enter__(self) -> VirtualVisitor:
         adopt_environment()
@@ -106,22 +107,22 @@ class VirtualVisitor:
 
     @property
     def node(self) -> Node:
-        """The visitor's node, which his own thread spins."""
+        """The visitor's node, which the visitor's own thread spins."""
         return self._node
 
     def break_off(self) -> None:
-        """Whatever is waited for, now or later, ends with VisitBrokenOffError."""
+        """End every wait, now or later, with VisitBrokenOffError."""
         with self._lock:
             self._broken_off = True
             self._lock.notify_all()
 
     def say(self, samples: np.ndarray) -> None:
-        """Begin to speak int16 samples [n] at 16 kHz, after whatever is still being spoken."""
+        """Begin to speak int16 samples [n] at 16 kHz, after those that are still being spoken."""
         with self._lock:
             self._sound = np.concatenate([self._sound, np.asarray(samples, np.int16)])
 
     def write(self, text: str) -> None:
-        """What he types instead of speaking, as the kiosk's page passes it on."""
+        """Type instead of speaking, as the kiosk's page passes it on."""
         now = self._node.get_clock().now()
         msg = Utterance(
             turn=now.nanoseconds // 1_000_000, text=text, is_final=True, confidence=-1.0
@@ -139,7 +140,7 @@ class VirtualVisitor:
 
     @property
     def understood(self) -> bool:
-        """Every turn that began has got its final text, be it empty."""
+        """True if every turn that began has its final text, even an empty one."""
         with self._lock:
             return self._heard >= self._begun
 
@@ -149,8 +150,8 @@ class VirtualVisitor:
         return sum(timeline.over for timeline in list(self.timelines.values()))
 
     def answered(self, begun: int) -> bool:
-        """The first frame of the answer to what he said last was shown, and he said it after
-        `begun` [ns since 1970]."""
+        """True if the visitor's last words came after `begun` [ns since 1970], and the first frame
+        of their answer was shown."""
         since = [turn for turn, seen in self.timelines.items() if seen.speech_ended > begun]
         return bool(since) and self.timelines[max(since)].first_frame > 0
 
@@ -237,7 +238,7 @@ class VirtualVisitor:
     def _on_utterance(self, msg: Utterance) -> None:
         if msg.is_final:
             with self._lock:
-                self._heard += msg.turn not in self._written  # nobody was heard
+                self._heard += msg.turn not in self._written  # typed, not heard
                 self._lock.notify_all()
             self.on_line("visitor", msg.text or "(not understood)")
 

@@ -1,4 +1,4 @@
-"""`avatar check`: what this machine has, what it lacks, and what to do about it."""
+"""`avatar check`: reports what this machine has and lacks, with remedies."""
 
 from __future__ import annotations
 

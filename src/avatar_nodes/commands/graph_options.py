@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they turn into."""
+"""Options that several commands share, and the graph that they describe."""
 
 from __future__ import annotations
 

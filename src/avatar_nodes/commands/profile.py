@@ -1,4 +1,4 @@
-"""`avatar profile`: the profiles that there are, what one of them says, what each key means."""
+"""`avatar profile`: lists profiles, shows one, explains its keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a rendering is: a bar in a terminal, a line every tenth elsewhere."""
+"""Shows the progress of a rendering: a bar in a terminal, a line every tenth elsewhere."""
 
 from __future__ import annotations
 

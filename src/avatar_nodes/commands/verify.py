@@ -1,4 +1,4 @@
-"""`avatar verify`: whether a file is marked as made by a machine."""
+"""`avatar verify`: tells if a file is marked as made by a machine."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Measures of what the model makes, from pixels and sound. Never imports rclpy."""
+"""Measures the quality of the model from pixels and sound. Never imports rclpy."""

@@ -1,4 +1,4 @@
-"""The papers' ablations: what each part of the method is worth, one row for each part left out."""
+"""Runs the papers' ablations: the worth of each part of the method, by a row without it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Row:
     """One row of the table."""
 
     name: str
-    """As on the command line."""
+    """Its name on the command line."""
     title: str
     metric: str
-    """What the part is there for: this figure should be worse without it. The papers find AAS and
+    """The figure that the part serves: it should be worse without it. The papers find AAS and
     History Corrupt in the pictures' quality (ASE, IQA), here how far their edges are from the
     reference's; Rolling RoPE in the identity; distillation in the time that a block takes."""
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -132,7 +132,7 @@ _SURE = 2.0
 
 
 def is_worse(metric: str, row: Sequence[Figures], full: Sequence[Figures]) -> bool | None:
-    """Whether the row's own metric is worse than with all parts, as the paper says it should be.
+    """True if the row's own metric is worse than with all parts, as the paper says it should be.
 
     row, full: figures of the same persons. None: the persons do not agree on it (their mean
     difference is less than two standard errors), there is but one, or it was not measured.

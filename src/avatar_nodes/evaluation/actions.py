@@ -1,4 +1,4 @@
-"""Do prompted actions happen: when they begin, whether they end, judged on held-out wordings."""
+"""Measures if prompted actions begin and end, and when, judged on held-out wordings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RUN = 3
 
 @dataclass(frozen=True)
 class Performed:
-    """What the judge saw of one prompted action."""
+    """The judge's view of one prompted action."""
 
     prompted: str
     prompt: str
@@ -59,7 +59,7 @@ def action_clips(actions: Sequence[str], people: int, split: str = "test") -> It
 
 
 def judge_action(action: str, clip: Clip, footage: Footage, judge: ActionJudge) -> Performed:
-    """What the judge sees in footage of an `action_clips` clip."""
+    """The judge's view of the actions in footage of an `action_clips` clip."""
     still = Footage(clip.reference()[None], footage.boxes[:1], footage.sound[:640])
     logits = judge.logits(footage, still)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Colour drift: by how many levels the picture as a whole has moved away from its reference."""
+"""Measures colour drift: levels by which the picture as a whole has moved from its reference."""
 
 from __future__ import annotations
 

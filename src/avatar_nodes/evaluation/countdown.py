@@ -1,4 +1,4 @@
-"""Progress of an evaluation: one line a piece of work, with the time left."""
+"""Reports the progress of an evaluation: one line a piece of work, with the time left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Countdown:
         self._began = time.monotonic()
 
     def done(self, what: str) -> None:
-        """One more piece is done; `what` says which, and what came out."""
+        """Count one more piece; `what` names it and its result."""
         self._done += 1
         left = (time.monotonic() - self._began) / self._done * max(0, self._total - self._done)
         shown = f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left"

@@ -1,4 +1,4 @@
-"""Identity by DINO features (Dino-S of the papers), from a local folder of transformers weights."""
+"""Judges identity by DINO features (Dino-S of the papers), from a local folder of weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frechet distance between two sets of features (Dowson & Landau, 1982).
+"""Computes the Frechet distance between two sets of features (Dowson & Landau, 1982).
 
 With our own judges' features it is never the FID or the FVD, whose networks are others; reports
 name the features.

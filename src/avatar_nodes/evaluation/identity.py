@@ -1,4 +1,4 @@
-"""Does the person stay the person: similarity to the reference picture over time, and colour."""
+"""Measures if a person stays the same: similarity to the reference over time, and colour."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Likeness:
     mean: float
     """Over all frames."""
     lowest: float
-    """Of all single frames."""
+    """Mean over all single frames."""
     colour_start: float
     """Levels of 0..255, as the next ones."""
     colour_end: float
@@ -38,7 +38,7 @@ class Likeness:
 
     @property
     def drift(self) -> float:
-        """What was lost from start to end; negative where the end is more alike."""
+        """Similarity lost from start to end; negative where the end is more alike."""
         return self.start - self.end
 
 

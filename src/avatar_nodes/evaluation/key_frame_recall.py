@@ -1,4 +1,4 @@
-"""What long memory holds of a long true stream: when a thing is shown again, is it still there?
+"""Measures what long memory holds of a long true stream: is a thing still there when shown again?
 
 No model is run: the world's own pictures are encoded and offered to banks of key frames that differ
 in their rules, so that the selection is measured by itself. In a share of the blocks the picture
@@ -28,7 +28,7 @@ SCENE_BLOCKS = 20
 _SCENE_MINUTES = SCENE_BLOCKS * FRAMES_PER_BLOCK / FRAME_RATE / 60.0
 _SHOWN_BLOCKS = 4
 _SEEN_AGAIN_SHARE = 0.5
-"""Of the things shown, those that were shown before."""
+"""Share of the things shown that were shown before."""
 _IN_SIGHT = 0.9
 
 
@@ -41,7 +41,7 @@ class Scene:
     """Block in which the thing begins to be shown."""
     thing: Thing
     again: bool
-    """Whether it was shown before, in an earlier scene."""
+    """True if an earlier scene showed it."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def latent_frames(
 
 @dataclass
 class _Bank:
-    """One row's bank, and what was seen of it."""
+    """One row's bank, and its figures so far."""
 
     keys: KeyFrames[LatentFrame]
     recalled: list[bool] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A stream of hours that is never stored: what it is like at its start and at its end."""
+"""Measures a stream of hours, without storing it, at its start and at its end."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ BLOCK_S = 0.48
 SEGMENT_BLOCKS = 21
 """10.08 s."""
 STARTS_S = (0.0, 100.0, 1000.0, 10000.0)
-"""Where the papers look."""
+"""Times [s] at which the papers look."""
 WARM_UP_BLOCKS = 2
 """Latents decoded before a segment, so that the decoder's memory is the stream's."""
 REST_BLOCKS = 6
 """Blocks before a segment that already ask for rest."""
 TIMED_BLOCKS = 100
-"""Block times at the first and the last so many blocks are compared."""
+"""Number of blocks at the start and at the end whose times are compared."""
 
 
 @dataclass(frozen=True)

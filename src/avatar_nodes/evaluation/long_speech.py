@@ -1,4 +1,4 @@
-"""Speech without end for long streams: ten minutes of test sentences, over and over."""
+"""Makes endless speech for long streams: ten minutes of test sentences, over and over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK_BLOCKS = 25
 
 @dataclass(frozen=True)
 class Said:
-    """What a block of the stream says, and what its prompt asks for."""
+    """Sound and prompt of a block of the stream."""
 
     samples: np.ndarray
     """int16 [7680]."""
@@ -44,11 +44,11 @@ class LongSpeech:
         self._segment = [Said(samples, self.rest_prompt) for samples in _blocks_of(self.clip.sound)]
 
     def block(self, number: int) -> Said:
-        """What block `number` of the stream says outside of the segments."""
+        """Block `number` of the stream, outside of the segments."""
         return self._blocks[number % len(self._blocks)]
 
     def segment_block(self, number: int) -> Said:
-        """What block `number` of every measured segment says."""
+        """Block `number` of every measured segment."""
         return self._segment[number]
 
     def _rest_prompt(self) -> str:

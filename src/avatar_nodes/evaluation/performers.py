@@ -1,4 +1,4 @@
-"""What is measured: the model, the truth, and the baselines that any model must beat.
+"""The systems under test: the model, the truth, and the baselines that any model must beat.
 
 Each turns a clip of the tiny world (a person, a sound, prompts) into footage.
 """
@@ -31,7 +31,7 @@ class Performer(Protocol):
     """Passes of the network for a block; None for what is no network."""
 
     def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
-        """As many frames as the clip has."""
+        """Footage of as many frames as the clip has."""
         ...
 
 
@@ -54,7 +54,7 @@ class StreamPerformer:
 
 
 class TruthPerformer:
-    """What the world shows: what a perfect model would reach."""
+    """The world's own pictures: the score of a perfect model."""
 
     name = "truth"
     evaluations: int | None = None

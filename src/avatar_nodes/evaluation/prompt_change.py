@@ -1,4 +1,4 @@
-"""A change of the prompt in a stream: how soon it is visible, and whether it leaves a jump.
+"""Measures a change of the prompt in a stream: how soon it is visible, and if it leaves a jump.
 
 Measured on latents. A twin stream has the same sound and noise and keeps its prompt, so what
 differs from it is the new prompt's doing. Where the prompt changes the motion changes, too, so in
@@ -71,7 +71,7 @@ class PromptChange:
 
     @property
     def settled(self) -> float:
-        """How far it is from its twin at the end."""
+        """Distance from its twin at the end."""
         return float(np.mean(self.distances[-_SETTLED:]))
 
     def visible_after(self, settled: float) -> float | None:
@@ -85,8 +85,8 @@ class PromptChange:
         return first + float((_VISIBLE * settled - before) / (far[first] - before))
 
     def over(self, truth: PromptChange) -> tuple[float, float]:
-        """How far steps are above the truth's: at the change, and in the mean at ordinary borders,
-        of which those after the change weigh as much as the twin's."""
+        """Excess of steps over the truth's: at the change, and the mean at ordinary borders, where
+        those after the change weigh as much as the twin's."""
         later = np.mean(self.later_borders) - np.mean(truth.later_borders)
         twin = np.mean(self.twin_borders) - np.mean(truth.twin_borders)
         return self.border - truth.border, float(later + twin) / 2

@@ -1,4 +1,4 @@
-"""Clips in which the prompt changes once: an action begins, ends, or becomes another one."""
+"""Makes clips whose prompt changes once: an action begins, ends, or becomes another one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from avatar_nodes.world import Thing
 from avatar_nodes.world.clips import Clip, ClipSpec
 
 KINDS = ("begins", "ends", "becomes another")
-"""What happens to the action where the prompt changes."""
+"""Changes of the action where the prompt changes."""
 CHANGE_BLOCK = 3
 """First block under the new prompt."""
 _SEED = 97_000
 _OTHER = 4
-"""How far the other action is down the list."""
+"""Distance down the list of actions to the other one."""
 
 
 @dataclass(frozen=True)

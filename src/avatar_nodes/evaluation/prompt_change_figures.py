@@ -1,4 +1,4 @@
-"""Figures of many changes of the prompt: means, jumps, and how much sooner they are seen."""
+"""Sums up many changes of the prompt: means, jumps, and how much sooner they are seen."""
 
 from __future__ import annotations
 

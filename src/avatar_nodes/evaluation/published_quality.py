@@ -1,4 +1,4 @@
-"""Published judges of quality, where their packages and weights are on this machine."""
+"""Runs published judges of quality, where their packages and weights are on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good the pictures are: against the truth, against each other, and by published judges."""
+"""Measures picture quality: against the truth, against other pictures, and by published judges."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from avatar_nodes.world.clips import Clip
 
 
 class _Collected:
-    """What is remembered of one performer over all clips."""
+    """Pictures and features of one performer over all clips."""
 
     def __init__(self) -> None:
         self.psnr: list[float] = []

@@ -1,4 +1,4 @@
-"""A thing is shown, hidden for long, and shown again: does it look the same?
+"""Measures if a thing that is shown, hidden for long, and shown again still looks the same.
 
 The second time the prompt says "it", so that what it looks like can come from memory alone; or its
 name, which a model without memory can follow as well.
@@ -115,7 +115,7 @@ class ThingJudge:
         self._drawn: dict[int, list[tuple[Thing | None, np.ndarray]]] = {}
 
     def recognise(self, n: int, frame: np.ndarray) -> Thing | None:
-        """What frame number n, uint8 [H, W, 3], shows; the clip must show something there."""
+        """The thing in frame number n, uint8 [H, W, 3]; the clip must show one there."""
         box = self._clip.object_box(n)
         assert box is not None
         errors = [(thing_error(frame, drawn, box), thing) for thing, drawn in self._candidates(n)]
@@ -139,7 +139,7 @@ class ThingJudge:
 
 
 class Sighting(NamedTuple):
-    """One frame of a showing: what it shows, and how far that is from the truth [levels]."""
+    """One frame of a showing: the thing in it, and its difference from the truth [levels]."""
 
     thing: Thing | None
     error: float
@@ -148,7 +148,7 @@ class Sighting(NamedTuple):
 def sight(
     showings: Showings, judge: ThingJudge, frames: Mapping[int, np.ndarray], showing: int
 ) -> list[Sighting]:
-    """What is seen in the judged `frames` (by number) of showing 0 or 1."""
+    """Sightings in the judged `frames` (by number) of showing 0 or 1."""
     clip, seen = showings.clip, []
     for n in showings.judged(showing):
         box = clip.object_box(n)
@@ -159,13 +159,13 @@ def sight(
 
 
 class Watched(NamedTuple):
-    """What one stream made of a clip."""
+    """Sightings in one stream of a clip."""
 
     wanted: Thing
     first: list[Sighting]
     again: list[Sighting]
     held: bool
-    """Whether memory held a picture of the thing when it was to be shown again."""
+    """True if memory held a picture of the thing when it was to be shown again."""
 
 
 @dataclass(frozen=True)

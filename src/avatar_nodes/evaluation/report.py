@@ -1,4 +1,4 @@
-"""What an evaluation hands back: figures for JSON, and the same as Markdown tables."""
+"""Writes figures of an evaluation as JSON and as Markdown tables."""
 
 from __future__ import annotations
 

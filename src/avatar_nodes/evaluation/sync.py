@@ -1,4 +1,4 @@
-"""Lip-sync of generated video on people and sentences that training never saw."""
+"""Measures lip-sync of generated video on people and sentences that training never saw."""
 
 from __future__ import annotations
 

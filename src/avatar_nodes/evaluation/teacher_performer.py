@@ -1,4 +1,4 @@
-"""The many-step teacher as a baseline: what distillation is measured against."""
+"""Runs the many-step teacher as the baseline of distillation."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ MAX_SHIFT = 15
 
 @dataclass(frozen=True)
 class SyncDistance:
-    """How surely (Sync-C) and how closely (Sync-D) picture and sound belong together, over a clip."""
+    """Sync-C and Sync-D of a clip: how surely and how closely picture and sound belong together."""
 
     confidence: float
     """Sync-C: median over the shifts less the smallest distance. Higher is better."""

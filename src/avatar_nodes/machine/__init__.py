@@ -1,1 +1,1 @@
-"""What this machine has: for `avatar check`, and for the record beside measurements."""
+"""Examines this machine: for `avatar check`, and for the record beside measurements."""

@@ -1,4 +1,4 @@
-"""torch, its devices, and how fast each number format is here."""
+"""Checks torch, its devices, and the speed of each number format."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_devices(wanted: set[str]) -> list[Finding]:
 
 
 def check_bfloat16() -> Finding:
-    """Whether bfloat16, which the tiny profile computes in, is the faster format on this CPU."""
+    """Compares bfloat16, which the tiny profile computes in, with float32 on this CPU."""
     try:
         torch = importlib.import_module("torch")
     except ImportError:

@@ -1,4 +1,4 @@
-"""Python, and what builds the message package."""
+"""Checks Python, and the tools that build the message package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checkpoint that a profile names: every part of it is there and fits."""
+"""Checks that every part of a profile's checkpoint is there and fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a measurement was made on, for the record beside its figures."""
+"""Describes the machine, for the record beside a measurement's figures."""
 
 from __future__ import annotations
 

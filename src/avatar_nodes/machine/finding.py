@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one thing, and what to do where it is missing.
+    """State of one thing that was checked, and the remedy where it is missing.
 
     `required`: the avatar does not run without it. `remedy` is empty when all is well.
     """

@@ -1,4 +1,4 @@
-"""Whether what a profile takes of each GPU's memory is there."""
+"""Checks that each GPU has the memory that a profile takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ROS 2: where it comes from, its middleware, our messages, optional packages, shared memory."""
+"""Checks ROS 2: its origin, middleware, our messages, optional packages, shared memory."""
 
 from __future__ import annotations
 

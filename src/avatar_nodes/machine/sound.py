@@ -1,4 +1,4 @@
-"""Sound devices: PortAudio through PyAudio, and a PulseAudio server."""
+"""Checks sound devices: PortAudio through PyAudio, and a PulseAudio server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PyAV and the encoders that recording needs."""
+"""Checks PyAV and the encoders that recording needs."""
 
 from __future__ import annotations
 

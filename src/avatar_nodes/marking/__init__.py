@@ -1,1 +1,1 @@
-"""Marking what the avatar shows as made by a machine, and reading such marks back."""
+"""Marks the avatar's pictures as made by a machine, and reads such marks back."""

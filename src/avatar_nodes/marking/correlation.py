@@ -1,4 +1,4 @@
-"""Looks for the watermark's pilot in a picture, whatever its scale and however it was cropped."""
+"""Looks for the watermark's pilot in a picture, at any scale and with any crop."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _GAUSSIAN_MAD = 1.4826
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where the pattern fits best."""
+    """The best fit of the pattern."""
 
     scale: float
     """Size of the picture, compared with when it was marked."""
     row: int
-    """Where the tile's upper edge lies [pixels of the marked picture, 0 to 255]."""
+    """Place of the tile's upper edge [pixels of the marked picture, 0 to 255]."""
     column: int
     score: float
     """Correlation with the pilot, in standard deviations of that at all other places."""
@@ -61,7 +61,8 @@ def window_of(scale: float) -> int:
 
 
 def local_contrast(plane: np.ndarray, window: int) -> np.ndarray:
-    """What a plane float32 [H, W] has beyond its neighbourhood, weighed by how calm that is.
+    """Difference of a plane float32 [H, W] from its neighbourhood, weighed the more, the calmer
+    that is.
 
     In Gaussian noise of differing strength the best detector divides by the variance; edges and
     textures of the picture, which hide the mark, then count for little.

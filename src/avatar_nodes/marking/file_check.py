@@ -1,4 +1,4 @@
-"""Whether a file is marked as made by a machine: its metadata and its pictures."""
+"""Finds out if a file is marked as made by a machine, from its metadata and its pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIGNED = (".mp4", ".m4v", ".mov")
 
 @dataclass(frozen=True)
 class FileMarks:
-    """What a file says of itself, and what its pictures say."""
+    """Marks found in a file's metadata and in its pictures."""
 
     file: str
     source_type: str | None

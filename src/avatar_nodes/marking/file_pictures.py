@@ -1,4 +1,4 @@
-"""A few pictures of an image or video file, from all over its length."""
+"""Reads a few pictures of an image or video file, from all over its length."""
 
 from __future__ import annotations
 

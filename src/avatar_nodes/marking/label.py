@@ -1,4 +1,4 @@
-"""The visible mark: a few words in a corner of the picture."""
+"""Draws the visible mark: a few words in a corner of the picture."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Label:
         self._size = (height, width)
 
     def _words(self, size: int) -> np.ndarray:
-        """How much each pixel of the box is covered by letters, float [rows, columns], 0 to 1."""
+        """Coverage of each pixel of the box by letters, float [rows, columns], 0 to 1."""
         font = ImageFont.load_default(size)
         padding = round(_PADDING_SHARE * size)
         left, top, right, bottom = (round(edge) for edge in font.getbbox(self._text))

@@ -1,4 +1,4 @@
-"""Marks pictures on their way out, as one is told to."""
+"""Puts the chosen marks on pictures on their way out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from avatar_nodes.marking.watermark import Watermark
 
 @dataclass(frozen=True)
 class MarkingChoice:
-    """Which marks, and what they say."""
+    """The chosen marks and their content."""
 
     label: bool = True
     watermark: bool = True

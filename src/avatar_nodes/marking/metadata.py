@@ -1,4 +1,4 @@
-"""What a file says of itself: made by a machine, in the words of the IPTC and of C2PA.
+"""Writes and finds metadata that a file was made by a machine, in the terms of IPTC and C2PA.
 
 The term is `trainedAlgorithmicMedia` of IPTC's digital source types, which C2PA's assertions use
 too. MP4 files get it twice: in their `comment`, and as XMP in a `uuid` box (Adobe, XMP
@@ -36,8 +36,8 @@ def xmp_box() -> bytes:
 
 
 def source_type(path: Path) -> str | None:
-    """IPTC's digital source type where a file claims to be made by a machine, in whatever form
-    (comment, XMP, C2PA manifest), wherever it is in its first or last 4 MiB; None: it does not.
+    """IPTC's digital source type where a file claims to be made by a machine, in any form (comment,
+    XMP, C2PA manifest), anywhere in its first or last 4 MiB; None: it makes no such claim.
 
     Raises:
         OSError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""The watermark's pattern: which cell of the picture carries which bit, and the check bits.
+"""Lays out the watermark's pattern: the bit that each cell of the picture carries, and check bits.
 
 The pattern is a tile of 32x32 cells of 8x8 pixels, laid over the picture again and again from its
 upper left corner. Half of the cells, scattered, are the pilot: the same in every mark, so that it
@@ -29,7 +29,7 @@ _NAME = b"avatar_nodes watermark 1 "
 
 @dataclass(frozen=True)
 class Layout:
-    """What each of the tile's 1024 cells, row by row, is for; the same everywhere and for ever."""
+    """The use of each of the tile's 1024 cells, row by row; the same everywhere and for ever."""
 
     chips: np.ndarray
     """float32 [1024], +1 or -1: the sign of a cell, for a bit that is one."""

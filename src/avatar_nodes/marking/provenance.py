@@ -29,7 +29,7 @@ class ProvenanceError(RuntimeError):
 
 @dataclass(frozen=True)
 class SigningIdentity:
-    """Who signs: a certificate chain, the signer's own first, and its private key (ES256, PEM)."""
+    """The signer: a certificate chain, its own first, and its private key (ES256, PEM)."""
 
     certificates: bytes
     key: bytes
@@ -65,7 +65,7 @@ class SigningIdentity:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the content credentials of a file say."""
+    """Content credentials of a file."""
 
     unchanged: bool
     """The file is as it was when it was signed."""

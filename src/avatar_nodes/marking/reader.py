@@ -40,7 +40,7 @@ _CORRECTED_BITS = 4
 
 @dataclass(frozen=True)
 class WatermarkReading:
-    """What the pictures say."""
+    """Result of reading the pictures."""
 
     verdict: Verdict
     confidence: float
@@ -59,7 +59,7 @@ class WatermarkReading:
 
 
 class WatermarkReader:
-    """Adds up what `add` is given, and judges it in `read`.
+    """Adds up the pictures given to `add`, and judges them in `read`.
 
     All pictures must be of one size. More pictures of a moving scene make the reading surer; copies
     of one picture do not.

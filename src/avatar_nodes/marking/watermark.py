@@ -1,4 +1,4 @@
-"""The invisible mark: a faint blue and yellow pattern, added to every picture alike."""
+"""Adds the invisible mark: a faint blue and yellow pattern, the same in every picture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLUE_STEP = 3
 GREEN_STEP = 1
 """Taken from or added to green, so that the brightness stays."""
 CB_STEP = 0.5 * BLUE_STEP + 0.331264 * GREEN_STEP
-"""What that makes of Cb, in steps of 8 bits."""
+"""Change of Cb by that, in steps of 8 bits."""
 
 
 class Watermark:

@@ -1,1 +1,1 @@
-"""Writing what was seen and heard into a video file."""
+"""Writes pictures and sound into video files, and messages into MCAP files."""

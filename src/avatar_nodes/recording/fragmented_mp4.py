@@ -1,4 +1,4 @@
-"""H.264 and AAC into a fragmented MP4 file, placed in time by their stamps."""
+"""Writes H.264 and AAC into a fragmented MP4 file, placed in time by their stamps."""
 
 from __future__ import annotations
 

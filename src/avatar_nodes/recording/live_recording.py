@@ -36,7 +36,7 @@ class WireMessage:
 
 @dataclass(frozen=True)
 class RecordingLimits:
-    """When a file ends, and when recording does."""
+    """Limits at which a file ends, and at which recording does."""
 
     file_s: float
     file_bytes: int
@@ -50,7 +50,7 @@ class RecordingLimits:
 
 @dataclass(frozen=True)
 class RecordingStatus:
-    """How it stands."""
+    """State of a recording."""
 
     active: bool
     file: str
@@ -102,7 +102,7 @@ class LiveRecording:
 
     @property
     def status(self) -> RecordingStatus:
-        """How it stands now."""
+        """The recording's present state."""
         archive, problem = self._archive, self._problem
         if self._active and self._frames_lost and not problem:
             problem = f"{self._frames_lost} frames lost: writing is too slow"

@@ -1,4 +1,4 @@
-"""An MCAP file of ROS 2 messages, as they came over the wire."""
+"""Writes ROS 2 messages, as they came over the wire, into an MCAP file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The boxes that an MP4 file is made of."""
+"""Edits the boxes of MP4 files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""H.264 and AAC into an MP4 file, frame by frame."""
+"""Writes H.264 and AAC into an MP4 file, frame by frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder that recordings roll through: names for new ones, and the end of old ones."""
+"""Names new recordings in a folder, and removes old ones beyond its limits."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Brings pictures and sound that bear the same stamp together again, in the order of their
-stamps."""
+"""Pairs pictures and sound with the same stamp, in the order of their stamps."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ class Pair:
 
 
 class StampPairing:
-    """Joins two topics by stamp. A half whose other half never comes is given up when later pairs
+    """Joins two topics by stamp. A half whose other half never comes is dropped when later pairs
     have waited for it too long.
 
     A stamp far before the last one handed out means that a clock was set back: a new order begins.

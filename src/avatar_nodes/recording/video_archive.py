@@ -1,4 +1,4 @@
-"""Rolling video files of an endless stream."""
+"""Writes an endless stream into rolling video files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_GAP_S = 10.0
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """What is written."""
+    """Format of the files."""
 
     width: int
     height: int

@@ -1,1 +1,1 @@
-"""Trains the models: stages, the data and losses they share, and their loop. Never imports rclpy."""
+"""Trains the models: stages, the data and losses that they share, their loop. No rclpy."""

@@ -1,1 +1,1 @@
-"""The web page of an avatar: its server, sessions, WebRTC and fallback; no ROS."""
+"""Serves the web page of an avatar: server, sessions, WebRTC and fallback; no ROS."""

@@ -1,4 +1,4 @@
-"""Who may do what: loopback without a token, everybody else with one."""
+"""Decides the rights of a request: loopback needs no token, every other address does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 class Role(IntEnum):
-    """What a request may do; each includes those before it."""
+    """Rights of a request; each includes those before it."""
 
     NOBODY = 0
     VISITOR = 1
@@ -28,7 +28,7 @@ class Role(IntEnum):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """True if only this machine reaches an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -91,7 +91,7 @@ class AccessRules:
         return Role.NOBODY
 
     def role_of_token(self, token: str) -> Role:
-        """What a token entitles to."""
+        """The role that a token entitles to."""
         for role in (Role.OPERATOR, Role.VISITOR):
             if self._token(role) and _same(token, self._token(role)):
                 return role

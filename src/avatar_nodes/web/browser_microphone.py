@@ -1,4 +1,4 @@
-"""The sound of one browser's microphone on its way to the avatar."""
+"""Passes the sound of one browser's microphone on to the avatar."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _AHEAD_S = 2.0
 
 
 class BrowserMicrophone:
-    """Counts the samples of one session and says when nothing follows, so that a visitor who
-    leaves in the middle of a word is not waited for. What comes faster than it can have been spoken
+    """Counts the samples of one session and says when nothing follows, so that a visitor who leaves
+    in the middle of a word is not waited for. Sound that comes faster than it can have been spoken
     is dropped.
 
     open: whether this session is heard at all; asked at every packet.

@@ -1,4 +1,4 @@
-"""The certificate of the page: the operator's own, or one made here."""
+"""Finds the page's certificate: the operator's own, or one made here."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _signed(key: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName]) -> x
 
 
 def _names(host: str) -> list[x509.GeneralName]:
-    """What this machine is reached as: its name, and the address that it listens at."""
+    """Names that this machine is reached by: its name, and the address that it listens at."""
     names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(socket.gethostname())]
     try:
         address = ipaddress.ip_address(host)

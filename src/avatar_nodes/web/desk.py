@@ -1,4 +1,4 @@
-"""What the web page can ask of the avatar; the kiosk node answers it through ROS."""
+"""Interface of the web page's requests to the avatar; the kiosk node answers them through ROS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Answer:
-    """How a request ended."""
+    """Result of a request."""
 
     success: bool
     message: str = ""

@@ -1,4 +1,4 @@
-"""What happens to the avatar, told to the pages: small JSON objects with a `type`."""
+"""Tells the pages the avatar's events: small JSON objects with a `type`."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class EventReader:
 
 
 class EventFeed:
-    """Lives on the server's event loop. Who joins late is told how things stand, but nothing of
-    what was said before."""
+    """Lives on the server's event loop. A page that joins late gets the present state, but no
+    earlier words."""
 
     def __init__(self) -> None:
         self._readers: set[EventReader] = set()

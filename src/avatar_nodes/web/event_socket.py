@@ -1,4 +1,4 @@
-"""The socket of a visitor's page: events out, the wish to be heard in. The session ends with it."""
+"""Serves a visitor's socket: events out, the wish to be heard in. The session ends with it."""
 
 from __future__ import annotations
 

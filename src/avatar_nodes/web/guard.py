@@ -1,4 +1,4 @@
-"""What every request passes first: names, size, rate, role; and what every answer carries."""
+"""Checks every request first (names, size, rate, role), and adds headers to every answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP that does not wait for ever: a connection that asks nothing makes room for others."""
+"""Limits the wait for a connection's first request, so that idle ones make room for others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REQUEST_S = 10.0
 
 
 class ImpatientProtocol(H11Protocol):
-    """uvicorn's own protocol, with a limit to how long a first request may take."""
+    """uvicorn's own protocol, with a limit to the time of a first request."""
 
     _limit: asyncio.TimerHandle | None = None
 

@@ -1,4 +1,4 @@
-"""What all requests share: the avatar's media and events, and who is there."""
+"""State that all requests share: the avatar's media and events, and the sessions."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ class Kiosk:
 
     @staticmethod
     def role(request: HTTPConnection) -> Role:
-        """What the request may do."""
+        """The request's role."""
         role: Role = request.state.role
         return role
 
     async def close(self) -> None:
-        """End every session and whatever is under way."""
+        """End every session and pending reset."""
         await self.sessions.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _forget(self) -> None:
-        """The last visitor has left: the next one is somebody else."""
+        """Called when the last visitor has left: the next one is another person."""
         if self.options.forget_on_leave and self.options.mode == "converse":
             task: asyncio.Task[object] = asyncio.create_task(self._reset())
             self._tasks.add(task)

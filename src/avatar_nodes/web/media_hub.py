@@ -1,4 +1,4 @@
-"""Hands every frame with its sound to all who watch; who is slow loses the oldest."""
+"""Hands every frame with its sound to all viewers; a slow one loses the oldest."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class MediaReader:
         return self._slots.popleft()
 
     def waiting(self) -> list[MediaSlot]:
-        """All slots that wait, oldest first; none of them waits any more."""
+        """Take all waiting slots, oldest first."""
         slots = list(self._slots)
         self._slots.clear()
         return slots

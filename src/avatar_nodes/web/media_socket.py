@@ -1,4 +1,4 @@
-"""Picture and sound without WebRTC: JPEG and PCM with their times over one WebSocket, and MJPEG."""
+"""Sends media without WebRTC: JPEG and PCM with their times over one WebSocket, and MJPEG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operator's panel asks: orders to the avatar, and everything that is measured."""
+"""Routes of the operator's panel: orders to the avatar, and everything that is measured."""
 
 from __future__ import annotations
 

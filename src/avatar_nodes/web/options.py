@@ -1,4 +1,4 @@
-"""How the web server is set up."""
+"""Settings of the web server."""
 
 from __future__ import annotations
 

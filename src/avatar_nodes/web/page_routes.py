@@ -1,4 +1,4 @@
-"""The pages themselves, and the door to them."""
+"""Routes of the pages, and of the login to them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FILES = {"/": "kiosk.html", "/telepresence": "telepresence.html", "/operator": 
 
 
 async def page(request: Request) -> Response:
-    """A page, or the way to the door: with `?token=` in the address, or with a form."""
+    """A page; without the right to it, the login: by `?token=` in the address, or by a form."""
     path = request.url.path
     if "token" in request.query_params:
         return _enter(request, request.query_params["token"], path)
@@ -32,7 +32,7 @@ async def page(request: Request) -> Response:
 
 
 async def login(request: Request) -> Response:
-    """The form's answer."""
+    """Answer of the login's form."""
     form = dict(parse_qsl((await request.body()).decode(errors="replace")))
     target = form.get("to", "/")
     return _enter(request, form.get("token", ""), target if target in _PAGES else "/")
@@ -54,7 +54,7 @@ def _enter(request: Request, token: str, target: str) -> Response:
 
 
 async def icon(request: Request) -> Response:
-    """What browsers look for by themselves."""
+    """Files that browsers ask for by themselves."""
     return FileResponse(_STATIC / "icon.svg")
 
 

@@ -1,4 +1,4 @@
-"""One viewer's WebRTC connection: picture and sound out, microphone in."""
+"""Runs one viewer's WebRTC connection: picture and sound out, microphone in."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STREAM = re.compile(r"^(a=(?:msid:|ssrc:\d+ msid:))\S+", re.MULTILINE)
 
 
 class Peer:
-    """Answers one offer. `over` is set when the connection has ended, by whichever side."""
+    """Answers one offer. `over` is set when either side has ended the connection."""
 
     def __init__(
         self, hub: MediaHub, microphone: BrowserMicrophone, *, sample_rate: int,
@@ -64,7 +64,7 @@ class Peer:
             described = RTCSessionDescription(sdp=_without_hidden(offer), type="offer")
             await connection.setRemoteDescription(described)
             await connection.setLocalDescription(await connection.createAnswer())
-        except Exception as error:  # aiortc raises whatever its parser stumbles over
+        except Exception as error:  # aiortc passes on every error of its parser
             raise WebError(400, f"the offer cannot be answered: {error!r:.200}") from None
         self._watch = asyncio.create_task(self._watch_start())
         return _one_stream(connection.localDescription.sdp)

@@ -1,4 +1,4 @@
-"""How often one address may ask."""
+"""Limits the rate of requests from one address."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 from avatar_nodes.web.web_error import WebError
 
-# What costs much is rare in ordinary use. In order: the first that a path begins with counts.
+# Costly requests are rare in ordinary use. The first prefix of a path counts.
 _LIMITS: tuple[tuple[str, str, str], ...] = (
     ("login", "/login", "10/minute"),
     ("uploads", "/api/operator/reference", "12/minute"),

@@ -1,4 +1,4 @@
-"""When sound and picture leave: evenly, though they come in bursts and at odd times."""
+"""Paces sound and picture evenly, though they come in bursts and at odd times."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ class SendingPace:
     seen (so aiortc's sender reports say), and keeps sound and picture together by it. It also holds
     both back as long as the largest gap between packets. Both want packets that leave when due.
 
-    The pace begins with whatever comes first, which waits a margin, so that what comes later than
-    usual is still in time. It follows slowly, by a millisecond a packet, where the sender is sooner
-    or later for good.
+    The pace begins with the first packet, which waits a margin, so that packets that come later
+    than usual are still in time. It follows slowly, by a millisecond a packet, where the sender is
+    sooner or later for good.
     """
 
     def __init__(self) -> None:
         self._begun_s: float | None = None
 
     def picture_waits_s(self, position_s: float, now_s: float) -> float:
-        """How long the picture of this place in the stream is to wait; 0 for one that is late."""
+        """Time to wait for the picture at this place in the stream; 0 for one that is late."""
         return max(0.0, self._early_s(position_s, now_s))
 
     def sound_waits_s(self, position_s: float, now_s: float, *, behind_s: float) -> float:

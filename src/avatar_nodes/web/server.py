@@ -1,4 +1,4 @@
-"""The web server: a thread with an event loop of its own, beside the node that owns it."""
+"""Runs the web server: a thread with an event loop of its own, beside the node that owns it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class WebServer:
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self.url = ""
-        """Where the page is, once started."""
+        """The page's address, once started."""
 
     def start(self) -> None:
         """Serve. Raises ServerError: the address is taken, or none of this machine's."""

@@ -1,4 +1,4 @@
-"""What a visitor's page asks: a session, its connection, its questions."""
+"""Routes of a visitor's page: a session, its connection, its questions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST_QUESTION = 500
 
 
 async def about(request: Request) -> Response:
-    """What this avatar is, and what the page needs to show it."""
+    """The avatar's name and properties, as far as the page needs them."""
     options = Kiosk.of(request).options
     return JSONResponse(
         {
@@ -34,7 +34,7 @@ async def about(request: Request) -> Response:
 
 
 async def open_session(request: Request) -> Response:
-    """201 with the session's id; 503 while as many are there as may be."""
+    """201 with the session's id; 503 while the number of sessions is at its limit."""
     body = await json_object(request)
     session = await Kiosk.of(request).sessions.open(str(body.get("resume", "")))
     return JSONResponse({"id": session.id}, 201, headers={"Location": _path(session.id)})

@@ -1,4 +1,4 @@
-"""What the sockets of a session have in common: they end with it."""
+"""Ends the sockets of a session with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is there: one session a page, at most so many, and at most one of them heard."""
+"""Keeps the sessions: one a page, a limited number, and at most one of them heard."""
 
 from __future__ import annotations
 
@@ -142,8 +142,7 @@ class Sessions:
             self._floor = None
 
     def may_see(self, session: Session, event: Event) -> bool:
-        """What a visitor said or wrote is shown to that visitor alone; what is measured and logged,
-        to operators."""
+        """A visitor's words are shown to that visitor alone; measurements and logs to operators."""
         if event["type"] == "caption" and event["who"] == "visitor":
             if event.get("written"):
                 return event["turn"] in session.turns

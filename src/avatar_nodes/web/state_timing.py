@@ -1,4 +1,4 @@
-"""When a state is seen: what the avatar does is issued a while before its pictures are shown."""
+"""Delays a state until it is seen: blocks are issued a while before their pictures are shown."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The avatar's picture and sound as WebRTC tracks on one clock: that of the stamps, which the hub
-keeps from going back."""
+"""Picture and sound as WebRTC tracks on the clock of their stamps, which never goes back."""
 
 from __future__ import annotations
 
@@ -21,8 +20,8 @@ _LONGEST_GAP_S = 1.0
 
 
 class MediaClock:
-    """Where both tracks of a viewer begin: the first slot that one of them meets; and when what
-    follows is to leave."""
+    """Common begin of a viewer's two tracks, the first slot that one of them meets, and the time at
+    which each later one leaves."""
 
     def __init__(self) -> None:
         self._origin_ns: int | None = None
@@ -36,8 +35,8 @@ class MediaClock:
 
 
 class HubTrack(MediaStreamTrack):
-    """Slots of the hub, from when somebody asks for the first one: what was shown before a
-    connection stands is not sent after it."""
+    """Slots of the hub, from the first request on: a slot shown before the connection stood is not
+    sent after it."""
 
     def __init__(self, hub: MediaHub, clock: MediaClock) -> None:
         super().__init__()

@@ -1,16 +1,16 @@
-"""What the web server answers instead of what was asked for."""
+"""Errors of the web server."""
 
 from __future__ import annotations
 
 
 class WebError(Exception):
-    """A request that is refused: HTTP status, and one line for who asked."""
+    """A request that is refused: HTTP status, and one line for the client."""
 
     def __init__(self, status: int, message: str, *, retry_s: int = 0) -> None:
         super().__init__(message)
         self.status = status
         self.retry_s = retry_s
-        """Worth another try after so many seconds; 0: not as it is."""
+        """Seconds after which a retry makes sense; 0: a retry makes none."""
 
 
 class ServerError(RuntimeError):

@@ -158,7 +158,7 @@ def draw_arm(
 def held_frame(
     identity: Identity, side: int, lift: float, weights: dict[str, float], wave_angle: float
 ) -> Frame:
-    """The frame of a thing held in this arm's hand, about its centre, in the torso's coordinates."""
+    """The frame of a thing in this arm's hand, about its centre, in the torso's coordinates."""
     _, turn, _ = _joints(identity, side, lift, weights, wave_angle)
     return Frame(shift=(0.0, -8.0 - FOOT_Y)).then(turn)
 

@@ -1,4 +1,4 @@
-"""Makes clips of the tiny world by seed: a person, speech and pauses, actions, at times an object."""
+"""Makes clips of the tiny world by seed: a person, speech, pauses, actions, at times an object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws hair in ten styles, behind the head and over the forehead. The head's centre is the origin."""
+"""Draws hair in ten styles, behind head and over forehead. The head's centre is the origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A visitor's browser in front of the whole graph, for as long as it is to hold."""
+"""Runs a visitor's browser in front of the whole graph, for as long as asked."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class KioskBenchmark:
         self.figures = KioskFigures()
 
     def run(self) -> KioskFigures:
-        """Until the time is over.
+        """Run until the time is over.
 
         Raises:
             KioskBenchmarkError: the graph did not start, or the page could not be looked at.
@@ -187,6 +187,6 @@ def _chromium() -> str:
 
 
 def _loop(questions: Sequence[Path], pause_s: float) -> np.ndarray:
-    """What the microphone hears, int16 mono; the browser begins it anew at its end."""
+    """The microphone's sound, int16 mono; the browser repeats it."""
     pause = np.zeros(round(pause_s * GRAPH_RATE), np.int16)
     return np.concatenate([part for file in questions for part in (pause, read_audio_file(file))])

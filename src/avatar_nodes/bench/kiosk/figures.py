@@ -1,4 +1,4 @@
-"""What a benchmark of the page has found."""
+"""Figures of a run of the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Look:
 
     elapsed_s: float
     lives: int
-    """How often the page has connected."""
+    """Times that the page has connected."""
     asked: int
     answered: int
     """Turns of the visitor that were understood, and turns that the avatar spoke in."""
@@ -30,7 +30,7 @@ class Look:
     """Sound after picture, as the browser estimates it (median since the look before); None: it
     does not say."""
     av_moved_ms: float | None
-    """How far that has moved since this connection had settled, from what was played."""
+    """Movement of that offset since this connection settled, from the media that was played."""
     concealed: float
     """Share of the sound that the browser made up itself since it connected; silence not
     counted."""
@@ -41,7 +41,7 @@ class Look:
         cls, elapsed_s: float, found: Mapping[str, Any], memory_mib: Mapping[str, float],
         offset: PlayoutOffset,
     ) -> Look:  # fmt: skip
-        """From what the page's statistics (RTCInboundRtpStreamStats) say."""
+        """Reads the page's statistics (RTCInboundRtpStreamStats)."""
         video, audio = found.get("video", {}), found.get("audio", {})
         samples = [Playout.from_page(sample) for sample in found.get("playout", [])]
         made_up = audio.get("concealedSamples", 0) - audio.get("silentConcealedSamples", 0)
@@ -66,9 +66,9 @@ class KioskFigures:
 
     page_ms: float = 0.0
     offer_ms: float | None = None
-    """When its connection was begun."""
+    """Time at which its connection was begun."""
     frame_ms: float = 0.0
-    """When its first picture was shown."""
+    """Time at which its first picture was shown."""
     looks: list[Look] = field(default_factory=list)
 
     @property

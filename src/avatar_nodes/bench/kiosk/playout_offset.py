@@ -1,4 +1,4 @@
-"""Sound against picture, from what a browser says it has just shown and played."""
+"""Measures sound against picture, from the newest frames that a browser has shown and played."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 VIDEO_RATE, AUDIO_RATE = 90_000, 48_000
 _WRAP = 2**32
 _SETTLED_MS = 20_000.0
-"""How long a browser takes to bring the two together after it has connected."""
+"""Time a browser takes to bring the two together after it has connected."""
 
 
 @dataclass(frozen=True)
 class Playout:
-    """What was newest at one moment: RTP stamps, and when the browser handed them out [ms]."""
+    """The newest frames at one moment: RTP stamps, and the times at which the browser handed them
+    out [ms]."""
 
     estimate_ms: float | None
     """Sound after picture by the clocks of the sender reports; None: the browser does not say."""
@@ -52,8 +53,8 @@ class PlayoutOffset:
         return float(np.median(found)) if found else None
 
     def moved_ms(self, samples: Sequence[Playout]) -> float | None:
-        """How much later the sound is, against the picture, than it was when the browser had
-        settled, 20 s after the first sample; medians. None: it has not yet, or there are none."""
+        """Delay of the sound against the picture, beyond that of the settled browser, 20 s after
+        the first sample; medians. None: it has not settled yet, or there are no samples."""
         if samples and self._origin is None:
             self._origin = samples[0]
         origin = self._origin

@@ -1,6 +1,6 @@
-"""How soon the avatar answers, how soon it stops, and whether it ever gets stuck: scripted turns.
+"""Measures in scripted turns how soon the avatar answers and stops, and if it ever gets stuck.
 
-All times are read from stamps: of capture, of decisions, of presentation. The visitor is made of
+All times are read from stamps: of capture, of decisions, of presentation. The visitor speaks from
 sound files; the graph is the real one, in real time.
 """
 
@@ -59,7 +59,7 @@ class TurnBenchmark:
         self._thread = threading.Thread(target=self._visit, name="visit", daemon=True)
 
     def run(self) -> TurnFigures:
-        """To the last step, or until SIGINT or SIGTERM, with the figures so far.
+        """Run to the last step, or until SIGINT or SIGTERM, which leaves the figures so far.
 
         Raises:
             VisitorError: the graph did not start, or ended before the last step.
@@ -144,7 +144,7 @@ class TurnBenchmark:
         return outcome
 
     def _rest(self) -> None:
-        """Until the avatar was idle for a while. Raises VisitorError."""
+        """Wait until the avatar was idle for a while. Raises VisitorError."""
         visitor = self._visitor
         deadline = time.monotonic() + PATIENCE_S
         visitor.wait_for("the visitor's last word", lambda: not visitor.speaking, PATIENCE_S)
@@ -166,7 +166,7 @@ class TurnBenchmark:
             self._figures.restarts = sum(supervisor.restarts.values())
 
     def _read(self) -> None:
-        """What was seen from the first step to the last."""
+        """Read the witness's figures from the first step to the last."""
         figures, witness, taken = self._figures, self._witness, self._taker.barge_ins
         figures.timelines = list(self._visitor.timelines.values())
         figures.cuts = witness.cuts()

@@ -1,4 +1,4 @@
-"""What became of a reply into which a visitor spoke."""
+"""Figures of a reply that a visitor interrupted."""
 
 from __future__ import annotations
 

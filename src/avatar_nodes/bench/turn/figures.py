@@ -1,4 +1,4 @@
-"""What a benchmark of turns has found: quantiles, counts, memory."""
+"""Figures of a run of turns: quantiles, counts, memory."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from avatar_nodes.timeline.turn_timeline import TurnTimeline
 
 @dataclass
 class TurnFigures:
-    """What a run gave; seconds."""
+    """All figures of a run; seconds."""
 
     timelines: list[TurnTimeline] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
-    """Of every reply that was heard and then held."""
+    """One for every reply that was heard and then held."""
     pipeline_s: list[float] = field(default_factory=list)
-    """Of every block: from its issue until its first frame could be shown."""
+    """Time of every block from its issue until its first frame could be shown."""
     leaks: list[Leak] = field(default_factory=list)
-    """Of replies, heard later after the cut than allowed."""
+    """Frames of replies that were heard later after the cut than allowed."""
     ignored: int = 0
     """Visitors who were detected while a reply was heard, and did not stop it."""
     barge_ins: list[tuple[str, BargeIn | None]] = field(default_factory=list)
     """The state in which each was meant to come, and what came; None: not noticed at all."""
     coughs: Counter[str] = field(default_factory=Counter)
-    """What became of the replies into which somebody coughed; see `TurnWitness.became`."""
+    """Outcomes of the replies into which somebody coughed; see `TurnWitness.became`."""
     prompt_to_action_s: list[float] = field(default_factory=list)
     """From the intent to the first frame under its prompt."""
     steps: Counter[str] = field(default_factory=Counter)
-    """How often what was done."""
+    """Steps taken, by kind."""
     unanswered: int = 0
-    """Questions after which nobody spoke."""
+    """Questions that the avatar did not answer."""
     stuck: int = 0
     """Steps after which the avatar did not come back to rest in time, or only because the conductor
     ended what did not end."""
     rests: list[Rest] = field(default_factory=list)
-    """Of every step after which it rested."""
+    """One for every step after which the avatar rested."""
     watchdogs: Counter[str] = field(default_factory=Counter)
     """Phases that the conductor ended because they had lasted too long."""
     refused: int = 0
     """Wishes of the operator that were not carried out."""
     memory: MemoryTrend = field(default_factory=MemoryTrend)
-    """Of every process, before the first step and after each."""
+    """Memory of every process, before the first step and after each."""
     restarts: int = 0
-    """Of processes of the graph."""
+    """Restarts of the graph's processes."""
     sync: dict[str, Any] | None = None
     """See `TurnWitness.sync`."""
     complete: bool = True
@@ -117,8 +117,8 @@ class TurnFigures:
         }
 
     def _barge_ins(self) -> dict[str, Any]:
-        """For each state in which they were meant to come: how many, how many of them held
-        a reply, which state the avatar showed when it noticed, and which a second later."""
+        """For each state in which they were meant to come: their number, the number that held a
+        reply, and the states that the avatar showed when it noticed and a second later."""
         table: dict[str, Any] = {}
         for meant in dict.fromkeys(meant for meant, _ in self.barge_ins):
             seen = [found for name, found in self.barge_ins if name == meant]
@@ -134,5 +134,5 @@ class TurnFigures:
 
 
 def quantile(values: Sequence[float], percent: int) -> float | None:
-    """Of values; None: there are none."""
+    """A percentile of values; None: there are none."""
     return round(float(np.percentile(values, percent)), 4) if values else None

@@ -1,4 +1,4 @@
-"""Sound of a reply that was heard though it had been held or dropped."""
+"""Sound of a held or dropped reply that was heard all the same."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Leak:
     turn: int
     """The turn that the order meant."""
     order: str
-    """What was ordered, and why."""
+    """The order and its reason."""
     after_s: float
-    """When the frame began, from the detection of speech."""
+    """Time from the detection of speech to the begin of the frame."""
     samples: int
     """Its samples beyond what is allowed."""
 

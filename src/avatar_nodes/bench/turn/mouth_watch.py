@@ -1,4 +1,4 @@
-"""How far a mouth is open, and when it has closed, read from the pictures that were presented."""
+"""Reads from presented pictures how far a mouth is open, and when it has closed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class MouthWatch:
     """Takes the pictures of a person of the tiny world, in order."""
 
     def __init__(self) -> None:
-        # Their mouths rest in the same place, whoever they are.
+        # All persons' mouths rest in the same place.
         self._box = mouth_search_box(Identity.sample(0))
         self._seen: list[tuple[int, float]] = []
 
@@ -28,7 +28,7 @@ class MouthWatch:
 
     @property
     def apertures(self) -> dict[int, float]:
-        """How far it was open in every picture, 0..1, by stamp."""
+        """Opening of the mouth in every picture, 0..1, by stamp."""
         return dict(self._seen)
 
     def closed_from(self, begin: int, end: int) -> int | None:

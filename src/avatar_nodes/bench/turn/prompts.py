@@ -1,4 +1,4 @@
-"""How soon the action that goes with an answer is seen: from the intent to a picture under it."""
+"""Measures how soon an answer's action is seen: from the intent to a picture under its prompt."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ class PromptWatch:
         self._decided: dict[tuple[int, str], int] = {}
 
     def intent(self, turn: int, action_prompt: str, stamp: int) -> None:
-        """What the reasoner decided at `stamp` [ns], perhaps not for the first time."""
+        """Note an action that the reasoner decided at `stamp` [ns]; only its first time counts."""
         if action_prompt:
             first = self._decided.get((turn, action_prompt), stamp)
             self._decided[turn, action_prompt] = min(first, stamp)
 
     def prompt(self, prompt_id: str, text: str) -> None:
-        """What a block's prompt says."""
+        """Note the text of a block's prompt."""
         self._texts[prompt_id] = text
 
     def block(self, block: int, prompt_id: str, stream: str) -> None:
-        """A block under a prompt, in which `stream` is followed."""
+        """Note a block under a prompt, with sound of `stream`."""
         self._blocks.setdefault((turn_of(stream), prompt_id), []).append(block)
 
     def prompt_to_action_s(self, shown: Callable[[int], int | None]) -> list[float]:
         """For every action of a turn whose picture was seen: from its first intent to the first
-        frame under its prompt, in a block of that turn [s]. `shown`: when a block's first frame
-        was shown [ns]."""
+        frame under its prompt, in a block of that turn [s]. `shown`: the time at which a block's
+        first frame was shown [ns]."""
         found = []
         for (turn, action), decided in self._decided.items():
             times = [

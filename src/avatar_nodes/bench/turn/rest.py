@@ -1,4 +1,4 @@
-"""How an avatar came back to rest, from what it showed and who was heard: is it ever stuck?
+"""Finds out if an avatar got stuck on its way back to rest, from its states and the sound heard.
 
 The conductor ends every phase that lasts too long, so a fault seldom lasts for ever: it shows as
 time in which the avatar does not rest, and nobody is heard.
@@ -17,24 +17,24 @@ Span = tuple[int, int]
 _STUCK_S = 10.0
 """More than any answer takes to be heard, and less than it takes the conductor to end a phase."""
 _ALONE_S = 5.0
-"""A visitor who has fallen silent is waited for less long."""
+"""More than the conductor waits for a visitor who has fallen silent."""
 
 
 @dataclass(frozen=True)
 class Rest:
-    """How a stretch of time, at whose end the avatar was to rest, went by; seconds."""
+    """The avatar's way back to rest in a stretch of time; seconds."""
 
     back_s: float | None
-    """From the last that was heard, of the avatar or the visitor, to the state IDLE; 0: that came
-    before. None: it did not come."""
+    """From the last sound of the avatar or the visitor to the state IDLE; 0: IDLE came before.
+    None: it did not come."""
     waited_s: float
-    """Longest time out of rest in which neither of them was heard."""
+    """Longest time out of rest in which neither was heard."""
     alone_s: float
     """Longest time in LISTENING in which the visitor was not heard."""
 
     @property
     def stuck(self) -> bool:
-        """Something did not come, and was given up after a while, or not yet."""
+        """The avatar waited in vain, until the conductor ended it, or still does."""
         return self.back_s is None or self.waited_s > _STUCK_S or self.alone_s > _ALONE_S
 
 
@@ -42,8 +42,8 @@ def find_rest(
     states: Sequence[tuple[int, int]], *, sound: Iterable[Span], spoken: Iterable[Span],
     begin: int, end: int,
 ) -> Rest:  # fmt: skip
-    """Of the time from `begin` to `end` [ns]. states: (since when, which), in order. sound, spoken:
-    when the avatar and when the visitor was heard."""
+    """Rest in the time from `begin` to `end` [ns]. states: (begin [ns], state), in order. sound,
+    spoken: times in which the avatar and the visitor were heard."""
     visitor = [span for span in spoken if span[1] > begin and span[0] < end]
     avatar = [span for span in sound if span[1] > begin and span[0] < end]
     shown = _shown(states, begin, end)
@@ -70,7 +70,7 @@ def _shown(states: Sequence[tuple[int, int]], begin: int, end: int) -> list[tupl
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
-    """In order, those that touch as one."""
+    """Spans in order, those that touch as one."""
     found: list[Span] = []
     for begin, end in sorted(spans):
         if found and begin <= found[-1][1]:
@@ -81,7 +81,7 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def _without(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
-    """What is left of `spans`; both are merged."""
+    """`spans` without `others`; both are merged."""
     left: list[Span] = []
     for begin, end in spans:
         for other_begin, other_end in others:

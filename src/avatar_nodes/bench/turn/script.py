@@ -1,4 +1,4 @@
-"""What a visitor does to the avatar, step by step: plain turns, barge-ins, and a mixed soak."""
+"""Scripts of steps that a visitor takes: plain turns, barge-ins, and a mixed soak."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class StepKind(Enum):
-    """One thing that a visitor, or the operator, does; the value is its name in reports."""
+    """A kind of step of the visitor or the operator; the value is its name in reports."""
 
     QUESTION = "question"
     BARGE_IN_IDLE = "barge_in_idle"
@@ -29,7 +29,7 @@ class StepKind(Enum):
     INTERRUPT = "interrupt"
     """The operator stops the reply."""
     RESET = "reset"
-    """The operator stops the reply, and lets everything be forgotten."""
+    """The operator stops the reply and resets the dialogue."""
     SAY = "say"
     """The operator lets the avatar speak."""
     PERFORM = "perform"

@@ -1,4 +1,4 @@
-"""Takes the steps of a script with a running avatar: speaks into it, and waits for what follows."""
+"""Takes the steps of a script with a running avatar: speaks into it, and waits for its answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from avatar_nodes.client.visitor import VirtualVisitor
 from avatar_nodes.sound.audio_file import GRAPH_RATE
 
 PATIENCE_S = 60.0
-"""How long anything is waited for."""
+"""Longest wait for anything."""
 _INTERRUPT_AFTER_S = 0.6
 _BREATH = np.zeros(GRAPH_RATE // 4, np.int16)
 _SILENCE_S = 3.0
@@ -29,18 +29,20 @@ _ACTION, _ACTION_S = "A person waves with one hand.", 1.5
 
 
 class Taken(NamedTuple):
-    """What became of a step: "well", or what was wrong."""
+    """Outcome of a step: "well", or the fault."""
 
     outcome: str
     refused: bool = False
-    """A wish of the operator that was not carried out."""
+    """True if the avatar refused the operator's wish."""
 
 
 _WELL = Taken("well")
 
 
 class TurnSteps:
-    """questions: int16 [n] at 16 kHz, one after the other, again and again."""
+    """Takes steps with a visitor and an operator.
+
+    questions: int16 [n] at 16 kHz, asked one after the other, again and again."""
 
     def __init__(
         self, visitor: VirtualVisitor, witness: TurnWitness, operator: VirtualOperator,
@@ -51,12 +53,12 @@ class TurnSteps:
         self._operator = operator
         self._questions = questions
         self.barge_ins: list[tuple[str, int]] = []
-        """In which state each was meant to come, and when it began [ns]."""
+        """State in which each was meant to come, and time at which it began [ns]."""
         self.coughs: list[int] = []
-        """When each began [ns]."""
+        """Time at which each began [ns]."""
 
     def take(self, step: Step) -> Taken:
-        """Until the first of the answer is there, where one is wanted.
+        """Take a step, and wait for the first frame of the answer where one is expected.
 
         Raises:
             VisitorError: it did not come.
@@ -116,15 +118,15 @@ class TurnSteps:
         return taken
 
     def _hesitate(self) -> None:
-        """The answer must be one to the whole: to what comes behind the pause."""
+        """The answer must be to the whole question, including its part after the pause."""
         question, resumed_s = hesitation(*_HALVES, pause_s=_HESITATION_S)
         begun = time.time_ns() + round((resumed_s - _HESITATION_S / 2.0) * 1e9)
         self._visitor.say(question)
         self._wait_for_answer(begun)
 
     def _wait_for_answer(self, begun: int) -> None:
-        """To what was said last, and not to what was said before `begun` [ns]: the avatar may go on
-        with that."""
+        """Wait for an answer to speech since `begun` [ns]: the avatar may still answer earlier
+        speech."""
         self._visitor.wait_for(
             "the first of the answer", lambda: self._visitor.answered(begun), PATIENCE_S
         )
@@ -138,7 +140,7 @@ class TurnSteps:
         visitor.pause(_INTERRUPT_AFTER_S)
 
     def _barge_in(self, step: Step, question: np.ndarray) -> None:
-        """Bring the avatar into the state, and then speak; the last question wants an answer."""
+        """Bring the avatar into the state, then speak, and wait for the answer to that."""
         visitor = self._visitor
         if step.kind is StepKind.BARGE_IN_SPEAKING:
             self._hear_the_beginning(question)
@@ -147,7 +149,7 @@ class TurnSteps:
             visitor.wait_for("an ear for the visitor", lambda: visitor.noticed, PATIENCE_S)
             visitor.wait_for_state(AvatarState.LISTENING, PATIENCE_S)
             if step.kind is StepKind.BARGE_IN_THINKING:
-                # At once after his turn: what he says next comes upon the answer in the making.
+                # At once after the visitor's turn: the next words meet the answer in the making.
                 visitor.wait_for("the turn's end", lambda: not visitor.noticed, PATIENCE_S)
             else:
                 question = np.concatenate([_BREATH, question])

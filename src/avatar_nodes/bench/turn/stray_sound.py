@@ -1,5 +1,4 @@
-"""What a microphone hears that is no plain question: noise, a cough, speech without words, and a
-question with a pause in it."""
+"""Makes sound that is no plain question: noise, coughs, speech without words, hesitation."""
 
 from __future__ import annotations
 

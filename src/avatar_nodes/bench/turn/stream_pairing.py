@@ -1,4 +1,4 @@
-"""Whether every presented frame has its sound: pairs the stamps of both as they come."""
+"""Checks that every presented frame has its sound: pairs the stamps of both as they come."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _SETTLED_NS = _NANOSECONDS
 
 
 def stamp_of_serialized(message: bytes) -> int:
-    """The stamp [ns] of a serialized message that begins with a header, such as an Image of which
-    the pixels are not wanted."""
+    """The stamp [ns] of a serialized message that begins with a header, such as an Image, without
+    its pixels."""
     little = message[1] & 1
     seconds, nanoseconds = struct.unpack_from("<iI" if little else ">iI", message, 4)
     return int(seconds) * _NANOSECONDS + int(nanoseconds)

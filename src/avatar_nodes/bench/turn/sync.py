@@ -1,6 +1,7 @@
-"""Whether the mouth keeps moving with the sound it is shown with: the picture against the loudness.
+"""Measures if the mouth moves with the sound it is shown with: the picture against the loudness.
 
-Stamps cannot tell: the presenter gives a picture and its sound one stamp, whatever they are.
+Stamps cannot tell: the presenter gives a picture and its sound one stamp, even if they do not
+belong together.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class SyncWatch:
             yield stretch
 
     def _correlations(self, stamps: Sequence[int], apertures: Mapping[int, float]) -> np.ndarray:
-        """Of sound and picture, at each lag."""
+        """Correlation of sound and picture, at each lag."""
         loud = np.array([self._loudness[stamp] for stamp in stamps])
         seen = np.array([apertures[stamp] for stamp in stamps])
         count = len(stamps)
@@ -85,7 +86,7 @@ class SyncWatch:
 
 
 def _row(correlations: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Of stretches of speech: see `SyncWatch.summary`."""
+    """Figures of stretches of speech: see `SyncWatch.summary`."""
     if not correlations:
         return {"stretches": 0}
     best = [float(c.max()) for c in correlations]

@@ -1,4 +1,4 @@
-"""Writes down what a conversing avatar did when: orders, blocks, sound; for measurements."""
+"""Records the orders, blocks, states and sound of a conversing avatar with their times."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ from avatar_nodes.wire.stamp import nanoseconds
 _FRAME_NS = 40_000_000
 _BLOCK_NS = FRAMES_PER_BLOCK * _FRAME_NS
 _SILENT_FRAMES = 10
-"""So many frames in a row without sound: it has stopped, and not just paused for breath."""
+"""Frames in a row without sound after which a voice has stopped, and not just paused for breath."""
 _SAME_NS = 500_000_000
 _ALLOWED_NS = 100_000_000
-"""A reply may be heard so long after speech was detected."""
+"""Time that a reply may still be heard after speech was detected."""
 _PIXELS = 128
-"""From so many bytes on a serialized picture has pixels only."""
+"""Bytes of a serialized picture before its pixels, at most."""
 _ORDER_S = 0.12
 """From the detection of speech to its effect on the next block to be issued, and a frame."""
 _NOTICED_NS = 5_000_000_000
@@ -63,13 +63,13 @@ _BECAME = {
     TurnControl.PAUSE: "held",
 }
 REPLY_WENT_ON = ("resumed", "unnoticed")
-"""What a cough into it should do to a reply."""
+"""Outcomes that a reply should have after a cough."""
 _OVERDUE = re.compile(r"(.+) for more than \S+ s")
 _STATES = ("IDLE", "LISTENING", "THINKING", "SPEAKING")
 
 
 class TurnWitness:
-    """Subscribes below `namespace`; a context manager. To be read when it is over.
+    """Subscribes below `namespace`; a context manager. Most is read after it has ended.
 
     pictures: also take the stamps of the pictures (`pairing`), which costs their transport.
     mouth: looks at them, too. margin_s: how early a block is to be ready (`stream.margin_s`).
@@ -97,7 +97,7 @@ class TurnWitness:
         self._due_ns: dict[int, int] = {}
         self._issued_ns: dict[int, int] = {}
         self.pipeline_s: list[float] = []
-        """For every block: from its issue until its first frame could be shown."""
+        """Time of every block from its issue until its first frame could be shown."""
         self._prompts = PromptWatch()
         self._sounding: list[tuple[int, str]] = []
 
@@ -138,16 +138,16 @@ class TurnWitness:
 
     @property
     def audible(self) -> bool:
-        """The avatar is heard just now; any thread may ask."""
+        """True while the avatar is heard; for any thread."""
         return bool(self._sound) and self._sound[-1][1] > 0
 
     def cuts(self) -> list[Cut]:
-        """Of every reply that was heard when the visitor spoke."""
+        """One for every reply that was heard when the visitor spoke."""
         held = [c for c in self.controls if c.command == TurnControl.PAUSE]
         return [cut for cut in map(self.cut, held) if cut is not None]
 
     def cut(self, control: TurnControl) -> Cut | None:
-        """What followed a PAUSE; None: nothing was heard, or not seen to its end."""
+        """Figures of a PAUSE; None: nothing was heard, or the record ends before it does."""
         fired = self._fired(control)
         shown = self._shown(int(control.first_block))
         before = [loud for stamp, loud in self._sound if fired - 10 * _FRAME_NS <= stamp < fired]
@@ -191,7 +191,7 @@ class TurnWitness:
         return list(late.values())
 
     def ignored(self) -> int:
-        """How often somebody was detected while a reply was heard, and the reply went on."""
+        """Number of times that speech was detected during a reply which still went on."""
         orders = [
             nanoseconds(control.header.stamp)
             for control in self.controls
@@ -204,8 +204,8 @@ class TurnWitness:
         )
 
     def sync(self) -> dict[str, Any] | None:
-        """Of pictures and sound: `StreamPairing.summary`, and where the mouth was looked at
-        `lip_sync`; None: the pictures were not wanted."""
+        """`StreamPairing.summary` of pictures and sound, with `lip_sync` where the mouth was
+        watched; None: without pictures."""
         if self.pairing is None:
             return None
         found: dict[str, Any] = self.pairing.summary()
@@ -214,7 +214,7 @@ class TurnWitness:
         return found
 
     def barge_in(self, begun_ns: int) -> BargeIn | None:
-        """What the avatar showed when somebody spoke from `begun_ns` on; None: nobody was
+        """States that the avatar showed when somebody spoke from `begun_ns` on; None: no speech was
         detected."""
         before = [active for ns, active in self._activity if ns < begun_ns]
         noticed = [begun_ns] if before and before[-1] else self._fired_ns
@@ -230,9 +230,8 @@ class TurnWitness:
         return BargeIn(self._state_at(moment), self._state_at(moment + _AFTER_NS), held)
 
     def became(self, begun: int, end: int) -> str:
-        """What became of a reply between two moments [ns], since somebody coughed into it or
-        stopped it: it was "cancelled", "resumed", "held" and no more, or it went on, "unnoticed".
-        Any thread may ask."""
+        """Outcome of a reply between two moments [ns] after a cough or a stop: it was "cancelled",
+        "resumed", only "held", or went on, "unnoticed". For any thread."""
         commands = {
             control.command
             for control in list(self.controls)
@@ -246,8 +245,8 @@ class TurnWitness:
         return self._prompts.prompt_to_action_s(self._shown)
 
     def rest(self, spoken: Sequence[Span], begin: int, end: int) -> Rest:
-        """How the avatar came to rest between two moments [ns]; spoken: when the visitor spoke. Any
-        thread may ask."""
+        """The avatar's way back to rest between two moments [ns]; spoken: times in which the
+        visitor spoke. For any thread."""
         sound = [
             (stamp, stamp + loud * _FRAME_NS // 640)
             for stamp, loud in list(self._sound)
@@ -257,30 +256,31 @@ class TurnWitness:
 
     @property
     def _fired_ns(self) -> list[int]:
-        """When it was detected that somebody begins to speak."""
+        """Times at which a begin of speech was detected."""
         return [ns for ns, active in self._activity if active]
 
     def _fired(self, control: TurnControl) -> int:
-        """When the speech was detected that an order answers; without any, when it was given."""
+        """Time at which the speech that caused an order was detected; without any, the time of the
+        order."""
         decided = nanoseconds(control.header.stamp)
         fired = max((ns for ns in self._fired_ns if ns <= decided + _SAME_NS), default=decided)
         return fired if abs(fired - decided) < _SAME_NS else decided
 
     def _allowed_s(self) -> float:
         """From the detection of speech to the first silent frame: the rest of the block being
-        issued, the way of the next one, `margin_s`, and what an order takes. That way is nearly the
-        longest of the run, since the conductor reckons with nearly the longest, too."""
+        issued, the way of the next one, `margin_s`, and the time of an order. The way is the 90th
+        percentile of the run, since the conductor also reckons with nearly the longest."""
         way = float(np.percentile(self.pipeline_s, 90)) if self.pipeline_s else 0.0
         return _BLOCK_NS / 1e9 + way + self._margin_s + _ORDER_S
 
     def _shown(self, block: int) -> int | None:
-        """When the first frame of `block` was shown. The credit for the block says when the next
-        is due; the one before it says so ahead of its time, and does not know of delays."""
+        """Time at which the first frame of `block` was shown. The block's own credit tells when the
+        next is due; the credit before it told this one's time in advance, without later delays."""
         after = self._due_ns.get(block + 1)
         return self._due_ns.get(block) if after is None else after - _BLOCK_NS
 
     def _other_sound(self, control: TurnControl) -> int:
-        """From when on there may be sound again: the reply goes on, or another has begun."""
+        """Time from which sound may be heard again: the reply goes on, or another has begun."""
         decided = nanoseconds(control.header.stamp)
         goes_on = (
             nanoseconds(other.header.stamp)
@@ -294,9 +294,9 @@ class TurnWitness:
         return min((*goes_on, *begins), default=_NEVER)
 
     def _others(self, control: TurnControl) -> Iterator[int]:
-        """Blocks behind an order with sound of replies that it does not mean. It means its turn and
-        those before; of what the avatar says on its own (turn 0) the streams that were in blocks by
-        then."""
+        """Blocks after an order with sound of replies that the order does not concern. It concerns
+        its turn and those before; of speech that the avatar starts itself (turn 0) the streams that
+        were in blocks by then."""
         first = control.first_block
         held = {stream for block, stream in self._sounding if block < first}
         for block, stream in self._sounding:

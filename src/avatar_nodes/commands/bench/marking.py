@@ -1,4 +1,4 @@
-"""`avatar bench marking`: what the watermark costs, changes and survives."""
+"""`avatar bench marking`: cost, visibility and robustness of the watermark."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def _print(result: dict[str, Any]) -> None:
 
 
 def _rows(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Of a table: a name for every value, those of nested mappings behind theirs."""
+    """Rows of a table: a name for every value; nested mappings put their own name in front."""
     for name, value in values.items():
         if isinstance(value, Mapping) and any(isinstance(v, Mapping) for v in value.values()):
             yield from _rows(value, f"{above}{name}: ")

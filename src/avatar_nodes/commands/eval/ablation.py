@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("corr_last", "sync_c_last", "sync_d_last", "identity_last", "identity_drift",
             "colour_last", "sharpness_last", "evaluations", "block_ms", "metric",
             "worse")  # fmt: skip
-"""What the printed table shows of each row; the JSON file has the start of the stream as well."""
+"""Columns of the printed table; the JSON file has the start of the stream as well."""
 
 
 @click.command("ablation")

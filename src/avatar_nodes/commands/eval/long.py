@@ -26,8 +26,8 @@ from avatar_nodes.commands.eval.model_options import (
 def command(shared: EvalOptions, seconds: float, person: int) -> None:
     """Does it hold for hours: the same ten seconds at 0, 100, 1,000 and 10,000 s.
 
-    Nothing is stored, and only the measured segments are decoded; `block_ms` is the time of the
-    denoising of a block, at the first and the last hundred of them.
+    Nothing is stored, and only the measured segments are decoded; `block_ms` is the time to denoise
+    a block, over the first and the last hundred blocks.
     """
     with evaluation_errors():
         from avatar_nodes.evaluation.long_run import (

@@ -1,4 +1,4 @@
-"""What every `avatar eval` command shares: its options, and the model and judges they name."""
+"""Options that all `avatar eval` commands share, and the model and judges that they name."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def clip_options(*, clips: int, blocks: int) -> Callable[[Command], Command]:
 
 
 def teacher_options(command: Command) -> Command:
-    """Adds --teacher and how to sample it; `ModelUnderTest.teachers` takes what comes of them."""
+    """Adds --teacher and the settings of its sampling, for `ModelUnderTest.teachers`."""
     command = click.option(
         "--teacher-guidance", type=(float, float), default=(1.0, 1.0), show_default=True,
         metavar="AUDIO TEXT", help="Guidance scales of the teacher.")(command)  # fmt: skip
@@ -149,8 +149,8 @@ class ModelUnderTest:
         return StreamPerformer(pipeline, PromptEncoder(folder), name=name, evaluations=steps)
 
     def reach(self) -> tuple[int, int, int]:
-        """What of a stream is at hand without long memory: past blocks; blocks by which memory is
-        behind; latent frames in short memory. Raises CheckpointError, AssemblyError."""
+        """The stream's reach without long memory: past blocks; blocks by which memory is behind;
+        latent frames in short memory. Raises CheckpointError, AssemblyError."""
         from avatar_nodes.pipeline.assembly import read_config
 
         memory, trained = self.profile.memory, read_config(self.checkpoint).memory
@@ -206,7 +206,7 @@ class ModelUnderTest:
         return JudgeFolder(self._options.judges or self.checkpoint / "judges")
 
     def print(self, figures: Mapping[str, Any], table: str) -> None:
-        """Show a Markdown table and what is missing; write the JSON file where one is asked for."""
+        """Print a Markdown table and what is missing; write the JSON file if one is asked for."""
         from avatar_nodes.evaluation.report import not_measured, write_json
 
         click.echo(table)

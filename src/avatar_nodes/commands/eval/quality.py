@@ -86,7 +86,7 @@ def command(
 def _published(
     qalign: bool, fvd: Path | None, missing: dict[str, str]
 ) -> tuple[list[QAlign], VideoFeatures | None]:
-    """The published judges that were asked for; why one is not there goes into `missing`."""
+    """The published judges that were asked for; `missing` gets the reasons for absent ones."""
     from avatar_nodes.evaluation.published_quality import VideoFeatures, load_qalign
     from avatar_nodes.judging.judge_folder import JudgeError
 

@@ -1,4 +1,4 @@
-"""`avatar train assemble`: a checkpoint folder of what was trained."""
+"""`avatar train assemble`: one checkpoint folder from the trained parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`avatar train data` and `encode`: what the other stages learn from."""
+"""`avatar train data` and `encode`: the data that the other stages learn from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`avatar train judges`: what `avatar eval` measures with."""
+"""`avatar train judges`: the judges that `avatar eval` measures with."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def distill(run: Path, config: Path | None, threads: int, resume: bool, start: P
 
         begun, taught = start or newest_export(run, before="distill"), run / "teacher" / "export"
         teacher = taught
-        if not recipe.distill.matching_weight:  # nobody is asked
+        if not recipe.distill.matching_weight:  # no teacher is asked
             teacher = begun
         elif recipe.published is not None and not (taught / "config.json").exists():
             teacher = recipe.published.folder

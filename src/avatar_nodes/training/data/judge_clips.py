@@ -1,4 +1,4 @@
-"""Renders the data of the judges: true clips and portraits of the training split, as they see them."""
+"""Renders the judges' data: true clips and portraits of the training split, as they see them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes windows like those of a stream that switches its caches to a new prompt (Cache-Switching)."""
+"""Makes windows as of a stream that switches its caches to a new prompt (Cache-Switching)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Denoises blocks whose truth is known, as the stream does: the latents that a decoder has to show."""
+"""Denoises blocks whose truth is known, as the stream does: latents that a decoder has to show."""
 
 from __future__ import annotations
 

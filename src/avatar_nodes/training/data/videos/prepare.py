@@ -195,7 +195,7 @@ class Preparer:
         return ClipRecord(key, size, frames, samples, (prompt,) * options.blocks, about, truth)
 
     def _checked(self, frames: np.ndarray, samples: np.ndarray) -> Box:
-        """The mouth's box (all 0 if no tool can tell). Raises VideoError if face or sync are wrong."""
+        """The mouth's box (all 0 if no tool tells). Raises VideoError if face or sync are wrong."""
         if self._find is None:
             return (0, 0, 0, 0)
         verdict = check_face(frames, self._find)
