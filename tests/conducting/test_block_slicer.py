@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avatar_nodes.conducting.block_slicer import BlockSlicer, ChunkError
+from avatar_nodes.conducting.block_slicer import BlockSlicer
+from avatar_nodes.errors.refused_error import RefusedError
 
 BLOCK, CONTEXT = 12, 5
 
@@ -81,13 +82,13 @@ def test_repeated_samples_are_skipped_and_holes_refused() -> None:
     assert push(cut, 0, 10) == 10
     assert push(cut, 0, 10) == 0
     assert push(cut, 5, 10) == 5
-    with pytest.raises(ChunkError, match="15 to 19 are missing") as gap:
+    with pytest.raises(RefusedError, match="15 to 19 are missing") as gap:
         push(cut, 20, 5)
     assert gap.value.reason == "gap"
-    with pytest.raises(ChunkError) as overrun:
+    with pytest.raises(RefusedError) as overrun:
         push(cut, 15, 22)
     assert overrun.value.reason == "overrun"
-    with pytest.raises(ChunkError) as other:
+    with pytest.raises(RefusedError) as other:
         push(cut, 15, 2, stream="b")
     assert other.value.reason == "stream"
     assert cut.next_sample == 15
@@ -116,7 +117,7 @@ def test_silence_leaves_the_sound_waiting() -> None:
 def test_a_dropped_stream_makes_room_for_another() -> None:
     cutter = slicer(endless=True)
     push(cutter, 0, BLOCK, stream="a")
-    with pytest.raises(ChunkError):
+    with pytest.raises(RefusedError):
         push(cutter, 0, BLOCK, stream="b")
     cutter.drop()
     assert cutter.available == 0
@@ -138,7 +139,7 @@ def test_a_stream_is_not_adopted_by_a_chunk_that_is_refused() -> None:
     cutter = slicer(endless=True)
     push(cutter, 0, BLOCK, stream="a")
     cutter.drop()
-    with pytest.raises(ChunkError):
+    with pytest.raises(RefusedError):
         push(cutter, BLOCK, BLOCK, stream="a")
     push(cutter, 0, BLOCK, stream="b")
     assert cutter.stream == "b"

@@ -13,8 +13,9 @@ from support import golden
 pytest.importorskip("diffusers", reason="needs the packages of requirements/large.txt")
 
 from avatar_nodes.block.block import BlockContext, BlockLatent, EpochStart, Sink
-from avatar_nodes.decoding.decoder_stage import DecoderStage, DecoderStageError
+from avatar_nodes.decoding.decoder_stage import DecoderStage
 from avatar_nodes.decoding.wan_decoder import WanStreamingDecoder
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.model.light_decoder import load_light_decoder
 from avatar_nodes.model.wan_vae import WanVAE, load_wan_vae
 
@@ -73,7 +74,7 @@ def test_a_new_epoch_goes_on_where_the_context_ends(vae: WanVAE, latents: torch.
 
 def test_a_stream_begins_with_a_sink(vae: WanVAE, latents: torch.Tensor) -> None:
     stage = DecoderStage(WanStreamingDecoder(vae), latent_shape=SHAPE)
-    with pytest.raises(DecoderStageError, match="begins with a sink") as caught:
+    with pytest.raises(RefusedError, match="begins with a sink") as caught:
         stage.start_epoch(EpochStart(1, 0, 0, None))
     assert caught.value.reason == "sink"
 

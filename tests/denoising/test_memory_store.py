@@ -11,7 +11,8 @@ from torch import Tensor
 
 from avatar_nodes.block.block import BlockConditioning, BlockLatent, Memory
 from avatar_nodes.block.schedule import Schedule
-from avatar_nodes.denoising.stage import Stage, StageError
+from avatar_nodes.denoising.stage import Stage
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.remembering.frame_features import PooledLatents
 from avatar_nodes.remembering.key_frames import KeyFrameRules
@@ -145,16 +146,16 @@ def test_an_empty_version_is_no_memory(remembering_model: WanS2V) -> None:
 
 def test_refusals(remembering_model: WanS2V, served_model: WanS2V) -> None:
     (stage,) = _stages(remembering_model, ONE)
-    with pytest.raises(StageError, match="memory version 3 is not known"):
+    with pytest.raises(RefusedError, match="memory version 3 is not known"):
         stage.process(_block(0, memory_version=3))
     stage.set_memory(Memory(3, 1, random_tensor(1, (4, 64)), random_tensor(2, (8, 64))))
     stage.start_epoch(epoch_start(2))
-    with pytest.raises(StageError, match="memory version 3 is not known"):  # it was of epoch 1
+    with pytest.raises(RefusedError, match="memory version 3 is not known"):  # it was of epoch 1
         stage.process(_block(0, epoch=2, memory_version=3))
     (plain,) = _stages(served_model, ONE)
-    with pytest.raises(StageError, match="without visual memory"):
+    with pytest.raises(RefusedError, match="without visual memory"):
         plain.set_memory(Memory(1, 1, torch.zeros(0, 64), torch.zeros(0, 64)))
-    with pytest.raises(StageError, match="memory version 1 is not known"):
+    with pytest.raises(RefusedError, match="memory version 1 is not known"):
         plain.process(_block(0, memory_version=1))
 
 

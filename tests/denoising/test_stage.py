@@ -23,6 +23,7 @@ from torch import Tensor
 from avatar_nodes.block.block import BlockContext, Sink
 from avatar_nodes.block.schedule import Schedule
 from avatar_nodes.denoising.stage import Stage, StageError
+from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.model.dit import WanS2V
 
 SCHEDULE = Schedule.flow_match(4)
@@ -193,7 +194,7 @@ def test_rebuilding_does_not_depend_on_the_split(served_model: WanS2V) -> None:
 
 def test_refusals_leave_the_stage_as_it_was(served_model: WanS2V, expected: list[Tensor]) -> None:
     stage = Stage(served_model, SCHEDULE, [0, 1, 2, 3])
-    with pytest.raises(StageError, match="epoch 1 was not started"):
+    with pytest.raises(LeftoverError, match="epoch 1 was not started"):
         stage.process(conditioning(0))
     stage.start_epoch(epoch_start())
     refused = {
@@ -204,7 +205,7 @@ def test_refusals_leave_the_stage_as_it_was(served_model: WanS2V, expected: list
         "audio is": conditioning(0, audio=torch.zeros(1, 6, 16)),
     }
     for words, block in refused.items():
-        with pytest.raises(StageError, match=words):
+        with pytest.raises(RefusedError, match=words):
             stage.process(block)
     assert torch.equal(stage.process(conditioning(0)), expected[0])
 
@@ -212,16 +213,16 @@ def test_refusals_leave_the_stage_as_it_was(served_model: WanS2V, expected: list
 def test_a_later_stage_needs_a_latent_of_the_right_shape(served_model: WanS2V) -> None:
     stage = Stage(served_model, SCHEDULE, [2, 3])
     stage.start_epoch(epoch_start())
-    with pytest.raises(StageError, match="needs a latent"):
+    with pytest.raises(RefusedError, match="needs a latent"):
         stage.process(conditioning(0))
-    with pytest.raises(StageError, match="latent is"):
+    with pytest.raises(RefusedError, match="latent is"):
         stage.process(conditioning(0), torch.zeros(4, 3, 8, 7))
 
 
 def test_a_context_needs_its_sink(served_model: WanS2V) -> None:
     stage = Stage(served_model, SCHEDULE, [0])
     start = epoch_start(2, 1, context=_context([torch.zeros(LATENT)], (0,)))
-    with pytest.raises(StageError, match="needs its sink"):
+    with pytest.raises(RefusedError, match="needs its sink"):
         stage.start_epoch(dataclasses.replace(start, sink=None))
 
 
@@ -236,5 +237,5 @@ def test_many_prompts_do_not_pile_up(served_model: WanS2V) -> None:
     stage.start_epoch(epoch_start())
     for n in range(100):
         stage.set_prompt(prompt(f"prompt{n}"[:8]))
-    with pytest.raises(StageError, match="'talk' is not known"):
+    with pytest.raises(RefusedError, match="'talk' is not known"):
         stage.process(conditioning(0))

@@ -7,8 +7,9 @@ import torch
 
 from avatar_nodes.block.block import BlockConditioning, EpochStart, Prompt, Sink
 from avatar_nodes.block.schedule import Schedule
-from avatar_nodes.denoising.stage import Stage, StageError
+from avatar_nodes.denoising.stage import Stage
 from avatar_nodes.denoising.warm_up import warm_up
+from avatar_nodes.errors.refused_error import LeftoverError
 from avatar_nodes.model.dit import WanS2V
 
 SIGMAS = [1.0, 0.7, 0.3, 0.0]
@@ -42,7 +43,7 @@ def test_the_stream_is_the_same(
     expected = _stream(Stage(served_model, Schedule(SIGMAS), steps, **options))
     stage = Stage(served_model, Schedule(SIGMAS), steps, **options)
     warm_up(stage, served_model.config, 2)
-    with pytest.raises(StageError, match="epoch 2 was not started"):
+    with pytest.raises(LeftoverError, match="epoch 2 was not started"):
         audio = torch.zeros(stage.audio_shape)
         stage.process(
             BlockConditioning(2, 3, audio, "warm up", 0, 0), torch.zeros(stage.latent_shape)

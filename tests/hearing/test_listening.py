@@ -20,13 +20,13 @@ from support.visitor import (
 )
 from support.waiting import wait_until
 
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.hearing.echo.echo import EchoControl
 from avatar_nodes.hearing.echo.gate import EchoGate
 from avatar_nodes.hearing.listening import Activity, Listening, ListeningSettings
 from avatar_nodes.hearing.recognition.pocketsphinx import PocketSphinxRecogniser
 from avatar_nodes.hearing.recognition.recogniser import Recognition
 from avatar_nodes.hearing.recognition.worker import Heard
-from avatar_nodes.hearing.sound_intake import IntakeError
 from avatar_nodes.hearing.turn_detector import TurnSettings
 from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
 
@@ -343,7 +343,7 @@ def test_a_process_kept_waiting_does_not_end_the_turn(make_ear: type[Ear]) -> No
 def test_another_stream_is_refused_while_one_is_heard(make_ear: type[Ear]) -> None:
     ear = make_ear()
     ear.hear(silence(0.2))
-    with pytest.raises(IntakeError, match="goes on"):
+    with pytest.raises(RefusedError, match="goes on"):
         ear.hear(silence(0.2), stream="intruder")
 
 

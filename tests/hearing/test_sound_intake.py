@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avatar_nodes.hearing.sound_intake import IntakeError, SoundIntake, SoundPiece
+from avatar_nodes.errors.refused_error import RefusedError
+from avatar_nodes.hearing.sound_intake import SoundIntake, SoundPiece
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -68,7 +69,7 @@ def test_a_gap_begins_a_new_run_and_so_does_a_count_that_starts_anew() -> None:
 
 def test_an_impossible_index_is_refused_and_a_huge_one_does_no_lasting_harm() -> None:
     intake = SoundIntake()
-    with pytest.raises(IntakeError) as refused:
+    with pytest.raises(RefusedError) as refused:
         push(intake, (1 << 64) - 1000, ramp(0, 100))
     assert refused.value.reason == "index"
     push(intake, 0, ramp(0, 1000))
@@ -83,7 +84,7 @@ def test_an_impossible_index_is_refused_and_a_huge_one_does_no_lasting_harm() ->
 def test_one_stream_at_a_time() -> None:
     intake = SoundIntake()
     push(intake, 0, ramp(0, 1000))
-    with pytest.raises(IntakeError) as refused:
+    with pytest.raises(RefusedError) as refused:
         push(intake, 0, ramp(0, 1000), stream="b")
     assert refused.value.reason == "stream"
     other = push(intake, 0, ramp(0, 1000), stream="b", late_ms=2000)

@@ -9,11 +9,11 @@ import pytest
 from support.reply_stage import NOD, Stage, StepReasoner, answer
 from support.waiting import wait_until
 
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Began, Done, Intention, Sentence
 from avatar_nodes.mind.reply import Segment
-from avatar_nodes.mind.reply_runner import TurnError
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ class TestTurns:
     @pytest.mark.parametrize(("turn", "reason"), [(7, "stale"), (6, "stale"), (0, "turn")])
     def test_refused(self, stage: Stage, turn: int, reason: str) -> None:
         stage.hear(7)
-        with pytest.raises(TurnError) as caught:
+        with pytest.raises(RefusedError) as caught:
             stage.runner.hear(turn, "hello")
         assert caught.value.reason == reason
 
@@ -232,7 +232,7 @@ class TestProblems:
         stage.runner.become(other, Phrasebook(load_persona("guide"), seed=0))
         assert thinking.cancelled.is_set()
         assert stage.record.given[-1] == (2, "CANCELLED")
-        with pytest.raises(TurnError):
+        with pytest.raises(RefusedError):
             stage.runner.hear(2, "hello")
         stage.runner.hear(3, "hello")
         wait_until(lambda: len(other.requests) == 1, what="the thinking")

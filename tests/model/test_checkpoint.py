@@ -21,7 +21,7 @@ from avatar_nodes.model.checkpoint import (
     save_checkpoint,
 )
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.dit_config import ConfigError, DiTConfig
+from avatar_nodes.model.dit_config import DiTConfig, ModelConfigError
 
 Tensors = dict[str, Tensor]
 
@@ -151,5 +151,5 @@ def test_config_round_trip(tmp_path: Path) -> None:
     assert slow.audio_shape == (1, 160, 13) and slow.block_shape == (32, 2, 16, 16)
     (tmp_path / "config.json").write_text(json.dumps(slow.to_dict()))
     assert DiTConfig.read(tmp_path / "config.json") == slow
-    with pytest.raises(ConfigError, match="past_blocks"):
+    with pytest.raises(ModelConfigError, match="past_blocks"):
         DiTConfig.tiny(past_blocks=-1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.dit_config import ConfigError, DiTConfig
+from avatar_nodes.model.dit_config import DiTConfig, ModelConfigError
 from avatar_nodes.model.prediction import LEAST_SIGMA, velocity_of
 
 SMALL = {
@@ -95,5 +95,5 @@ def test_a_model_of_velocities_can_be_turned_into_one_of_differences() -> None:
 def test_a_configuration_says_which() -> None:
     assert DiTConfig().prediction == "velocity"
     assert DiTConfig.from_dict(DiTConfig.tiny().to_dict()).prediction == "sink_difference"
-    with pytest.raises(ConfigError, match="prediction: expected velocity or sink_difference"):
+    with pytest.raises(ModelConfigError, match="prediction: expected velocity or sink_difference"):
         DiTConfig.tiny(prediction="epsilon")

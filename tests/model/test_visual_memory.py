@@ -18,7 +18,7 @@ from avatar_nodes.model.checkpoint import (
     save_checkpoint,
 )
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.dit_config import ConfigError, DiTConfig, MemoryConfig
+from avatar_nodes.model.dit_config import DiTConfig, MemoryConfig, ModelConfigError
 from avatar_nodes.model.kv import BlockKV
 from avatar_nodes.model.rope import grid_positions, rope_table
 from avatar_nodes.model.visual_memory import MemoryLatents, MemoryRope
@@ -65,7 +65,7 @@ class TestConfig:
 
     def test_without_memory_there_is_no_grid_of_its_tokens(self) -> None:
         assert DiTConfig.tiny().memory_shape is None
-        with pytest.raises(ConfigError, match="the model has none"):
+        with pytest.raises(ModelConfigError, match="the model has none"):
             _ = DiTConfig.tiny().memory_grid
 
     @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ class TestConfig:
         ],
     )
     def test_impossible_values(self, changes: dict[str, object], words: str) -> None:
-        with pytest.raises(ConfigError, match=words):
+        with pytest.raises(ModelConfigError, match=words):
             DiTConfig.tiny(**changes)
 
 

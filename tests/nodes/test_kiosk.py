@@ -21,8 +21,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from avatar_msgs.msg import AudioChunk, AvatarState, RecordingState, ReplySegment, Utterance
 from avatar_msgs.srv import SetPrompt, SetReference
+from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED
 from avatar_nodes.graph.graph import Graph
-from avatar_nodes.nodes.base.lifecycle_node import EXIT_MISCONFIGURED
 from avatar_nodes.nodes.kiosk import KioskNode
 from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg

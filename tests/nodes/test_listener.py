@@ -20,8 +20,8 @@ from support.spinner import Spinner, wait_until
 from support.visitor import PHRASES, RATE, echo_of, say, silence, with_noise, words
 
 from avatar_msgs.msg import AudioChunk, Intent, Persona, SpeechActivity, Utterance
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.nodes import listener
-from avatar_nodes.nodes.base.lifecycle_node import ConfigurationError
 from avatar_nodes.nodes.listener import ListenerNode
 from avatar_nodes.wire.audio import audio_to_msg
 from avatar_nodes.wire.qos import DIAGNOSTICS, LATCHED, SOUND, public_qos

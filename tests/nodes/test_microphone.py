@@ -11,7 +11,8 @@ from rclpy.parameter import Parameter
 from support.spinner import Spinner, wait_until
 
 from avatar_msgs.msg import AudioChunk, AudioDemand
-from avatar_nodes.hearing.sound_intake import IntakeError, SoundIntake
+from avatar_nodes.errors.refused_error import RefusedError
+from avatar_nodes.hearing.sound_intake import SoundIntake
 from avatar_nodes.nodes.microphone import MicrophoneNode
 from avatar_nodes.sound.audio_file import read_audio_file
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
@@ -161,7 +162,7 @@ def test_nothing_is_lost_of_who_speaks_after_another(
                 stamp_ns=nanoseconds(msg.header.stamp),
                 now_ns=talker.get_clock().now().nanoseconds, over=msg.end_of_stream,
             )  # fmt: skip
-        except IntakeError as error:
+        except RefusedError as error:
             refused.append(error.reason)
             return
         heard.append(piece.samples if piece is not None else heard[0])

@@ -14,7 +14,8 @@ import rclpy
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from avatar_nodes.nodes.base.parameters import ConfigurationError, declare_parameters
+from avatar_nodes.errors.configuration_error import ConfigurationError
+from avatar_nodes.nodes.base.parameters import declare_parameters
 from avatar_nodes.profile.section import DTypeName, Pace, Sigmas
 from avatar_nodes.profile.settings import NodeSettings, key
 

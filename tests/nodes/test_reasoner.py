@@ -19,10 +19,10 @@ from support.spinner import Spinner, wait_until
 from avatar_msgs.msg import AvatarState, Intent, Persona, ReplySegment, TurnControl, Utterance
 from avatar_msgs.srv import SetPersona
 from avatar_nodes.conducting.conversation_table import Command, State
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.mind.backends import build_reasoner
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.mind.reasoner import Reasoner, ReasonerError
-from avatar_nodes.nodes.base.parameters import ConfigurationError
 from avatar_nodes.nodes.reasoner import ReasonerNode
 from avatar_nodes.wire.qos import CONTROL, DIAGNOSTICS, LATCHED
 from avatar_nodes.wire.stamp import stamp_of

@@ -22,7 +22,8 @@ from avatar_nodes.block.block import EpochStart, Prompt, Sink
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.memory_versions import MemoryVersions
 from avatar_nodes.conducting.stream_resume import resume
-from avatar_nodes.nodes.base.lifecycle_node import EXIT_MISCONFIGURED, AvatarNode
+from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.denoiser import DenoiserNode
 from avatar_nodes.nodes.memory import MemoryNode
 from avatar_nodes.pipeline.assembly import (

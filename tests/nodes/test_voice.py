@@ -15,7 +15,7 @@ from rclpy.parameter import Parameter
 from support.spinner import Spinner, wait_until
 
 from avatar_msgs.msg import AudioChunk, AudioDemand, ReplySegment, TurnControl
-from avatar_nodes.nodes.base.lifecycle_node import EXIT_MISCONFIGURED
+from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED
 from avatar_nodes.nodes.voice import VoiceNode
 from avatar_nodes.speaking.synthesis.espeak import EspeakSynthesiser
 from avatar_nodes.speaking.turn_stream import turn_of

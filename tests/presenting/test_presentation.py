@@ -9,8 +9,9 @@ import weakref
 import numpy as np
 import pytest
 
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.presenting.media_clock import MediaClock
-from avatar_nodes.presenting.presentation import Presentation, PresentationError, Slot
+from avatar_nodes.presenting.presentation import Presentation, Slot
 
 FRAMES, PER_FRAME = 3, 4
 
@@ -127,7 +128,7 @@ def test_an_old_epoch_cannot_begin_again() -> None:
     ("epoch", "block", "reason"), [(0, 1, "stale"), (2, 1, "early"), (1, 99, "overrun")]
 )
 def test_what_does_not_belong_is_refused(epoch: int, block: int, reason: str) -> None:
-    with pytest.raises(PresentationError) as error:
+    with pytest.raises(RefusedError) as error:
         presentation().add_frames(epoch, block, frames(1))
     assert error.value.reason == reason
 
@@ -135,11 +136,11 @@ def test_what_does_not_belong_is_refused(epoch: int, block: int, reason: str) ->
 def test_doubles_and_other_sizes_are_refused() -> None:
     shown = presentation()
     add(shown, 0)
-    with pytest.raises(PresentationError) as error:
+    with pytest.raises(RefusedError) as error:
         shown.add_frames(1, 0, frames(0))
     assert error.value.reason == "repeated"
     play(shown, 1)
-    with pytest.raises(PresentationError) as error:
+    with pytest.raises(RefusedError) as error:
         shown.add_frames(1, 1, np.zeros((FRAMES, 9, 9, 3), np.uint8))
     assert error.value.reason == "shape"
 
@@ -240,7 +241,7 @@ def test_nothing_fades_where_nothing_was_heard() -> None:
 
 
 def test_muting_far_ahead_is_refused() -> None:
-    with pytest.raises(PresentationError, match="far beyond") as caught:
+    with pytest.raises(RefusedError, match="far beyond") as caught:
         presentation().mute(before=1000)
     assert caught.value.reason == "overrun"
 
@@ -355,7 +356,7 @@ def test_wrong_parts_are_refused(first: int, count: int, total: int, reason: str
     shown = presentation()
     hear(shown, 0)
     part(shown, 0, 0, 1)
-    with pytest.raises(PresentationError) as error:
+    with pytest.raises(RefusedError) as error:
         shown.add_frames(1, 0, frames(0)[:1].repeat(count, axis=0), first=first, total=total)
     assert error.value.reason == reason
     part(shown, 0, 1, 2)
@@ -364,6 +365,6 @@ def test_wrong_parts_are_refused(first: int, count: int, total: int, reason: str
 
 def test_a_part_without_a_beginning_leaves_no_trace() -> None:
     shown = presentation()
-    with pytest.raises(PresentationError, match="after 0 frames"):
+    with pytest.raises(RefusedError, match="after 0 frames"):
         shown.add_frames(1, 0, frames(0)[:1], first=5, total=9)
     assert add(shown, 0) == ["1/0"]

@@ -16,10 +16,10 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage
 
 from avatar_msgs.msg import AvatarState, TurnTimeline
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.recording.mcap_file import McapFile
 from avatar_nodes.recording.mp4_writer import RecordingError
 from avatar_nodes.wire.definition import definition_of
-from avatar_nodes.wire.wire_error import WireError
 
 
 def test_written_and_read_back(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_definitions_hold_all_parts() -> None:
         "std_msgs/Header",
     ]  # fmt: skip
     for kind in ("no_such_package/msg/A", "std_msgs/msg/NoSuchMessage"):
-        with pytest.raises(WireError, match="is not known here"):
+        with pytest.raises(RefusedError, match="is not known here"):
             definition_of(kind)
 
 

@@ -10,10 +10,11 @@ import torch
 from support.streams import AUDIO, LATENT, epoch_start, random_tensor, reference
 
 from avatar_nodes.block.block import BlockContext, BlockLatent, EpochStart, Memory
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.remembering.frame_features import FrameFeatures, PooledLatents
 from avatar_nodes.remembering.key_frames import KeyFrameRules
-from avatar_nodes.remembering.memory_stage import MemoryStage, MemoryStageError
+from avatar_nodes.remembering.memory_stage import MemoryStage
 from avatar_nodes.remembering.visual_memory import RememberedFrame, VisualMemory
 
 SHORT, LONG, LAG = 4, 3, 2
@@ -202,16 +203,16 @@ class TestStage:
             "not_finite": BlockLatent(5, 0, 4, broken),
         }
         for reason, block in refused.items():
-            with pytest.raises(MemoryStageError) as error:
+            with pytest.raises(RefusedError) as error:
                 stage.take(block)
             assert error.value.reason == reason
         frames = np.zeros((13, 8, 8, 3), np.uint8)
         assert stage.take_frames(5, 0, frames[:4]) == []
         for first, count in ((0, 4), (5, 4), (4, 9)):
-            with pytest.raises(MemoryStageError) as error:
+            with pytest.raises(RefusedError) as error:
                 stage.take_frames(5, 0, frames[:count], first=first)
             assert error.value.reason == "shape"
-        with pytest.raises(MemoryStageError) as error:
+        with pytest.raises(RefusedError) as error:
             stage.start_epoch(epoch_start(5))
         assert error.value.reason == "stale"
         assert [memory.version for memory in stage.take(_block(0, 5))] == [1]

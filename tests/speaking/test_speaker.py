@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from support.waiting import wait_until
 
-from avatar_nodes.speaking.speaker import DemandError, Speaker
+from avatar_nodes.errors.refused_error import RefusedError
+from avatar_nodes.speaking.speaker import Speaker
 from avatar_nodes.speaking.speech_stream import SpeechStream
 from avatar_nodes.speaking.spoken_reply import SpeechRun
 from avatar_nodes.speaking.synthesis.espeak import EspeakSynthesiser
@@ -157,7 +158,7 @@ def test_the_lead_goes_out_unasked_and_no_more(speaker: Speaker, consumer: Consu
     assert consumer.poll() == []
     speaker.demand(consumer.stream, LEAD, LEAD + 700)
     assert [len(sent.run.samples) for sent in consumer.poll()] == [640, 60]
-    with pytest.raises(DemandError, match="demanded") as refused:
+    with pytest.raises(RefusedError, match="demanded") as refused:
         speaker.demand(consumer.stream, 10**9, 10**9)
     assert refused.value.reason == "order"
 

@@ -14,8 +14,8 @@ from support.streams import conditioning, epoch_start, prompt, random_tensor, re
 from avatar_msgs import msg as m
 from avatar_nodes.block.block import BlockContext, BlockLatent, Sink
 from avatar_nodes.conducting.block_ledger import IssuedBlock
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.wire import block as wire
-from avatar_nodes.wire.wire_error import WireError
 
 
 def sent(msg: object) -> object:
@@ -39,7 +39,7 @@ def test_latent() -> None:
     assert (back.epoch, back.block, back.step, msg.sigma) == (2**50, 2**40, 3, 0.25)  # type: ignore[attr-defined]
     assert torch.equal(back.latent, block.latent)
     for sigma in (-0.1, 1.1, float("nan")):
-        with pytest.raises(WireError) as error:
+        with pytest.raises(RefusedError) as error:
             wire.latent_from_msg(wire.latent_to_msg(block, sigma=sigma))
         assert error.value.reason == "sigma"
 
@@ -83,10 +83,10 @@ def test_epoch() -> None:
 def test_an_epoch_without_a_sink_and_an_impossible_one() -> None:
     msg = wire.epoch_to_msg(epoch_start(9, 5, sink=None))
     assert wire.epoch_from_msg(sent(msg)).sink is None
-    with pytest.raises(WireError) as error:
+    with pytest.raises(RefusedError) as error:
         wire.epoch_from_msg(m.EpochStart(epoch=1, first_block=3, stream_start=4))
     assert error.value.reason == "order"
-    with pytest.raises(WireError) as error:
+    with pytest.raises(RefusedError) as error:
         wire.epoch_from_msg(m.EpochStart(context=[m.BlockContext()] * 100))
     assert error.value.reason == "size"
 
@@ -102,5 +102,5 @@ def test_an_empty_message_is_refused(read: object) -> None:
         wire.latent_from_msg: m.LatentBlock,
         wire.conditioning_from_msg: m.BlockConditioning,
     }
-    with pytest.raises(WireError):
+    with pytest.raises(RefusedError):
         read(kinds[read]())  # type: ignore[operator, index]

@@ -13,13 +13,13 @@ pytest.importorskip("rclpy", reason="no ROS here")
 from sensor_msgs.msg import Image
 
 from avatar_msgs.msg import AudioChunk, FrameBlock
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.camera import camera_info
 from avatar_nodes.wire.frames import frames_from_msg, frames_to_msg
 from avatar_nodes.wire.image import cv_bridge, image_from_msg, image_to_jpeg_msg, image_to_msg
 from avatar_nodes.wire.qos import BURST_FRAMES, PUBLIC_NAMES, public_qos
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
-from avatar_nodes.wire.wire_error import WireError
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 ENCODED = {
@@ -76,14 +76,14 @@ def test_cv_bridge_says_the_same(encoding: str) -> None:
     ],
 )
 def test_impossible_images_are_refused(msg: Image, reason: str) -> None:
-    with pytest.raises(WireError) as error:
+    with pytest.raises(RefusedError) as error:
         image_from_msg(msg)
     assert error.value.reason == reason
 
 
 def test_only_frames_are_sent() -> None:
     for wrong in (RGB[:, :, :1], RGB.astype(np.float32), RGB[0]):
-        with pytest.raises(WireError):
+        with pytest.raises(RefusedError):
             image_to_msg(wrong)
 
 
@@ -119,7 +119,7 @@ def test_frame_blocks() -> None:
         ({"encoding": "bgr8"}, "encoding"),
     ):
         good = {"count": 1, "block_frames": 1, "height": 4, "width": 6, "encoding": "rgb8"}
-        with pytest.raises(WireError) as error:
+        with pytest.raises(RefusedError) as error:
             frames_from_msg(FrameBlock(**good | wrong), height=4, width=None)
         assert error.value.reason == reason
 
@@ -147,7 +147,7 @@ def test_sound_survives() -> None:
     ],
 )
 def test_impossible_sound_is_refused(msg: AudioChunk, reason: str) -> None:
-    with pytest.raises(WireError) as error:
+    with pytest.raises(RefusedError) as error:
         audio_from_msg(msg, sample_rate=16000)
     assert error.value.reason == reason
 

@@ -11,9 +11,9 @@ pytest.importorskip("rclpy", reason="no ROS here")
 from rclpy.serialization import deserialize_message, serialize_message
 
 from avatar_msgs.msg import Tensor
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.wire import tensor as wire
 from avatar_nodes.wire.tensor import tensor_from_msg, tensor_to_msg
-from avatar_nodes.wire.wire_error import WireError
 
 
 @pytest.mark.parametrize("name", wire.DTYPES)
@@ -58,14 +58,14 @@ def message(dtype: str = "float32", shape: tuple[int, ...] = (2, 3), size: int =
     ],
 )
 def test_contradictions_are_refused_with_their_reason(msg: Tensor, reason: str) -> None:
-    with pytest.raises(WireError) as error:
+    with pytest.raises(RefusedError) as error:
         tensor_from_msg(msg, shape=(2, 3), dtype=torch.float32)
     assert error.value.reason == reason
     assert "\n" not in str(error.value)
 
 
 def test_a_shape_that_would_need_too_much_memory_is_refused() -> None:
-    with pytest.raises(WireError) as error:
+    with pytest.raises(RefusedError) as error:
         tensor_from_msg(message(shape=(2**31, 2**31, 2**31)))
     assert error.value.reason == "size"
 
@@ -74,12 +74,12 @@ def test_a_shape_that_would_need_too_much_memory_is_refused() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_numbers_that_are_none_are_refused_unless_allowed(value: float, dtype: torch.dtype) -> None:
     msg = tensor_to_msg(torch.tensor([1.0, value]).to(dtype))
-    with pytest.raises(WireError) as error:
+    with pytest.raises(RefusedError) as error:
         tensor_from_msg(msg)
     assert error.value.reason == "not_finite"
     assert tensor_from_msg(msg, finite=False).shape == (2,)
 
 
 def test_a_type_without_a_name_is_not_sent() -> None:
-    with pytest.raises(WireError, match="complex64"):
+    with pytest.raises(RefusedError, match="complex64"):
         tensor_to_msg(torch.zeros(2, dtype=torch.complex64))

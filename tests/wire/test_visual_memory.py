@@ -12,8 +12,8 @@ from support.streams import random_tensor
 
 from avatar_msgs.msg import MemoryTokens
 from avatar_nodes.block.block import Memory
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.wire.visual_memory import memory_from_msg, memory_to_msg
-from avatar_nodes.wire.wire_error import WireError
 
 
 @pytest.mark.parametrize("frames", [0, 3])
@@ -28,10 +28,10 @@ def test_memory(frames: int) -> None:
 
 
 def test_malformed_memory_is_refused() -> None:
-    with pytest.raises(WireError):
+    with pytest.raises(RefusedError):
         memory_from_msg(MemoryTokens(version=1))
     broken = random_tensor(1, (4, 8))
     broken[0, 0] = float("nan")
-    with pytest.raises(WireError) as error:
+    with pytest.raises(RefusedError) as error:
         memory_from_msg(memory_to_msg(Memory(1, 1, broken, random_tensor(2, (4, 8)))))
     assert error.value.reason == "not_finite"

@@ -9,8 +9,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 
-class ScheduleError(ValueError):
+
+class ScheduleError(ConfigurationError):
     """Noise levels that no schedule can have."""
 
 

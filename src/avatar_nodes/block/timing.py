@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 CONFIG_KEYS = {
     "frame_rate": "sample_fps",
     "frames_per_latent": "scale_factor_temporal",
@@ -30,7 +32,7 @@ _RANGES = {
 }
 
 
-class TimingError(ValueError):
+class TimingError(ConfigurationError):
     """A timing that no model can have; the message names the key of `config.json`."""
 
 

@@ -7,15 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.sound.audio_file import float_from_pcm
-
-
-class ChunkError(ValueError):
-    """A run of samples that does not continue the stream; `reason` is one word for counting."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -123,21 +116,21 @@ class BlockSlicer:
         Another stream may follow one that has ended: its count is taken as it comes.
 
         Raises:
-            ChunkError: `stream` (another one, while this goes on), `gap` (samples before these are
-                missing) or `overrun` (beyond the limit).
+            RefusedError: `stream` (another one, while this goes on), `gap` (samples before these
+                are missing) or `overrun` (beyond the limit).
         """
         expected = self._next
         if stream != self._stream:
             if self._stream and not self._ended:
-                raise ChunkError("stream", "samples of another stream, while this one goes on")
+                raise RefusedError("stream", "samples of another stream, while this one goes on")
             expected = first_sample if self._stream else self._next
         if first_sample > expected:
-            raise ChunkError("gap", f"samples {expected} to {first_sample - 1} are missing")
+            raise RefusedError("gap", f"samples {expected} to {first_sample - 1} are missing")
         if stream != self._stream:
             self._stream, self._next, self._ended = stream, expected, False
         fresh = samples[self._next - first_sample :]
         if self._next + len(fresh) > self.limit_sample:
-            raise ChunkError(
+            raise RefusedError(
                 "overrun", f"sample {self._next + len(fresh) - 1} is beyond the demand"
             )
         if len(fresh):

@@ -10,14 +10,7 @@ from torch import Tensor
 
 from avatar_nodes.block.block import BlockLatent, EpochStart, Sink
 from avatar_nodes.decoding.decoder import StreamingDecoder, start_decoding
-
-
-class DecoderStageError(ValueError):
-    """A latent that cannot be decoded now; `reason` is one word for counting."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 
 
 class DecoderStage:
@@ -26,19 +19,11 @@ class DecoderStage:
     Args:
         decoder: the video decoder, whose state follows the stream.
         latent_shape: [C, frames, h, w] of a block.
-        num_steps: T; a clean latent bears it as its next step. None: not checked.
     """
 
-    def __init__(
-        self,
-        decoder: StreamingDecoder,
-        *,
-        latent_shape: tuple[int, ...],
-        num_steps: int | None = None,
-    ) -> None:
+    def __init__(self, decoder: StreamingDecoder, *, latent_shape: tuple[int, ...]) -> None:
         self._decoder = decoder
         self._latent_shape = latent_shape
-        self._num_steps = num_steps
         self._start: EpochStart | None = None
         self._next_block = 0
         self._wants_sink = False
@@ -52,13 +37,13 @@ class DecoderStage:
         """Rebuild the decoder's state from the sink and the context's latents.
 
         Raises:
-            DecoderStageError: `stale` (not a newer epoch), `sink` (none, and the decoder needs
+            RefusedError: `stale` (not a newer epoch), `sink` (none, and the decoder needs
                 one), `shape`.
         """
         if start.epoch <= self.epoch:
-            raise DecoderStageError("stale", f"epoch {start.epoch} after {self.epoch}")
+            raise LeftoverError("stale", f"epoch {start.epoch} after {self.epoch}")
         if start.sink is None and self._decoder.needs_sink:
-            raise DecoderStageError("sink", f"epoch {start.epoch}: this decoder begins with a sink")
+            raise RefusedError("sink", f"epoch {start.epoch}: this decoder begins with a sink")
         for past in start.context:
             self._check(past.latent, past.block)
         start_decoding(self._decoder, start)
@@ -70,7 +55,7 @@ class DecoderStage:
         reference (Adaptive Attention Sink). It is there before the block is decoded.
 
         Raises:
-            DecoderStageError: `stale`, `early` (epoch not begun), `order`, `step`, `shape`.
+            RefusedError: `stale`, `early` (epoch not begun), `order`, `shape`.
         """
         self._check_turn(block)
         if not self._wants_sink or self._start is None:
@@ -83,7 +68,7 @@ class DecoderStage:
         shown while the others are decoded.
 
         Raises:
-            DecoderStageError: as `sink_of`.
+            RefusedError: as `sink_of`.
         """
         self._check_turn(block)
         self._next_block += 1
@@ -94,17 +79,15 @@ class DecoderStage:
     def _check_turn(self, block: BlockLatent) -> None:
         if block.epoch != self.epoch:
             reason = "stale" if block.epoch < self.epoch else "early"
-            raise DecoderStageError(reason, f"block of epoch {block.epoch}, now {self.epoch}")
+            raise LeftoverError(reason, f"block of epoch {block.epoch}, now {self.epoch}")
         if block.block != self._next_block:
-            raise DecoderStageError("order", f"block {block.block}, expected {self._next_block}")
-        if self._num_steps is not None and block.step != self._num_steps:
-            raise DecoderStageError("step", f"step {block.step}, expected {self._num_steps}")
+            raise RefusedError("order", f"block {block.block}, expected {self._next_block}")
         self._check(block.latent, block.block)
 
     def _check(self, latent: Tensor, block: int) -> None:
         if tuple(latent.shape) != self._latent_shape:
             wanted = list(self._latent_shape)
             found = list(latent.shape)
-            raise DecoderStageError("shape", f"block {block}: latent {found}, expected {wanted}")
+            raise RefusedError("shape", f"block {block}: latent {found}, expected {wanted}")
         if not torch.isfinite(latent).all():
-            raise DecoderStageError("not_finite", f"block {block}: NaN or infinity in the latent")
+            raise RefusedError("not_finite", f"block {block}: NaN or infinity in the latent")

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 SMALLEST_SIDE = 64
 LARGEST_PIXELS = 64_000_000
 _UNDER_ALPHA = (128, 128, 128)
 
 
-class ReferencePictureError(ValueError):
+class ReferencePictureError(ConfigurationError):
     """A reference picture that cannot be used; one line that names the file and the reason."""
 
 

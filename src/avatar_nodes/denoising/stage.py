@@ -7,6 +7,7 @@ This is what a denoiser node runs and what `Pipeline` runs in a loop, so both co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import Concatenate, Literal, ParamSpec, TypeVar, get_args
 
@@ -28,6 +29,8 @@ from avatar_nodes.denoising.prompts import PromptStore
 from avatar_nodes.denoising.recorded_call import Recorder
 from avatar_nodes.denoising.recorded_steps import RecordedSteps
 from avatar_nodes.denoising.sink import SinkStore
+from avatar_nodes.errors.configuration_error import ConfigurationError
+from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.model.attention_kernels import fastest_attention
 from avatar_nodes.model.causal import fixed_sink_position
 from avatar_nodes.model.dit import WanS2V
@@ -41,8 +44,16 @@ KVCacheKind = Literal["same_noise", "clean"]
 those of the finished block, which take a pass of their own (Live Avatar, Table 6)."""
 
 
-class StageError(RuntimeError):
-    """A block or an epoch that this stage cannot compute."""
+class StageError(ConfigurationError):
+    """Steps, or a kind of cache, that no stage can have."""
+
+
+@dataclass
+class _Epoch:
+    """The epoch that a stage computes."""
+
+    start: EpochStart
+    next_block: int
 
 
 def _computing(
@@ -120,8 +131,8 @@ class Stage:
         kept = [n for n, t in enumerate(levels) if t > 1000 * switch_max_sigma]
         self._past = PastWindow(model, levels, past_blocks, kept=kept)
         self._spare: PastWindow | None = None
-        self._epoch: EpochStart | None = None
-        self._next_block = 0
+        self._epoch: _Epoch | None = None
+        """None: none was started, or it is lost."""
         self._expected: tuple[str, int] | None = None
         self._ahead: str | None = None
         self.latent_shape = model.config.block_shape
@@ -153,7 +164,8 @@ class Stage:
 
     def forget(self) -> None:
         """As it was before the first epoch, but for what its caches have reserved."""
-        self._epoch = self._expected = self._ahead = None
+        self._epoch = None
+        self._expected = self._ahead = None
         for window in (self._past, self._spare):
             if window is not None:
                 window.clear()
@@ -173,7 +185,7 @@ class Stage:
         if self._expected is None or self._epoch is None or not len(self._past):
             return False
         prompt_id, block = self._expected
-        if block != self._next_block or prompt_id not in self._prompts:
+        if block != self._epoch.next_block or prompt_id not in self._prompts:
             return False
         self._expected = self._ahead = None
         if self._spare is None:
@@ -186,10 +198,10 @@ class Stage:
     def set_memory(self, memory: Memory) -> None:
         """Makes a version of visual memory known to the blocks that carry it.
 
-        Raises StageError if the model has no compressor: it never learned to remember.
+        Raises RefusedError if the model has no compressor: it never learned to remember.
         """
         if self._memories is None:
-            raise StageError("memory for a model without visual memory")
+            raise RefusedError("memory", "memory for a model without visual memory")
         self._memories.add(memory)
 
     @_computing
@@ -198,9 +210,10 @@ class Stage:
 
         A context latent is brought to each step's level with the very noise it was made from, so
         the rebuilt past is close to the one that was lost (a clean cache takes it as it is).
-        Raises StageError if something is not known.
+        Raises RefusedError if something is not known.
         """
-        self._epoch = self._expected = self._ahead = None
+        self._epoch = None
+        self._expected = self._ahead = None
         for prompt in start.prompts:
             self._prompts.add(prompt)
         self._sinks.keep_reference_only()
@@ -209,38 +222,39 @@ class Stage:
         if start.sink is not None:
             self._sinks.add(start.sink)
         self._past.clear()
-        if start.context and start.sink is None:
-            raise StageError(f"epoch {start.epoch}: a context needs its sink")
         for past in start.context:
-            number = past.block - start.stream_start
-            version = start.sink.version  # type: ignore[union-attr]
+            if start.sink is None:
+                raise RefusedError("sink", f"epoch {start.epoch}: a context needs its sink")
+            number, version = past.block - start.stream_start, start.sink.version
             conditions = self._conditions(past.audio, past.prompt_id, version, 0, number)
             clean = self._checked(past.latent, "context")
             self._past.take(conditions, self._inputs_of(clean, start.seed, number))
-        self._epoch, self._next_block = start, start.first_block
+        self._epoch = _Epoch(start, start.first_block)
 
     @_computing
     def process(self, conditioning: BlockConditioning, latent: Tensor | None = None) -> Tensor:
         """The block after this stage's steps: float32 [C, latents, H, W] on the CPU.
 
         latent: what the stage before made; None for the stage that makes the noise. Raises
-        StageError when the block is not the next one of the epoch or names unknown things; the
+        RefusedError when the block is not the next one of the epoch or names unknown things; the
         stage is then as it was. After any other failure the epoch is lost and another must be
         started.
         """
-        self._check_turn(conditioning)
+        epoch = self._epoch_of(conditioning)
+        number = conditioning.block - epoch.start.stream_start
         if self.makes_noise:
-            x = self._noise(conditioning)
+            x = block_noise(conditioning.seed, number, self.latent_shape)
         elif latent is None:
-            raise StageError(f"block {conditioning.block}: step {self.steps[0]} needs a latent")
+            raise RefusedError(
+                "latent", f"block {conditioning.block}: step {self.steps[0]} needs a latent"
+            )
         else:
             x = self._checked(latent, f"block {conditioning.block}")
-        epoch, self._epoch = self._epoch, None
-        number = conditioning.block - epoch.stream_start  # type: ignore[union-attr]
         conditions = self._conditions(
             conditioning.audio, conditioning.prompt_id, conditioning.sink_version,
             conditioning.memory_version, number,
         )  # fmt: skip
+        self._epoch = None  # lost, unless the block is made: the caches hold a part of it
         ahead, self._ahead = self._ahead, None
         if conditioning.cache_switch and self._spare and ahead == conditioning.prompt_id:
             self._past, self._spare = self._spare, self._past
@@ -249,7 +263,8 @@ class Stage:
         if self._spare:
             self._spare.clear()
         x = self._denoise(self._copies.to_device(x), conditions)
-        self._epoch, self._next_block = epoch, self._next_block + 1
+        epoch.next_block += 1
+        self._epoch = epoch
         return self._copies.to_host(x)
 
     def _denoise(self, x: Tensor, conditions: Conditions) -> Tensor:
@@ -285,35 +300,37 @@ class Stage:
             self._past.put(level, kv)
         return velocity
 
-    def _check_turn(self, conditioning: BlockConditioning) -> None:
-        epoch, block = conditioning.epoch, conditioning.block
-        if self._epoch is None or self._epoch.epoch != epoch:
-            raise StageError(f"block {block}: epoch {epoch} was not started")
-        if block != self._next_block:
-            raise StageError(f"block {block}: expected block {self._next_block}")
+    def _epoch_of(self, conditioning: BlockConditioning) -> _Epoch:
+        """The epoch whose next block this is. Raises RefusedError: it is not, or is not whole."""
+        epoch, block = self._epoch, conditioning.block
+        if epoch is None or epoch.start.epoch != conditioning.epoch:
+            asked = conditioning.epoch
+            raise LeftoverError(
+                "epoch", f"block {block}: epoch {asked} was not started, or is lost"
+            )
+        if block != epoch.next_block:
+            raise RefusedError("order", f"block {block}: expected block {epoch.next_block}")
         if conditioning.prompt_id not in self._prompts:
-            raise StageError(f"block {block}: prompt {conditioning.prompt_id!r} is not known")
+            raise RefusedError(
+                "prompt", f"block {block}: prompt {conditioning.prompt_id!r} is not known"
+            )
         if conditioning.sink_version not in self._sinks:
-            raise StageError(
-                f"block {block}: sink version {conditioning.sink_version} is not known"
+            raise RefusedError(
+                "sink", f"block {block}: sink version {conditioning.sink_version} is not known"
             )
         memory = conditioning.memory_version
         if memory and (self._memories is None or memory not in self._memories):
-            raise StageError(f"block {block}: memory version {memory} is not known")
+            raise RefusedError("memory", f"block {block}: memory version {memory} is not known")
         if tuple(conditioning.audio.shape) != self.audio_shape:
             found, wanted = list(conditioning.audio.shape), list(self.audio_shape)
-            raise StageError(f"block {block}: audio is {found}, expected {wanted}")
+            raise RefusedError("shape", f"block {block}: audio is {found}, expected {wanted}")
+        return epoch
 
     def _checked(self, latent: Tensor, owner: str) -> Tensor:
         if tuple(latent.shape) != self.latent_shape:
-            raise StageError(
-                f"{owner}: latent is {list(latent.shape)}, expected {list(self.latent_shape)}"
-            )
+            found, wanted = list(latent.shape), list(self.latent_shape)
+            raise RefusedError("shape", f"{owner}: latent is {found}, expected {wanted}")
         return latent.float()
-
-    def _noise(self, conditioning: BlockConditioning) -> Tensor:
-        start = self._epoch.stream_start  # type: ignore[union-attr]
-        return block_noise(conditioning.seed, conditioning.block - start, self.latent_shape)
 
     def _conditions(
         self, audio: Tensor, prompt_id: str, sink_version: int, memory_version: int, number: int
@@ -323,7 +340,7 @@ class Stage:
             text = self._prompts.kv(prompt_id)
             sink = self._sinks.kv(sink_version, prompt_id)
         except KeyError as error:
-            raise StageError(f"prompt or sink {error} is not known") from error
+            raise RefusedError("prompt", f"prompt or sink {error} is not known") from error
         sound = self._model.encode_audio(self._copies.to_device(audio)[None])
         where, latents = self._model.config.sink_position, self.latent_shape[1]
         memory: MemoryKV | None = None

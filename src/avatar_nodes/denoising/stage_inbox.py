@@ -4,8 +4,7 @@ blocks.
 
 from __future__ import annotations
 
-import threading
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +22,7 @@ from avatar_nodes.block.block import (
 )
 from avatar_nodes.denoising.memory_store import KNOWN_MEMORIES
 from avatar_nodes.denoising.prompts import KNOWN_LIMIT
+from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +40,12 @@ Work = EpochStart | Prompt | Sink | Memory | BlockWork
 _Part = TypeVar("_Part", BlockConditioning, BlockLatent)
 
 
-class _RejectedError(Exception):
-    """Why an arrival is not taken; the same words for the same fault, to be counted."""
-
-
 class StageInbox:
-    """Bounded and safe to use from several threads: callbacks `offer`, one worker `take`s.
+    """Holds what has come for a stage until its turn, and no more than `limit` says.
 
     A block is handed out when its epoch was started, its predecessor was handed out, and its
     conditioning, latent, prompt, sink and memory are there. Arrivals of a newer epoch wait for its
-    start; those of an older one, doubles and malformed ones are rejected and counted.
+    start; those of an older one, doubles and malformed ones are refused.
 
     first_step: index of the stage's first denoising step; 0: it makes noise and takes no latents.
     latent_shape [C, 3, H, W], audio_shape [layers, D, 17], text_dim: what the model takes;
@@ -67,7 +63,6 @@ class StageInbox:
         self._text_dim = text_dim
         self._memory_shape = memory_shape
         self._limit = limit
-        self._changed = threading.Condition()
         self._ready: deque[EpochStart | Prompt | Sink | Memory] = deque()
         self._prompts: OrderedDict[str, None] = OrderedDict()
         self._sinks: dict[int, Sink] = {}
@@ -77,8 +72,6 @@ class StageInbox:
         self._latents: dict[tuple[int, int], BlockLatent] = {}
         self._epoch = 0
         self._next_block = 0
-        self.rejections: Counter[str] = Counter()
-        """How many arrivals were rejected, by reason."""
 
     @property
     def epoch(self) -> int:
@@ -88,64 +81,59 @@ class StageInbox:
     @property
     def depth(self) -> int:
         """Blocks that wait here, complete or not."""
-        with self._changed:
-            return len(self._conditioning.keys() | self._latents.keys())
+        return len(self._conditioning.keys() | self._latents.keys())
 
-    def offer(self, arrival: Arrival) -> str | None:
-        """Takes an arrival in; returns the reason if it is rejected, which is counted as well."""
-        with self._changed:
-            try:
-                match arrival:
-                    case EpochStart():
-                        self._start(arrival)
-                    case Prompt():
-                        self._add_prompt(arrival)
-                    case Sink():
-                        self._add_sink(arrival)
-                    case Memory():
-                        self._add_memory(arrival)
-                    case BlockConditioning():
-                        self._check_tensor(arrival.audio, self._audio_shape, "audio")
-                        self._hold(self._conditioning, arrival)
-                    case BlockLatent():
-                        self._add_latent(arrival)
-                    case _:
-                        raise _RejectedError(f"not for a stage: {type(arrival).__name__}")
-            except _RejectedError as rejected:
-                reason = str(rejected)
-                self.rejections[reason] += 1
-                return reason
-            self._changed.notify_all()
-            return None
+    def offer(self, arrival: Arrival) -> None:
+        """Takes an arrival in. Raises RefusedError, and is then as it was."""
+        match arrival:
+            case EpochStart():
+                self._start(arrival)
+            case Prompt():
+                self._add_prompt(arrival)
+            case Sink():
+                self._add_sink(arrival)
+            case Memory():
+                self._add_memory(arrival)
+            case BlockConditioning():
+                self._check_tensor(arrival.audio, self._audio_shape, "audio")
+                self._hold(self._conditioning, arrival)
+            case BlockLatent():
+                self._add_latent(arrival)
 
-    def take(self, timeout: float | None = 0.0) -> Work | None:
-        """The next piece of work; None if there is none within `timeout` seconds (None: waits on).
+    def take(self) -> Work | None:
+        """The next piece of work; None: there is none yet.
 
         An EpochStart, Prompt, Sink or Memory is for the stage's method of that name, a BlockWork
         for `process`.
         """
-        with self._changed:
-            found = self._next()
-            if found is None and timeout != 0.0:
-                self._changed.wait_for(lambda: self._peek(), timeout)
-                found = self._next()
-            return found
+        if self._ready:
+            return self._ready.popleft()
+        work = self._complete()
+        if work is not None:
+            key = (self._epoch, self._next_block)
+            del self._conditioning[key]
+            self._latents.pop(key, None)
+            sink = self._sinks[work.conditioning.sink_version]
+            for prompt_id in (sink.prompt_id, work.conditioning.prompt_id):
+                if prompt_id:
+                    self._know(prompt_id)
+            self._next_block += 1
+        return work
 
     def clear(self) -> None:
-        """Forgets everything but the counts; nothing is taken until an epoch starts."""
-        with self._changed:
-            self._ready.clear()
-            self._prompts.clear()
-            self._sinks.clear()
-            self._memories.clear()
-            self._early.clear()
-            self._conditioning.clear()
-            self._latents.clear()
-            self._epoch = 0
+        """Forgets everything; nothing is taken until an epoch starts."""
+        self._ready.clear()
+        self._prompts.clear()
+        self._sinks.clear()
+        self._memories.clear()
+        self._early.clear()
+        self._conditioning.clear()
+        self._latents.clear()
+        self._epoch = 0
 
     def _start(self, start: EpochStart) -> None:
         if start.epoch <= self._epoch:
-            raise _RejectedError("stale epoch start")
+            raise LeftoverError("stale epoch start", f"epoch {start.epoch} after {self._epoch}")
         if start.sink is not None:
             self._check_sink(start.sink)
         for prompt in start.prompts:
@@ -170,19 +158,19 @@ class StageInbox:
 
     def _check_context(self, start: EpochStart) -> None:
         if start.context and start.sink is None:
-            raise _RejectedError("epoch start: context without a sink")
+            raise _refused("epoch start: context without a sink", f"epoch {start.epoch}")
         blocks = [past.block for past in start.context]
         if blocks != list(range(start.first_block - len(blocks), start.first_block)):
-            raise _RejectedError("epoch start: context blocks out of order")
+            raise _refused("epoch start: context blocks out of order", f"{blocks}")
         named = {prompt.id for prompt in start.prompts} | self._prompts.keys()
         for past in start.context:
             self._check_tensor(past.audio, self._audio_shape, "audio")
             self._check_tensor(past.latent, self._latent_shape, "latent")
             if past.prompt_id not in named:
-                raise _RejectedError("epoch start: context names an unknown prompt")
+                raise _refused("epoch start: context names an unknown prompt", past.prompt_id)
         sink_prompt = start.sink.prompt_id if start.sink is not None else ""
         if start.context and sink_prompt and sink_prompt not in named:
-            raise _RejectedError("epoch start: sink names an unknown prompt")
+            raise _refused("epoch start: sink names an unknown prompt", sink_prompt)
 
     def _add_prompt(self, prompt: Prompt) -> None:
         self._check_prompt(prompt)
@@ -196,9 +184,11 @@ class StageInbox:
     def _add_sink(self, sink: Sink) -> None:
         self._check_sink(sink)
         if sink.epoch and sink.epoch != self._epoch:
-            raise _RejectedError("sink of another epoch")
+            raise LeftoverError(
+                "sink of another epoch", f"sink of epoch {sink.epoch}, now {self._epoch}"
+            )
         if sink.version and not self._epoch:
-            raise _RejectedError("sink before any epoch")
+            raise LeftoverError("sink before any epoch", f"sink version {sink.version}")
         self._make_room()
         self._ready.append(sink)
         self._sinks[sink.version] = sink
@@ -206,7 +196,9 @@ class StageInbox:
     def _add_memory(self, memory: Memory) -> None:
         self._check_memory(memory)
         if memory.epoch < self._epoch:
-            raise _RejectedError("stale memory")
+            raise LeftoverError(
+                "stale memory", f"memory of epoch {memory.epoch}, now {self._epoch}"
+            )
         if memory.epoch > self._epoch:
             self._early.append(memory)
             return
@@ -217,44 +209,26 @@ class StageInbox:
 
     def _add_latent(self, arrival: BlockLatent) -> None:
         if self._first_step == 0:
-            raise _RejectedError("latent for a stage that makes noise")
+            raise _refused("latent for a stage that makes noise", _named(arrival))
         if arrival.step != self._first_step:
-            raise _RejectedError("latent of another step")
+            raise _refused("latent of another step", f"step {arrival.step}, not {self._first_step}")
         self._check_tensor(arrival.latent, self._latent_shape, "latent")
         self._hold(self._latents, arrival)
 
     def _hold(self, held: dict[tuple[int, int], _Part], arrival: _Part) -> None:
         key = (arrival.epoch, arrival.block)
         if arrival.epoch < self._epoch:
-            raise _RejectedError("stale epoch")
+            raise LeftoverError("stale epoch", f"{_named(arrival)}, now {self._epoch}")
         if arrival.epoch == self._epoch and arrival.block < self._next_block:
-            raise _RejectedError("block already taken")
+            raise LeftoverError("block already taken", _named(arrival))
         if key in held:
-            raise _RejectedError("double block")
+            raise LeftoverError("double block", f"{_named(arrival)} came twice")
         if arrival.epoch == self._epoch and arrival.block >= self._next_block + self._limit:
-            raise _RejectedError("block too far ahead")
+            raise _refused("block too far ahead", f"{_named(arrival)}, next is {self._next_block}")
         now = arrival.epoch == self._epoch
         if sum((epoch == self._epoch) == now for epoch, _ in held) >= self._limit:
-            raise _RejectedError("inbox full")
+            raise _refused("inbox full", _named(arrival))
         held[key] = arrival
-
-    def _peek(self) -> bool:
-        return bool(self._ready) or self._complete() is not None
-
-    def _next(self) -> Work | None:
-        if self._ready:
-            return self._ready.popleft()
-        work = self._complete()
-        if work is not None:
-            key = (self._epoch, self._next_block)
-            del self._conditioning[key]
-            self._latents.pop(key, None)
-            sink = self._sinks[work.conditioning.sink_version]
-            for prompt_id in (sink.prompt_id, work.conditioning.prompt_id):
-                if prompt_id:
-                    self._know(prompt_id)
-            self._next_block += 1
-        return work
 
     def _complete(self) -> BlockWork | None:
         key = (self._epoch, self._next_block)
@@ -280,40 +254,48 @@ class StageInbox:
 
     def _make_room(self) -> None:
         if len(self._ready) >= 2 * self._limit:
-            raise _RejectedError("inbox full")
+            raise _refused("inbox full", f"{len(self._ready)} wait already")
 
     def _check_prompt(self, prompt: Prompt) -> None:
         states = prompt.states
         if not prompt.id:
-            raise _RejectedError("prompt without an id")
+            raise _refused("prompt without an id", repr(prompt.text))
         if states.ndim != 2 or states.shape[1] != self._text_dim or not len(states):
-            raise _RejectedError("prompt states of a wrong shape")
+            raise _refused("prompt states of a wrong shape", f"{list(states.shape)}")
         if not _is_finite_float(states):
-            raise _RejectedError("prompt states not finite float")
+            raise _refused("prompt states not finite float", prompt.id)
 
     def _check_sink(self, sink: Sink) -> None:
         channels, _, height, width = self._latent_shape
         if sink.version < 0:
-            raise _RejectedError("sink version below 0")
+            raise _refused("sink version below 0", f"{sink.version}")
         self._check_tensor(sink.latent, (channels, 1, height, width), "sink")
 
     def _check_memory(self, memory: Memory) -> None:
         if self._memory_shape is None:
-            raise _RejectedError("memory for a model without memory")
+            raise _refused("memory for a model without memory", f"version {memory.version}")
         if memory.version < 1:
-            raise _RejectedError("memory version below 1")
+            raise _refused("memory version below 1", f"{memory.version}")
         frame, dim = self._memory_shape
         for tokens in (memory.long, memory.short):
             if tokens.ndim != 2 or tokens.shape[1] != dim or len(tokens) % frame:
-                raise _RejectedError("memory of a wrong shape")
+                raise _refused("memory of a wrong shape", f"{list(tokens.shape)}")
             if not _is_finite_float(tokens):
-                raise _RejectedError("memory not finite float")
+                raise _refused("memory not finite float", f"version {memory.version}")
 
     def _check_tensor(self, tensor: Tensor, shape: tuple[int, ...], kind: str) -> None:
         if tuple(tensor.shape) != shape:
-            raise _RejectedError(f"{kind} of a wrong shape")
+            raise _refused(f"{kind} of a wrong shape", f"{list(tensor.shape)}, not {list(shape)}")
         if not _is_finite_float(tensor):
-            raise _RejectedError(f"{kind} not finite float")
+            raise _refused(f"{kind} not finite float", f"{tensor.dtype}")
+
+
+def _refused(reason: str, what: str) -> RefusedError:
+    return RefusedError(reason, f"{reason}: {what}")
+
+
+def _named(arrival: BlockConditioning | BlockLatent) -> str:
+    return f"block {arrival.block} of epoch {arrival.epoch}"
 
 
 def _outlives(work: EpochStart | Prompt | Sink | Memory) -> list[Prompt | Sink]:

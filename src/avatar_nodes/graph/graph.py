@@ -32,13 +32,12 @@ from avatar_nodes.graph.node_spec import NodeSpec, Parameters, ProcessSpec
 from avatar_nodes.profile import Mode, Profile, with_values
 from avatar_nodes.wire import names
 
-EXIT_MISCONFIGURED = 78  # EX_CONFIG of sysexits.h
 DEFAULT_AUDIO = f"topic:{names.AUDIO_IN}"
 
 _NAMESPACE = re.compile(r"^(/[A-Za-z][A-Za-z0-9_]*)+$")
 
 __all__ = [
-    "DEFAULT_AUDIO", "EXIT_MISCONFIGURED", "SINGLE_PROCESS", "Graph", "GraphError", "NodeSpec",
+    "DEFAULT_AUDIO", "SINGLE_PROCESS", "Graph", "GraphError", "NodeSpec",
     "Placement", "ProcessSpec",
 ]  # fmt: skip
 

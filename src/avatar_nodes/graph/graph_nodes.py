@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.graph.environment import LIGHT_SEGMENT_BYTES
 from avatar_nodes.graph.node_spec import NodeSpec, Parameters
 from avatar_nodes.mind.persona import Persona
@@ -26,7 +27,7 @@ _LEAST_BLOCKS_BYTES = 8 << 20
 _STAGES = ("denoiser", "decoder", "memory", "presenter", "recorder")
 
 
-class GraphError(ValueError):
+class GraphError(ConfigurationError):
     """A graph that cannot be built from what was asked for."""
 
 

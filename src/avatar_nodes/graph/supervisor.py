@@ -28,7 +28,7 @@ from circus.process import Process
 from circus.watcher import Watcher
 from tornado.ioloop import IOLoop
 
-from avatar_nodes.graph.graph import EXIT_MISCONFIGURED
+from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED
 from avatar_nodes.graph.process_log import LineStream, ProcessLog
 from avatar_nodes.graph.restart_policy import RestartPolicy
 from avatar_nodes.graph.tied_process import tied

@@ -138,7 +138,7 @@ class Listening:
         """Take a chunk of captured sound (see `SoundIntake.push`); returns what is to be reported.
 
         Raises:
-            IntakeError: the chunk is refused.
+            RefusedError: the chunk is refused.
         """
         piece = self.intake.push(
             stream=stream,

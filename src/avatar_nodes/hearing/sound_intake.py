@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.sound.audio_file import GRAPH_RATE, pcm_from_float
 
 _NANOSECONDS = 1_000_000_000
@@ -19,14 +20,6 @@ _ALIVE_NS = 500_000_000
 _REPEAT_S = 1.0
 _STAMP_JUMP_NS = 100_000_000
 _STAMP_FOLLOW = 0.02
-
-
-class IntakeError(ValueError):
-    """A chunk that is refused; `reason` is one word for counting."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -88,15 +81,15 @@ class SoundIntake:
             now_ns: the present.
 
         Raises:
-            IntakeError: `index` (no stream gets so far), or `stream` (of another stream, while
+            RefusedError: `index` (no stream gets so far), or `stream` (of another stream, while
                 this one is alive).
         """
         frames = len(samples) // channels
         if first_sample + frames > _HIGHEST_INDEX:
-            raise IntakeError("index", f"sample {first_sample} is beyond any stream's end")
+            raise RefusedError("index", f"sample {first_sample} is beyond any stream's end")
         alive = abs(now_ns - self._heard_ns) < _ALIVE_NS  # far below 0 the clock was set back
         if stream != self._stream and not self._over and alive:
-            raise IntakeError("stream", f"stream '{stream}' while '{self._stream}' goes on")
+            raise RefusedError("stream", f"stream '{stream}' while '{self._stream}' goes on")
         skipped = self._next - first_sample
         fits = stream == self._stream and self._format == (sample_rate, channels)
         begins = not fits or self._over or not 0 <= skipped <= _REPEAT_S * sample_rate

@@ -15,12 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.sound.audio_file import GRAPH_RATE, float_from_pcm
 
 _WARM_UP_WINDOWS = 8
 
 
-class VoiceActivityError(RuntimeError):
+class VoiceActivityError(ConfigurationError):
     """The detector cannot be loaded; one line with what to install."""
 
 

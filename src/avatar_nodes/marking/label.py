@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 Corner = Literal["top_left", "top_right", "bottom_left", "bottom_right"]
 
 _SMALLEST_TEXT, _TEXT_SHARE = 11, 0.042
@@ -16,7 +18,7 @@ _BOX_ALPHA, _TEXT_ALPHA = 0.45, 0.95
 _WHITE = 255
 
 
-class LabelError(ValueError):
+class LabelError(ConfigurationError):
     """A label that cannot be drawn; one line."""
 
 

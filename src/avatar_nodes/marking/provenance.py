@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.marking.metadata import DIGITAL_SOURCE_TYPE
 
 _TYPE = "video/mp4"
@@ -23,7 +24,7 @@ _VALID_DAYS = 3650
 _UNTRUSTED = "signingCredential.untrusted"
 
 
-class ProvenanceError(RuntimeError):
+class ProvenanceError(ConfigurationError):
     """Credentials that cannot be made or read; one line."""
 
 

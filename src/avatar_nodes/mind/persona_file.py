@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.mind.persona import Persona
 from avatar_nodes.profile.explain import explain
 from avatar_nodes.profile.problem import KeyPath, Problem, ProfileError
@@ -17,7 +18,7 @@ from avatar_nodes.profile.source import Source, read_source
 _WHOLE: KeyPath = ("persona",)
 
 
-class PersonaError(ValueError):
+class PersonaError(ConfigurationError):
     """A persona that cannot be used; one line for each problem: file, line, key, what was expected
     and what was found."""
 

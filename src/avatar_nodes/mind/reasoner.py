@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.mind.dialogue import Exchange
 
 
-class ReasonerError(RuntimeError):
+class ReasonerError(ConfigurationError):
     """A backend that cannot be set up: a missing library, model or server address; one line."""
 
 

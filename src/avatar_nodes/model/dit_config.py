@@ -10,11 +10,12 @@ from typing import Any
 
 from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
 from avatar_nodes.block.timing import CONFIG_KEYS, BlockTiming, TimingError
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.model.audio_encoder import COLUMNS_PER_LATENT
 from avatar_nodes.model.prediction import PREDICTIONS, Prediction
 
 
-class ConfigError(ValueError):
+class ModelConfigError(ConfigurationError):
     """A model configuration that this implementation cannot build; the message names the field."""
 
 
@@ -81,11 +82,11 @@ class MemoryConfig:
         for key in fields(self):
             value = getattr(self, key.name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"memory.{key.name}: expected an integer > 0, got {value!r}")
+                raise ModelConfigError(f"memory.{key.name}: expected an integer > 0, got {value!r}")
         if self.cells not in _MEMORY_CELLS:
-            raise ConfigError(f"memory.cells: expected 2 or 4, got {self.cells}")
+            raise ModelConfigError(f"memory.cells: expected 2 or 4, got {self.cells}")
         if self.hidden % (2 * self.heads):
-            raise ConfigError(
+            raise ModelConfigError(
                 f"memory.hidden {self.hidden} does not split into {self.heads} even heads"
             )
 
@@ -145,7 +146,7 @@ class DiTConfig:
                 object.__setattr__(self, name, tuple(int(n) for n in getattr(self, name)))
             except (TypeError, ValueError):
                 found = getattr(self, name)
-                raise ConfigError(f"{name}: expected integers, got {found!r}") from None
+                raise ModelConfigError(f"{name}: expected integers, got {found!r}") from None
         if isinstance(self.memory, Mapping):
             object.__setattr__(self, "memory", _memory_from(self.memory))
         self._check_numbers()
@@ -177,10 +178,10 @@ class DiTConfig:
     def memory_grid(self) -> tuple[int, int]:
         """Rows and columns of memory tokens of one latent frame.
 
-        Raises ConfigError for a model without visual memory.
+        Raises ModelConfigError for a model without visual memory.
         """
         if self.memory is None:
-            raise ConfigError("memory: the model has none")
+            raise ModelConfigError("memory: the model has none")
         _, rows, columns = self.latent_shape
         return rows // self.memory.cells, columns // self.memory.cells
 
@@ -199,32 +200,32 @@ class DiTConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DiTConfig:
-        """Raises ConfigError on a field that is not known; keys that begin with `_` are notes."""
+        """Raises ModelConfigError: a field is not known; keys that begin with `_` are notes."""
         given = {key: value for key, value in values.items() if not key.startswith("_")}
         try:
             timing = BlockTiming.from_config(given)
         except TimingError as error:
-            raise ConfigError(str(error)) from None
+            raise ModelConfigError(str(error)) from None
         given = {key: value for key, value in given.items() if key not in CONFIG_KEYS.values()}
         known = {field.name for field in fields(cls)} - {"timing"}
         unknown = sorted(given.keys() - known)
         if unknown:
-            raise ConfigError(f"unknown field(s): {', '.join(unknown)}")
+            raise ModelConfigError(f"unknown field(s): {', '.join(unknown)}")
         return cls(**given, timing=timing)
 
     @classmethod
     def read(cls, path: Path) -> DiTConfig:
-        """Reads a `config.json`. Raises ConfigError, its message beginning with the path."""
+        """Reads a `config.json`. Raises ModelConfigError, its message beginning with the path."""
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read as JSON: {error}") from error
+            raise ModelConfigError(f"{path}: cannot be read as JSON: {error}") from error
         if not isinstance(values, dict):
-            raise ConfigError(f"{path}: expected an object, got {type(values).__name__}")
+            raise ModelConfigError(f"{path}: expected an object, got {type(values).__name__}")
         try:
             return cls.from_dict(values)
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from None
+        except ModelConfigError as error:
+            raise ModelConfigError(f"{path}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
@@ -237,42 +238,48 @@ class DiTConfig:
         for name in _POSITIVE:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"{name}: expected a positive integer, got {value!r}")
+                raise ModelConfigError(f"{name}: expected a positive integer, got {value!r}")
         if not isinstance(self.past_blocks, int) or self.past_blocks < 0:
-            raise ConfigError(f"past_blocks: expected an integer >= 0, got {self.past_blocks!r}")
+            raise ModelConfigError(
+                f"past_blocks: expected an integer >= 0, got {self.past_blocks!r}"
+            )
         if self.dim % self.num_heads or self.head_dim % 2 or self.head_dim < 6:
-            raise ConfigError(f"dim {self.dim} does not split into {self.num_heads} even heads")
+            raise ModelConfigError(
+                f"dim {self.dim} does not split into {self.num_heads} even heads"
+            )
         if self.dim % 4 or self.freq_dim % 2:
-            raise ConfigError("dim must divide by 4 and freq_dim by 2")
+            raise ModelConfigError("dim must divide by 4 and freq_dim by 2")
         if any(not 0 <= layer < self.num_layers for layer in self.audio_inject_layers):
-            raise ConfigError(f"audio_inject_layers: outside 0..{self.num_layers - 1}")
+            raise ModelConfigError(f"audio_inject_layers: outside 0..{self.num_layers - 1}")
         if len(self.patch_size) != 3 or len(self.latent_shape) != 3:
-            raise ConfigError("patch_size and latent_shape need three numbers each")
+            raise ModelConfigError("patch_size and latent_shape need three numbers each")
         if any(n % p for n, p in zip(self.latent_shape[1:], self.patch_size[1:], strict=True)):
-            raise ConfigError(f"latent_shape {self.latent_shape} is not a multiple of the patch")
+            raise ModelConfigError(
+                f"latent_shape {self.latent_shape} is not a multiple of the patch"
+            )
 
     def _check_supported(self) -> None:
         if self.prediction not in PREDICTIONS:
             choices = " or ".join(PREDICTIONS)
-            raise ConfigError(f"prediction: expected {choices}, got {self.prediction!r}")
+            raise ModelConfigError(f"prediction: expected {choices}, got {self.prediction!r}")
         for name, wanted in _ONLY.items():
             if getattr(self, name) != wanted:
                 found = getattr(self, name)
-                raise ConfigError(f"{name}: only {wanted!r} is supported, got {found!r}")
+                raise ModelConfigError(f"{name}: only {wanted!r} is supported, got {found!r}")
         if self.timing.frames_per_latent != COLUMNS_PER_LATENT:
-            raise ConfigError(
+            raise ModelConfigError(
                 f"{CONFIG_KEYS['frames_per_latent']}: the audio encoder makes a latent frame of"
                 f" {COLUMNS_PER_LATENT}, got {self.timing.frames_per_latent}"
             )
         if self.patch_size[0] != 1:
-            raise ConfigError(f"patch_size: one latent frame a patch, got {self.patch_size}")
+            raise ModelConfigError(f"patch_size: one latent frame a patch, got {self.patch_size}")
         if self.memory is not None and (
             any(n % self.memory.cells for n in self.latent_shape[1:])
             or self.patch_size[1] != self.patch_size[2]
             or self.memory.cells % self.patch_size[1]
         ):
             cells = self.memory.cells
-            raise ConfigError(
+            raise ModelConfigError(
                 f"memory: needs rows and columns in multiples of {cells} and patches that"
                 f" divide {cells}, got {self.latent_shape} and {self.patch_size}"
             )
@@ -281,5 +288,7 @@ class DiTConfig:
 def _memory_from(values: Mapping[str, Any]) -> MemoryConfig:
     unknown = sorted(values.keys() - {field.name for field in fields(MemoryConfig)})
     if unknown:
-        raise ConfigError(f"unknown field(s): {', '.join(f'memory.{name}' for name in unknown)}")
+        raise ModelConfigError(
+            f"unknown field(s): {', '.join(f'memory.{name}' for name in unknown)}"
+        )
     return MemoryConfig(**values)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 BUFFERS = 2
 """Offloaded layers that are on the device at a time."""
 _ALIGNMENT = 256
@@ -21,7 +23,7 @@ _CHUNK_BYTES = 32 << 20
 """Pinned memory is handed out in powers of two: a layer in one piece would waste up to half."""
 
 
-class OffloadError(ValueError):
+class OffloadError(ConfigurationError):
     """Layers that cannot be offloaded."""
 
 

@@ -15,10 +15,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 _CHUNK_BYTES = 128 << 20
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(ConfigurationError):
     """A checkpoint that cannot be used; the one-line message says which file and what is wrong."""
 
 

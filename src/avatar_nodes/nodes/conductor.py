@@ -23,8 +23,8 @@ from avatar_nodes.conducting.flow_control import CreditWindow, JustInTime
 from avatar_nodes.conducting.memory_versions import MemoryVersions
 from avatar_nodes.conducting.sink_versions import SinkVersions
 from avatar_nodes.conducting.stream_resume import StreamPosition, resume
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.parameters import ConfigurationError
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.conversation import Conversation

@@ -6,12 +6,13 @@ import argparse
 import importlib
 import sys
 
-from avatar_nodes.nodes.base.lifecycle_node import EXIT_MISCONFIGURED, AvatarNode
+from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED, ConfigurationError
+from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import leave, run_nodes
 from avatar_nodes.profile import NODE_KINDS
 
 
-class ContainerError(ValueError):
+class ContainerError(ConfigurationError):
     """A list of nodes that cannot be run."""
 
 

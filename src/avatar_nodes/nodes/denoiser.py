@@ -130,9 +130,7 @@ class DenoiserNode(AvatarNode):
 
     def _take(self, arrival: Arrival) -> None:
         """Put what has arrived with the rest, and do what has become possible."""
-        reason = self._inbox.offer(arrival)
-        if reason is not None:
-            self.refuse(type(arrival).__name__, reason, reason)
+        self._inbox.offer(arrival)
         while (work := self._inbox.take()) is not None:
             self._do(work)
         begun = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.hearing.echo.canceller import EchoCancellerError
 from avatar_nodes.hearing.echo.echo import ECHO_MODES, EchoControl, EchoMode
 from avatar_nodes.hearing.echo.gate import EchoGate
@@ -21,7 +22,6 @@ from avatar_nodes.hearing.turn_detector import TurnSettings
 from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
-from avatar_nodes.nodes.base.parameters import ConfigurationError
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turn_numbers import TurnNumbers
 from avatar_nodes.wire import topics

@@ -9,10 +9,11 @@ import uuid
 import numpy as np
 
 from avatar_msgs.msg import AudioChunk, AudioDemand
+from avatar_nodes.errors.configuration_error import ConfigurationError
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.hearing.unheard import Unheard
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
-from avatar_nodes.nodes.base.parameters import ConfigurationError
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.listener_watch import ListenerWatch
 from avatar_nodes.sound.device_source import DeviceSource
@@ -21,7 +22,6 @@ from avatar_nodes.sound.sources import AudioSource, BufferSource, FileSource
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.stamp import stamp_of
-from avatar_nodes.wire.wire_error import WireError
 
 _POLL_S = 0.02
 _ENDLESS = 1 << 62
@@ -123,7 +123,7 @@ class MicrophoneNode(AvatarNode):
 
     def _on_demand(self, msg: AudioDemand) -> None:
         if msg.limit_sample < msg.next_sample:
-            raise WireError("order", f"limit {msg.limit_sample} before sample {msg.next_sample}")
+            raise RefusedError("order", f"limit {msg.limit_sample} before sample {msg.next_sample}")
         if msg.stream:
             self._stream = msg.stream
         self._sender.demand(msg.next_sample, msg.limit_sample, time.monotonic())

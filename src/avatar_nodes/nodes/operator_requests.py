@@ -13,15 +13,14 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from avatar_msgs.action import Perform, Say
-from avatar_nodes.conducting.block_slicer import ChunkError
 from avatar_nodes.conducting.conversation_table import EventKind
 from avatar_nodes.conducting.own_speech import OwnSpeech
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.conversation import Conversation
 from avatar_nodes.nodes.speech_intake import SpeechIntake
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.wire_error import WireError
 
 _FEEDBACK_S = 0.2
 _DEFAULT_DURATION_S = 2.88
@@ -164,7 +163,7 @@ class OperatorRequests:
             return
         try:
             samples = None if spoken else audio_from_msg(request.audio)
-        except WireError as error:
+        except RefusedError as error:
             goal.end(False, f"audio: {error}")
             return
         self._conversation.say(request.text if spoken else "", request.language)
@@ -189,7 +188,7 @@ class OperatorRequests:
             return
         try:
             intake.take(own.stream, first, samples, end_of_stream=last)
-        except ChunkError as error:
+        except RefusedError as error:
             self._conversation.stop(f"audio: {error}")
             self._reply_over(0, False, f"audio: {error}")
 

@@ -13,6 +13,7 @@ from avatar_msgs.msg import AvatarState, ReplySegment, TurnControl, Utterance
 from avatar_msgs.msg import Intent as IntentMsg
 from avatar_msgs.msg import Persona as PersonaMsg
 from avatar_msgs.srv import SetPersona
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.mind.backends import BACKENDS, BackendOptions, build_reasoner
 from avatar_nodes.mind.persona_file import PersonaError, load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
@@ -27,7 +28,6 @@ from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turn_numbers import check_turn
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.stamp import nanoseconds
-from avatar_nodes.wire.wire_error import WireError
 
 _STATES = {
     AvatarState.IDLE: "idle",
@@ -208,7 +208,7 @@ class ReasonerNode(AvatarNode):
             return
         check_turn(msg.turn)
         if len(msg.text) > _LONGEST_UTTERANCE:
-            raise WireError("length", f"an utterance of {len(msg.text)} characters")
+            raise RefusedError("length", f"an utterance of {len(msg.text)} characters")
         self.note_hop(msg.header.stamp)
         if self._talks_over(msg.turn) and not self.value("barge_in"):
             self.telemetry.count("overheard")
@@ -236,7 +236,7 @@ class ReasonerNode(AvatarNode):
         elif msg.command == TurnControl.CANCEL:
             self._runner.cancel(msg.turn)
         else:
-            raise WireError("command", f"unknown command {msg.command}")
+            raise RefusedError("command", f"unknown command {msg.command}")
 
     def _on_state(self, msg: AvatarState) -> None:
         self._state = msg

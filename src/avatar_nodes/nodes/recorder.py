@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from sensor_msgs.msg import Image
 
 from avatar_msgs.msg import AudioChunk, AvatarState, BlockCredit
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
 from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
-from avatar_nodes.nodes.base.parameters import ConfigurationError
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.recording.mp4_writer import Mp4Writer
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing

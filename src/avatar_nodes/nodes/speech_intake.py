@@ -89,14 +89,14 @@ class SpeechIntake:
         return stream in self._dropped
 
     def push(self, msg: AudioChunk) -> None:
-        """Take a chunk. Raises WireError, ChunkError."""
+        """Take a chunk. Raises RefusedError, RefusedError."""
         samples = audio_from_msg(msg, sample_rate=self.sample_rate, channels=1)
         self.take(msg.stream, msg.first_sample, samples, end_of_stream=msg.end_of_stream)
 
     def take(
         self, stream: str, first_sample: int, samples: np.ndarray, *, end_of_stream: bool
     ) -> None:
-        """Take samples, int16 [n]. Raises ChunkError."""
+        """Take samples, int16 [n]. Raises RefusedError."""
         self._slicer.push(
             stream=stream, first_sample=first_sample, samples=samples, end_of_stream=end_of_stream
         )

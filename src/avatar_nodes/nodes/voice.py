@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from avatar_msgs.msg import AudioDemand, ReplySegment, TurnControl
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
@@ -15,7 +16,6 @@ from avatar_nodes.speaking.synthesis.backends import BACKENDS, VoiceOptions, bui
 from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_to_msg
-from avatar_nodes.wire.wire_error import WireError
 
 _POLL_S = 0.1
 
@@ -130,12 +130,12 @@ class VoiceNode(AvatarNode):
         elif msg.command == TurnControl.CANCEL:
             self._speaker.cancel(msg.turn)
         else:
-            raise WireError("command", f"unknown command {msg.command}")
+            raise RefusedError("command", f"unknown command {msg.command}")
         self._send()
 
     def _on_demand(self, msg: AudioDemand) -> None:
         if msg.limit_sample < msg.next_sample:
-            raise WireError("order", f"limit {msg.limit_sample} before sample {msg.next_sample}")
+            raise RefusedError("order", f"limit {msg.limit_sample} before sample {msg.next_sample}")
         if self._speaker.demand(msg.stream, msg.next_sample, msg.limit_sample):
             self._send()
 

@@ -22,9 +22,10 @@ from avatar_nodes.decoding.decoder import StreamingDecoder, TinyStreamingDecoder
 from avatar_nodes.denoising.recorded_call import recorder_for
 from avatar_nodes.denoising.stage import KVCacheKind, Stage
 from avatar_nodes.denoising.warm_up import warm_up
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.model.checkpoint import CheckpointError, load_compressor, load_served
 from avatar_nodes.model.dit import WanS2V
-from avatar_nodes.model.dit_config import ConfigError, DiTConfig
+from avatar_nodes.model.dit_config import DiTConfig, ModelConfigError
 from avatar_nodes.model.light_decoder import load_light_decoder
 from avatar_nodes.model.lora import LoraFile
 from avatar_nodes.model.offload import OffloadError
@@ -91,7 +92,7 @@ class MemorySettings:
         )
 
 
-class AssemblyError(RuntimeError):
+class AssemblyError(ConfigurationError):
     """Parts that do not fit together, or a device that is not there; one line."""
 
 
@@ -208,17 +209,18 @@ def build_memory(
     assert config.memory is not None and config.memory_shape is not None
     channels, height, width = config.latent_shape
     try:
-        return MemoryStage(
-            compressor.to(checked_device(device)),
-            frame_features(settings.features, device=device),
-            rules=settings.rules(config.memory.long if settings.long is None else settings.long),
-            short=config.memory.short if settings.short is None else settings.short,
-            lag=settings.lag,
-            latent_shape=(channels, LATENTS_PER_BLOCK, height, width),
-            frame_shape=config.memory_shape,
-        )
+        rules = settings.rules(config.memory.long if settings.long is None else settings.long)
     except ValueError as error:
         raise AssemblyError(f"memory: {error}") from None
+    return MemoryStage(
+        compressor.to(checked_device(device)),
+        frame_features(settings.features, device=device),
+        rules=rules,
+        short=config.memory.short if settings.short is None else settings.short,
+        lag=settings.lag,
+        latent_shape=(channels, LATENTS_PER_BLOCK, height, width),
+        frame_shape=config.memory_shape,
+    )
 
 
 def build_features(
@@ -334,7 +336,7 @@ def read_config(checkpoint: str | Path, *, size: tuple[int, int] | None = None) 
     try:
         config = DiTConfig.read(Path(checkpoint) / "config.json")
         return replace(config, **_sized(checkpoint, config.in_dim, size))
-    except ConfigError as error:
+    except ModelConfigError as error:
         raise CheckpointError(str(error)) from None
 
 

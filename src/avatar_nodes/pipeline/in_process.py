@@ -12,6 +12,7 @@ import torch
 from avatar_nodes.block.schedule import ScheduleError
 from avatar_nodes.decoding.reference_picture import ReferencePictureError, load_reference
 from avatar_nodes.denoising.stage import StageError
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.marking.label import LabelError
 from avatar_nodes.marking.marker import Marker, MarkingChoice
@@ -42,7 +43,7 @@ _ERRORS = (
 )
 
 
-class InProcessError(RuntimeError):
+class InProcessError(ConfigurationError):
     """What kept the loop from running; one line."""
 
 

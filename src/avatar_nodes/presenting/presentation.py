@@ -8,18 +8,12 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
+
 Tag = TypeVar("Tag")
 
 FADE_SAMPLES = 160
 """Slope at the end of a sound that is muted: 10 ms at 16 kHz."""
-
-
-class PresentationError(ValueError):
-    """Pictures or sound that cannot be played; `reason` is one word for counting."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -63,16 +57,16 @@ class _Pictures:
         """Frames `first`, `first` + 1, ... of a block of `total`.
 
         Raises:
-            PresentationError: `size`, `repeated`, `order` (frames before them are missing).
+            RefusedError: `size`, `repeated`, `order` (frames before them are missing).
         """
         name = f"block {block}: frames {first}..{first + len(frames) - 1} of {total}"
         if total != self.total or not len(frames) or first + len(frames) > total:
-            raise PresentationError("size", f"{name}, expected {self.total}")
+            raise RefusedError("size", f"{name}, expected {self.total}")
         there = len(self.frames)
         if first > there:
-            raise PresentationError("order", f"{name} after {there} frames")
+            raise RefusedError("order", f"{name} after {there} frames")
         if first < there and not self.remade:
-            raise PresentationError("repeated", f"{name} came twice")
+            raise LeftoverError("repeated", f"{name} came twice")
         self.frames.extend(frames[there - first :])
 
 
@@ -184,14 +178,12 @@ class Presentation(Generic[Tag]):
         these are the last). Returns the tags of blocks now taken.
 
         Raises:
-            PresentationError: `stale` (older epoch), `early` (epoch not begun), `repeated`,
+            RefusedError: `stale` (older epoch), `early` (epoch not begun), `repeated`,
                 `overrun`, `shape`, `size`, `order`.
         """
         if self._admit(epoch, block):
             if self._shown is not None and frames.shape[1:] != self._shown.shape:
-                raise PresentationError(
-                    "shape", f"frames {frames.shape[1:]} after {self._shown.shape}"
-                )
+                raise RefusedError("shape", f"frames {frames.shape[1:]} after {self._shown.shape}")
             total = first + len(frames) if total is None else total
             pictures = self._half_shown(block)
             if pictures is None:
@@ -209,11 +201,11 @@ class Presentation(Generic[Tag]):
         last.
 
         Raises:
-            PresentationError: as `add_frames`.
+            RefusedError: as `add_frames`.
         """
         if self._admit(epoch, block) and self._half_shown(block) is None:
             if block in self._sounds:
-                raise PresentationError("repeated", f"sound of block {block} came twice")
+                raise LeftoverError("repeated", f"sound of block {block} came twice")
             self._sounds[block] = _Sound(samples, last, tag)
         return self._take()
 
@@ -246,10 +238,10 @@ class Presentation(Generic[Tag]):
         """From the next slot on all blocks before `before` are silent, those to come among them.
 
         Raises:
-            PresentationError: `overrun`, `before` is further ahead than blocks may be.
+            RefusedError: `overrun`, `before` is further ahead than blocks may be.
         """
         if before > self._next_block + self._capacity:
-            raise PresentationError("overrun", f"block {before} is far beyond {self._next_block}")
+            raise RefusedError("overrun", f"block {before} is far beyond {self._next_block}")
         if before > max(self._muted_before, self._begun_block):
             self._muted_before = before
 
@@ -275,17 +267,17 @@ class Presentation(Generic[Tag]):
         """Whether something of a block is wanted; false: it was shown already under an older
         epoch."""
         if epoch < self.epoch:
-            raise PresentationError("stale", f"block {block} of epoch {epoch}, now {self.epoch}")
+            raise LeftoverError("stale", f"block {block} of epoch {epoch}, now {self.epoch}")
         if epoch > self.epoch:
-            raise PresentationError("early", f"block {block} of epoch {epoch}, which has not begun")
+            raise LeftoverError("early", f"block {block} of epoch {epoch}, which has not begun")
         if self._half_shown(block) is not None:
             return True
         if block <= self._begun_block:
             return False
         if block < self._next_block:
-            raise PresentationError("repeated", f"block {block} came twice")
+            raise LeftoverError("repeated", f"block {block} came twice")
         if block >= self._next_block + self._capacity:
-            raise PresentationError("overrun", f"block {block} is far beyond {self._next_block}")
+            raise RefusedError("overrun", f"block {block} is far beyond {self._next_block}")
         return True
 
     def _half_shown(self, block: int) -> _Pictures | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 KeyPath = tuple[str | int, ...]
 
 _LONGEST_GOT = 80
@@ -36,7 +38,7 @@ class Problem:
         return f"{place}{format_path(self.path)}: expected {self.expected}, got {got}"
 
 
-class ProfileError(ValueError):
+class ProfileError(ConfigurationError):
     """A profile that cannot be used; one line for each problem, in the order of the file."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

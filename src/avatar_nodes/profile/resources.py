@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 PACKAGE = "avatar_nodes"
 
 
-class ResourceError(FileNotFoundError):
+class ResourceError(ConfigurationError, FileNotFoundError):
     """A shipped file or folder is missing; the message names it and where it was looked for."""
 
 

@@ -9,13 +9,14 @@ from types import TracebackType
 import av
 import numpy as np
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.marking.metadata import COMMENT, xmp_box
 
 _QUALITY_CRF = "18"
 _SOUND_BITS_PER_SECOND = 96_000
 
 
-class RecordingError(RuntimeError):
+class RecordingError(ConfigurationError):
     """A video that cannot be written; one line."""
 
 

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT
 
 
-class FrameFeaturesError(RuntimeError):
+class FrameFeaturesError(ConfigurationError):
     """Features that cannot be had; one line."""
 
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.block.block import BlockLatent, EpochStart, Memory
+from avatar_nodes.errors.configuration_error import ConfigurationError
+from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.model.compressor import MemoryCompressor
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT
 from avatar_nodes.remembering.frame_features import FrameFeatures
@@ -20,14 +22,6 @@ _HELD = 32
 """Blocks that wait for their other half (latent or frames), at most."""
 _KEPT = 128
 """Past versions that an epoch can go back to: more than can ever be under way."""
-
-
-class MemoryStageError(ValueError):
-    """A latent or frames that cannot be remembered now; `reason` is one word for counting."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class MemoryStage:
@@ -55,7 +49,7 @@ class MemoryStage:
         frame_shape: tuple[int, int],
     ) -> None:
         if lag < 1:
-            raise ValueError(f"lag must be at least 1, got {lag}")
+            raise ConfigurationError(f"memory: lag must be at least 1, got {lag}")
         self.lag = lag
         self.needs_frames = features.needs_frames
         self._compressor = compressor
@@ -101,10 +95,10 @@ class MemoryStage:
         everything) is taken from the epoch's context, as far as that reaches.
 
         Raises:
-            MemoryStageError: `stale` (not a newer epoch), `shape`, `not_finite`.
+            RefusedError: `stale` (not a newer epoch), `shape`, `not_finite`.
         """
         if start.epoch <= self.epoch:
-            raise MemoryStageError("stale", f"epoch {start.epoch} after {self.epoch}")
+            raise LeftoverError("stale", f"epoch {start.epoch} after {self.epoch}")
         if start.sink is not None:
             channels, _, height, width = self._latent_shape
             self._check(start.sink.latent, (channels, 1, height, width), "the sink")
@@ -128,7 +122,7 @@ class MemoryStage:
         """A clean latent; returns the versions that it completes.
 
         Raises:
-            MemoryStageError: `stale`, `early` (epoch not begun), `order`, `shape`, `not_finite`.
+            RefusedError: `stale`, `early` (epoch not begun), `order`, `shape`, `not_finite`.
         """
         self._check_turn(block.epoch, block.block)
         self._check(block.latent, self._latent_shape, f"block {block.block}")
@@ -142,12 +136,12 @@ class MemoryStage:
         versions completed.
 
         Raises:
-            MemoryStageError: as `take`; `shape` also for frames that do not follow those there.
+            RefusedError: as `take`; `shape` also for frames that do not follow those there.
         """
         self._check_turn(epoch, block)
         there = self._frames.get(block, frames[:0])
         if first != len(there) or first + len(frames) > self._block_frames:
-            raise MemoryStageError(
+            raise RefusedError(
                 "shape", f"block {block}: {len(frames)} frames from {first} after {len(there)}"
             )
         self._frames[block] = np.concatenate([there, frames])
@@ -221,17 +215,17 @@ class MemoryStage:
     def _check_turn(self, epoch: int, block: int) -> None:
         if epoch != self.epoch:
             reason = "stale" if epoch < self.epoch else "early"
-            raise MemoryStageError(reason, f"block of epoch {epoch}, now {self.epoch}")
+            raise LeftoverError(reason, f"block of epoch {epoch}, now {self.epoch}")
         if not self._next_block <= block < self._next_block + _HELD:
-            raise MemoryStageError("order", f"block {block}, expected {self._next_block}")
+            raise RefusedError("order", f"block {block}, expected {self._next_block}")
 
     @staticmethod
     def _check(latent: Tensor, shape: tuple[int, ...], owner: str) -> None:
         if tuple(latent.shape) != shape:
             found, wanted = list(latent.shape), list(shape)
-            raise MemoryStageError("shape", f"{owner}: latent {found}, expected {wanted}")
+            raise RefusedError("shape", f"{owner}: latent {found}, expected {wanted}")
         if not torch.isfinite(latent).all():
-            raise MemoryStageError("not_finite", f"{owner}: NaN or infinity in the latent")
+            raise RefusedError("not_finite", f"{owner}: NaN or infinity in the latent")
 
 
 def _goes_on(before: EpochStart, start: EpochStart) -> bool:

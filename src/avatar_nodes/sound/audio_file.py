@@ -16,6 +16,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 GRAPH_RATE = 16_000
 """Sample rate of all sound inside the graph [Hz]."""
 
@@ -27,7 +29,7 @@ _OGG_LAST_PAGE = 0x04
 _RIFF_CHUNKS_AT_MOST = 1_000
 
 
-class AudioFileError(ValueError):
+class AudioFileError(ConfigurationError):
     """A sound file that cannot be used; one line that names the file and the reason."""
 
 

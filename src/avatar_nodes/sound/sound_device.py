@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 Direction = Literal["input", "output"]
 
 PERIOD_S = 0.02
@@ -17,7 +19,7 @@ _STUCK_S = 3.0
 _CHANNELS = {"input": "maxInputChannels", "output": "maxOutputChannels"}
 
 
-class SoundDeviceError(RuntimeError):
+class SoundDeviceError(ConfigurationError):
     """A sound device that cannot be used; one line with the reason and what to do."""
 
 
@@ -83,13 +85,13 @@ class SoundDevice:
         audio = self._pyaudio.PyAudio()
         try:
             opened = self._open(audio, find_device(audio, self._direction, self._name))
+        except SoundDeviceError:
+            audio.terminate()
+            raise
         except (OSError, ValueError) as error:
             audio.terminate()
             named = f"sound {self._direction} '{self._name or 'default'}'"
             raise SoundDeviceError(f"{named}: {error}") from error
-        except SoundDeviceError:
-            audio.terminate()
-            raise
         self._alive_at = time.monotonic()
         return audio, opened
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import soxr
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.sound.audio_file import (
     GRAPH_RATE,
     check_audio_file,
@@ -21,7 +22,7 @@ _LIVE_BUFFER_S = 10
 _REWIND_S = 10
 
 
-class SourceError(RuntimeError):
+class SourceError(ConfigurationError):
     """A sound source that cannot be used; one line with the reason and what to do."""
 
 

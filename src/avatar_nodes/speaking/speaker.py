@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.speaking.reply_order import ReplyOrder, Sentence
 from avatar_nodes.speaking.speakable_text import speakable
 from avatar_nodes.speaking.speech_stream import SpeechStream
@@ -18,14 +19,6 @@ from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser
 
 _REPORTS = 256
 _TRY_AGAIN_S = 20.0
-
-
-class DemandError(ValueError):
-    """A demand that contradicts what was sent; `reason` is one word for counting."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -165,7 +158,7 @@ class Speaker:
         the stream that is spoken. An empty stream means whichever there is.
 
         Raises:
-            DemandError: samples are said to be there that were never made.
+            RefusedError: samples are said to be there that were never made.
         """
         with self._changed:
             reply = self._reply
@@ -174,7 +167,7 @@ class Speaker:
             if next_sample > reply.track.end:
                 if not stream:
                     return False
-                raise DemandError("order", f"sample {next_sample} of {reply.track.end} demanded")
+                raise RefusedError("order", f"sample {next_sample} of {reply.track.end} demanded")
             if not stream:
                 reply.sender.start_over(next_sample)
             reply.sender.demand(next_sample, limit_sample, time.monotonic())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 
 class WebError(Exception):
     """A request that is refused: HTTP status, and one line for the client."""
@@ -13,5 +15,5 @@ class WebError(Exception):
         """Seconds after which a retry makes sense; 0: a retry makes none."""
 
 
-class ServerError(RuntimeError):
+class ServerError(ConfigurationError):
     """A web server that cannot be started; one line that says what to change."""

@@ -8,7 +8,7 @@ from array import array
 import numpy as np
 
 from avatar_msgs.msg import AudioChunk
-from avatar_nodes.wire.wire_error import WireError
+from avatar_nodes.errors.refused_error import RefusedError
 
 MAX_SAMPLES = 1 << 22
 
@@ -49,18 +49,18 @@ def audio_from_msg(
         sample_rate, channels: expected values; without them any sensible one is right.
 
     Raises:
-        WireError: `rate`, `channels`, `size` or `length` (no multiple of the channels).
+        RefusedError: `rate`, `channels`, `size` or `length` (no multiple of the channels).
     """
     if not 0 < msg.sample_rate <= _HIGHEST_RATE or sample_rate not in (None, msg.sample_rate):
         wanted = f", expected {sample_rate}" if sample_rate else ""
-        raise WireError("rate", f"sound of {msg.sample_rate} Hz{wanted}")
+        raise RefusedError("rate", f"sound of {msg.sample_rate} Hz{wanted}")
     if not 0 < msg.channels <= _MOST_CHANNELS or channels not in (None, msg.channels):
         wanted = f", expected {channels}" if channels else ""
-        raise WireError("channels", f"sound of {msg.channels} channels{wanted}")
+        raise RefusedError("channels", f"sound of {msg.channels} channels{wanted}")
     if len(msg.data) > MAX_SAMPLES:
-        raise WireError("size", f"{len(msg.data)} samples in one chunk, at most {MAX_SAMPLES}")
+        raise RefusedError("size", f"{len(msg.data)} samples in one chunk, at most {MAX_SAMPLES}")
     if len(msg.data) % msg.channels:
-        raise WireError(
+        raise RefusedError(
             "length", f"{len(msg.data)} samples are no multiple of {msg.channels} channels"
         )
     return np.frombuffer(msg.data, np.int16) if len(msg.data) else np.zeros(0, np.int16)

@@ -14,9 +14,9 @@ from avatar_nodes.block.block import (
     Sink,
 )
 from avatar_nodes.conducting.block_ledger import IssuedBlock
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.tensor import tensor_from_msg, tensor_to_msg
-from avatar_nodes.wire.wire_error import WireError
 
 _LATENT = (None, None, None, None)
 _FEATURES = (None, None, None)
@@ -32,7 +32,7 @@ def prompt_to_msg(prompt: Prompt, *, expected_block: int | None = None) -> m.Pro
 
 
 def prompt_from_msg(msg: m.Prompt) -> Prompt:
-    """Raises WireError: see `tensor_from_msg`."""
+    """Raises RefusedError: see `tensor_from_msg`."""
     states = tensor_from_msg(msg.states, shape=(None, None), dtype=torch.float32)
     return Prompt(id=msg.id, text=msg.text, states=states)
 
@@ -48,7 +48,7 @@ def sink_to_msg(sink: Sink) -> m.SinkFrame:
 
 
 def sink_from_msg(msg: m.SinkFrame) -> Sink:
-    """Raises WireError: see `tensor_from_msg`."""
+    """Raises RefusedError: see `tensor_from_msg`."""
     latent = tensor_from_msg(msg.latent, shape=_LATENT, dtype=torch.float32)
     return Sink(version=msg.version, latent=latent, prompt_id=msg.prompt_id, epoch=msg.epoch)
 
@@ -65,9 +65,9 @@ def latent_to_msg(block: BlockLatent, *, sigma: float) -> m.LatentBlock:
 
 
 def latent_from_msg(msg: m.LatentBlock) -> BlockLatent:
-    """Raises WireError: see `tensor_from_msg`; `sigma`: no number between 0 and 1."""
+    """Raises RefusedError: see `tensor_from_msg`; `sigma`: no number between 0 and 1."""
     if not 0.0 <= msg.sigma <= 1.0:
-        raise WireError("sigma", f"noise level {msg.sigma}, expected 0 to 1")
+        raise RefusedError("sigma", f"noise level {msg.sigma}, expected 0 to 1")
     latent = tensor_from_msg(msg.latent, shape=_LATENT, dtype=torch.float32)
     return BlockLatent(epoch=msg.epoch, block=msg.block, step=msg.step, latent=latent)
 
@@ -98,7 +98,7 @@ def conditioning_to_msg(
 
 
 def conditioning_from_msg(msg: m.BlockConditioning) -> BlockConditioning:
-    """What the model needs of it, without the sound. Raises WireError: see `tensor_from_msg`."""
+    """What the model needs of it, without the sound. Raises RefusedError: see `tensor_from_msg`."""
     return BlockConditioning(
         epoch=msg.epoch,
         block=msg.block,
@@ -112,7 +112,7 @@ def conditioning_from_msg(msg: m.BlockConditioning) -> BlockConditioning:
 
 
 def issued_from_msg(msg: m.BlockConditioning, *, sample_rate: int) -> IssuedBlock:
-    """What the one who issued it knows of the block. Raises WireError."""
+    """What the one who issued it knows of the block. Raises RefusedError."""
     return IssuedBlock(
         block=msg.block,
         prompt_id=msg.prompt_id,
@@ -149,11 +149,11 @@ def epoch_to_msg(start: EpochStart) -> m.EpochStart:
 
 
 def epoch_from_msg(msg: m.EpochStart) -> EpochStart:
-    """Raises WireError: see `tensor_from_msg`; `order`: first_block before the stream's start."""
+    """Raises RefusedError: see `tensor_from_msg`; `order`: a first block before the stream's."""
     if msg.first_block < msg.stream_start:
-        raise WireError("order", f"block {msg.first_block} of a stream from {msg.stream_start}")
+        raise RefusedError("order", f"block {msg.first_block} of a stream from {msg.stream_start}")
     if len(msg.context) > _MAX_CONTEXT or len(msg.prompts) > _MAX_CONTEXT:
-        raise WireError("size", f"{len(msg.context)} context blocks, {len(msg.prompts)} prompts")
+        raise RefusedError("size", f"{len(msg.context)} context blocks, {len(msg.prompts)} prompts")
     return EpochStart(
         epoch=msg.epoch,
         first_block=msg.first_block,

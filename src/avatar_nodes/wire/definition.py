@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
-from avatar_nodes.wire.wire_error import WireError
+from avatar_nodes.errors.refused_error import RefusedError
 
 _RULE = "=" * 80
 _FIELD = re.compile(r"^\s*([A-Za-z][\w/]*)(?:<=\d+)?(?:\[[^\]]*\])?\s+[A-Za-z]\w*(?:\s|=|$)")
@@ -23,7 +23,7 @@ def definition_of(kind: str) -> str:
     """The definition of `std_msgs/msg/Header`, then those of its parts after rules of `=`.
 
     Raises:
-        WireError: `definition`: the type's package is not installed here, or has no such message.
+        RefusedError: `definition`: the type's package is not here, or has no such message.
     """
     package, name = _split(kind)
     text = _text(package, name)
@@ -50,7 +50,7 @@ def _text(package: str, name: str) -> str:
         file = Path(get_package_share_directory(package), "msg", f"{name}.msg")
         return file.read_text(encoding="utf-8")
     except (PackageNotFoundError, OSError) as error:
-        raise WireError("definition", f"{package}/{name} is not known here: {error}") from None
+        raise RefusedError("definition", f"{package}/{name} is not known here: {error}") from None
 
 
 def _parts(text: str, package: str) -> list[tuple[str, str]]:

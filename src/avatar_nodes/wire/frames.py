@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from avatar_msgs import msg as m
-from avatar_nodes.wire.wire_error import WireError
+from avatar_nodes.errors.refused_error import RefusedError
 
 _MAX_FRAMES = 256
 _LARGEST_SIDE = 16384
@@ -34,17 +34,17 @@ def frames_from_msg(
     """uint8 RGB [n, H, W, 3]; it shares the message's memory.
 
     Raises:
-        WireError: `encoding`, `size` (not the expected one, or none at all) or `length`.
+        RefusedError: `encoding`, `size` (not the expected one, or none at all) or `length`.
     """
     if msg.encoding != "rgb8":
-        raise WireError("encoding", f"frames in '{msg.encoding[:32]}', expected rgb8")
+        raise RefusedError("encoding", f"frames in '{msg.encoding[:32]}', expected rgb8")
     sides = sorted((msg.height, msg.width))
     within = 0 < msg.count <= msg.block_frames - msg.first_frame <= _MAX_FRAMES
     sensible = within and 0 < sides[0] <= sides[1] <= _LARGEST_SIDE
     if not sensible or height not in (None, msg.height) or width not in (None, msg.width):
         place = f"from {msg.first_frame} of {msg.block_frames}"
-        raise WireError("size", f"{msg.count} frames of {msg.width}x{msg.height} {place}")
+        raise RefusedError("size", f"{msg.count} frames of {msg.width}x{msg.height} {place}")
     shape = (msg.count, msg.height, msg.width, 3)
     if len(msg.data) != msg.count * msg.height * msg.width * 3:
-        raise WireError("length", f"{len(msg.data)} bytes for frames {list(shape)}")
+        raise RefusedError("length", f"{len(msg.data)} bytes for frames {list(shape)}")
     return np.frombuffer(msg.data, np.uint8).reshape(shape)

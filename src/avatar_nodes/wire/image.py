@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
-from avatar_nodes.wire.wire_error import WireError
+from avatar_nodes.errors.refused_error import RefusedError
 
 _CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1, "rgba8": 4, "bgra8": 4}
 _ORDER = {
@@ -33,10 +33,10 @@ def image_to_msg(frame: np.ndarray, *, frame_id: str = "") -> Image:
     """rgb8 image of a uint8 frame [H, W, 3]; stamp left empty.
 
     Raises:
-        WireError: `shape`: the array is not uint8 [H, W, 3].
+        RefusedError: `shape`: the array is not uint8 [H, W, 3].
     """
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        raise WireError("shape", f"frame {frame.dtype} {frame.shape}, expected uint8 [H, W, 3]")
+        raise RefusedError("shape", f"frame {frame.dtype} {frame.shape}, expected uint8 [H, W, 3]")
     height, width, _ = frame.shape
     msg = Image(height=height, width=width, encoding="rgb8", step=3 * width)
     msg.header.frame_id = frame_id
@@ -48,16 +48,16 @@ def image_from_msg(msg: Image) -> np.ndarray:
     """uint8 RGB [H, W, 3] of an image in any encoding known here; rgb8 shares the message's memory.
 
     Raises:
-        WireError: `size`, `encoding`, or `length` (step and data disagree with the size).
+        RefusedError: `size`, `encoding`, or `length` (step and data disagree with the size).
     """
     if not 0 < msg.width <= _LARGEST_SIDE or not 0 < msg.height <= _LARGEST_SIDE:
-        raise WireError("size", f"image of {msg.width}x{msg.height} pixels")
+        raise RefusedError("size", f"image of {msg.width}x{msg.height} pixels")
     channels = _CHANNELS.get(msg.encoding)
     if channels is None:
         return _by_cv_bridge(msg)
     row = msg.width * channels
     if msg.step < row or len(msg.data) != msg.step * msg.height:
-        raise WireError(
+        raise RefusedError(
             "length",
             f"{len(msg.data)} bytes, rows of {msg.step}: {msg.width}x{msg.height} {msg.encoding}",
         )
@@ -70,7 +70,7 @@ def image_to_jpeg_msg(frame: np.ndarray, *, quality: int, frame_id: str = "") ->
     """JPEG of a uint8 RGB frame [H, W, 3], as image_transport lays it out; stamp left empty."""
     done, jpeg = cv2.imencode(".jpg", frame[:, :, ::-1], [int(cv2.IMWRITE_JPEG_QUALITY), quality])
     if not done:
-        raise WireError("encoding", f"frame {frame.shape} does not become a JPEG")
+        raise RefusedError("encoding", f"frame {frame.shape} does not become a JPEG")
     msg = CompressedImage(format="rgb8; jpeg compressed bgr8")
     msg.header.frame_id = frame_id
     msg.data.frombytes(jpeg.data)
@@ -92,10 +92,10 @@ def _by_cv_bridge(msg: Image) -> np.ndarray:
     bridge: Any = cv_bridge()
     if bridge is None:
         known = ", ".join(_CHANNELS)
-        raise WireError(
+        raise RefusedError(
             "encoding", f"encoding '{msg.encoding[:32]}': without cv_bridge one of {known}"
         )
     try:
         return np.asarray(bridge.CvBridge().imgmsg_to_cv2(msg, desired_encoding="rgb8"))
     except Exception as error:  # cv_bridge raises its own, OpenCV's, numpy's and built-in errors
-        raise WireError("encoding", f"encoding '{msg.encoding[:32]}': {error}") from error
+        raise RefusedError("encoding", f"encoding '{msg.encoding[:32]}': {error}") from error

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from avatar_msgs.msg import Tensor as TensorMsg
-from avatar_nodes.wire.wire_error import WireError
+from avatar_nodes.errors.refused_error import RefusedError
 
 DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
@@ -38,13 +38,13 @@ def tensor_to_msg(tensor: torch.Tensor | np.ndarray) -> TensorMsg:
     """A message that holds a copy of the tensor's elements, in C order.
 
     Raises:
-        WireError: `dtype`: the message has no name for the element type.
+        RefusedError: `dtype`: the message has no name for the element type.
     """
     if isinstance(tensor, np.ndarray):
         tensor = torch.from_numpy(np.ascontiguousarray(tensor))
     name = _NAMES.get(tensor.dtype)
     if name is None:
-        raise WireError("dtype", f"elements of type {tensor.dtype} cannot be sent")
+        raise RefusedError("dtype", f"elements of type {tensor.dtype} cannot be sent")
     msg = TensorMsg(dtype=name, shape=list(tensor.shape))
     elements = tensor.detach().cpu().contiguous().reshape(-1)
     if elements.numel():
@@ -67,34 +67,34 @@ def tensor_from_msg(
         finite: refuse floating point tensors with NaN or infinity.
 
     Raises:
-        WireError: `dtype`, `shape`, `size` (larger than MAX_BYTES), `length` (data and shape
+        RefusedError: `dtype`, `shape`, `size` (larger than MAX_BYTES), `length` (data and shape
             disagree) or `not_finite`.
     """
     kind = DTYPES.get(msg.dtype)
     if kind is None:
-        raise WireError("dtype", f"unknown element type '{msg.dtype[:32]}'")
+        raise RefusedError("dtype", f"unknown element type '{msg.dtype[:32]}'")
     if dtype is not None and kind != dtype:
-        raise WireError("dtype", f"elements of {msg.dtype}, expected {_NAMES[dtype]}")
+        raise RefusedError("dtype", f"elements of {msg.dtype}, expected {_NAMES[dtype]}")
     sizes = [int(size) for size in msg.shape[: _MAX_AXES + 1]]
     _check_shape(sizes, shape)
     wanted = math.prod(sizes) * kind.itemsize
     if wanted > MAX_BYTES or len(msg.data) > MAX_BYTES:
-        raise WireError("size", f"{max(wanted, len(msg.data))} bytes, at most {MAX_BYTES}")
+        raise RefusedError("size", f"{max(wanted, len(msg.data))} bytes, at most {MAX_BYTES}")
     if wanted != len(msg.data):
-        raise WireError(
+        raise RefusedError(
             "length", f"{len(msg.data)} bytes of data, {msg.dtype} {sizes} needs {wanted}"
         )
     if not wanted:
         return torch.empty(sizes, dtype=kind)
     tensor = torch.frombuffer(msg.data, dtype=kind).reshape(sizes)
     if finite and kind.is_floating_point and not torch.isfinite(tensor).all():
-        raise WireError("not_finite", "NaN or infinity among the elements")
+        raise RefusedError("not_finite", "NaN or infinity among the elements")
     return tensor
 
 
 def _check_shape(sizes: list[int], expected: Sequence[int | None] | None) -> None:
     if len(sizes) > _MAX_AXES:
-        raise WireError("shape", f"more than {_MAX_AXES} axes")
+        raise RefusedError("shape", f"more than {_MAX_AXES} axes")
     if expected is None:
         return
     right = len(sizes) == len(expected) and all(
@@ -102,4 +102,4 @@ def _check_shape(sizes: list[int], expected: Sequence[int | None] | None) -> Non
     )
     if not right:
         wanted = ", ".join("any" if want is None else str(want) for want in expected)
-        raise WireError("shape", f"shape {sizes}, expected [{wanted}]")
+        raise RefusedError("shape", f"shape {sizes}, expected [{wanted}]")

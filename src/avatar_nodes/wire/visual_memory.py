@@ -23,7 +23,7 @@ def memory_to_msg(memory: Memory) -> m.MemoryTokens:
 
 
 def memory_from_msg(msg: m.MemoryTokens) -> Memory:
-    """Raises WireError: see `tensor_from_msg`."""
+    """Raises RefusedError: see `tensor_from_msg`."""
     return Memory(
         version=msg.version,
         epoch=msg.epoch,

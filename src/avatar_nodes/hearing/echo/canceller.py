@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.sound.audio_file import GRAPH_RATE
 
 FRAME = GRAPH_RATE // 100
 """Samples of the 10 ms that are processed at a time."""
 
 
-class EchoCancellerError(RuntimeError):
+class EchoCancellerError(ConfigurationError):
     """The library is missing or does not load; one line."""
 
 

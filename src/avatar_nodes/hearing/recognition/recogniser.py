@@ -9,12 +9,14 @@ from typing import Protocol
 
 import numpy as np
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 RECOGNISERS = ("pocketsphinx", "whisper")
 USE_PHRASES = ("pocketsphinx",)
 """Those for which the sentences that visitors are likely to say make a difference."""
 
 
-class RecogniserError(RuntimeError):
+class RecogniserError(ConfigurationError):
     """A recogniser that cannot be used; one line with the reason and what to do."""
 
 

@@ -16,21 +16,18 @@ from rclpy.service import Service as ServiceServer
 from rclpy.subscription import Subscription
 
 from avatar_msgs.msg import EpochStart
+from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED, ConfigurationError
+from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.nodes.base.heartbeat import Heartbeat
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
-from avatar_nodes.nodes.base.parameters import ConfigurationError, declare_parameters
+from avatar_nodes.nodes.base.parameters import declare_parameters
 from avatar_nodes.nodes.base.telemetry import Telemetry
 from avatar_nodes.profile.settings import NodeSettings
 from avatar_nodes.wire.stamp import nanoseconds
 from avatar_nodes.wire.topics import Service, Topic
 
 EXIT_FAILED = 1
-EXIT_MISCONFIGURED = 78
 _LOG_EVERY_S = 1.0
-# Ordinary when an epoch has just begun: no cause for a warning.
-_LEFTOVERS = (
-    "stale", "early", "repeated", "already", "double", "another epoch", "before any epoch",
-)  # fmt: skip
 
 SettingsT = TypeVar("SettingsT", bound=NodeSettings)
 
@@ -40,11 +37,11 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
     which are its parameters, and has four steps:
 
     `setup` (configure: load, create publishers), `start` (activate: `listen` and `every`), `stop`
-    (deactivate) and `teardown` (cleanup). An exception that one of the project's own modules raises
-    in `setup` is a configuration that cannot work: one line, and exit code 78.
+    (deactivate) and `teardown` (cleanup). A ConfigurationError in `setup` is
+    one line in the log, and exit code 78.
 
-    A callback that raises an exception with a `reason` has refused a message: it is counted under
-    that reason and logged. Any other exception is counted too, and logged with its trace.
+    A callback that raises a RefusedError has refused a message: it is counted under its reason and
+    logged. Any other exception is counted too, and logged with its trace.
     """
 
     KIND: ClassVar[str]
@@ -174,14 +171,16 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         if sent := nanoseconds(stamp):
             self.telemetry.sample("hop_ms", (self.get_clock().now().nanoseconds - sent) / 1e6)
 
-    def refuse(self, topic: str, reason: str, message: str) -> None:
-        """Count a message that cannot be used, and warn of it (once a second at most)."""
-        count = self.telemetry.rejected(reason)
-        if any(word in reason for word in _LEFTOVERS):
-            self.get_logger().debug(f"{topic}: left over from before: {message}")
+    def refuse(self, topic: str, refused: RefusedError) -> None:
+        """Count a message that is not taken, and warn of it (once a second at most)."""
+        count = self.telemetry.rejected(refused.reason)
+        if isinstance(refused, LeftoverError):
+            self.get_logger().debug(f"{topic}: left over from before: {refused}")
         elif time.monotonic() - self._last_log > _LOG_EVERY_S:
             self._last_log = time.monotonic()
-            self.get_logger().warning(f"{topic}: refused: {message} (number {count} of '{reason}')")
+            self.get_logger().warning(
+                f"{topic}: refused: {refused} (number {count} of '{refused.reason}')"
+            )
 
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """rclpy's hook."""
@@ -218,7 +217,7 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
             if undo is not None:
                 self._entered.append(undo)
         except Exception as error:
-            known = type(error).__module__.startswith("avatar_nodes.")
+            known = isinstance(error, ConfigurationError)
             line = str(error).replace("\n", "; ") or type(error).__name__
             self.exit_code = EXIT_MISCONFIGURED if known else EXIT_FAILED
             self.heartbeat.say(ready=False, detail=line, failed=True)
@@ -242,13 +241,11 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         def guarded(message: Any) -> None:
             try:
                 callback(message)
-            except Exception as error:
-                reason = getattr(error, "reason", None)
-                if reason is None:
-                    self.telemetry.rejected("internal")
-                    self.get_logger().error(f"{topic}: {traceback.format_exc()}")
-                else:
-                    self.refuse(topic, reason, str(error))
+            except RefusedError as refused:
+                self.refuse(topic, refused)
+            except Exception:
+                self.telemetry.rejected("internal")
+                self.get_logger().error(f"{topic}: {traceback.format_exc()}")
 
         return guarded
 
@@ -259,6 +256,3 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
             self.destroy_timer(timer)
         self._heard.clear()
         self._ticks.clear()
-
-
-__all__ = ["EXIT_FAILED", "EXIT_MISCONFIGURED", "AvatarNode", "ConfigurationError"]

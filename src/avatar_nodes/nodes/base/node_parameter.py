@@ -18,7 +18,7 @@ from rclpy.exceptions import (
 )
 from rclpy.node import Node
 
-from avatar_nodes.nodes.base.parameters import ConfigurationError
+from avatar_nodes.errors.configuration_error import ConfigurationError
 
 
 @dataclass(frozen=True)

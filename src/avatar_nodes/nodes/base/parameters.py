@@ -16,6 +16,7 @@ from rclpy.exceptions import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.profile.explain import explain
 from avatar_nodes.profile.keys import constraints
 from avatar_nodes.profile.settings import NodeSettings
@@ -31,10 +32,6 @@ _TYPES: dict[Any, tuple[Parameter.Type, Parameter.Type]] = {
 """Of a value, and of a list of such."""
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 _LARGEST: dict[Any, float] = {int: 2**63 - 1, float: sys.float_info.max}
-
-
-class ConfigurationError(ValueError):
-    """A parameter with which the node cannot work; one line."""
 
 
 def declare_parameters(node: Node, kind: type[_Settings]) -> _Settings:

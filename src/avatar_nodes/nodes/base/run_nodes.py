@@ -16,9 +16,9 @@ from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedE
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
+from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED, ConfigurationError
 from avatar_nodes.graph.environment import adopt_environment, sized_segment
-from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, EXIT_MISCONFIGURED, AvatarNode
-from avatar_nodes.nodes.base.parameters import ConfigurationError
+from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
 
 _POLL_S = 0.25
 _PATIENCE_S = 3.0

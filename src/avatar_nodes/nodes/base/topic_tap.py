@@ -9,11 +9,11 @@ from typing import Any
 
 from rclpy.qos import DurabilityPolicy
 
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.recording.live_recording import WireMessage
 from avatar_nodes.wire.definition import definition_of
 from avatar_nodes.wire.topics import DIAGNOSTICS, LOG, tapped
-from avatar_nodes.wire.wire_error import WireError
 
 _SHARED = (DIAGNOSTICS.name, LOG.name, "/tf", "/tf_static")
 """Topics outside of the namespace that belong to it as well."""
@@ -57,7 +57,7 @@ class TopicTap:
             definition_of(kind)  # without it, the message could not be read from the file
             package, _, name = kind.split("/")
             message_type = getattr(importlib.import_module(f"{package}.msg"), name)
-        except (WireError, ImportError, AttributeError, ValueError) as error:
+        except (RefusedError, ImportError, AttributeError, ValueError) as error:
             self._node.get_logger().warning(f"{topic} is not recorded: {error}")
             return
         latched = self._latched(topic)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.wire import topics
-from avatar_nodes.wire.wire_error import WireError
 
 # A year, more than any clock is set back by: the turns from before stay valid, also for a node that
 # was restarted since and knows none of them. What is far ahead would leave too few numbers.
@@ -15,9 +15,9 @@ _FAR_AHEAD_MS = 366 * 24 * 3_600_000
 
 
 def check_turn(turn: int) -> None:
-    """Raises WireError: no turn that can be."""
+    """Raises RefusedError: no turn that can be."""
     if turn > _now_ms() + _FAR_AHEAD_MS:
-        raise WireError("turn", f"turn {turn} is far ahead of the clock")
+        raise RefusedError("turn", f"turn {turn} is far ahead of the clock")
 
 
 def above_all_turns() -> int:
@@ -42,7 +42,7 @@ class TurnNumbers:
             node.listen(topic, lambda msg: self.hear(msg.turn))
 
     def hear(self, turn: int) -> None:
-        """There is this turn. Raises WireError: there cannot be."""
+        """There is this turn. Raises RefusedError: there cannot be."""
         check_turn(turn)
         with self._lock:
             self._newest = max(self._newest, turn)

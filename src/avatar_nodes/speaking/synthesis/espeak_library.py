@@ -15,6 +15,8 @@ from pathlib import Path
 import espeakng_loader
 import numpy as np
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
+
 RATES = (80, 450)
 """Slowest and fastest speech [words a minute]."""
 PITCHES = (0, 99)
@@ -35,7 +37,7 @@ _GO_ON, _STOP = 0, 1
 _SEED = 20_240_229
 
 
-class SpeechError(RuntimeError):
+class SpeechError(ConfigurationError):
     """The synthesiser refused its input (voice, rate, pitch, or text without sound)."""
 
 

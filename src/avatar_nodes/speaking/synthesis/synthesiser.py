@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import soxr
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.sound.audio_file import GRAPH_RATE, float_from_pcm, pcm_from_float
 from avatar_nodes.speaking.speech_stream import SpeechStream
 
@@ -18,7 +19,7 @@ MAX_SOUND_S = 180.0
 """Seconds of sound of a text at most; a backend that goes on is stopped."""
 
 
-class SynthesisError(RuntimeError):
+class SynthesisError(ConfigurationError):
     """Text that could not be spoken, or a synthesiser that cannot be used; one line."""
 
 
