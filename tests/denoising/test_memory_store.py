@@ -30,7 +30,7 @@ def _memory_stage(model: WanS2V) -> MemoryStage:
     assert shape is not None
     stage = MemoryStage(
         model.memory_compressor, PooledLatents(), rules=KeyFrameRules(capacity=3), short=4,
-        lag=LAG, latent_shape=LATENT, frame_shape=shape,
+        lag=LAG, latent_shape=LATENT, block_frames=12, frame_shape=shape,
     )  # fmt: skip
     stage.start_epoch(epoch_start())
     return stage

@@ -8,6 +8,7 @@ import torch
 from transformers import Dinov2Config, Dinov2Model
 
 from avatar_nodes.block.audio_features import MelFeatures
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.evaluation.dino import DinoJudge
 from avatar_nodes.judging.action_net import JUDGED_ACTIONS, ActionNet, action_input
 from avatar_nodes.judging.footage import Footage, mouth_crop
@@ -78,7 +79,7 @@ def test_sync_windows_are_of_the_same_moments(footage: Footage) -> None:
 def test_a_column_is_of_its_own_frame() -> None:
     sound = np.zeros(10 * 640, np.float32)
     sound[4 * 640 + 200 : 5 * 640] = 0.3
-    loud = sound_columns(MelFeatures(), sound).amax(dim=1) > -0.9
+    loud = sound_columns(MelFeatures(BlockTiming()), sound).amax(dim=1) > -0.9
     assert loud.tolist() == [n in (4, 5) for n in range(10)]  # 5: its first window looks back
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from avatar_nodes.block.audio_window import AudioWindow, blocks_and_what_follows
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.model.wav2vec import Wav2Vec, load_wav2vec
 from avatar_nodes.model.wav2vec_features import (
     Wav2VecFeatures,
@@ -22,6 +23,7 @@ from avatar_nodes.model.wav2vec_features import (
     sample_of,
 )
 
+TIMING = BlockTiming()
 FRAME, BLOCK = 640, 7680
 BUCKETS = json.loads((golden.FOLDER / "audio_encoder/bucket_indices.json").read_text())["cases"]
 
@@ -58,7 +60,7 @@ def test_samples_of_frames(case: dict[str, object]) -> None:
 
 
 def test_places_are_at_most_a_sample_from_the_frame() -> None:
-    places = np.array([place_of(frame) for frame in range(1000)])
+    places = np.array([place_of(frame, 25) for frame in range(1000)])
     assert np.abs(places - 2 * np.arange(1000)).max() < 0.68  # 14 ms
 
 
@@ -73,7 +75,7 @@ def test_a_window_over_the_whole_file_gives_the_whole_files_columns(
     model: Wav2Vec, sound: np.ndarray
 ) -> None:
     """The last block of each length of stream has heard all of it: nothing depends on the cut."""
-    features = Wav2VecFeatures(model, context_s=10.0, lookahead_s=0.04)
+    features = Wav2VecFeatures(model, TIMING, context_s=10.0, lookahead_s=0.04)
     for blocks in range(1, 11):
         cut = np.concatenate([sound[: blocks * BLOCK], np.zeros(FRAME, np.float32)])
         whole = features.columns(cut)
@@ -87,11 +89,11 @@ def test_windows_over_a_whole_stream_give_its_columns_however_it_is_cut(
     model: Wav2Vec, sound: np.ndarray, end: int
 ) -> None:
     """Every block, with a block of silence behind the last one: as `avatar render` hears a file."""
-    features = Wav2VecFeatures(model, context_s=10.0, lookahead_s=10.0)
+    features = Wav2VecFeatures(model, TIMING, context_s=10.0, lookahead_s=10.0)
     samples = np.round(sound[:end] * 32767).astype(np.int16)
-    window = AudioWindow(features.context_samples, features.lookahead_samples)
+    window = AudioWindow(BLOCK, features.context_samples, features.lookahead_samples)
     parts = []
-    for number, (block, ahead) in enumerate(blocks_and_what_follows(samples)):
+    for number, (block, ahead) in enumerate(blocks_and_what_follows(samples, BLOCK)):
         heard = window.push(block, ahead, ends=True)
         rest = len(heard) - features.context_samples - BLOCK
         parts.append(features.block(heard, number, ahead_samples=rest)[..., 5:])
@@ -100,11 +102,47 @@ def test_windows_over_a_whole_stream_give_its_columns_however_it_is_cut(
     assert_close(torch.cat(parts, dim=-1), whole, atol=2e-5, rtol=0)
 
 
+@pytest.mark.parametrize("latents", [1, 2])
+def test_sixteen_frames_a_second(model: Wav2Vec, sound: np.ndarray, latents: int) -> None:
+    """A frame is no whole number of states then: windows begin where a state does."""
+    timing = BlockTiming(frame_rate=16, latents_per_block=latents)
+    features = Wav2VecFeatures(model, timing, context_s=10.0, lookahead_s=10.0)
+    size, frames = timing.samples_per_block, timing.frames_per_block
+    samples = np.round(sound[: 5 * 8000] * 32767).astype(np.int16)
+    window = AudioWindow(size, features.context_samples, features.lookahead_samples)
+    parts = []
+    for number, (block, ahead) in enumerate(blocks_and_what_follows(samples, size)):
+        heard = window.push(block, ahead, ends=True)
+        rest = len(heard) - features.context_samples - size
+        parts.append(features.block(heard, number, ahead_samples=rest)[..., 5:])
+    filled = np.pad(samples, (0, size)).astype(np.float32) / 32768
+    whole = features.columns(filled)[..., 5 : 5 + frames * len(parts)]
+    assert_close(torch.cat(parts, dim=-1), whole, atol=2e-5, rtol=0)
+
+
+def test_windows_of_a_long_stream_at_sixteen_frames_a_second(model: Wav2Vec) -> None:
+    """Places repeat every sixteen frames, however long the stream is."""
+    timing = BlockTiming(frame_rate=16, latents_per_block=1)
+    features = Wav2VecFeatures(model, timing, context_s=1.0, lookahead_s=0.16)
+    size = features.context_samples + timing.samples_per_block + features.lookahead_samples
+    window = np.random.default_rng(1).standard_normal(size).astype(np.float32)
+    late, later = features.block(window, 12), features.block(window, 12 + 4_000_000)
+    assert torch.equal(late, later)
+    assert not torch.equal(features.block(window, 13), late)
+    for number in range(40):
+        assert features.block(window, number).shape[-1] == 9
+
+
+def test_another_sample_rate(model: Wav2Vec) -> None:
+    with pytest.raises(ValueError, match="hears 16000 Hz, not 48000"):
+        Wav2VecFeatures(model, BlockTiming(sample_rate=48_000), context_s=1.0, lookahead_s=0.16)
+
+
 @pytest.mark.parametrize("lookahead_s", [0.16, 0.32, 0.96])
 def test_every_frame_has_its_column(model: Wav2Vec, sound: np.ndarray, lookahead_s: float) -> None:
     """Close to the whole file's. What is left is what a window cannot know: the loudness of the
     file, which the sound is divided by, and sound beyond, which every layer attends to."""
-    features = Wav2VecFeatures(model, context_s=4.0, lookahead_s=lookahead_s)
+    features = Wav2VecFeatures(model, TIMING, context_s=4.0, lookahead_s=lookahead_s)
     silence = np.zeros(features.lookahead_samples, np.float32)
     whole = features.columns(np.concatenate([sound, silence]))[..., 5:125]
     joined = torch.cat([c[..., 5:] for c in _stream(features, sound, 10)], dim=-1)
@@ -117,13 +155,14 @@ def test_a_block_heard_alone_loses_its_last_frame(model: Wav2Vec, sound: np.ndar
     """What the windows are for: 23 states, where the twelve frames need 24."""
     alone = model.hidden_states(torch.from_numpy(sound[:BLOCK]))
     assert alone.shape[-1] == 23
+    second_block = [place_of(frame, 25) - 24 for frame in range(12, 24)]
     with pytest.raises(ValueError, match="of 23 states"):
-        interpolated(alone, [place_of(frame) - 24 for frame in range(12, 24)])  # the second block
+        interpolated(alone, second_block)
 
 
 def test_blocks_overlap_in_their_context(model: Wav2Vec, sound: np.ndarray) -> None:
     """The five columns before a block are those that its predecessor ended with, heard again."""
-    features = Wav2VecFeatures(model, context_s=4.0, lookahead_s=0.16)
+    features = Wav2VecFeatures(model, TIMING, context_s=4.0, lookahead_s=0.16)
     blocks = _stream(features, sound, 10)
     first = blocks[0]
     assert torch.equal(first[..., :5], first[..., 5:6].expand(-1, -1, 5))
@@ -133,7 +172,7 @@ def test_blocks_overlap_in_their_context(model: Wav2Vec, sound: np.ndarray) -> N
 
 
 def test_the_look_ahead_is_heard(model: Wav2Vec, sound: np.ndarray) -> None:
-    features = Wav2VecFeatures(model, context_s=1.0, lookahead_s=0.16)
+    features = Wav2VecFeatures(model, TIMING, context_s=1.0, lookahead_s=0.16)
     window = sound[: features.context_samples + BLOCK + features.lookahead_samples].copy()
     before = features.block(window, 5)
     window[-100:] += 0.3
@@ -142,7 +181,7 @@ def test_the_look_ahead_is_heard(model: Wav2Vec, sound: np.ndarray) -> None:
 
 def test_the_phase_of_the_frames_goes_on_from_block_to_block(model: Wav2Vec) -> None:
     """Places repeat every five frames; a block has twelve."""
-    features = Wav2VecFeatures(model, context_s=1.0, lookahead_s=0.16)
+    features = Wav2VecFeatures(model, TIMING, context_s=1.0, lookahead_s=0.16)
     size = features.context_samples + BLOCK + features.lookahead_samples
     window = np.random.default_rng(1).standard_normal(size).astype(np.float32)
     late, later = features.block(window, 10), features.block(window, 10_000_000)
@@ -152,7 +191,7 @@ def test_the_phase_of_the_frames_goes_on_from_block_to_block(model: Wav2Vec) -> 
 
 @pytest.mark.parametrize("size", [0, 100, BLOCK])
 def test_parts_of_a_frame_are_refused(model: Wav2Vec, size: int) -> None:
-    features = Wav2VecFeatures(model, context_s=1.0, lookahead_s=0.16)
+    features = Wav2VecFeatures(model, TIMING, context_s=1.0, lookahead_s=0.16)
     with pytest.raises(ValueError, match="whole frames"):
         features.block(np.zeros(size, np.float32))
 

@@ -11,9 +11,10 @@ import pytest
 from support.graph_under_test import GraphUnderTest, Listener
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
-from support.tiny_checkpoint import write_tiny_profile
+from support.tiny_checkpoint import build_tiny_checkpoint, write_tiny_profile
 
 from avatar_msgs.msg import FrameBlock
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.pipeline.in_process import render_in_process
 from avatar_nodes.profile import load_profile, with_values
@@ -112,6 +113,27 @@ def test_same_frames_from_recorded_passes(
     graph = Graph.from_profile(profile, mode="render", audio=speech)
     running, listener = _played(graph, tmp_path, processes, spinner)
     assert np.array_equal(np.stack(listener.frames), oracle), running.logs()
+
+
+@pytest.mark.parametrize("latents", [1, 2])
+def test_same_frames_at_another_rate(
+    speech: Path, tmp_path: Path, processes: ProcessGroup, spinner: Spinner, latents: int
+) -> None:
+    """Sixteen frames a second in blocks of one or two latents, as the checkpoint says."""
+    timing = BlockTiming(frame_rate=16, latents_per_block=latents)
+    checkpoint = build_tiny_checkpoint(tmp_path / "weights", timing=timing)
+    shared = "all: [microphone, conductor, denoiser_1, denoiser_2, decoder, presenter]"
+    file = write_tiny_profile(tmp_path, checkpoint, processes=shared)
+    graph = Graph.from_profile(load_profile(str(file)), mode="render", audio=speech)
+    samples = read_audio_file(speech)
+    expected = np.stack(list(render_in_process(graph, samples)))
+    assert len(expected) == -(-len(samples) // 1000)
+    running, listener = _played(graph, tmp_path, processes, spinner)
+    assert np.array_equal(np.stack(listener.frames), expected), running.logs()
+    heard = np.concatenate(listener.sound)
+    assert np.array_equal(heard[: len(samples)], samples) and len(heard) == 1000 * len(expected)
+    assert listener.stamps == listener.sound_stamps
+    assert set(np.diff(listener.stamps)) == {62_500_000}
 
 
 def test_a_presenter_that_falls_behind_loses_nothing(

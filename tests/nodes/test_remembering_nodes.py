@@ -79,7 +79,7 @@ class Conductor:
         decoder = build_decoder(checkpoint, width=SIDE, height=SIDE)
         self._sink = Sink(0, decoder.encode_reference(REFERENCE), prompts[0].id)
         features = build_features(checkpoint)
-        window = AudioWindow(features.context_samples)
+        window = AudioWindow(features.timing.samples_per_block, features.context_samples)
         self._features = [features.block(window.push(x)) for x in np.split(SOUND, BLOCKS_IN_ALL)]
         self._ledger = BlockLedger(window=2)
         self._epoch = node.create_publisher(m.EpochStart, "blocks/epoch", LATCHED)

@@ -11,6 +11,7 @@ from support.streams import TEXT_DIM, prompt
 
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.schedule import Schedule
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.denoising.stage import Stage
 from avatar_nodes.model.dit import WanS2V
@@ -56,7 +57,7 @@ def _pipeline(
     schedule = Schedule.flow_match(3)
     stages = [Stage(model, schedule, steps) for steps in split]
     return Pipeline(
-        stages, decoder, MelFeatures(), past_blocks=2, aas_from_block=aas_from_block,
+        stages, decoder, MelFeatures(BlockTiming()), past_blocks=2, aas_from_block=aas_from_block,
         cache_switching=cache_switching,
     )  # fmt: skip
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from avatar_nodes.block.block_size import LATENTS_PER_BLOCK
-from avatar_nodes.block.block_size import LATENTS_PER_BLOCK as BLOCK_FRAMES
 from avatar_nodes.block.schedule import Schedule
+from avatar_nodes.block.timing import MAX_LATENTS_PER_BLOCK, BlockTiming
 from avatar_nodes.mind.persona_file import PersonaError, load_persona
 from avatar_nodes.profile import ProfileError, hearing_all, load_profile, profile_names, with_values
 from avatar_nodes.profile.reference import reference_markdown
@@ -197,7 +197,7 @@ def test_steps_are_covered_once_and_in_order(tmp_path: Path, steps: list[list[in
     [
         (
             "audio: {sample_rate: 16001}",
-            "audio.sample_rate: expected a multiple of video.fps (25), got 16001",
+            "audio.sample_rate: expected 16000 (",
         ),
         (
             "model: {sigmas: [1.0, 0.9, 0.9, 0.5, 0.0]}",
@@ -295,6 +295,52 @@ def test_values_replaced_in_code_are_validated() -> None:
         with_values(tiny, {"stream": {"seed": -3}})
 
 
+def _checkpoint(folder: Path, **values: object) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(values))
+    return folder
+
+
+def test_a_profile_follows_its_checkpoint_in_time(tmp_path: Path) -> None:
+    slow = BlockTiming(frame_rate=16, latents_per_block=1, sample_rate=32_000)
+    checkpoint = _checkpoint(tmp_path / "slow", **slow.to_config())
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"extends: tiny\nmodel: {{checkpoint: {checkpoint}}}\n")
+    profile = load_profile(file)
+    assert profile.timing == slow
+    assert (profile.video.fps, profile.audio.sample_rate) == (16, 32_000)
+    shipped = load_profile("tiny").model.checkpoint
+    again = with_values(profile, {"model": {"checkpoint": shipped}})
+    assert (again.video.fps, again.audio.sample_rate) == (25, 16_000)
+    file.write_text(
+        f"extends: tiny\nmodel: {{checkpoint: {checkpoint}}}\nvideo:\n  fps: 16\n"
+        "audio: {sample_rate: 32000}\n"
+    )
+    assert load_profile(file) == profile
+
+
+def test_a_profile_that_contradicts_its_checkpoint_in_time(tmp_path: Path) -> None:
+    checkpoint = _checkpoint(tmp_path / "slow", sample_fps=16)
+    lines = _errors(
+        tmp_path,
+        f"extends: tiny\nmodel: {{checkpoint: {checkpoint}}}\n\nvideo:\n  fps: 30\n"
+        "audio: {sample_rate: 48000}\n",
+    )
+    assert lines == [
+        "mine.yaml:5: video.fps: expected 16 (slow), got 30",
+        "mine.yaml:6: audio.sample_rate: expected 16000 (slow), got 48000",
+    ]
+
+
+def test_a_checkpoint_with_a_timing_that_no_model_can_have(tmp_path: Path) -> None:
+    checkpoint = _checkpoint(tmp_path / "odd", sample_fps=30)
+    (line,) = _errors(tmp_path, f"extends: tiny\nmodel:\n  checkpoint: {checkpoint}\n")
+    assert line == (
+        "mine.yaml:3: model.checkpoint: expected a model with a timing that can be,"
+        " got sampling_rate: expected a multiple of sample_fps (30), got 16000"
+    )
+
+
 def test_the_reference_page_is_current_and_describes_every_key() -> None:
     page = share_directory() / "docs" / "profile.md"
     if not page.is_file():
@@ -316,8 +362,7 @@ def test_no_topic_is_too_short_for_what_may_be_in_flight() -> None:
     limits = StreamSection.model_fields["max_in_flight"].metadata
     assert max(getattr(limit, "le", 0) for limit in limits) == qos.MAX_IN_FLIGHT
     assert qos.BLOCKS.depth >= qos.MAX_IN_FLIGHT
-    assert qos.FRAMES.depth >= qos.MAX_IN_FLIGHT * BLOCK_FRAMES
-    assert LATENTS_PER_BLOCK == BLOCK_FRAMES
+    assert qos.FRAMES.depth >= qos.MAX_IN_FLIGHT * MAX_LATENTS_PER_BLOCK
 
 
 def test_a_file_of_up_to_a_minute_can_be_heard_as_a_whole() -> None:

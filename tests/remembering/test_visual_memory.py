@@ -36,7 +36,7 @@ def _stage(model: WanS2V, features: FrameFeatures | None = None, lag: int = LAG)
     assert shape is not None
     return MemoryStage(
         model.memory_compressor, features or PooledLatents(), rules=KeyFrameRules(capacity=LONG),
-        short=SHORT, lag=lag, latent_shape=LATENT, frame_shape=shape,
+        short=SHORT, lag=lag, latent_shape=LATENT, block_frames=12, frame_shape=shape,
     )  # fmt: skip
 
 

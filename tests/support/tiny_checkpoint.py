@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.model.checkpoint import save_checkpoint
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig, MemoryConfig
@@ -30,17 +31,19 @@ SIGMAS = (1.0, 0.9, 0.75, 0.5, 0.0)
 
 
 def build_tiny_checkpoint(
-    folder: Path, *, side: int = SIDE, memory: MemoryConfig | None = None
-) -> Path:
+    folder: Path, *, side: int = SIDE, memory: MemoryConfig | None = None,
+    timing: BlockTiming | None = None,
+) -> Path:  # fmt: skip
     """Write the checkpoint into `folder` and return it; the same weights every time.
 
-    memory: with visual memory; all else is as without.
+    memory: with visual memory; all else is as without. timing: how long its blocks last.
     """
     torch.manual_seed(0)
     config = DiTConfig.tiny(
         dim=64, ffn_dim=128, num_layers=2, num_heads=2, audio_inject_layers=(0,), freq_dim=32,
         text_dim=TEXT_DIM, in_dim=LATENT_CHANNELS, out_dim=LATENT_CHANNELS,
         cond_dim=LATENT_CHANNELS, latent_shape=(LATENT_CHANNELS, side // 16, side // 16),
+        timing=timing or BlockTiming(),
     )  # fmt: skip
     model = WanS2V(config)
     vae = TinyVAE(

@@ -8,6 +8,7 @@ import torch
 from support.training_run import write_run
 
 from avatar_nodes.block.audio_features import MelFeatures
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
 from avatar_nodes.training.data.clip_files import ClipFiles
 from avatar_nodes.training.data.encoded import EncodedClips, WindowError
@@ -112,7 +113,7 @@ def test_encoded_windows_carry_the_sound_of_their_own_blocks(tmp_path: Path) -> 
     torch.set_num_threads(threads)
     data = EncodedClips(tmp_path, "train")
     clip = next(iter(ShardClips(tmp_path / "shards", "train")))
-    features = MelFeatures()
+    features = MelFeatures(BlockTiming())
     sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
     third = features.block(sound[2 * 7680 : 3 * 7680 + features.context_samples]).numpy()
     assert np.abs(data.audio(0, 2, 1)[0] - third).max() < 2e-3  # kept as float16

@@ -18,8 +18,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.flop_counter import FlopCounterMode
 
 from avatar_nodes.bench.random_parts import RandomParts, Scale
-from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
-from avatar_nodes.block.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.denoising.past_window import Conditions, PastWindow
 from avatar_nodes.denoising.recorded_call import Recorder, recorder_for
 from avatar_nodes.denoising.recorded_steps import RecordedSteps
@@ -34,6 +33,7 @@ from avatar_nodes.model.wan_folder import SPATIAL_STRIDE
 STEPS = 4
 LIGHT = "light decode"
 _T = 602.15
+_TIMING = BlockTiming()
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,9 @@ class GpuBenchmark:
     def _latent(self, width: int, height: int, channels: int) -> Tensor:
         """A block's, [1, F, C, h, w]."""
         rows, columns = height // SPATIAL_STRIDE, width // SPATIAL_STRIDE
-        return torch.randn(1, LATENTS_PER_BLOCK, channels, rows, columns, device=self._device)
+        return torch.randn(
+            1, _TIMING.latents_per_block, channels, rows, columns, device=self._device
+        )
 
     def _floor(self, call: Callable[[], object], traffic: int, peak: Peak) -> float:
         """The longer of arithmetic and memory traffic at the device's own best [ms]."""
@@ -274,12 +276,10 @@ class _StageParts:
 
     def __init__(self, model: WanS2V, device: torch.device) -> None:
         config = model.config
-        channels, rows, columns = config.latent_shape
         self._model = model
-        self._x = torch.randn(1, channels, LATENTS_PER_BLOCK, rows, columns, device=device)
+        self._x = torch.randn(1, *config.block_shape, device=device)
         self._t = torch.tensor([_T], device=device)
-        width = CONTEXT_COLUMNS + FRAMES_PER_BLOCK
-        audio = torch.randn(1, config.num_audio_layers, config.audio_dim, width, device=device)
+        audio = torch.randn(1, *config.audio_shape, device=device)
         self._sound = model.encode_audio(audio)
         states = torch.randn(1, config.text_len, config.text_dim, device=device)
         self._text = model.encode_text(states)
@@ -292,7 +292,7 @@ class _StageParts:
 
     @property
     def latent(self) -> Tensor:
-        """A block's, float32 [C, 3, H, W]."""
+        """A block's, float32 [C, F, H, W]."""
         return self._x[0]
 
     @property
@@ -376,4 +376,4 @@ def _frames_per_s(timings: list[Timing], decoder: str) -> dict[int, float]:
 
     stage, decode = fastest("stage"), fastest(decoder)
     block_ms = {1: STEPS * stage + decode, 2: max(STEPS * stage, decode), 5: max(stage, decode)}
-    return {gpus: 1000 * FRAMES_PER_BLOCK / ms for gpus, ms in block_ms.items()}
+    return {gpus: 1000 * _TIMING.frames_per_block / ms for gpus, ms in block_ms.items()}

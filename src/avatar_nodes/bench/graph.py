@@ -16,7 +16,7 @@ import soundfile
 import torch
 
 from avatar_nodes.block.audio_window import split_blocks
-from avatar_nodes.block.block import FRAMES_PER_BLOCK, SAMPLES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.process_log import ProcessLog
 from avatar_nodes.graph.runner import GraphRunner
@@ -73,11 +73,13 @@ class GraphFigures:
         }
 
 
-def benchmark_sound(blocks: int) -> np.ndarray:
-    """Noise that rises and falls like syllables, int16 [blocks * 7680]; content costs nothing."""
-    count = blocks * SAMPLES_PER_BLOCK
+def benchmark_sound(blocks: int, timing: BlockTiming) -> np.ndarray:
+    """Noise that rises and falls like syllables, int16 [blocks * samples a block]; content costs
+    nothing.
+    """
+    count = blocks * timing.samples_per_block
     noise = np.random.default_rng(0).standard_normal(count)
-    syllables = np.maximum(np.sin(np.arange(count) * (2 * np.pi * 4 / 16000)), 0.0)
+    syllables = np.maximum(np.sin(np.arange(count) * (2 * np.pi * 4 / timing.sample_rate)), 0.0)
     return np.clip(noise * syllables * 3000.0, -32768, 32767).astype(np.int16)
 
 
@@ -94,6 +96,7 @@ class GraphBenchmark:
         **graph: Any,
     ) -> None:
         self._profile = profile
+        self._timing = profile.timing
         self._blocks = blocks
         self._namespace = namespace
         self._graph_options = graph
@@ -111,7 +114,8 @@ class GraphBenchmark:
         """
         with tempfile.TemporaryDirectory(prefix="avatar_bench_") as folder:
             audio = Path(folder) / "sound.wav"
-            soundfile.write(audio, benchmark_sound(self._blocks), self._profile.audio.sample_rate)
+            sound = benchmark_sound(self._blocks, self._timing)
+            soundfile.write(audio, sound, self._timing.sample_rate)
             graph = Graph.from_profile(
                 self._profile,
                 mode="render",
@@ -140,7 +144,7 @@ class GraphBenchmark:
         done = credit.presented_block - self._first_block + 1
         if done < min(WARM_UP_BLOCKS, self._blocks // 2):
             return
-        self._marks.append((time.monotonic(), done * FRAMES_PER_BLOCK))
+        self._marks.append((time.monotonic(), done * self._timing.frames_per_block))
         if not self._meter.started and self._runner.supervisor is not None:
             self._meter.start(self._runner.supervisor.pids)
         if credit.presented_block >= self._last_block:
@@ -192,12 +196,13 @@ def in_process_fps(graph: Graph, *, blocks: int, threads: int) -> float:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        pipeline = start_pipeline(graph)
+        pipeline, timing = start_pipeline(graph), graph.profile.timing
         warm_up = min(WARM_UP_BLOCKS, blocks // 2)
-        for number, block in enumerate(split_blocks(benchmark_sound(blocks))):
+        sound = benchmark_sound(blocks, timing)
+        for number, block in enumerate(split_blocks(sound, timing.samples_per_block)):
             if number == warm_up:
                 start = time.monotonic()
             pipeline.render_block(block)
-        return (blocks - warm_up) * FRAMES_PER_BLOCK / (time.monotonic() - start)
+        return (blocks - warm_up) * timing.frames_per_block / (time.monotonic() - start)
     finally:
         torch.set_num_threads(before)

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from avatar_nodes.block.block import LATENTS_PER_BLOCK
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.float8 import use_float8
@@ -55,7 +54,7 @@ class RandomParts:
         _, rows, columns = latent_shape
         _, down, across = config.patch_size
         frame = (rows // down) * (columns // across)
-        block = LATENTS_PER_BLOCK * frame
+        block = config.timing.latents_per_block * frame
         lengths = (block, *(2 * (frame + (config.past_blocks + 1) * block,)))
         heads = config.num_heads
         q, k, v = (

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.block.block_size import FRAME_RATE, SAMPLE_RATE
+from avatar_nodes.block.timing import BlockTiming, TimingError
 
-SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 CONTEXT_COLUMNS = 5
 """Feature columns before a block that its first latent frame still depends on (4j-5 .. 4j+3)."""
 
@@ -18,6 +17,8 @@ CONTEXT_COLUMNS = 5
 class AudioFeatures(Protocol):
     """Turns the sound of a block, and some sound before it, into the model's audio columns."""
 
+    timing: BlockTiming
+    """Of the blocks that it takes the sound of."""
     context_samples: int
     """Samples needed before the block's first one (zeros before the stream's start)."""
     lookahead_samples: int
@@ -26,7 +27,7 @@ class AudioFeatures(Protocol):
     def block(
         self, samples: np.ndarray, number: int = 0, *, ahead_samples: int | None = None
     ) -> Tensor:
-        """float32 [context_samples + n * 640 + ahead_samples] in -1..1 -> [layers, D, 5 + n] for n
+        """float32 [context_samples + n frames + ahead_samples] in -1..1 -> [layers, D, 5 + n] for n
         video frames. number: the block's, counted from the stream's start. ahead_samples: None for
         `lookahead_samples`; fewer where the stream ends before them.
         """
@@ -34,32 +35,39 @@ class AudioFeatures(Protocol):
 
 
 class MelFeatures:
-    """Log-mel energies, four 10 ms hops stacked to one column a video frame (tiny profile).
+    """Log-mel energies, four hops stacked to one column a video frame (tiny profile): of 10 ms at
+    25 frames a second.
 
-    The window of a hop ends where the hop ends, so a column depends on no later sound; that is why
-    the columns of a block are bit for bit the same however the stream is cut into blocks.
+    A hop is heard in a window of 25 ms, or of its own length where that is longer. The window ends
+    where the hop ends, so a column depends on no later sound; that is why the columns of a block
+    are bit for bit the same however the stream is cut into blocks.
     """
 
     hops_per_frame = 4
-    hop = SAMPLES_PER_FRAME // hops_per_frame
-    window = 400
-    fft = 512
     floor = -1.0
     """The lowest value of a column: silence."""
     lookahead_samples = 0
 
-    def __init__(self, *, mels: int = 40) -> None:
+    def __init__(self, timing: BlockTiming, *, mels: int = 40) -> None:
+        """Raises TimingError: a hop is not a whole number of samples."""
         from transformers.audio_utils import mel_filter_bank  # a second, spared to other stages
 
+        frame = timing.samples_per_frame
+        self.hop, rest = divmod(frame, self.hops_per_frame)
+        if rest:
+            raise TimingError(f"{frame} samples a frame: expected whole quarters")
+        self.timing = timing
+        self.window = max(timing.sample_rate // 40, self.hop)
+        self.fft = 1 << (self.window - 1).bit_length()
         self.mels = mels
         self.dim = mels * self.hops_per_frame
-        self.context_samples = CONTEXT_COLUMNS * SAMPLES_PER_FRAME + self.window - self.hop
+        self.context_samples = CONTEXT_COLUMNS * frame + self.window - self.hop
         bank = mel_filter_bank(
             num_frequency_bins=self.fft // 2 + 1,
             num_mel_filters=mels,
             min_frequency=60.0,
-            max_frequency=7600.0,
-            sampling_rate=SAMPLE_RATE,
+            max_frequency=min(7600.0, timing.sample_rate * 19 / 40),
+            sampling_rate=timing.sample_rate,
             norm=None,
             mel_scale="htk",
         )
@@ -67,13 +75,14 @@ class MelFeatures:
         self._taper = torch.hann_window(self.window, periodic=True)
 
     def columns(self, samples: np.ndarray) -> Tensor:
-        """float32 [240 + n * 640] (15 ms of past, then n frames) -> [1, 4 * mels, n].
+        """float32 [window - hop + n frames] (the first hop's past, then n frames) -> [1, D, n].
 
         Values are about -1..1.6: log10 of the band's energy, -1 at 90 dB under full scale.
         Raises:
-            ValueError: the length is not 240 + n * 640.
+            ValueError: the length is another.
         """
-        count, rest = divmod(len(samples) - (self.window - self.hop), SAMPLES_PER_FRAME)
+        frame = self.timing.samples_per_frame
+        count, rest = divmod(len(samples) - (self.window - self.hop), frame)
         if rest or count < 1:
             raise ValueError(f"{len(samples)} samples do not make whole frames of sound")
         hops = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
@@ -89,6 +98,6 @@ class MelFeatures:
         """See `AudioFeatures.block`; the same for any number, and without sound ahead.
 
         Raises:
-            ValueError: the length is not context_samples + n * 640 with n >= 1.
+            ValueError: the length is not context_samples and n >= 1 frames.
         """
         return self.columns(samples)

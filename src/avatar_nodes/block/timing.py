@@ -21,7 +21,7 @@ Self-Forcing and transformers' feature extractors have for them."""
 
 MAX_FRAME_RATE = 120
 MAX_FRAMES_PER_LATENT = 8
-MAX_LATENTS_PER_BLOCK = 8
+MAX_LATENTS_PER_BLOCK = 4
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 192_000
 
 _RANGES = {
@@ -33,7 +33,11 @@ _RANGES = {
 
 
 class TimingError(ConfigurationError):
-    """A timing that no model can have; the message names the key of `config.json`."""
+    """A timing that no model can have; `reason` names the key of `config.json`."""
+
+    def __init__(self, reason: str, path: Path | None = None) -> None:
+        super().__init__(reason if path is None else f"{path}: {reason}")
+        self.reason = reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +101,9 @@ class BlockTiming:
         try:
             return cls.from_config(json.loads(path.read_text(encoding="utf-8")))
         except TimingError as error:
-            raise TimingError(f"{path}: {error}") from None
+            raise TimingError(error.reason, path) from None
         except (OSError, ValueError, TypeError) as error:
-            raise TimingError(f"{path}: cannot be read as JSON: {error}") from None
+            raise TimingError(f"cannot be read as JSON: {error}", path) from None
 
     def to_config(self) -> dict[str, int]:
         """The keys of a `config.json`."""

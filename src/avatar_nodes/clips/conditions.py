@@ -10,6 +10,7 @@ from torch import Tensor
 
 from avatar_nodes.block.audio_features import CONTEXT_COLUMNS, MelFeatures
 from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.text import TextEncoder
@@ -60,7 +61,7 @@ def no_sound(config: DiTConfig) -> float:
 @torch.no_grad()
 def clip_conditions(clip: Clip, text: TextEncoder, decoder: TinyStreamingDecoder) -> Conditions:
     """Conditions of a whole clip of the tiny world, as a batch of one window."""
-    features = MelFeatures()
+    features = MelFeatures(BlockTiming())
     sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
     columns = features.columns(sound)
     width = FRAMES_PER_BLOCK + CONTEXT_COLUMNS

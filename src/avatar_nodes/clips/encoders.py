@@ -11,7 +11,8 @@ from torch import Tensor
 
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.audio_window import AudioWindow, blocks_and_what_follows
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, SAMPLES_PER_BLOCK
+from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE, VIDEO_VAE
@@ -48,7 +49,7 @@ class TinyClipEncoder:
     def __init__(self, vae: Path) -> None:
         """Raises CheckpointError."""
         self._vae = channels_last(load_vae(vae).to(torch.bfloat16))
-        self._features = MelFeatures()
+        self._features = MelFeatures(BlockTiming())
 
     @property
     def stride(self) -> int:
@@ -93,13 +94,13 @@ class WanClipEncoder:
     def columns(self, sound: np.ndarray) -> np.ndarray:
         """See `ClipEncoder.columns`; each block as the stream hears it, in its window."""
         samples = np.round(np.clip(sound, -1.0, 1.0) * 32767.0).astype(np.int16)
-        window = AudioWindow(self._features.context_samples, self._features.lookahead_samples)
-        beside, heard = self._features.context_samples + SAMPLES_PER_BLOCK, []
-        for number, (block, ahead) in enumerate(blocks_and_what_follows(samples)):
+        features, size = self._features, self._features.timing.samples_per_block
+        window = AudioWindow(size, features.context_samples, features.lookahead_samples)
+        beside, heard = features.context_samples + size, []
+        for number, (block, ahead) in enumerate(blocks_and_what_follows(samples, size)):
             around = window.push(block, ahead, ends=True)
-            heard.append(
-                self._features.block(around, number, ahead_samples=len(around) - beside).numpy()
-            )
+            columns = features.block(around, number, ahead_samples=len(around) - beside)
+            heard.append(columns.numpy())
         return np.stack(heard)
 
 

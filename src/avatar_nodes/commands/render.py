@@ -111,10 +111,9 @@ def _render_with_graph(
     require_ros()
     # Nobody else need see the topics of a rendering.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    from avatar_nodes.block.block import FRAMES_PER_BLOCK
     from avatar_nodes.graph.runner import GraphRunner
 
-    first, block_s = graph.profile.stream.first_block, FRAMES_PER_BLOCK / graph.profile.video.fps
+    first, block_s = graph.profile.stream.first_block, graph.profile.timing.block_s
     runner = GraphRunner(
         graph,
         params_files=params_files,

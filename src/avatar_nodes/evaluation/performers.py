@@ -13,6 +13,7 @@ import torch
 
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.encoders import encode_frames
 from avatar_nodes.clips.stream import Prompts, clip_stream
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
@@ -109,7 +110,7 @@ class NeighbourPerformer:
     evaluations: int | None = None
 
     def __init__(self, *, clips: int = 24, blocks: int = 12, seed: int = 700_000) -> None:
-        self._features = MelFeatures()
+        self._features = MelFeatures(BlockTiming())
         specs = (ClipSpec.sample(seed + n, split="train", blocks=blocks) for n in range(clips))
         self._clips = [Clip(spec) for spec in specs]
         self._keys = torch.cat([self._windows(clip.sound) for clip in self._clips])

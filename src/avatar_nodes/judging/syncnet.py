@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avatar_nodes.block.audio_features import MelFeatures
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.footage import MOUTH_SHAPE, Footage
 
 WINDOW_FRAMES = 5
@@ -55,7 +56,7 @@ class TinySyncJudge:
 
     def __init__(self, net: SyncNet) -> None:
         self._net = net.eval()
-        self._features = MelFeatures(mels=net.mels)
+        self._features = MelFeatures(BlockTiming(), mels=net.mels)
 
     @torch.inference_mode()
     def embed(self, footage: Footage) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,10 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from avatar_nodes.model.load_tensors import Spelling, check_tensors, load_tensors
 from avatar_nodes.model.tensor_files import CheckpointError, tensor_shapes
 
+SAMPLE_RATE = 16_000
+"""Samples a second that the published models were trained to hear."""
 HOP = 320
-"""Samples from one hidden state to the next at 16 kHz (50 a second)."""
+"""Samples from one hidden state to the next (50 a second)."""
 RECEPTIVE = 400
 """Samples that one hidden state's convolutions cover: state k those from 320k on."""
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")

@@ -3,8 +3,8 @@
 The public code hears a whole file at once: it resamples the 50 states a second to 30 and gives a
 video frame the nearest of them. Here a block is heard in a window: `context_samples` of sound
 before it and `lookahead_samples` after it. The states of a window stand exactly where those of the
-whole stream do, for blocks and context are whole numbers of hops, and every frame of a block has
-its column; cutting a stream into blocks and hearing each alone, as the public streaming code does,
+whole stream do, for it is heard from a whole number of hops on, and every frame of a block has its
+column; cutting a stream into blocks and hearing each alone, as the public streaming code does,
 has no state for the last frame of each and stretches the others.
 
 What a window cannot know is sound beyond it, which the model's layers would attend to: see
@@ -15,26 +15,23 @@ block can be made, so live it is latency; zeros stand for what is not there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.block.audio_features import (
-    CONTEXT_COLUMNS,
-    SAMPLES_PER_FRAME,
-)
-from avatar_nodes.block.block_size import FRAME_RATE, SAMPLE_RATE
-from avatar_nodes.model.wav2vec import HOP, RECEPTIVE, Wav2Vec
+from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
+from avatar_nodes.block.timing import BlockTiming, TimingError
+from avatar_nodes.model.wav2vec import HOP, RECEPTIVE, SAMPLE_RATE, Wav2Vec
 
 SAMPLES_PER_SECOND = 30
 """The rate that the public code resamples to."""
-PLACES_REPEAT = 5
-"""Frames after which samples and frames fall together again."""
 LEAST_LOOKAHEAD = RECEPTIVE - HOP
 """Samples after a frame that the convolutions of its last state cover."""
-LEAST_CONTEXT = (CONTEXT_COLUMNS + 1) * SAMPLES_PER_FRAME
+LEAST_BESIDE = 2 * HOP
+"""Samples beside the frames that are heard: a frame listens at most two states from its place."""
 
 
 class Wav2VecFeatures:
@@ -43,11 +40,20 @@ class Wav2VecFeatures:
     context_s, lookahead_s: sound heard before and after a block [s], rounded to whole frames.
     """
 
-    def __init__(self, model: Wav2Vec, *, context_s: float, lookahead_s: float) -> None:
+    def __init__(
+        self, model: Wav2Vec, timing: BlockTiming, *, context_s: float, lookahead_s: float
+    ) -> None:
+        """Raises TimingError: the model hears sound of another sample rate."""
+        if timing.sample_rate != SAMPLE_RATE:
+            raise TimingError(f"wav2vec 2.0 hears {SAMPLE_RATE} Hz, not {timing.sample_rate}")
         self._model = model
+        self.timing = timing
         self.layers, self.dim = model.layers, model.dim
-        self.context_samples = max(LEAST_CONTEXT, round(context_s * FRAME_RATE) * SAMPLES_PER_FRAME)
-        self.lookahead_samples = max(1, round(lookahead_s * FRAME_RATE)) * SAMPLES_PER_FRAME
+        rate, frame = timing.frame_rate, timing.samples_per_frame
+        least = -(-LEAST_BESIDE // frame)
+        self.context_samples = max(CONTEXT_COLUMNS + least, round(context_s * rate)) * frame
+        self.lookahead_samples = max(least, round(lookahead_s * rate)) * frame
+        self._places_repeat = rate // math.gcd(rate, SAMPLES_PER_SECOND // 2)
 
     def block(
         self, samples: np.ndarray, number: int = 0, *, ahead_samples: int | None = None
@@ -55,44 +61,47 @@ class Wav2VecFeatures:
         """See `AudioFeatures.block`.
 
         Raises:
-            ValueError: the length is not context + n * 640 + look-ahead with n >= 1.
+            ValueError: the length is not context, n >= 1 frames and look-ahead.
         """
         ahead = self.lookahead_samples if ahead_samples is None else ahead_samples
         beside = self.context_samples + ahead
-        frames, rest = divmod(len(samples) - beside, SAMPLES_PER_FRAME)
+        frame = self.timing.samples_per_frame
+        frames, rest = divmod(len(samples) - beside, frame)
         if rest or frames < 1:
             raise ValueError(f"{len(samples)} samples do not make whole frames of sound")
-        first, whole = number * frames, self.context_samples // SAMPLES_PER_FRAME
+        first, whole = number * frames, self.context_samples // frame
         known = min(whole, first)  # a stream has no sound before its start
-        window = samples[(whole - known) * SAMPLES_PER_FRAME :]
+        window = samples[(whole - known) * frame :]
         if first > whole:  # so that no number grows with the stream; only the phase matters
-            first = whole + (first - whole) % PLACES_REPEAT
+            first = whole + (first - whole) % self._places_repeat
         return self._columns(window, first - known, first, frames)
 
     def columns(self, samples: np.ndarray) -> Tensor:
-        """All columns of a whole sound, heard at once: float32 [n * 640 + 80 or more] -> [layers,
+        """All columns of a whole sound, heard at once: float32 [n frames + 80 or more] -> [layers,
         D, 5 + n].
         """
-        frames = (len(samples) - LEAST_LOOKAHEAD) // SAMPLES_PER_FRAME
+        frames = (len(samples) - LEAST_LOOKAHEAD) // self.timing.samples_per_frame
         return self._columns(samples, 0, 0, frames)
 
     def _columns(self, window: np.ndarray, begin: int, first: int, count: int) -> Tensor:
         """Of `count` frames from `first` on and those before that they depend on; the window begins
         with frame `begin`. What is before the stream is as its first frame, as in the public code.
         """
-        sound = torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32))
-        states = self._model.hidden_states(sound)
+        fps, begins_at = self.timing.frame_rate, begin * self.timing.samples_per_frame
+        to_a_hop = -begins_at % HOP
+        heard = np.ascontiguousarray(window[to_a_hop:], dtype=np.float32)
+        states = self._model.hidden_states(torch.from_numpy(heard))
         frames = range(first - CONTEXT_COLUMNS, first + count)
-        origin = begin * SAMPLES_PER_FRAME / HOP
-        return interpolated(states, [place_of(max(0, frame)) - origin for frame in frames])
+        origin = (begins_at + to_a_hop) // HOP
+        return interpolated(states, [place_of(max(0, frame), fps) - origin for frame in frames])
 
 
-def place_of(frame: int, fps: int = FRAME_RATE) -> float:
+def place_of(frame: int, fps: int) -> float:
     """Where among the 50 states a second a video frame listens."""
     return sample_of(frame, fps) * SAMPLE_RATE / HOP / SAMPLES_PER_SECOND
 
 
-def sample_of(frame: int, fps: int = FRAME_RATE) -> int:
+def sample_of(frame: int, fps: int) -> int:
     """Which of the 30 samples a second is a video frame's: the nearest, of two the even one."""
     return round(frame * SAMPLES_PER_SECOND / fps)
 

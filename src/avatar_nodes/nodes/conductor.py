@@ -14,7 +14,7 @@ from avatar_msgs.msg import (
     SinkFrame,
     StageStatus,
 )
-from avatar_nodes.block.block import FRAMES_PER_BLOCK, EpochStart, Sink
+from avatar_nodes.block.block import EpochStart, Sink
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_slicer import BlockSound
 from avatar_nodes.conducting.conversation_table import Command
@@ -72,7 +72,7 @@ class ConductorNode(AvatarNode):
             on_set=self._on_prompt_set,
         )  # fmt: skip
         self._intake = SpeechIntake(
-            self, context_samples=self._features.context_samples,
+            self, self._features.timing, context_samples=self._features.context_samples,
             lookahead_samples=self._features.lookahead_samples, endless=not self._render,
         )  # fmt: skip
         self._conversation: Conversation | None = None
@@ -83,7 +83,7 @@ class ConductorNode(AvatarNode):
         self._position = StreamPosition(first)
         self._window = CreditWindow(max_in_flight=self.value("max_in_flight"), first_block=first)
         self._jit = JustInTime(
-            block_s=FRAMES_PER_BLOCK / self.value("fps"), margin_s=self.value("margin_s")
+            block_s=self._features.timing.block_s, margin_s=self.value("margin_s")
         )
         self._ledger = BlockLedger(window=self.value("past_blocks"))
         self._keeper = EpochKeeper(
@@ -118,7 +118,7 @@ class ConductorNode(AvatarNode):
             self._requests = OperatorRequests(
                 self, self._conversation, self._intake,
                 block=lambda: self._window.next_block,
-                block_s=FRAMES_PER_BLOCK / self.value("fps"),
+                block_s=self._features.timing.block_s,
             )  # fmt: skip
         self.every(_TICK_S, self._advance)
         self.heartbeat.say(detail="waiting for the stages")
@@ -180,7 +180,7 @@ class ConductorNode(AvatarNode):
     def _on_presented(self, msg: BlockConditioning) -> None:
         """What an earlier conductor issued and the presenter has taken."""
         if self._keeper.epoch == 0 and msg.block >= self.value("first_block"):
-            self._ledger.record(issued_from_msg(msg, sample_rate=self.value("sample_rate")))
+            self._ledger.record(issued_from_msg(msg, sample_rate=self._intake.sample_rate))
 
     def _on_clean(self, msg: LatentBlock) -> None:
         block = latent_from_msg(msg)
@@ -316,7 +316,7 @@ class ConductorNode(AvatarNode):
             seed=self._start.seed,
             sink_version=sink_version,
             memory_version=memory_version,
-            sample_rate=self.value("sample_rate"),
+            sample_rate=self._intake.sample_rate,
         )
         if self._realtime:
             ahead_ns = round((self._jit.due(block, now) - now) * 1e9)

@@ -49,8 +49,6 @@ CONDUCTOR_PARAMETERS = (
         "Without sound, in real time: go on in silence, or stop.",
         choices=("keep_alive", "hold"),
     ),
-    NodeParameter("sample_rate", 16000, "Samples per second of the graph.", 8000, 192000),
-    NodeParameter("fps", 25, "Frames per second.", 1, 120),
     NodeParameter("heartbeat_timeout_s", 2.0, "A stage unheard of is lost [s].", 0.1, 3600.0),
     NodeParameter("block_timeout_s", 10.0, "A block unfinished is lost [s].", 0.1, 3600.0),
     NodeParameter(

@@ -10,7 +10,7 @@ import torch
 
 from avatar_msgs.msg import EpochStart, LatentBlock
 from avatar_msgs.srv import SetReference
-from avatar_nodes.block.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK, Sink
+from avatar_nodes.block.block import Sink
 from avatar_nodes.decoding.decoder_stage import DecoderStage
 from avatar_nodes.decoding.reference_picture import ReferencePictureError, load_reference
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
@@ -50,12 +50,10 @@ class DecoderNode(AvatarNode):
         )
         reference = load_reference(self.value("reference"), **size)
         config = read_config(checkpoint, size=(size["width"], size["height"]))
-        channels, height, width = config.latent_shape
         self._decoder = decoder
+        self._block_frames = config.timing.frames_per_block
         self._reference = Sink(0, decoder.encode_reference(reference))
-        self._stage = DecoderStage(
-            decoder, latent_shape=(channels, LATENTS_PER_BLOCK, height, width)
-        )
+        self._stage = DecoderStage(decoder, latent_shape=config.block_shape)
         self._sinks = self.publisher(topics.SINK)
         self._frames = self.publisher(topics.FRAMES)
 
@@ -109,7 +107,7 @@ class DecoderNode(AvatarNode):
             for frames in self._stage.decode(block):
                 out = frames_to_msg(
                     frames, epoch=block.epoch, block=block.block,
-                    first_frame=made, block_frames=FRAMES_PER_BLOCK,
+                    first_frame=made, block_frames=self._block_frames,
                 )  # fmt: skip
                 out.header.stamp = self.get_clock().now().to_msg()
                 self._frames.publish(out)

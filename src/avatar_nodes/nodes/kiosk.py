@@ -20,7 +20,6 @@ from avatar_msgs.msg import (
     TurnTimeline,
     Utterance,
 )
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
 from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
@@ -76,6 +75,7 @@ class KioskNode(AvatarNode):
         NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
         NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
         NodeParameter("fps", 25, "Frames per second.", 1, 120),
+        NodeParameter("block_frames", 12, "Frames of a block.", 1, 32),
         NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
         NodeParameter("qos_image", "SENSOR_DATA", "QoS of the images.", choices=PUBLIC_NAMES),
         NodeParameter("qos_audio", "SENSOR_DATA", "QoS of the sound.", choices=PUBLIC_NAMES),
@@ -85,7 +85,7 @@ class KioskNode(AvatarNode):
     def setup(self) -> None:
         self._pairing = StampPairing(fps=self.value("fps"), patience=_PATIENCE_PAIRS)
         marker = marker_of(self, height=self.value("height"), width=self.value("width"))
-        self._timing = StateTiming(block_s=FRAMES_PER_BLOCK / self.value("fps"))
+        self._timing = StateTiming(block_s=self.value("block_frames") / self.value("fps"))
         self._desk = KioskDesk(self)
         self._server = WebServer(self._options(), self._desk, marker.mark)
         self._server.start()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from avatar_msgs.msg import AudioChunk, AudioDemand
-from avatar_nodes.block.block import FRAMES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_slicer import BlockSlicer, BlockSound
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
@@ -24,16 +24,17 @@ _BUFFERED_BLOCKS = {"realtime": 3, "free": 8}
 class SpeechIntake:
     """`speech/audio` in, `speech/demand` out; cuts the sound into blocks.
 
-    Reads the conductor's parameters `pace`, `idle`, `sample_rate`, `fps`.
+    timing: of the model's blocks. Reads the conductor's parameters `pace` and `idle`.
     """
 
     def __init__(
-        self, node: AvatarNode, *, context_samples: int, lookahead_samples: int, endless: bool
-    ) -> None:
-        self.sample_rate: int = node.value("sample_rate")
+        self, node: AvatarNode, timing: BlockTiming, *, context_samples: int,
+        lookahead_samples: int, endless: bool,
+    ) -> None:  # fmt: skip
+        self.sample_rate = timing.sample_rate
         self._realtime = node.value("pace") == "realtime"
         self._keeps_alive = node.value("idle") == "keep_alive"
-        block_samples = FRAMES_PER_BLOCK * self.sample_rate // node.value("fps")
+        block_samples = timing.samples_per_block
         self._context_samples = context_samples
         self._slicer = BlockSlicer(
             block_samples=block_samples,

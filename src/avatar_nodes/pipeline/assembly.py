@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from avatar_nodes.block.block import LATENTS_PER_BLOCK, Prompt
+from avatar_nodes.block.block import Prompt
 from avatar_nodes.block.schedule import Schedule
+from avatar_nodes.block.timing import TimingError
 from avatar_nodes.decoding.decoder import StreamingDecoder, TinyStreamingDecoder
 from avatar_nodes.denoising.recorded_call import recorder_for
 from avatar_nodes.denoising.stage import KVCacheKind, Stage
@@ -207,7 +208,6 @@ def build_memory(
     compressor = load_compressor(checkpoint)
     config = read_config(checkpoint)
     assert config.memory is not None and config.memory_shape is not None
-    channels, height, width = config.latent_shape
     try:
         rules = settings.rules(config.memory.long if settings.long is None else settings.long)
     except ValueError as error:
@@ -218,7 +218,8 @@ def build_memory(
         rules=rules,
         short=config.memory.short if settings.short is None else settings.short,
         lag=settings.lag,
-        latent_shape=(channels, LATENTS_PER_BLOCK, height, width),
+        latent_shape=config.block_shape,
+        block_frames=config.timing.frames_per_block,
         frame_shape=config.memory_shape,
     )
 
@@ -237,15 +238,22 @@ def build_features(
     from avatar_nodes.block.audio_features import MelFeatures
 
     config = read_config(checkpoint)
-    features: AudioFeatures = MelFeatures()
-    made = (1, MelFeatures().dim)
-    if is_published_wan(checkpoint):
-        from avatar_nodes.model.wav2vec import load_wav2vec
-        from avatar_nodes.model.wav2vec_features import Wav2VecFeatures
+    features: AudioFeatures
+    try:
+        if is_published_wan(checkpoint):
+            from avatar_nodes.model.wav2vec import load_wav2vec
+            from avatar_nodes.model.wav2vec_features import Wav2VecFeatures
 
-        model = load_wav2vec(Path(checkpoint) / AUDIO_MODEL, device=checked_device(device))
-        features = Wav2VecFeatures(model, context_s=context_s, lookahead_s=lookahead_s)
-        made = (model.layers, model.dim)
+            model = load_wav2vec(Path(checkpoint) / AUDIO_MODEL, device=checked_device(device))
+            features = Wav2VecFeatures(
+                model, config.timing, context_s=context_s, lookahead_s=lookahead_s
+            )
+            made = (model.layers, model.dim)
+        else:
+            features = MelFeatures(config.timing)
+            made = (1, features.dim)
+    except TimingError as error:
+        raise AssemblyError(f"{checkpoint}: {error}") from None
     if (config.num_audio_layers, config.audio_dim) != made:
         raise AssemblyError(
             f"{checkpoint}: needs audio features of {config.num_audio_layers} x {config.audio_dim},"

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avatar_nodes.block.block import LATENTS_PER_BLOCK
 from avatar_nodes.model.checkpoint import CheckpointError
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
@@ -99,7 +98,7 @@ def _denoisers(profile: Profile) -> Iterator[MemoryPart]:
     model, config = profile.model, _config(profile)
     transformer = _transformer(config, DTYPES[model.dtype], model.float8)
     weights, on_host = _on_device(transformer, model.offload_layers)
-    block = _keys_values(config, profile, LATENTS_PER_BLOCK)
+    block = _keys_values(config, profile, config.timing.latents_per_block)
     shared: set[tuple[str, str]] = set()
     for number, place in enumerate(profile.placement.denoisers, start=1):
         node, device = f"denoiser_{number}", place.device

@@ -128,8 +128,7 @@ def render_in_process(graph: Graph, samples: np.ndarray) -> Iterator[np.ndarray]
     Raises:
         InProcessError: as `start_pipeline`.
     """
-    per_frame = graph.profile.audio.sample_rate // graph.profile.video.fps
-    left = -(-len(samples) // per_frame)
+    left = -(-len(samples) // graph.profile.timing.samples_per_frame)
     pipeline = start_pipeline(graph)
     for frames in pipeline.render(samples):
         for frame in frames[:left]:
@@ -150,14 +149,15 @@ def record_in_process(
     torch.set_num_threads(max(node.threads for node in graph.nodes))
     with in_process_errors():
         samples = read_audio_file(audio, sample_rate=rate)
-        sound = np.pad(samples, (0, -len(samples) % (rate // fps)))  # every frame has its sound
+        per_frame = profile.timing.samples_per_frame
+        sound = np.pad(samples, (0, -len(samples) % per_frame))  # every frame has its sound
         marker = _file_marker(profile)
         size = {"width": profile.video.width, "height": profile.video.height}
         try:
             with Mp4Writer(out, **size, fps=fps, sample_rate=rate) as writer:
                 for number, frame in enumerate(render_in_process(graph, samples), start=1):
                     writer.write_frame(marker.mark(frame))
-                    writer.write_sound(sound[(number - 1) * rate // fps : number * rate // fps])
+                    writer.write_sound(sound[(number - 1) * per_frame : number * per_frame])
                     on_progress(number / fps)
         except BaseException:  # Ctrl-C too: half a video is none
             out.unlink(missing_ok=True)

@@ -16,7 +16,6 @@ from torch import Tensor
 from avatar_nodes.block.audio_features import AudioFeatures
 from avatar_nodes.block.audio_window import AudioWindow, blocks_and_what_follows
 from avatar_nodes.block.block import (
-    SAMPLES_PER_BLOCK,
     BlockConditioning,
     BlockContext,
     BlockLatent,
@@ -60,7 +59,10 @@ class Pipeline:
         self._cache_switching = cache_switching
         self._memory = memory
         self._versions = MemoryVersions(lag=memory.lag if memory else 0)
-        self._window = AudioWindow(features.context_samples, features.lookahead_samples)
+        self._block_samples = features.timing.samples_per_block
+        self._window = AudioWindow(
+            self._block_samples, features.context_samples, features.lookahead_samples
+        )
         self._context: deque[BlockContext] = deque(maxlen=past_blocks)
         self._start: EpochStart | None = None
         self._prompts: dict[str, Prompt] = {}
@@ -107,15 +109,17 @@ class Pipeline:
             stage.set_prompt(prompt)
 
     def render(self, samples: np.ndarray) -> Iterator[np.ndarray]:
-        """int16 [n] at 16 kHz mono -> frames uint8 [12, H, W, 3], block by block."""
-        for block, ahead in blocks_and_what_follows(samples):
+        """int16 [n], mono, at the model's sample rate -> frames uint8 [frames a block, H, W, 3],
+        block by block.
+        """
+        for block, ahead in blocks_and_what_follows(samples, self._block_samples):
             yield self.render_block(block, ahead, ends=True)
 
     def render_block(
         self, samples: np.ndarray, ahead: np.ndarray | None = None, *, ends: bool = False
     ) -> np.ndarray:
-        """The next block: int16 [7680], and what follows it (ends: nothing more than that) ->
-        frames uint8 [12, H, W, 3].
+        """The next block: int16 [samples a block], and what follows it (ends: nothing more than
+        that) -> frames uint8 [frames a block, H, W, 3].
         """
         latent = self._denoise(samples, ahead, ends=ends)
         frames = self._decoder.decode(latent)
@@ -123,8 +127,8 @@ class Pipeline:
         return frames
 
     def denoise_block(self, samples: np.ndarray, ahead: np.ndarray | None = None) -> Tensor:
-        """The next block's clean latent [C, 3, H, W], without decoding it. Not for a memory that
-        needs frames.
+        """The next block's clean latent [C, latents, H, W], without decoding it. Not for a memory
+        that needs frames.
         """
         latent = self._denoise(samples, ahead, ends=False)
         self._remember(latent, None)
@@ -142,7 +146,7 @@ class Pipeline:
             raise RuntimeError("the stream was not started")
         relative = self._block - self._start.stream_start
         heard = self._window.push(samples, ahead, ends=ends)
-        beside = self._features.context_samples + SAMPLES_PER_BLOCK
+        beside = self._features.context_samples + self._block_samples
         audio = self._features.block(heard, relative, ahead_samples=len(heard) - beside)
         switch = self._switches_caches()
         conditioning = BlockConditioning(

@@ -11,7 +11,7 @@ from avatar_nodes.profile.schema import Profile
 def inconsistencies(profile: Profile) -> list[Problem]:
     """Every disagreement between values that are each right by themselves."""
     return [
-        *_whole_samples_per_frame(profile),
+        *_timing_of_the_model(profile),
         *_steps_covered_once_in_order(profile),
         *_clean_cache_in_one_denoiser(profile),
         *_offloading_saves_memory(profile),
@@ -20,13 +20,14 @@ def inconsistencies(profile: Profile) -> list[Problem]:
     ]
 
 
-def _whole_samples_per_frame(profile: Profile) -> Iterator[Problem]:
-    if profile.audio.sample_rate % profile.video.fps:
-        yield Problem(
-            ("audio", "sample_rate"),
-            f"a multiple of video.fps ({profile.video.fps})",
-            profile.audio.sample_rate,
-        )
+def _timing_of_the_model(profile: Profile) -> Iterator[Problem]:
+    checkpoint, timing = profile.model.checkpoint, profile.timing
+    if profile.video.fps != timing.frame_rate:
+        wanted = f"{timing.frame_rate} ({checkpoint})"
+        yield Problem(("video", "fps"), wanted, profile.video.fps)
+    if profile.audio.sample_rate != timing.sample_rate:
+        wanted = f"{timing.sample_rate} ({checkpoint})"
+        yield Problem(("audio", "sample_rate"), wanted, profile.audio.sample_rate)
 
 
 def _steps_covered_once_in_order(profile: Profile) -> Iterator[Problem]:

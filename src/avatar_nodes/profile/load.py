@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from avatar_nodes.block.timing import BlockTiming, TimingError
 from avatar_nodes.profile.consistency import inconsistencies
 from avatar_nodes.profile.explain import explain
-from avatar_nodes.profile.problem import Problem, ProfileError
+from avatar_nodes.profile.problem import Problem, ProfileError, Said
 from avatar_nodes.profile.resources import share_directory
 from avatar_nodes.profile.schema import Profile
 from avatar_nodes.profile.source import Source, merge_values, read_source
@@ -53,7 +54,10 @@ def with_values(profile: Profile, values: Mapping[str, Any]) -> Profile:
     Raises:
         ProfileError: as `load_profile`, without file and line.
     """
-    return _validate(Source(merge_values(profile.model_dump(), values)))
+    before = profile.model_dump()
+    if "checkpoint" in values.get("model", {}):  # whose timing may be another
+        del before["video"]["fps"], before["audio"]["sample_rate"]
+    return _validate(Source(merge_values(before, values)))
 
 
 def _locate(name: str, beside: Path) -> Path:
@@ -86,15 +90,31 @@ def _resolve_path(source: Source, section: str, key: str) -> None:
 
 def _validate(source: Source) -> Profile:
     try:
-        profile = Profile.model_validate(source.values)
+        profile = Profile.model_validate(_timed(source.values))
     except ValidationError as error:
         problems = [explain(detail, Profile) for detail in error.errors(include_url=False)]
+    except TimingError as error:
+        wanted = "a model with a timing that can be"
+        problems = [Problem(("model", "checkpoint"), wanted, Said(error.reason))]
     else:
         problems = inconsistencies(profile)
         if not problems:
             return profile
     placed = [_placed(problem, source) for problem in problems]
     raise ProfileError(sorted(placed, key=lambda problem: (str(problem.file), problem.line or 0)))
+
+
+def _timed(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`values` with those that follow from the checkpoint, where they are left out."""
+    model, video, audio = (values.get(name, {}) for name in ("model", "video", "audio"))
+    if not video or not all(isinstance(section, Mapping) for section in (model, video, audio)):
+        return values
+    timing = BlockTiming.read(str(model.get("checkpoint", "")))
+    return {
+        **values,
+        "video": {"fps": timing.frame_rate, **video},
+        "audio": {"sample_rate": timing.sample_rate, **audio},
+    }
 
 
 def _placed(problem: Problem, source: Source) -> Problem:

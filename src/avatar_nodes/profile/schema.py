@@ -11,6 +11,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from avatar_nodes.block.timing import (
+    MAX_FRAME_RATE,
+    MAX_SAMPLE_RATE,
+    MIN_SAMPLE_RATE,
+    BlockTiming,
+)
 from avatar_nodes.profile.archive import ArchiveSection
 from avatar_nodes.profile.conversation import (
     ConversationSection,
@@ -135,7 +141,13 @@ class VideoSection(Section):
     height: int = Field(
         ge=16, le=4096, multiple_of=16, description="Picture height in pixels, a multiple of 16."
     )
-    fps: int = Field(default=25, ge=1, le=120, description="Frames per second.")
+    fps: int = Field(
+        default=25,
+        ge=1,
+        le=MAX_FRAME_RATE,
+        description="Frames per second. The model's, which is also what it is where the key is left"
+        " out; another value is refused.",
+    )
     jpeg_quality: int = Field(
         default=85, ge=1, le=100, description="JPEG quality of `image_raw/compressed` (1 to 100)."
     )
@@ -151,10 +163,10 @@ class AudioSection(Section):
 
     sample_rate: int = Field(
         default=16000,
-        ge=8000,
-        le=192000,
-        description="Samples per second inside the graph; every source is resampled to it. A frame"
-        " must last a whole number of samples.",
+        ge=MIN_SAMPLE_RATE,
+        le=MAX_SAMPLE_RATE,
+        description="Samples per second inside the graph; every source is resampled to it. The"
+        " model's, as `video.fps`; another value is refused.",
     )
     context_s: float = Field(
         default=4.0,
@@ -328,6 +340,11 @@ class Profile(Section):
     diagnostics: DiagnosticsSection = Field(
         default_factory=DiagnosticsSection, description="The reports on `/diagnostics`."
     )
+
+    @property
+    def timing(self) -> BlockTiming:
+        """How long the model's frames and blocks last. Raises TimingError."""
+        return BlockTiming.read(self.model.checkpoint)
 
     @property
     def num_steps(self) -> int:

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from avatar_nodes.errors.configuration_error import ConfigurationError
-from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT
 
 
 class FrameFeaturesError(ConfigurationError):
@@ -25,10 +24,11 @@ class FrameFeatures(Protocol):
     """Whether the decoded frames are looked at."""
 
     def describe(self, latent: Tensor, frames: np.ndarray | None = None) -> np.ndarray:
-        """latent float32 [C, F, h, w], frames uint8 RGB [4F, H, W, 3] -> float64 [F, D], length 1.
+        """latent float32 [C, F, h, w], frames uint8 RGB [n, H, W, 3], n a multiple of F -> float64
+        [F, D], length 1.
 
         Raises:
-            FrameFeaturesError: frames are needed and not there, or are not 4 a latent frame.
+            FrameFeaturesError: frames are needed and not there, or not as many for each latent.
         """
         ...
 
@@ -56,7 +56,7 @@ class PooledLatents:
 
 
 class Siglip2Features:
-    """The paper's: the image tower of SigLIP 2, the mean over a latent frame's four pictures."""
+    """The paper's: the image tower of SigLIP 2, the mean over a latent frame's pictures."""
 
     needs_frames = True
 
@@ -87,16 +87,15 @@ class Siglip2Features:
     def describe(self, latent: Tensor, frames: np.ndarray | None = None) -> np.ndarray:
         """See `FrameFeatures.describe`."""
         count = latent.shape[1]
-        if frames is None or len(frames) != count * FRAMES_PER_LATENT:
-            found = "none" if frames is None else str(len(frames))
+        if frames is None or not len(frames) or len(frames) % count:
+            found = 0 if frames is None else len(frames)
             raise FrameFeaturesError(
-                f"expected {count * FRAMES_PER_LATENT} frames for {count} latent frames,"
-                f" got {found}"
+                f"expected as many frames for each of {count} latent frames, got {found}"
             )
         inputs = self._processor(images=list(frames), return_tensors="pt").to(self._device)
         found = self._model.get_image_features(**inputs)
         pictures = found if isinstance(found, Tensor) else found.pooler_output
-        return _unit(pictures.float().unflatten(0, (count, FRAMES_PER_LATENT)).mean(dim=1))
+        return _unit(pictures.float().unflatten(0, (count, -1)).mean(dim=1))
 
 
 def _unit(vectors: Tensor) -> np.ndarray:

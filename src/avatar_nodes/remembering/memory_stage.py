@@ -13,7 +13,6 @@ from avatar_nodes.block.block import BlockLatent, EpochStart, Memory
 from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.model.compressor import MemoryCompressor
-from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT
 from avatar_nodes.remembering.frame_features import FrameFeatures
 from avatar_nodes.remembering.key_frames import KeyFrameRules
 from avatar_nodes.remembering.visual_memory import RememberedFrame, VisualMemory
@@ -33,7 +32,8 @@ class MemoryStage:
         rules: how they are chosen; `capacity` is the length of long memory in latent frames.
         short: length of short memory in latent frames.
         lag: blocks by which a block's memory is behind it (`MemoryVersions`).
-        latent_shape: [C, frames, h, w] of a block.
+        latent_shape: [C, latents, h, w] of a block.
+        block_frames: video frames of a block.
         frame_shape: [tokens, dim] of a remembered frame.
     """
 
@@ -46,6 +46,7 @@ class MemoryStage:
         short: int,
         lag: int,
         latent_shape: tuple[int, ...],
+        block_frames: int,
         frame_shape: tuple[int, int],
     ) -> None:
         if lag < 1:
@@ -58,6 +59,7 @@ class MemoryStage:
         self._rules = rules
         self._short = short
         self._latent_shape = latent_shape
+        self._block_frames = block_frames
         self._frame_shape = frame_shape
         self._start: EpochStart | None = None
         self._next_block = 0
@@ -146,10 +148,6 @@ class MemoryStage:
             )
         self._frames[block] = np.concatenate([there, frames])
         return self._complete()
-
-    @property
-    def _block_frames(self) -> int:
-        return FRAMES_PER_LATENT * self._latent_shape[1]
 
     def _complete(self) -> list[Memory]:
         made = []

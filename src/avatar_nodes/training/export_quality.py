@@ -11,6 +11,7 @@ import torch
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.block import Prompt
 from avatar_nodes.block.schedule import Schedule
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.conditions import clip_conditions
 from avatar_nodes.clips.encoders import decode_clip
 from avatar_nodes.clips.stream import clip_stream
@@ -52,7 +53,7 @@ def sample_export(
     pipeline = Pipeline(
         [stage],
         TinyStreamingDecoder(load_vae(vae)),
-        MelFeatures(),
+        MelFeatures(BlockTiming()),
         past_blocks=dit.config.past_blocks,
     )
     clip = next(speaking_clips(1, blocks, "val"))

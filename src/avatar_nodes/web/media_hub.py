@@ -12,7 +12,7 @@ import numpy as np
 
 DEPTH = 25
 """Slots that wait for a viewer at most: a second."""
-_FRAME_NS = 40_000_000
+_STEP_NS = 40_000_000
 """About what lies between two slots."""
 
 
@@ -118,7 +118,7 @@ class MediaHub:
         """A stamp by a time that goes on where the clock was set back, for all viewers alike."""
         newest_ns, at_ns = self._newest_ns, stamp_ns + self._set_back_ns
         if newest_ns is not None and at_ns < newest_ns:
-            at_ns = newest_ns + _FRAME_NS
+            at_ns = newest_ns + _STEP_NS
             self._set_back_ns = at_ns - stamp_ns
         self._newest_ns = at_ns
         return at_ns

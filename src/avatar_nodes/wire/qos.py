@@ -11,17 +11,17 @@ from rclpy.qos import (
     qos_profile_rosout_default,
 )
 
-from avatar_nodes.block.block_size import LATENTS_PER_BLOCK
+from avatar_nodes.block.timing import MAX_LATENTS_PER_BLOCK
 
 BURST_FRAMES = 100
-"""History of frame-rate topics: the depth must be at least the burst (a block is 12 frames,
-unpaced), and subscribers that write files lag some blocks behind."""
+"""History of frame-rate topics: the depth must be at least the burst (a block, unpaced), and
+subscribers that write files lag some blocks behind."""
 
 MAX_IN_FLIGHT = 8
 """Blocks that may be under way: no topic may drop one of them for want of depth."""
 
 _BLOCKS = 2 * MAX_IN_FLIGHT
-_FRAME_PARTS = MAX_IN_FLIGHT * LATENTS_PER_BLOCK
+_FRAME_PARTS = MAX_IN_FLIGHT * MAX_LATENTS_PER_BLOCK
 _STAGES = 64
 _SENTENCES = 512
 

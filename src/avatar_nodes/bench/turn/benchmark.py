@@ -53,7 +53,7 @@ class TurnBenchmark:
         self._visitor = VirtualVisitor(graph.namespace, topic=TOPIC)
         self._witness = TurnWitness(
             graph.namespace, pictures=pictures, mouth=mouth,
-            margin_s=graph.profile.stream.margin_s,
+            margin_s=graph.profile.stream.margin_s, timing=graph.profile.timing,
         )  # fmt: skip
         self._runner = GraphRunner(graph, on_ready=self._begin, **runner)
         self._thread = threading.Thread(target=self._visit, name="visit", daemon=True)

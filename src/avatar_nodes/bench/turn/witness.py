@@ -35,7 +35,7 @@ from avatar_nodes.bench.turn.prompts import PromptWatch
 from avatar_nodes.bench.turn.rest import Rest, Span, find_rest
 from avatar_nodes.bench.turn.stream_pairing import StreamPairing, stamp_of_serialized
 from avatar_nodes.bench.turn.sync import SyncWatch
-from avatar_nodes.block.block import FRAMES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.graph.environment import adopt_environment
 from avatar_nodes.speaking.turn_stream import turn_of
 from avatar_nodes.wire import topics
@@ -43,8 +43,7 @@ from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
 from avatar_nodes.wire.stamp import nanoseconds
 
-_FRAME_NS = 40_000_000
-_BLOCK_NS = FRAMES_PER_BLOCK * _FRAME_NS
+_NANOSECONDS = 1_000_000_000
 _SILENT_FRAMES = 10
 """Frames in a row without sound after which a voice has stopped, and not just paused for breath."""
 _SAME_NS = 500_000_000
@@ -73,12 +72,17 @@ class TurnWitness:
 
     pictures: also take the stamps of the pictures (`pairing`), which costs their transport.
     mouth: looks at them, too. margin_s: how early a block is to be ready (`stream.margin_s`).
+    timing: of the model's blocks (None: the shipped model's).
     """
 
     def __init__(
         self, namespace: str, *, pictures: bool = False, mouth: MouthWatch | None = None,
-        margin_s: float = 0.08,
+        margin_s: float = 0.08, timing: BlockTiming | None = None,
     ) -> None:  # fmt: skip
+        timing = timing or BlockTiming()
+        self._frame_ns = _NANOSECONDS // timing.frame_rate
+        self._block_ns = timing.frames_per_block * self._frame_ns
+        self._sample_rate = timing.sample_rate
         self._namespace = namespace
         self._margin_s = margin_s
         self._context = Context()
@@ -150,10 +154,12 @@ class TurnWitness:
         """Figures of a PAUSE; None: nothing was heard, or the record ends before it does."""
         fired = self._fired(control)
         shown = self._shown(int(control.first_block))
-        before = [loud for stamp, loud in self._sound if fired - 10 * _FRAME_NS <= stamp < fired]
+        before = [
+            loud for stamp, loud in self._sound if fired - 10 * self._frame_ns <= stamp < fired
+        ]
         last, silent, over = fired, 0, False
-        for stamp, loud in self._until(fired - _FRAME_NS, self._other_sound(control)):
-            end = stamp + loud * _FRAME_NS // 640
+        for stamp, loud in self._until(fired - self._frame_ns, self._other_sound(control)):
+            end = stamp + self._lasting_ns(loud)
             silent = 0 if loud else silent + 1
             last = max(last, end) if loud else last
             over = silent == _SILENT_FRAMES
@@ -183,9 +189,9 @@ class TurnWitness:
             fired = self._fired(control)
             limit = fired + _ALLOWED_NS
             order = f"{_BECAME[control.command]}: {control.reason}"
-            for stamp, loud in self._until(limit - _FRAME_NS, self._other_sound(control)):
-                late_ns = stamp + loud * _FRAME_NS // 640 - max(stamp, limit)
-                samples = late_ns * 640 // _FRAME_NS
+            for stamp, loud in self._until(limit - self._frame_ns, self._other_sound(control)):
+                late_ns = stamp + self._lasting_ns(loud) - max(stamp, limit)
+                samples = late_ns * self._sample_rate // _NANOSECONDS
                 if samples > (late[stamp].samples if stamp in late else 0):
                     late[stamp] = Leak(int(control.turn), order, (stamp - fired) / 1e9, samples)
         return list(late.values())
@@ -248,9 +254,9 @@ class TurnWitness:
         """The avatar's way back to rest between two moments [ns]; spoken: times in which the
         visitor spoke. For any thread."""
         sound = [
-            (stamp, stamp + loud * _FRAME_NS // 640)
+            (stamp, stamp + self._lasting_ns(loud))
             for stamp, loud in list(self._sound)
-            if loud and begin - _FRAME_NS < stamp < end
+            if loud and begin - self._frame_ns < stamp < end
         ]
         return find_rest(list(self._states), sound=sound, spoken=spoken, begin=begin, end=end)
 
@@ -271,13 +277,16 @@ class TurnWitness:
         issued, the way of the next one, `margin_s`, and the time of an order. The way is the 90th
         percentile of the run, since the conductor also reckons with nearly the longest."""
         way = float(np.percentile(self.pipeline_s, 90)) if self.pipeline_s else 0.0
-        return _BLOCK_NS / 1e9 + way + self._margin_s + _ORDER_S
+        return self._block_ns / 1e9 + way + self._margin_s + _ORDER_S
+
+    def _lasting_ns(self, samples: int) -> int:
+        return samples * _NANOSECONDS // self._sample_rate
 
     def _shown(self, block: int) -> int | None:
         """Time at which the first frame of `block` was shown. The block's own credit tells when the
         next is due; the credit before it told this one's time in advance, without later delays."""
         after = self._due_ns.get(block + 1)
-        return self._due_ns.get(block) if after is None else after - _BLOCK_NS
+        return self._due_ns.get(block) if after is None else after - self._block_ns
 
     def _other_sound(self, control: TurnControl) -> int:
         """Time from which sound may be heard again: the reply goes on, or another has begun."""
@@ -290,7 +299,7 @@ class TurnWitness:
             and nanoseconds(other.header.stamp) >= decided
         )
         shown = (self._shown(block) for block in self._others(control))
-        begins = (ns - _FRAME_NS // 2 for ns in shown if ns is not None)
+        begins = (ns - self._frame_ns // 2 for ns in shown if ns is not None)
         return min((*goes_on, *begins), default=_NEVER)
 
     def _others(self, control: TurnControl) -> Iterator[int]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.action_net import JUDGED_ACTIONS, STRIDE
 from avatar_nodes.judging.footage import PORTRAIT_SIDE, Footage, resized
 from avatar_nodes.judging.syncnet import sound_columns
@@ -68,7 +69,7 @@ def write_judge_clips(
     """Render `count` clips to one `.npz` each; those that are there already are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
-    features = MelFeatures()
+    features = MelFeatures(BlockTiming())
     for index in range(part, count, parts):
         path = folder / f"{split}_{index:05d}.npz"
         if path.exists():
