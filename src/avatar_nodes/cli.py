@@ -18,6 +18,7 @@ _COMMANDS = {
     "sign": ("avatar_nodes.commands.sign", "Add C2PA content credentials to a video."),
     "check": ("avatar_nodes.commands.check", "Report what this machine has and lacks."),
     "profile": ("avatar_nodes.commands.profile", "Show or explain profiles."),
+    "graph": ("avatar_nodes.commands.graph", "Draw the graph of nodes, or list its topics."),
     "bench": ("avatar_nodes.commands.bench.group", "Measure speed."),
     "train": ("avatar_nodes.commands.train.group", "Train the models."),
     "eval": ("avatar_nodes.commands.eval.group", "Measure quality."),

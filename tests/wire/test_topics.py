@@ -21,10 +21,10 @@ from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.profile import load_profile
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.qos import BLOCKS, PUBLIC_NAMES, public_qos
-from avatar_nodes.wire.topics import ACTIONS, SERVICES, TOPICS, Service, Topic
+from avatar_nodes.wire.topics import REQUESTS, TOPICS, Service, Topic
 
 SOURCE = Path(__file__).resolve().parent.parent.parent / "src" / "avatar_nodes"
-DECLARED = (*TOPICS, *SERVICES, *ACTIONS)
+DECLARED = (*TOPICS, *REQUESTS)
 PATTERNS = SOURCE / "profile" / "archive.py"
 """Names topics in a default of the profile, which knows no ROS; see the test of its patterns."""
 _MAKERS = {

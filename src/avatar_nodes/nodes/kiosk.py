@@ -32,7 +32,6 @@ from avatar_nodes.web.state_timing import StateTiming
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
-from avatar_nodes.wire.qos import PUBLIC_NAMES
 from avatar_nodes.wire.stamp import nanoseconds
 
 _LOOK_S = 1.0
@@ -77,8 +76,6 @@ class KioskNode(AvatarNode):
         NodeParameter("fps", 25, "Frames per second.", 1, 120),
         NodeParameter("block_frames", 12, "Frames of a block.", 1, 32),
         NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
-        NodeParameter("qos_image", "SENSOR_DATA", "QoS of the images.", choices=PUBLIC_NAMES),
-        NodeParameter("qos_audio", "SENSOR_DATA", "QoS of the sound.", choices=PUBLIC_NAMES),
         *MARKING_PARAMETERS,
     )  # fmt: skip
 

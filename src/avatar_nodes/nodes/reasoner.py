@@ -40,8 +40,8 @@ _LONGEST_UTTERANCE = 4000
 
 class ReasonerNode(AvatarNode):
     """`user/utterance`, `turn/control` and `state` in; `intent`, `reply` and `persona` out;
-    services `~/forget` (the dialogue), `~/reset` (that, and whatever is being answered) and
-    `~/set_persona`."""
+    services `reasoner/forget` (the dialogue), `reasoner/reset` (that, and whatever is being
+    answered) and `reasoner/set_persona`."""
 
     KIND = "reasoner"
     PARAMETERS = (

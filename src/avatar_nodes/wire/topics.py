@@ -284,7 +284,8 @@ LATENT_IN = Topic(
     publishers=(),
     readers=("denoiser", "decoder"),
     when={"denoiser": lambda parameters: bool(parameters["steps"][0] > 0)},
-    meaning="Latents of the denoiser before; the graph remaps it. The first makes its own noise.",
+    meaning="Latents that a denoiser or the decoder takes; the graph remaps `latent_in` to"
+    " `blocks/latent_1` ..., `blocks/latent_clean`. The first denoiser makes its own noise.",
 )
 LATENT_OUT = Topic(
     name=names.LATENT_OUT,
@@ -292,15 +293,16 @@ LATENT_OUT = Topic(
     qos=qos.BLOCKS,
     publishers=("denoiser",),
     readers=(),
-    meaning="Latents after a denoiser's steps.",
+    meaning="Latents after a denoiser's steps; the graph remaps `latent_out` to `blocks/latent_1`"
+    " ..., after the last step to `blocks/latent_clean`.",
 )
 LATENT_CLEAN = Topic(
     name=names.LATENT_CLEAN,
     type=msg.LatentBlock,
     qos=qos.BLOCKS,
-    publishers=(),  # the last denoiser, whose `latent_out` leads here
+    publishers=(),
     readers=("memory", "conductor"),
-    meaning="Latents after the last step.",
+    meaning="Latents after the last step, the last denoiser's `latent_out`.",
 )
 FRAMES = Topic(
     name="blocks/frames",
@@ -321,11 +323,11 @@ IMAGE_RAW = Topic(
     publishers=("presenter",),
     readers=("recorder", "archive", "kiosk", WITNESS, ANYBODY),
     reading={
-        "archive": _NOTHING_WAITS,
+        **dict.fromkeys(("archive", "kiosk"), _NOTHING_WAITS),
         WITNESS: Reading(qos=qos.EVERY_FRAME, reason="it counts frames"),
     },
     qos_parameter="qos_image",
-    meaning="Pictures, rgb8, 25 a second.",
+    meaning="Pictures, rgb8, one message a frame.",
 )
 IMAGE_COMPRESSED = Topic(
     name="image_raw/compressed",
@@ -355,7 +357,7 @@ AUDIO = Topic(
         WITNESS, ANYBODY,
     ),
     reading={
-        **dict.fromkeys(("archive", "loudspeaker", "timeline"), _NOTHING_WAITS),
+        **dict.fromkeys(("archive", "kiosk", "loudspeaker", "timeline"), _NOTHING_WAITS),
         **dict.fromkeys(
             ("listener", "microphone"),
             Reading(qos=qos.BEST_EFFORT, reason="late sound is no reference for an echo"),
@@ -443,6 +445,7 @@ MEMORY = Topic(
     qos=qos.BLOCKS,
     publishers=("memory",),
     readers=("denoiser", "conductor"),
+    when={"conductor": lambda parameters: bool(parameters["memory_lag"])},
     meaning="Visual memory, compressed into tokens; one version a block.",
 )
 SPEECH_DEMAND = Topic(
@@ -573,6 +576,7 @@ PERFORM = Action(
 TOPICS = tuple(value for value in globals().values() if isinstance(value, Topic))
 SERVICES = tuple(value for value in globals().values() if isinstance(value, Service))
 ACTIONS = tuple(value for value in globals().values() if isinstance(value, Action))
+REQUESTS: tuple[Service | Action, ...] = (*SERVICES, *ACTIONS)
 
 
 def tapped(name: str, kind: type, *, latched: bool) -> Topic:
