@@ -10,6 +10,7 @@ import pytest
 from support.tiny_checkpoint import SIDE, SIGMAS, build_tiny_checkpoint
 
 from avatar_nodes.block.block import Prompt
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.model.checkpoint import CheckpointError
 from avatar_nodes.model.dit_config import MemoryConfig
 from avatar_nodes.pipeline.assembly import (
@@ -118,7 +119,7 @@ def test_what_cannot_be_built(checkpoint: Path, tmp_path: Path) -> None:
     plain = build_tiny_checkpoint(tmp_path / "plain")
     with pytest.raises(CheckpointError, match="memory: a compressor needs this section"):
         build_memory(plain, SETTINGS)
-    with pytest.raises(AssemblyError, match="memory: lag must be at least 1, got 0"):
+    with pytest.raises(ConfigurationError, match="memory: lag must be at least 1, got 0"):
         build_memory(checkpoint, MemorySettings(lag=0))
     with pytest.raises(AssemblyError, match="memory: gate must be a cosine"):
         build_memory(checkpoint, MemorySettings(gate=3.0))

@@ -190,11 +190,11 @@ def _wan_decoder(
     return WanStreamingDecoder(vae, small)
 
 
-def frame_features(name: str, *, device: str = "cpu") -> FrameFeatures:
+def frame_features(name: str, *, frames_per_latent: int = 4, device: str = "cpu") -> FrameFeatures:
     """`latents`, or the folder of a SigLIP 2 model. Raises AssemblyError, FrameFeaturesError."""
     if name == "latents":
         return PooledLatents()
-    return Siglip2Features(name, device=checked_device(device))
+    return Siglip2Features(name, frames_per_latent=frames_per_latent, device=checked_device(device))
 
 
 def build_memory(
@@ -214,7 +214,9 @@ def build_memory(
         raise AssemblyError(f"memory: {error}") from None
     return MemoryStage(
         compressor.to(checked_device(device)),
-        frame_features(settings.features, device=device),
+        frame_features(
+            settings.features, frames_per_latent=config.timing.frames_per_latent, device=device
+        ),
         rules=rules,
         short=config.memory.short if settings.short is None else settings.short,
         lag=settings.lag,

@@ -24,11 +24,11 @@ class FrameFeatures(Protocol):
     """Whether the decoded frames are looked at."""
 
     def describe(self, latent: Tensor, frames: np.ndarray | None = None) -> np.ndarray:
-        """latent float32 [C, F, h, w], frames uint8 RGB [n, H, W, 3], n a multiple of F -> float64
-        [F, D], length 1.
+        """latent float32 [C, F, h, w], frames uint8 RGB [n, H, W, 3], those of the latent frames ->
+        float64 [F, D], length 1.
 
         Raises:
-            FrameFeaturesError: frames are needed and not there, or not as many for each latent.
+            FrameFeaturesError: frames are needed and not there, or are not as many.
         """
         ...
 
@@ -60,7 +60,9 @@ class Siglip2Features:
 
     needs_frames = True
 
-    def __init__(self, folder: str | Path, *, device: str = "cpu") -> None:
+    def __init__(
+        self, folder: str | Path, *, frames_per_latent: int = 4, device: str = "cpu"
+    ) -> None:
         """folder: a local SigLIP or SigLIP 2 model as transformers saves it.
 
         Raises:
@@ -80,6 +82,7 @@ class Siglip2Features:
             raise FrameFeaturesError(f"{folder}: no SigLIP 2 model: {reason}") from error
         if not hasattr(model, "get_image_features"):
             raise FrameFeaturesError(f"{folder}: a {model.config.model_type} has no image features")
+        self._frames_per_latent = frames_per_latent
         self._device = torch.device(device)
         self._model = model.eval().requires_grad_(False).to(self._device)
 
@@ -87,10 +90,11 @@ class Siglip2Features:
     def describe(self, latent: Tensor, frames: np.ndarray | None = None) -> np.ndarray:
         """See `FrameFeatures.describe`."""
         count = latent.shape[1]
-        if frames is None or not len(frames) or len(frames) % count:
-            found = 0 if frames is None else len(frames)
+        wanted = count * self._frames_per_latent
+        if frames is None or len(frames) != wanted:
+            found = "none" if frames is None else str(len(frames))
             raise FrameFeaturesError(
-                f"expected as many frames for each of {count} latent frames, got {found}"
+                f"expected {wanted} frames for {count} latent frames, got {found}"
             )
         inputs = self._processor(images=list(frames), return_tensors="pt").to(self._device)
         found = self._model.get_image_features(**inputs)
