@@ -373,7 +373,17 @@ STATE = Topic(
     type=msg.AvatarState,
     qos=qos.LATCHED,
     publishers=("conductor",),
-    readers=("reasoner", "listener", "recorder", "timeline", "kiosk", OBSERVER, WITNESS, ANYBODY),
+    readers=(
+        "reasoner",
+        "listener",
+        "recorder",
+        "timeline",
+        "kiosk",
+        VISITOR,
+        OBSERVER,
+        WITNESS,
+        ANYBODY,
+    ),
     reading=dict.fromkeys(
         ("timeline", WITNESS),
         Reading(qos=qos.CONTROL, reason="it wants each state from now on, not only the last"),
