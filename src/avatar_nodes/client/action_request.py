@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
-from avatar_nodes.graph.environment import adopt_environment
+from avatar_nodes.client.client_node import ClientNode
 from avatar_nodes.wire.topics import ANYBODY, Action
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _CANCEL_PATIENCE_S = 5.0
 _GONE_S = 3.0
@@ -24,28 +23,21 @@ class ActionRequestError(RuntimeError):
     """The avatar is not there, or refuses; one line."""
 
 
-class ActionRequest:
+class ActionRequest(ClientNode):
     """A client of one action server; a context manager.
 
     namespace: the avatar's. timeout_s: how long to look for the server.
     """
 
     def __init__(self, action: Action, namespace: str, *, timeout_s: float = 10.0) -> None:
+        super().__init__("avatar_request", namespace)
         self._action = action
-        self._namespace = namespace
-        self._name = f"{namespace}/{action.name}"
+        self._offered = f"{namespace}/{action.name}"
         self._timeout_s = timeout_s
-        self._context = Context()
 
-    def __enter__(self) -> ActionRequest:
-        adopt_environment()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node(
-            "avatar_request", context=self._context, namespace=self._namespace
-        )
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._client = self._action.client(self._node, ANYBODY)
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._client = self._action.client(self.node, ANYBODY)
         return self
 
     def __exit__(
@@ -53,9 +45,7 @@ class ActionRequest:
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
         self._client.destroy()
-        self._executor.shutdown()
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
+        super().__exit__(kind, error, trace)
 
     def run(self, goal: Any, on_feedback: Callable[[Any], None]) -> Any:
         """Send `goal`; returns the result.
@@ -65,32 +55,30 @@ class ActionRequest:
         """
         if not self._client.wait_for_server(self._timeout_s):
             raise ActionRequestError(
-                f"nobody offers {self._name}: is an avatar up in mode converse, in this namespace"
-                " and ROS_DOMAIN_ID?"
+                f"nobody offers {self._offered}: is an avatar up in mode converse, in this"
+                " namespace and ROS_DOMAIN_ID?"
             )
         sent = self._client.send_goal_async(goal, lambda msg: on_feedback(msg.feedback))
         handle = self._wait(sent)
         if not handle.accepted:
-            raise ActionRequestError(f"{self._name} did not accept the request")
+            raise ActionRequestError(f"{self._offered} did not accept the request")
         result = handle.get_result_async()
         try:
             return self._wait(result).result
         except KeyboardInterrupt:
-            self._executor.spin_until_future_complete(
-                handle.cancel_goal_async(), _CANCEL_PATIENCE_S
-            )
-            self._executor.spin_until_future_complete(result, _CANCEL_PATIENCE_S)
+            self.executor.spin_until_future_complete(handle.cancel_goal_async(), _CANCEL_PATIENCE_S)
+            self.executor.spin_until_future_complete(result, _CANCEL_PATIENCE_S)
             raise
 
     def _wait(self, future: Future[Any]) -> Any:
         seen = time.monotonic()
         while not future.done():
-            self._executor.spin_once(timeout_sec=0.2)
+            self.executor.spin_once(timeout_sec=0.2)
             if self._client.server_is_ready():
                 seen = time.monotonic()
             elif time.monotonic() - seen > _GONE_S:
-                raise ActionRequestError(f"whoever offered {self._name} is gone")
+                raise ActionRequestError(f"the node that offered {self._offered} is gone")
         answer = future.result()
         if answer is None:
-            raise ActionRequestError(f"{self._name} gave no answer")
+            raise ActionRequestError(f"{self._offered} gave no answer")
         return answer

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 from typing import Any
 
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
-
-from avatar_nodes.graph.environment import adopt_environment
+from avatar_nodes.client.client_node import ClientNode
 from avatar_nodes.wire.topics import ANYBODY, Service, Topic
 
 _LOOK_S = 0.1
@@ -21,34 +15,15 @@ class ServiceRequestError(RuntimeError):
     """The avatar is not there, or does not answer; one line."""
 
 
-class ServiceRequest:
+class ServiceRequest(ClientNode):
     """A node for a few questions; a context manager.
 
     namespace: the avatar's. timeout_s: how long to wait for each answer.
     """
 
     def __init__(self, namespace: str, *, timeout_s: float = 10.0) -> None:
-        self._namespace = namespace
+        super().__init__("avatar_request", namespace)
         self._timeout_s = timeout_s
-        self._context = Context()
-
-    def __enter__(self) -> ServiceRequest:
-        adopt_environment()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node(
-            "avatar_request", context=self._context, namespace=self._namespace
-        )
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        self._executor.shutdown()
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
 
     def call(self, service: Service, request: Any) -> Any:
         """Call a service; returns its response.
@@ -56,12 +31,12 @@ class ServiceRequest:
         Raises:
             ServiceRequestError: nobody offers it, or no answer came in time.
         """
-        client: Any = service.client(self._node, ANYBODY)
+        client: Any = service.client(self.node, ANYBODY)
         name = f"{self._namespace}/{service.name}"
         if not client.wait_for_service(self._timeout_s):
             raise ServiceRequestError(f"nobody offers {name} in this ROS_DOMAIN_ID")
         future = client.call_async(request)
-        self._executor.spin_until_future_complete(future, self._timeout_s)
+        self.executor.spin_until_future_complete(future, self._timeout_s)
         if not future.done() or future.result() is None:
             raise ServiceRequestError(f"{name} gave no answer")
         return future.result()
@@ -73,11 +48,11 @@ class ServiceRequest:
             ServiceRequestError: none came in time.
         """
         came: list[Any] = []
-        topic.subscribe(self._node, ANYBODY, came.append)
+        topic.subscribe(self.node, ANYBODY, came.append)
         deadline = time.monotonic() + self._timeout_s
         while not came:
             if time.monotonic() > deadline:
                 name = f"{self._namespace}/{topic.name}"
                 raise ServiceRequestError(f"nobody publishes {name} in this ROS_DOMAIN_ID")
-            self._executor.spin_once(timeout_sec=_LOOK_S)
+            self.executor.spin_once(timeout_sec=_LOOK_S)
         return came[-1]

@@ -6,21 +6,20 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from avatar_msgs.msg import AvatarState, ReplySegment, SpeechActivity, TurnTimeline, Utterance
-from avatar_nodes.graph.environment import adopt_environment
+from avatar_nodes.client.client_node import ClientNode
 from avatar_nodes.sound.audio_file import GRAPH_RATE
 from avatar_nodes.timeline.turn_timeline import TurnTimeline as Timeline
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_to_msg
 from avatar_nodes.wire.timeline import timeline_from_msg
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _CHUNK = 640
 _CHUNK_S = _CHUNK / GRAPH_RATE
@@ -34,7 +33,7 @@ class VisitBrokenOffError(VisitorError):
     """Somebody has broken off the visit."""
 
 
-class VirtualVisitor:
+class VirtualVisitor(ClientNode):
     """Streams AudioChunks to `topic` without end: silence, and the sound given to `say`.
 
     A context manager; sound flows while it is entered. All methods are for one other thread,
@@ -42,9 +41,8 @@ class VirtualVisitor:
     """
 
     def __init__(self, namespace: str, *, topic: str = topics.AUDIO_IN.name) -> None:
-        self._namespace = namespace
+        super().__init__("visitor", namespace)
         self._topic = topic
-        self._context = Context()
         self._lock = threading.Condition()
         self._sound = np.zeros(0, np.int16)
         self._position = 0
@@ -66,13 +64,11 @@ class VirtualVisitor:
         """Called with every line said: by the `visitor`, as it was understood, or by the `avatar`.
         """
 
-    def __enter__(self) -> VirtualVisitor:
-        adopt_environment()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node("visitor", context=self._context, namespace=self._namespace)
+    def __enter__(self) -> Self:
+        super().__enter__()
         sound = topics.AUDIO_IN.with_parameters({"topic": self._topic})
-        self._out = sound.publisher(self._node, topics.VISITOR)
-        self._writing = topics.UTTERANCE.publisher(self._node, topics.VISITOR)
+        self._out = sound.publisher(self.node, topics.VISITOR)
+        self._writing = topics.UTTERANCE.publisher(self.node, topics.VISITOR)
         for topic, callback in (
             (topics.STATE, self._on_state),
             (topics.TURN_TIMELINE, self._on_timeline),
@@ -80,15 +76,10 @@ class VirtualVisitor:
             (topics.UTTERANCE, self._on_utterance),
             (topics.REPLY, self._on_reply),
         ):
-            topic.subscribe(self._node, topics.VISITOR, callback)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._threads = [
-            threading.Thread(target=self._stream, name="visitor's voice", daemon=True),
-            threading.Thread(target=self._spin, name="visitor's ears", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+            topic.subscribe(self.node, topics.VISITOR, callback)
+        self.spin_in_background()
+        self._voice = threading.Thread(target=self._stream, name="visitor's voice", daemon=True)
+        self._voice.start()
         return self
 
     def __exit__(
@@ -98,17 +89,8 @@ class VirtualVisitor:
         with self._lock:
             self._going = False
             self._lock.notify_all()
-        self._executor.wake()
-        for thread in self._threads:
-            thread.join()
-        self._executor.shutdown()
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
-
-    @property
-    def node(self) -> Node:
-        """The visitor's node, which the visitor's own thread spins."""
-        return self._node
+        self._voice.join()
+        super().__exit__(kind, error, trace)
 
     def break_off(self) -> None:
         """End every wait, now or later, with VisitBrokenOffError."""
@@ -123,7 +105,7 @@ class VirtualVisitor:
 
     def write(self, text: str) -> None:
         """Type instead of speaking, as the kiosk's page passes it on."""
-        now = self._node.get_clock().now()
+        now = self.node.get_clock().now()
         msg = Utterance(
             turn=now.nanoseconds // 1_000_000, text=text, is_final=True, confidence=-1.0
         )
@@ -195,7 +177,7 @@ class VirtualVisitor:
             msg = audio_to_msg(
                 padded, stream="visitor", sample_rate=GRAPH_RATE, first_sample=self._position
             )
-            now = self._node.get_clock().now()
+            now = self.node.get_clock().now()
             msg.header.stamp = now.to_msg()
             self._out.publish(msg)
             self._position += _CHUNK
@@ -210,13 +192,6 @@ class VirtualVisitor:
             self.spoken[-1] = (self.spoken[-1][0], end)
         else:
             self.spoken.append((begin, end))
-
-    def _spin(self) -> None:
-        try:
-            while self._going:
-                self._executor.spin_once(timeout_sec=0.2)
-        except ExternalShutdownException:
-            pass
 
     def _on_state(self, msg: AvatarState) -> None:
         with self._lock:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.serialization import deserialize_message
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from avatar_msgs.msg import (
@@ -36,12 +30,15 @@ from avatar_nodes.bench.turn.rest import Rest, Span, find_rest
 from avatar_nodes.bench.turn.stream_pairing import StreamPairing, stamp_of_serialized
 from avatar_nodes.bench.turn.sync import SyncWatch
 from avatar_nodes.block.timing import BlockTiming
-from avatar_nodes.graph.environment import adopt_environment
+from avatar_nodes.client.client_node import ClientNode
 from avatar_nodes.speaking.turn_stream import turn_of
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
 from avatar_nodes.wire.stamp import nanoseconds
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _NANOSECONDS = 1_000_000_000
 _SILENT_FRAMES = 10
@@ -67,7 +64,7 @@ _OVERDUE = re.compile(r"(.+) for more than \S+ s")
 _STATES = ("IDLE", "LISTENING", "THINKING", "SPEAKING")
 
 
-class TurnWitness:
+class TurnWitness(ClientNode):
     """Subscribes below `namespace`; a context manager. Most is read after it has ended.
 
     pictures: also take the stamps of the pictures (`pairing`), which costs their transport.
@@ -79,14 +76,12 @@ class TurnWitness:
         self, namespace: str, *, pictures: bool = False, mouth: MouthWatch | None = None,
         margin_s: float = 0.08, timing: BlockTiming | None = None,
     ) -> None:  # fmt: skip
+        super().__init__("witness", namespace)
         timing = timing or BlockTiming()
         self._frame_ns = _NANOSECONDS // timing.frame_rate
         self._block_ns = timing.frames_per_block * self._frame_ns
         self._sample_rate = timing.sample_rate
-        self._namespace = namespace
         self._margin_s = margin_s
-        self._context = Context()
-        self._going = True
         self.pairing = StreamPairing() if pictures or mouth is not None else None
         self._mouth = mouth
         self._sync = SyncWatch()
@@ -105,10 +100,8 @@ class TurnWitness:
         self._prompts = PromptWatch()
         self._sounding: list[tuple[int, str]] = []
 
-    def __enter__(self) -> TurnWitness:
-        adopt_environment()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        node = rclpy.create_node("witness", context=self._context, namespace=self._namespace)
+    def __enter__(self) -> Self:
+        super().__enter__()
         for topic, callback in (
             (topics.TURN_CONTROL, self.controls.append),
             (topics.SPEECH_ACTIVITY, self._on_activity),
@@ -119,26 +112,11 @@ class TurnWitness:
             (topics.CONDITIONING, self._on_block),
             (topics.INTENT, self._on_intent),
         ):
-            topic.subscribe(node, topics.WITNESS, callback)
+            topic.subscribe(self.node, topics.WITNESS, callback)
         if self.pairing is not None:
-            topics.IMAGE_RAW.subscribe(node, topics.WITNESS, self._on_image, raw=True)
-        self._node = node
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(node)
-        self._thread = threading.Thread(target=self._spin, name="witness", daemon=True)
-        self._thread.start()
+            topics.IMAGE_RAW.subscribe(self.node, topics.WITNESS, self._on_image, raw=True)
+        self.spin_in_background()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        self._going = False
-        self._executor.wake()
-        self._thread.join()
-        self._executor.shutdown()
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
 
     @property
     def audible(self) -> bool:
@@ -326,13 +304,6 @@ class TurnWitness:
                 break
             state = entered
         return _STATES[state] if state < len(_STATES) else str(state)
-
-    def _spin(self) -> None:
-        try:
-            while self._going:
-                self._executor.spin_once(timeout_sec=0.2)
-        except ExternalShutdownException:
-            pass
 
     @staticmethod
     def _now_ns() -> int:
