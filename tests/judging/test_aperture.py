@@ -2,9 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
-from avatar_nodes.judging.aperture import aperture_series, measure_aperture
+from avatar_nodes.judging.aperture import measure_aperture
 from avatar_nodes.world import (
     ACTIONS,
+    Box,
     Identity,
     Performance,
     mouth_box,
@@ -13,6 +14,10 @@ from avatar_nodes.world import (
     synthesise,
 )
 from avatar_nodes.world.renderer import mouth_search_box
+
+
+def apertures(frames: np.ndarray, box: Box) -> np.ndarray:
+    return np.array([measure_aperture(frame, box) for frame in frames], np.float32)
 
 
 def clip(seed: int, frames: int = 40) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int]]:
@@ -33,18 +38,18 @@ def test_measured_follows_drawn_on_sharp_and_blurred_frames() -> None:
     sharp, blurred = [], []
     for seed in range(9):
         frames, truth, box = clip(seed)
-        measured = aperture_series(frames, box)
+        measured = apertures(frames, box)
         assert measured[truth < 0.01].max(initial=0.0) < 0.08
         sharp.append(correlation(measured, truth))
         soft = np.stack([cv2.GaussianBlur(frame, (0, 0), 2.0) for frame in frames])
-        blurred.append(correlation(aperture_series(soft, box), truth))
+        blurred.append(correlation(apertures(soft, box), truth))
     assert min(sharp) > 0.97
     assert np.mean(blurred) > 0.9
 
 
 def test_scale_is_that_of_the_truth() -> None:
     frames, truth, box = clip(2)
-    assert np.abs(aperture_series(frames, box) - truth).max() < 0.2
+    assert np.abs(apertures(frames, box) - truth).max() < 0.2
 
 
 def test_red_brown_hair_behind_the_jaw_is_no_mouth() -> None:

@@ -5,7 +5,6 @@ import pytest
 
 from avatar_nodes.world.speech import (
     SAMPLE_RATE,
-    VOICES,
     Phone,
     Speech,
     SpeechError,
@@ -13,6 +12,11 @@ from avatar_nodes.world.speech import (
 )
 
 TEXT = "Mama, papa bought many apples. Maybe!"
+
+VOICES = (
+    "en-us", "en-us+m3", "en-us+f2", "en", "en+f3", "en+m7", "de", "de+f2", "es", "es+f3", "fr",
+    "fr+f2",
+)  # fmt: skip
 
 
 def loudness(speech: Speech, phone: Phone) -> float:

@@ -1,4 +1,4 @@
-"""Encodes clips into latents and audio columns, as the stream would have them, and decodes them."""
+"""Encodes clips into latents and audio columns, as the stream would have them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.audio_window import AudioWindow, blocks_and_what_follows
 from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.block.timing import BlockTiming
-from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE, VIDEO_VAE
 from avatar_nodes.pipeline.assembly import build_features
@@ -115,10 +113,3 @@ def encode_frames(vae: TinyVAE, frames: np.ndarray) -> np.ndarray:
     """uint8 RGB [F * 4, H, W, 3] -> normalised latents float32 [F, C, h, w]."""
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).to(torch.bfloat16)
     return vae.encode(pixels.div(127.5).sub(1.0).unsqueeze(0))[0].float().numpy()
-
-
-def decode_clip(decoder: TinyStreamingDecoder, sink: Tensor, latents: Tensor) -> np.ndarray:
-    """Frames uint8 [M * 12, H, W, 3] of a clip's latents [M, C, 3, h, w], begun from its sink."""
-    decoder.reset()
-    decoder.decode(sink)
-    return np.concatenate([decoder.decode(latent) for latent in latents])

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.clips.conditions import Conditions
+from avatar_nodes.clips.conditions import Conditions, clip_conditions
 from avatar_nodes.clips.flow import noised, shifted
 from avatar_nodes.clips.guidance import Guidance, guided_velocity
+from avatar_nodes.decoding.decoder import TinyStreamingDecoder
+from avatar_nodes.model.checkpoint import load_checkpoint
 from avatar_nodes.model.dit import WanS2V
+from avatar_nodes.model.text import TextEncoder
+from avatar_nodes.model.tiny_vae import load_vae
+from avatar_nodes.world.clips import Clip
 
 
 def sampling_sigmas(steps: int, shift: float) -> list[float]:
@@ -73,6 +79,50 @@ def sample_teacher_clip(
         )  # fmt: skip
         made = window if made is None else torch.cat([made[:, :first], window], dim=1)
     return made
+
+
+class TeacherSampler:
+    """An exported bidirectional teacher, window after window, each continuing the one before.
+
+    It sees each window whole, its future too, and may take as long as it likes.
+    """
+
+    def __init__(
+        self, folder: Path, vae: Path, *, blocks: int, steps: int, shift: float,
+        audio_guidance: float = 1.0, text_guidance: float = 1.0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:  # fmt: skip
+        """folder: `teacher/export` of a training run; vae: the autoencoder's folder; blocks: length
+        of a window. Raises CheckpointError.
+        """
+        self._dit = load_checkpoint(folder).eval()
+        self._text = TextEncoder.load(folder / "text_encoder", text_len=self._dit.config.text_len)
+        self._decoder = TinyStreamingDecoder(load_vae(vae), dtype=dtype)
+        self._blocks, self._steps, self._shift = blocks, steps, shift
+        self._guidance = Guidance(audio=audio_guidance, text=text_guidance)
+        self._dtype = dtype
+        self.evaluations = steps * (1 + (audio_guidance != 1.0) + (text_guidance != 1.0))
+        """Passes of the network for a window."""
+
+    @torch.inference_mode()
+    def frames(self, clip: Clip, *, seed: int = 0) -> np.ndarray:
+        """uint8 RGB [F, H, W, 3]: the clip's person with its sound and prompts."""
+        blocks = min(self._blocks, clip.spec.blocks)
+        conditions = clip_conditions(clip, self._text, self._decoder)
+        channels, height, width = self._dit.config.latent_shape
+        noise = torch.randn(
+            1, clip.spec.blocks, channels, 3, height, width,
+            generator=torch.Generator().manual_seed(seed),
+        )  # fmt: skip
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._dtype == torch.bfloat16):
+            latents = sample_teacher_clip(
+                self._dit, conditions, noise, blocks=blocks, overlap=min(1, blocks - 1),
+                steps=self._steps, audio_guidance=self._guidance.audio,
+                text_guidance=self._guidance.text, shift=self._shift,
+            )  # fmt: skip
+        self._decoder.reset()
+        self._decoder.decode(conditions.sink[0])
+        return np.concatenate([self._decoder.decode(latent) for latent in latents[0].float()])
 
 
 def _with_known(x: Tensor, known: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:

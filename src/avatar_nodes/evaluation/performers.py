@@ -16,6 +16,7 @@ from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.encoders import encode_frames
 from avatar_nodes.clips.stream import Prompts, clip_stream
+from avatar_nodes.clips.teacher_sampler import TeacherSampler
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.syncnet import WINDOW_FRAMES, sound_columns
@@ -52,6 +53,27 @@ class StreamPerformer:
         stream = clip_stream(self.pipeline, self.prompts, clip, seed=seed)
         frames = [self.pipeline.render_block(sound) for sound in stream]
         return Footage.of(clip, np.concatenate(frames))
+
+
+class TeacherPerformer:
+    """The many-step teacher in bfloat16: the baseline of distillation."""
+
+    name = "teacher"
+
+    def __init__(
+        self, folder: Path, vae: Path, *, blocks: int = 3, steps: int = 40, shift: float = 3.0,
+        audio_guidance: float = 1.0, text_guidance: float = 1.0,
+    ) -> None:  # fmt: skip
+        """See `TeacherSampler`. Raises CheckpointError."""
+        self._sampler = TeacherSampler(
+            folder, vae, blocks=blocks, steps=steps, shift=shift, audio_guidance=audio_guidance,
+            text_guidance=text_guidance, dtype=torch.bfloat16,
+        )  # fmt: skip
+        self.evaluations: int | None = self._sampler.evaluations
+
+    def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
+        """See `Performer.perform`."""
+        return Footage.of(clip, self._sampler.frames(clip, seed=seed))
 
 
 class TruthPerformer:

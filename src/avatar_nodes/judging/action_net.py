@@ -11,8 +11,6 @@ from avatar_nodes.world import ACTIONS, SHOW
 
 STRIDE = 2
 """It looks at every second frame: 12.5 a second."""
-REACH_FRAMES = 12
-"""Frames that it sees to either side of the one it judges: about a second in all."""
 JUDGED_ACTIONS: tuple[str, ...] = (*ACTIONS, SHOW)
 """The actions that it tells apart; `rest` first."""
 _CHANNELS = 8
@@ -20,7 +18,8 @@ _CHANNELS = 8
 
 
 class ActionNet(nn.Module):
-    """Two towers over whole picture and face, then convolutions over time."""
+    """Two towers over whole picture and face, then convolutions over time, which see 12 frames to
+    either side of the judged one: about a second in all."""
 
     def __init__(self, actions: tuple[str, ...] = JUDGED_ACTIONS) -> None:
         super().__init__()

@@ -34,11 +34,6 @@ def measure_aperture(frame: np.ndarray, search_box: Box) -> float:
     return float(np.clip(columns[-_TALLEST_COLUMNS:].mean() * _GAIN, 0.0, 1.0))
 
 
-def aperture_series(frames: np.ndarray, search_box: Box) -> np.ndarray:
-    """float32 [frames] for uint8 RGB [frames,H,W,3]."""
-    return np.array([measure_aperture(frame, search_box) for frame in frames], np.float32)
-
-
 def _interior(patch: np.ndarray) -> np.ndarray:
     """Membership 0..1 of each pixel in the mouth's inside: dark, red, and not orange.
 

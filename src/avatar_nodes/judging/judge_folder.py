@@ -16,8 +16,6 @@ from avatar_nodes.judging.syncnet import SyncNet, TinySyncJudge
 from avatar_nodes.model.load_tensors import load_tensors
 from avatar_nodes.model.tensor_files import CheckpointError
 
-NAMES = ("syncnet", "identity", "actions")
-
 
 class JudgeError(RuntimeError):
     """A judge that is not there or cannot be used; one line."""

@@ -12,10 +12,8 @@ from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.block import Prompt
 from avatar_nodes.block.schedule import Schedule
 from avatar_nodes.block.timing import BlockTiming
-from avatar_nodes.clips.conditions import clip_conditions
-from avatar_nodes.clips.encoders import decode_clip
 from avatar_nodes.clips.stream import clip_stream
-from avatar_nodes.clips.teacher_sampler import sample_teacher_clip
+from avatar_nodes.clips.teacher_sampler import TeacherSampler
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.denoising.stage import Stage
 from avatar_nodes.judging.clip_sync import measure_clip, speaking_clips
@@ -71,19 +69,9 @@ def sample_teacher_export(
 
     blocks: its window. `picture` gets the truth above and what was made below.
     """
-    dit = load_checkpoint(export).eval()
-    text = TextEncoder.load(export / "text_encoder", text_len=dit.config.text_len)
-    decoder = TinyStreamingDecoder(load_vae(vae))
+    teacher = TeacherSampler(export, vae, blocks=blocks, steps=steps, shift=shift)
     clip = next(speaking_clips(1, max(clip_blocks, blocks), "val"))
-    conditions = clip_conditions(clip, text, decoder)
-    channels, height, width = dit.config.latent_shape
-    noise = torch.randn(
-        1, clip.spec.blocks, channels, 3, height, width, generator=torch.Generator().manual_seed(0)
-    )
-    latents = sample_teacher_clip(
-        dit, conditions, noise, blocks=blocks, overlap=min(1, blocks - 1), steps=steps, shift=shift
-    )
-    frames = decode_clip(decoder, conditions.sink[0], latents[0])
+    frames = teacher.frames(clip)
     write_strip(picture, clip, frames)
     return measure_clip(clip, frames).sync.correlation
 

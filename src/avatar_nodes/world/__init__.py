@@ -16,7 +16,6 @@ from avatar_nodes.world.renderer import (
 from avatar_nodes.world.sentences import Sentence, all_sentences, sentences, split_of
 from avatar_nodes.world.speech import (
     SAMPLE_RATE,
-    VOICES,
     Phone,
     Speech,
     SpeechError,
@@ -31,7 +30,6 @@ __all__ = [
     "INTERIOR",
     "SAMPLE_RATE",
     "SHOW",
-    "VOICES",
     "Box",
     "Identity",
     "LipTrack",

@@ -12,22 +12,6 @@ from avatar_nodes.speaking.synthesis.espeak_library import Espeak, SpeechError, 
 
 SAMPLE_RATE = 16_000
 
-VOICES: tuple[str, ...] = (
-    "en-us",
-    "en-us+m3",
-    "en-us+f2",
-    "en",
-    "en+f3",
-    "en+m7",
-    "de",
-    "de+f2",
-    "es",
-    "es+f3",
-    "fr",
-    "fr+f2",
-)
-"""`language` or `language+variant` of espeak-ng, a choice of varied ones ('en' is British)."""
-
 
 @dataclass(frozen=True)
 class Phone:

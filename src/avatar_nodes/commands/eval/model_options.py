@@ -175,7 +175,7 @@ class ModelUnderTest:
         """The teacher of `teacher_options`, or nothing. Raises CheckpointError."""
         if folder is None:
             return []
-        from avatar_nodes.evaluation.teacher_performer import TeacherPerformer
+        from avatar_nodes.evaluation.performers import TeacherPerformer
 
         audio, text = guidance
         return [
