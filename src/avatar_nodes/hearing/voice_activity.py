@@ -1,24 +1,28 @@
 """How likely each short window of sound holds speech: Silero VAD behind a small interface.
 
-The model is the TorchScript file that the PyPI package `silero-vad` carries. It is loaded by torch
-itself: importing the package would set torch's thread count for the whole process, and the ONNX
-file would need one more runtime.
+The weights are those of the TorchScript file that the PyPI package `silero-vad` carries; the
+arithmetic is numpy's. The package itself, torch or an ONNX runtime would take 100 MB and more for a
+network of 300 000 weights.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import torch
 
 from avatar_nodes.errors.configuration_error import ConfigurationError
-from avatar_nodes.sound.audio_file import GRAPH_RATE, float_from_pcm
+from avatar_nodes.hearing.torchscript_file import TorchScriptFileError, read_torchscript
+from avatar_nodes.sound.audio_file import float_from_pcm
 
-_WARM_UP_WINDOWS = 8
+_CONTEXT = 64
+"""Samples before a window that its spectrum sees too, and as many mirrored behind it."""
+_FRAME, _HOP = 256, 128
+_STATE = 128
+_STRIDES = (1, 2, 2, 1)
 
 
 class VoiceActivityError(ConfigurationError):
@@ -42,7 +46,8 @@ class VoiceActivity(Protocol):
 
 
 class SileroVoiceActivity:
-    """Silero VAD (windows of 32 ms), on one core of the CPU.
+    """Silero VAD at 16 kHz (windows of 32 ms): magnitudes of a short-time Fourier transform, four
+    convolutions over time, an LSTM, a logistic unit.
 
     Raises:
         VoiceActivityError: the package is not installed or its model does not load.
@@ -53,26 +58,71 @@ class SileroVoiceActivity:
     def __init__(self) -> None:
         path = _model_path()
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # torch favours torch.export
-                self._model: Any = torch.jit.load(str(path), map_location="cpu")
-        except RuntimeError as error:
-            raise VoiceActivityError(f"{path}: {str(error).splitlines()[0]}") from error
-        self._model.eval()
-        for _ in range(_WARM_UP_WINDOWS):  # the first calls compile
-            self.probability(np.zeros(self.window_samples, np.int16))
-        self.reset()
+            every = read_torchscript(path)
+            self._take({name.removeprefix("_model."): value for name, value in every.items()})
+        except TorchScriptFileError as error:
+            raise VoiceActivityError(str(error)) from error
+        except KeyError as error:
+            raise VoiceActivityError(f"{path}: lacks the tensor {error}") from error
+        self._before = np.zeros(_CONTEXT, np.float32)
+        self._hidden = np.zeros(_STATE, np.float32)
+        self._cell = np.zeros(_STATE, np.float32)
+
+    def _take(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Lay the weights out as they are used; a KeyError names one that is missing."""
+        self._spectrum = weights["stft.forward_basis_buffer"][:, 0, :].T
+        self._convolutions = []
+        for number, stride in enumerate(_STRIDES):
+            name = f"encoder.{number}.reparam_conv"
+            taps = _taps(weights[f"{name}.weight"])
+            self._convolutions.append((taps, weights[f"{name}.bias"], stride))
+        lstm = "decoder.rnn"
+        self._gates = np.concatenate(
+            [weights[f"{lstm}.weight_ih"], weights[f"{lstm}.weight_hh"]], axis=1
+        ).T
+        self._gates_bias = weights[f"{lstm}.bias_ih"] + weights[f"{lstm}.bias_hh"]
+        self._out = weights["decoder.decoder.2.weight"][0, :, 0]
+        self._out_bias = weights["decoder.decoder.2.bias"][0]
 
     def probability(self, window: np.ndarray) -> float:
         """See `VoiceActivity`."""
         if window.shape != (self.window_samples,):
             raise ValueError(f"window {window.shape}: expected ({self.window_samples},)")
-        with torch.inference_mode():
-            return float(self._model(torch.from_numpy(float_from_pcm(window)), GRAPH_RATE))
+        sound = np.concatenate([self._before, float_from_pcm(window)])
+        self._before = sound[-_CONTEXT:].copy()
+        frames = np.lib.stride_tricks.sliding_window_view(
+            np.pad(sound, (0, _CONTEXT), "reflect"), _FRAME
+        )[::_HOP]
+        real, imaginary = np.split(frames @ self._spectrum, 2, axis=1)
+        values = np.sqrt(real * real + imaginary * imaginary)
+        for taps, bias, stride in self._convolutions:
+            padded = np.pad(values, ((1, 1), (0, 0)))
+            count = range(0, len(values), stride)
+            rows = np.stack([padded[first : first + 3].ravel() for first in count])
+            values = np.maximum(rows @ taps + bias, 0.0)
+        self._remember(values[0])
+        return float(_sigmoid(np.maximum(self._hidden, 0.0) @ self._out + self._out_bias))
 
     def reset(self) -> None:
         """See `VoiceActivity`."""
-        self._model.reset_states()
+        for state in (self._before, self._hidden, self._cell):
+            state.fill(0.0)
+
+    def _remember(self, values: np.ndarray) -> None:
+        """One step of the LSTM."""
+        gates = np.concatenate([values, self._hidden]) @ self._gates + self._gates_bias
+        entry, keep, new, out = np.split(gates, 4)
+        self._cell = _sigmoid(keep) * self._cell + _sigmoid(entry) * np.tanh(new)
+        self._hidden = _sigmoid(out) * np.tanh(self._cell)
+
+
+def _taps(weight: np.ndarray) -> np.ndarray:
+    """A convolution's weight [out, in, 3] as a matrix [3 * in, out]."""
+    return np.ascontiguousarray(weight.transpose(2, 1, 0).reshape(-1, len(weight)))
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * values))
 
 
 def _model_path() -> Path:

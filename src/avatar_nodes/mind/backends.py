@@ -27,6 +27,7 @@ class BackendOptions:
     api_key_env: str = ""
     max_tokens: int = 256
     temperature: float = 0.6
+    threads: int = 1
     patience: Patience = field(default_factory=Patience)
 
 
@@ -65,6 +66,7 @@ def _local_model(options: BackendOptions, phrasebook: Phrasebook) -> Reasoner:
         max_tokens=options.max_tokens,
         temperature=options.temperature,
         constrained=options.constrained,
+        threads=options.threads,
     )
     schema = answer_schema(phrasebook.persona, bounded=True)
     return ChatReasoner(TransformersChat(local, schema), phrasebook, options.patience)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging as transformers_logging
+from tokenizers import Tokenizer
+
+from avatar_nodes.mind.bert import Bert
 
 from avatar_nodes.errors.configuration_error import ConfigurationError
 
@@ -37,17 +37,14 @@ class SentenceEmbedding:
     def __init__(self, folder: Path | None = None) -> None:
         folder = folder or _packaged_folder()
         self._one_at_a_time = threading.Lock()
-        transformers_logging.disable_progress_bar()
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model = AutoModel.from_pretrained(
-                folder, local_files_only=True, dtype=torch.float32
-            ).eval()
-        except (OSError, ValueError) as error:
+            self._model = Bert(folder)
+            text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
             raise EmbeddingError(f"{folder}: is no sentence embedding: {reason}") from error
+        self._tokenizer = _tokenizer(text, folder)
 
-    @torch.inference_mode()
     def encode(self, sentences: Sequence[str]) -> np.ndarray:
         """Unit vectors float32 [sentences, dim]; from any thread."""
         vectors = [
@@ -58,18 +55,20 @@ class SentenceEmbedding:
 
     def _encode_batch(self, sentences: Sequence[str]) -> np.ndarray:
         with self._one_at_a_time:  # the tokenizer refuses to be used by two threads at once
-            batch = self._tokenizer(
-                list(sentences),
-                padding=True,
-                truncation=True,
-                max_length=_LONGEST_TOKENS,
-                return_tensors="pt",
-            )
-        states = self._model(**batch).last_hidden_state
-        mask = batch["attention_mask"][..., None].to(states.dtype)
-        mean = (states * mask).sum(dim=1) / mask.sum(dim=1)
-        vectors: np.ndarray = torch.nn.functional.normalize(mean, dim=-1).numpy()
-        return vectors
+            batch = [encoded.ids for encoded in self._tokenizer.encode_batch(list(sentences))]
+        means = np.stack([states.mean(axis=0) for states in self._model.encode(batch)])
+        return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True))
+
+
+def _tokenizer(text: str, folder: Path) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_str(text)
+    except Exception as error:  # the package raises no narrower kind
+        reason = str(error).splitlines()[0]
+        raise EmbeddingError(f"{folder}: tokenizer.json does not load: {reason}") from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(_LONGEST_TOKENS)
+    return tokenizer
 
 
 def _packaged_folder() -> Path:

@@ -38,6 +38,8 @@ class LocalModelOptions:
     temperature: float = 0.6
     constrained: bool = True
     """Only tokens that continue a valid answer are allowed."""
+    threads: int = 1
+    """CPU threads of this process's arithmetic."""
 
 
 class TransformersChat:
@@ -50,6 +52,7 @@ class TransformersChat:
 
     def __init__(self, options: LocalModelOptions, schema: dict[str, Any]) -> None:
         self._options = options
+        torch.set_num_threads(options.threads)
         self._tokenizer, self._model = _load(options)
         self._grammar: JsonGrammar | None = None
         if options.constrained:

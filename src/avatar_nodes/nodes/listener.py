@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
 from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.hearing.echo.canceller import EchoCancellerError
@@ -83,7 +81,6 @@ class ListenerNode(AvatarNode):
     )  # fmt: skip
 
     def setup(self) -> None:
-        torch.set_num_threads(self.value("threads"))
         settings = self._settings()
         mode, echo = self._echo_control()
         voice = SileroVoiceActivity()
@@ -137,6 +134,7 @@ class ListenerNode(AvatarNode):
             phrases=self._phrases,
             language=self.value("language"),
             device=self.value("recogniser_device"),
+            threads=self.value("threads"),
         )
         if unknown := getattr(recogniser, "unknown_words", []):
             self.get_logger().warning(f"phrases left out for unknown words: {', '.join(unknown)}")

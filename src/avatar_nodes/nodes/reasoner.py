@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-import torch
 from std_srvs.srv import Trigger
 
 from avatar_msgs.msg import AvatarState, ReplySegment, TurnControl, Utterance
@@ -87,7 +86,6 @@ class ReasonerNode(AvatarNode):
     )
 
     def setup(self) -> None:
-        torch.set_num_threads(self.value("threads"))
         self._state = AvatarState()
         self._complained = 0
         self._intent_out = self.publisher(topics.INTENT)
@@ -194,7 +192,7 @@ class ReasonerNode(AvatarNode):
     def _options(self) -> BackendOptions:
         names = (
             "backend", "model", "device", "dtype", "constrained", "base_url", "api_key_env",
-            "max_tokens", "temperature",
+            "max_tokens", "temperature", "threads",
         )  # fmt: skip
         patience = Patience(
             first_s=self.value("first_token_timeout_s"),

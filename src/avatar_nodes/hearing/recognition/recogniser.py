@@ -63,6 +63,7 @@ def open_recogniser(
     phrases: Sequence[str] = (),
     language: str = "",
     device: str = "cpu",
+    threads: int = 1,
 ) -> Recogniser:
     """The recogniser of the name `kind`, one of RECOGNISERS.
 
@@ -70,7 +71,7 @@ def open_recogniser(
         model: folder of its model; empty: the one it carries (pocketsphinx only).
         phrases: sentences that visitors are likely to say (pocketsphinx).
         language: BCP 47 of what is spoken; empty: the model's own, or detected (whisper).
-        device: torch device (whisper).
+        device, threads: torch device, and CPU threads of this process's arithmetic (whisper).
 
     Raises:
         RecogniserError: an unknown name, a missing package, or a model that does not load.
@@ -82,5 +83,5 @@ def open_recogniser(
     if kind == "whisper":
         from avatar_nodes.hearing.recognition.whisper import WhisperRecogniser
 
-        return WhisperRecogniser(model, language=language, device=device)
+        return WhisperRecogniser(model, language=language, device=device, threads=threads)
     raise RecogniserError(f"recogniser {kind!r}: expected one of {', '.join(RECOGNISERS)}")

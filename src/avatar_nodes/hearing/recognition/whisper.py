@@ -25,16 +25,20 @@ class WhisperRecogniser:
         folder: of the checkpoint; nothing is ever downloaded.
         language: BCP 47; empty: detected where the model knows several.
         device: torch device.
+        threads: CPU threads of this process's arithmetic.
 
     Raises:
         RecogniserError: the folder, a file in it, the language or the device is not usable.
     """
 
-    def __init__(self, folder: str | Path, *, language: str = "", device: str = "cpu") -> None:
+    def __init__(
+        self, folder: str | Path, *, language: str = "", device: str = "cpu", threads: int = 1
+    ) -> None:
         if not str(folder):
             raise RecogniserError("whisper: expected the folder of a checkpoint, got nothing")
         if not Path(folder, "config.json").is_file():
             raise RecogniserError(f"{folder}: no Whisper checkpoint: config.json is missing")
+        torch.set_num_threads(threads)
         from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
         try:
