@@ -142,3 +142,48 @@ def test_a_stage_that_is_away_is_not_waited_for_in_vain() -> None:
     for now in (50.1, 60.0):
         beat(watched, now, ready=False, a="1", b="1")
         assert watched.reason_for_new_epoch(now) is None
+
+
+def test_a_stage_that_lost_its_epoch_begins_a_new_one_at_once() -> None:
+    watched = running()
+    watched.status("b", instance="1", ready=False, epoch=0, now=1.0)
+    assert watched.waiting_for(1.0) == ["b"]
+    assert watched.reason_for_new_epoch(1.0) == "b lost the epoch"
+    watched.begin()
+    beat(watched, 1.1, a="1", b="1")
+    assert watched.may_issue(1.1) and watched.reason_for_new_epoch(1.1) is None
+
+
+def test_one_that_takes_its_old_epoch_up_again_has_lost_it_all_the_same() -> None:
+    watched = running()
+    watched.status("b", instance="1", ready=False, epoch=0, now=1.0)
+    beat(watched, 1.1, b="1")
+    assert not watched.may_issue(1.1)
+    assert watched.reason_for_new_epoch(1.1) == "b lost the epoch"
+
+
+def test_a_stage_that_fails_again_and_again_is_asked_with_growing_patience() -> None:
+    watched = running()
+
+    def fails(now: float) -> str | None:
+        beat(watched, now, a="1", b="1")
+        watched.status("b", instance="1", ready=False, epoch=0, now=now)
+        return watched.reason_for_new_epoch(now)
+
+    assert fails(1.0) == "b lost the epoch"
+    watched.begin()
+    assert [fails(now) for now in (1.1, 11.0, 11.2)] == [None, None, "b lost the epoch"]
+    watched.begin()
+    assert [fails(now) for now in (11.3, 31.2, 31.4)] == [None, None, "b lost the epoch"]
+    watched.begin()
+    watched.progressed(32.0, in_flight=0)
+    assert fails(32.1) == "b lost the epoch"
+
+
+def test_a_stage_that_never_held_an_epoch_has_lost_none() -> None:
+    watched = keeper()
+    beat(watched, 0.0, ready=False, a="1", b="1")
+    watched.begin()
+    beat(watched, 0.1, a="1")
+    watched.status("b", instance="1", ready=False, epoch=0, now=0.1)
+    assert watched.reason_for_new_epoch(0.1) is None

@@ -20,6 +20,8 @@ class _Stage:
     seen: float = 0.0
     epoch_instance: str = ""
     """Its instance when the current epoch began."""
+    has_failed: bool = False
+    """It held an epoch and holds none any more: something went wrong with a block."""
 
 
 def unix_ms() -> int:
@@ -32,10 +34,12 @@ class EpochKeeper:
     """Watches the stages of a graph and says when an epoch has to be begun.
 
     A stage takes part when it has been heard of within `heartbeat_timeout_s`. An epoch begins when
-    all do; it is over when one of them comes back as another instance (it was restarted and holds
-    nothing), when a block has been under way for too long (a message was lost), or when a stage
-    that is there has not become ready for as long (it could not begin the epoch). A stage that has
-    fallen silent only stops the issue of blocks: with it away, a new epoch would be no better.
+    all do. It is over when one of them comes back as another instance (it was restarted and holds
+    nothing), when one says that it has lost it (it failed; the first time at once, then with
+    patience while nothing gets through), when a block has been under way for too long (a message
+    was lost), or when a stage that is there has not become ready for as long (it could not begin
+    the epoch). A stage that has fallen silent only stops the issue of blocks: with it away, a new
+    epoch would be no better.
         Times are seconds of any monotonic clock.
 
     Args:
@@ -64,6 +68,8 @@ class EpochKeeper:
         self._waiting_since: float | None = None
         self._highest_seen = 0
         self._asked = ""
+        self._tried_again = False
+        self._failing_since: float | None = None
         self.epoch = 0
 
     @property
@@ -87,6 +93,8 @@ class EpochKeeper:
         stage = self._stages.get(name)
         if stage is None:
             return
+        if stage.ready_epoch and not ready and not epoch and instance == stage.instance:
+            stage.has_failed = True
         stage.instance = instance
         stage.ready_epoch = epoch if ready else 0
         stage.seen = now
@@ -101,6 +109,7 @@ class EpochKeeper:
         """A block arrived at its end; `in_flight` are still under way."""
         self._oldest_issued = now if in_flight else None
         self._patience_s = self._block_timeout_s
+        self._tried_again = False
 
     def lost(self, now: float) -> list[str]:
         """Stages not heard of in time (or never)."""
@@ -119,6 +128,7 @@ class EpochKeeper:
             if not self.epoch
             or name in lost
             or stage.ready_epoch != self.epoch
+            or stage.has_failed
             or self._restarted(stage)
         ]
 
@@ -137,6 +147,12 @@ class EpochKeeper:
             return f"{', '.join(self.restarted)} restarted"
         if self._asked:
             return self._asked
+        if failed := [name for name, stage in self._stages.items() if stage.has_failed]:
+            if self._failing_since is None:
+                self._failing_since = now
+            if not self._tried_again or self._overdue(self._failing_since, now):
+                self._tried_again = True
+                return f"{', '.join(failed)} lost the epoch"
         if self._overdue(self._oldest_issued, now):
             return "a block is overdue"
         waiting = self.waiting_for(now)
@@ -163,9 +179,10 @@ class EpochKeeper:
         """Begin an epoch with those who are there and return its number."""
         self._asked = ""
         self.epoch = max(self.epoch, self._highest_seen, self._first_epoch() - 1) + 1
-        self._oldest_issued = self._waiting_since = None
+        self._oldest_issued = self._waiting_since = self._failing_since = None
         for stage in self._stages.values():
             stage.epoch_instance = stage.instance
+            stage.has_failed = False
         return self.epoch
 
     @staticmethod

@@ -71,10 +71,10 @@ class DecoderStage:
             RefusedError: as `sink_of`.
         """
         self._check_turn(block)
-        self._next_block += 1
-        self._wants_sink = False
+        start, self._start = self._start, None  # lost, unless the block is made
         for latent in block.latent.split(1, dim=1):
             yield self._decoder.decode(latent)
+        self._start, self._next_block, self._wants_sink = start, block.block + 1, False
 
     def _check_turn(self, block: BlockLatent) -> None:
         if block.epoch != self.epoch:

@@ -94,7 +94,7 @@ class DecoderNode(AvatarNode):
         if start.sink is not None and start.sink.version > 0:
             # For a conductor that starts anew; the stages have it from the epoch.
             self._sinks.publish(sink_to_msg(replace(start.sink, epoch=0)))
-        self.heartbeat.say(ready=True, epoch=start.epoch, detail="decoding")
+        self.hold_epoch(start.epoch, "decoding")
 
     def _on_latent(self, msg: LatentBlock) -> None:
         self.note_hop(msg.header.stamp)

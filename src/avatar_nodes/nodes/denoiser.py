@@ -143,7 +143,7 @@ class DenoiserNode(AvatarNode):
             case stream.EpochStart():
                 with self.telemetry.timed("rebuild_ms"):
                     self._stage.start_epoch(work)
-                self.heartbeat.say(ready=True, epoch=work.epoch, detail="denoising")
+                self.hold_epoch(work.epoch, "denoising")
             case stream.Prompt():
                 self._stage.set_prompt(work)
             case stream.Sink():

@@ -62,7 +62,7 @@ class MemoryNode(AvatarNode):
         if self.takes_part(msg):
             start = epoch_from_msg(msg)
             self._tell(self._stage.start_epoch(start))
-            self.heartbeat.say(ready=True, epoch=start.epoch, detail="remembering")
+            self.hold_epoch(start.epoch, "remembering")
 
     def _on_latent(self, msg: LatentBlock) -> None:
         self.note_hop(msg.header.stamp)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import traceback
 import uuid
 
 from avatar_msgs.msg import BlockConditioning, BlockCredit, EpochStart, FrameBlock, TurnControl
-from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
 from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
 from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
@@ -108,7 +109,7 @@ class PresenterNode(AvatarNode):
         outputs, wanted = (self._image, self._audio), self.value("readers")
         matched = all(output.get_subscription_count() >= wanted for output in outputs)
         detail = "presenting" if matched else "waiting for its readers"
-        self.heartbeat.say(ready=matched, epoch=epoch, detail=detail)
+        self.hold_epoch(epoch, detail, ready=matched)
 
     def _on_frames(self, msg: FrameBlock) -> None:
         self.note_hop(msg.header.stamp)
@@ -154,7 +155,15 @@ class PresenterNode(AvatarNode):
             self._send_credit()
 
     def _play(self) -> None:
-        """The thread of the media clock."""
+        """The thread of the media clock; without it the node is of no use."""
+        try:
+            self._keep_time()
+        except Exception:
+            self.telemetry.rejected("internal")
+            self.get_logger().fatal(traceback.format_exc())
+            self.exit_code = EXIT_FAILED
+
+    def _keep_time(self) -> None:
         with self._changed:
             while self._playing:
                 wait_s = _IDLE_S

@@ -41,7 +41,8 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
     one line in the log, and exit code 78.
 
     A callback that raises a RefusedError has refused a message: it is counted under its reason and
-    logged. Any other exception is counted too, and logged with its trace.
+    logged. Any other exception is counted too, and logged with its trace; a node that holds an
+    epoch (`hold_epoch`) has then lost it, and says so at once.
     """
 
     KIND: ClassVar[str]
@@ -64,6 +65,7 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         self._ticks: list[Any] = []
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._last_log = 0.0
+        self._holds_epoch = False
         self._entered: list[Callable[[], None]] = []
         self._p: dict[str, Any] = {}
         for parameter in self.PARAMETERS:
@@ -145,7 +147,7 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
             except Exception as error:
                 self.telemetry.rejected("internal")
                 self.get_logger().error(f"{service.name}: {traceback.format_exc()}")
-                line = str(error).replace("\n", "; ") or type(error).__name__
+                line = _one_line(error)
                 return service.type.Response(success=False, message=line)  # type: ignore[attr-defined]
 
         return self.create_service(service.type, service.name, guarded)
@@ -165,6 +167,11 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         """Whether an epoch counts on this very node. One that was restarted finds the epoch of its
         predecessor, of which it lacks the beginning, and waits for the next."""
         return not epoch.instances or self.heartbeat.instance in epoch.instances
+
+    def hold_epoch(self, epoch: int, detail: str, *, ready: bool = True) -> None:
+        """Say that this node has begun an epoch, and whether it is ready for its blocks."""
+        self._holds_epoch = True
+        self.heartbeat.say(ready=ready, epoch=epoch, detail=detail, failed=False)
 
     def note_hop(self, stamp: Time) -> None:
         """Sample the time a message was under way, `stamp` being when it was sent (if given)."""
@@ -194,6 +201,7 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """rclpy's hook."""
         self._silence()
+        self._holds_epoch = False
         self.heartbeat.say(ready=False, epoch=0)
         super().on_deactivate(state)
         return self._step(lambda: self._leave(self.stop), "inactive")
@@ -218,7 +226,7 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
                 self._entered.append(undo)
         except Exception as error:
             known = isinstance(error, ConfigurationError)
-            line = str(error).replace("\n", "; ") or type(error).__name__
+            line = _one_line(error)
             self.exit_code = EXIT_MISCONFIGURED if known else EXIT_FAILED
             self.heartbeat.say(ready=False, detail=line, failed=True)
             self.get_logger().fatal(line if known else traceback.format_exc())
@@ -243,11 +251,18 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
                 callback(message)
             except RefusedError as refused:
                 self.refuse(topic, refused)
-            except Exception:
+            except Exception as error:
                 self.telemetry.rejected("internal")
                 self.get_logger().error(f"{topic}: {traceback.format_exc()}")
+                self._lose_epoch(f"{topic}: {_one_line(error)}")
 
         return guarded
+
+    def _lose_epoch(self, detail: str) -> None:
+        """What was to be done for a block is half done: without a new epoch nothing comes of it."""
+        if self._holds_epoch:
+            self._holds_epoch = False
+            self.heartbeat.say(ready=False, epoch=0, detail=detail, failed=True)
 
     def _silence(self) -> None:
         for subscription in self._heard:
@@ -256,3 +271,7 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
             self.destroy_timer(timer)
         self._heard.clear()
         self._ticks.clear()
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).replace("\n", "; ") or type(error).__name__
