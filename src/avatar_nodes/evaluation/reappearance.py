@@ -238,7 +238,7 @@ def evaluate_memory(
 def _row(watched: Sequence[Watched]) -> Figures:
     """`first_*`, `again_*`: shares of frames with something in the hand (`shown`), of the right
     kind, of the right colour; error. `same_*`: shares of frames with the kind, the colour of the
-    first time, whatever that was. `held`: shares of clips.
+    first time, right or wrong. `held`: shares of clips.
     """
     row: Figures = {}
     for when in ("first", "again"):

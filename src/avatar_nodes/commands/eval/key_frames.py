@@ -49,9 +49,9 @@ _ROWS: dict[str, dict[str, Any]] = {
 def command(shared: EvalOptions, people: int, minutes: float, spoilt: float) -> None:
     """What do the key frames hold: things shown minutes ago, and faults of the picture?
 
-    The world's own pictures go past banks with different rules; no model runs but the
-    autoencoder's encoder. In every 9.6 s the person shows a thing, half of them for the second
-    time: `recall` is the share of those that the bank holds a picture of.
+    The world's own pictures go past banks with different rules; no model runs but the autoencoder's
+    encoder. In every 9.6 s the person shows a thing, half of them for the second time: `recall` is
+    the share of these of which the bank holds a picture.
     """
     with evaluation_errors():
         import torch

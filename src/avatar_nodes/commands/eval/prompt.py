@@ -32,14 +32,15 @@ from avatar_nodes.commands.eval.model_options import (
 def command(shared: EvalOptions, people: int, blocks: int) -> None:
     """How soon is a new prompt visible, and does the picture jump where it begins?
 
-    An action begins, ends, or becomes another. A twin stream keeps its prompt; what differs from it
-    is the new prompt's doing. Steps are mean absolute differences of latents from one latent frame
-    (0.16 s) to the next: `border` where the prompt changes, `later_border` between later blocks,
-    `twin_border` between blocks of the twin, `largest_step` of the border and the four after it.
-    The row "truth" is of the world's own videos of these clips. `jump` is by how much more the step
-    at the change is above the truth's than steps at the ordinary borders are, `sooner_s` by how
-    much sooner than in the first row a change is visible, `_se` their standard errors. A switch to
-    the same prompt shows what the rebuild of the caches does by itself: it should leave no seam.
+    An action begins, ends, or becomes another. A twin stream keeps its prompt; every difference
+    from it comes from the new prompt. Steps are mean absolute differences of latents from one
+    latent frame (0.16 s) to the next: `border` where the prompt changes, `later_border` between
+    later blocks, `twin_border` between blocks of the twin, `largest_step` of the border and the
+    four after it. The row "truth" is of the world's own videos of these clips. `jump` is the excess
+    of the step at the change over the truth's, less that of steps at ordinary borders; `sooner_s`
+    is the time by which a change is visible sooner than in the first row; `_se` are their standard
+    errors. A switch to the same prompt shows the effect of rebuilding the caches alone: it should
+    leave no seam.
     """
     with evaluation_errors():
         import torch

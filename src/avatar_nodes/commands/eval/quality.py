@@ -1,4 +1,4 @@
-"""`avatar eval quality`: pictures against the truth, and what published judges say of them."""
+"""`avatar eval quality`: pictures against the truth, and scores of published judges."""
 
 from __future__ import annotations
 

@@ -115,9 +115,9 @@ class Snippets:
 
 
 def _blocks(clip: ShardClip, count: int) -> tuple[np.ndarray, np.ndarray, list[tuple[str, int]]]:
-    """Some blocks of a clip, others for every clip: [n,12,H,W,3], the mouth's boxes, the sources.
+    """Random blocks of a clip: [n,12,H,W,3], the mouth's boxes, the sources.
 
-    Evenly spaced ones would be the same for every clip: the first and the last, say, where
+    Evenly spaced blocks would be the same for every clip, like the first and the last, in which
     nobody acts.
     """
     rng = np.random.default_rng(zlib.crc32(clip.key.encode()))

@@ -74,7 +74,7 @@ def compare_scores(
     clean: Tensor, sigma: Tensor, noise: Tensor, *, real: WanS2V, fake: WanS2V,
     real_conditions: Conditions, fake_conditions: Conditions, guidance: Guidance, normalise: bool,
 ) -> MatchingGradient:  # fmt: skip
-    """Noise the clean windows to sigma [B] and compare both scores' estimates of them.
+    """Noise the clean windows to sigma [B] and compare the estimates of both scores.
 
     Only the real score is guided.
     """
