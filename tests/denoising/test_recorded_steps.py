@@ -16,7 +16,7 @@ from torch._dynamo.utils import counters
 from avatar_nodes.block.block import BlockContext, Memory, Sink
 from avatar_nodes.block.schedule import Schedule
 from avatar_nodes.denoising.past_window import Conditions, PastWindow
-from avatar_nodes.denoising.recorded_call import Call, made_again, recorder_for
+from avatar_nodes.denoising.recorded_call import Call, call_recorder_for, made_again
 from avatar_nodes.denoising.recorded_steps import RecordedSteps
 from avatar_nodes.denoising.stage import KVCacheKind, Stage
 from avatar_nodes.denoising.warm_up import warm_up
@@ -51,7 +51,7 @@ def _stage(
     steps: Sequence[int] = STEPS, past_blocks: int = WINDOW, rolling_rope: bool = True,
 ) -> Stage:  # fmt: skip
     return Stage(
-        model, SCHEDULE, steps, past_blocks=past_blocks, kv_cache=kv_cache, recorder=tape,
+        model, SCHEDULE, steps, past_blocks=past_blocks, kv_cache=kv_cache, call_recorder=tape,
         rolling_rope=rolling_rope,
     )  # fmt: skip
 
@@ -310,7 +310,9 @@ def test_a_replay_reads_nothing_but_its_buffers(remembering_model: WanS2V) -> No
 def test_cuda_graphs(served_model: WanS2V, caplog: pytest.LogCaptureFixture) -> None:
     device = torch.device("cuda:0")
     model = deepcopy(served_model).to(device)
-    graphs = Stage(model, SCHEDULE, STEPS, past_blocks=WINDOW, recorder=recorder_for(device))
+    graphs = Stage(
+        model, SCHEDULE, STEPS, past_blocks=WINDOW, call_recorder=call_recorder_for(device)
+    )
     plain = Stage(model, SCHEDULE, STEPS, past_blocks=WINDOW)
     warm_up(graphs, model.config, WINDOW, switches=True)
     for a, b in zip(_eventful_stream(graphs, model), _eventful_stream(plain, model), strict=True):

@@ -13,6 +13,7 @@ from support.streams import (
     LATENT,
     conditioning,
     epoch_start,
+    flow_match,
     prompt,
     random_tensor,
     reference,
@@ -26,7 +27,7 @@ from avatar_nodes.denoising.stage import Stage, StageError
 from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.model.dit import WanS2V
 
-SCHEDULE = Schedule.flow_match(4)
+SCHEDULE = flow_match(4)
 FOUR = ([0], [1], [2], [3])
 TWO = ([0, 1], [2, 3])
 ONE = ([0, 1, 2, 3],)

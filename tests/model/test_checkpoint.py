@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from support import golden
+from support.tiny_checkpoint import save_checkpoint
 from torch import Tensor
 
 from avatar_nodes.block.timing import BlockTiming
@@ -18,7 +19,6 @@ from avatar_nodes.model.checkpoint import (
     WEIGHTS,
     CheckpointError,
     load_checkpoint,
-    save_checkpoint,
 )
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig, ModelConfigError

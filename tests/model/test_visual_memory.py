@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from support.tiny_checkpoint import save_checkpoint
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -15,7 +16,6 @@ from avatar_nodes.model.checkpoint import (
     CheckpointError,
     load_checkpoint,
     load_compressor,
-    save_checkpoint,
 )
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig, MemoryConfig, ModelConfigError
@@ -135,7 +135,7 @@ class TestPlaces:
     def test_fine_tokens_stand_where_the_patches_do(self) -> None:
         config = DiTConfig.tiny(memory=replace(MEMORY, cells=2))
         rope = MemoryRope(config, torch.device("cpu"))
-        patches = rope_table(grid_positions([0], *config.token_grid), config.head_dim)
+        patches = rope_table(grid_positions([0], 8, 8), config.head_dim)
         assert torch.equal(rope.frame.cos, patches.cos)
 
     def test_a_token_stands_in_the_middle_of_its_cells(self, model: WanS2V) -> None:

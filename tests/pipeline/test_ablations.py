@@ -15,6 +15,7 @@ from support.streams import (
     SEED,
     conditioning,
     epoch_start,
+    flow_match,
     prompt,
     random_tensor,
     reference,
@@ -221,7 +222,7 @@ def test_a_clean_cache_is_rebuilt_to_the_bit(served_model: WanS2V, rolling: bool
 
 @pytest.mark.parametrize("count", [1, 3, 4, 20])
 def test_any_number_of_steps(served_model: WanS2V, count: int) -> None:
-    sigmas = Schedule.flow_match(count).sigmas
+    sigmas = flow_match(count).sigmas
     latents = _stream([_stage(served_model, sigmas)])
     for latent, other in zip(latents, _written_out(served_model, sigmas), strict=True):
         assert_close(latent, other, atol=1e-4, rtol=0)
@@ -231,7 +232,7 @@ def test_any_number_of_steps(served_model: WanS2V, count: int) -> None:
 
 
 def test_step_counts_differ(served_model: WanS2V) -> None:
-    made = [_stream([_stage(served_model, Schedule.flow_match(n).sigmas)])[0] for n in (3, 4, 20)]
+    made = [_stream([_stage(served_model, flow_match(n).sigmas)])[0] for n in (3, 4, 20)]
     assert min(float((a - b).abs().max()) for a, b in combinations(made, 2)) > 1e-3
 
 

@@ -13,6 +13,7 @@ from support.streams import (
     SEED,
     conditioning,
     epoch_start,
+    flow_match,
     prompt,
     random_tensor,
     reference,
@@ -22,12 +23,11 @@ from torch import Tensor
 
 from avatar_nodes.block.block import BlockConditioning, BlockContext, EpochStart
 from avatar_nodes.block.noise import block_noise
-from avatar_nodes.block.schedule import Schedule
 from avatar_nodes.denoising.stage import Stage
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.kv import BlockKV
 
-SCHEDULE = Schedule.flow_match(4)
+SCHEDULE = flow_match(4)
 FOUR = ([0], [1], [2], [3])
 TWO = ([0, 1], [2, 3])
 ONE = ([0, 1, 2, 3],)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from support.streams import TEXT_DIM, prompt
+from support.streams import TEXT_DIM, flow_match, prompt
 
 from avatar_nodes.block.audio_features import MelFeatures
-from avatar_nodes.block.schedule import Schedule
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.denoising.stage import Stage
@@ -54,7 +53,7 @@ def _pipeline(
     model: WanS2V, decoder: TinyStreamingDecoder, split: Sequence[Sequence[int]] = ONE,
     aas_from_block: int | None = 1, cache_switching: bool = False,
 ) -> Pipeline:  # fmt: skip
-    schedule = Schedule.flow_match(3)
+    schedule = flow_match(3)
     stages = [Stage(model, schedule, steps) for steps in split]
     return Pipeline(
         stages, decoder, MelFeatures(BlockTiming()), past_blocks=2, aas_from_block=aas_from_block,

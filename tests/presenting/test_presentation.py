@@ -162,7 +162,7 @@ def test_clock_moves_after_a_long_absence_only() -> None:
     clock.start(0)
     assert clock.catch_up(150_000_000) == 0
     assert clock.catch_up(900_000_000) == 900_000_000
-    assert (clock.release(), clock.moved_ns) == (900_000_000, 900_000_000)
+    assert clock.release() == 900_000_000
 
 
 def test_clock_goes_back_with_the_time_it_is_told() -> None:
@@ -173,7 +173,7 @@ def test_clock_goes_back_with_the_time_it_is_told() -> None:
     assert clock.release() == hour
     assert clock.catch_up(hour - 1_900_000_000) == 0
     assert clock.catch_up(5) == 5 - hour - 40_000_000
-    assert (clock.release(), clock.moved_ns) == (5, hour + 40_000_000 - 5)
+    assert clock.release() == 5
 
 
 def test_clock_has_no_time_before_its_start() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from support.streams import flow_match
 
-from avatar_nodes.block.schedule import Schedule
 from avatar_nodes.block.timing import MAX_LATENTS_PER_BLOCK, BlockTiming
 from avatar_nodes.mind.persona_file import PersonaError, load_persona
 from avatar_nodes.profile import ProfileError, hearing_all, load_profile, profile_names, with_values
@@ -56,7 +56,7 @@ def test_placements_of_the_large_model(name: str, steps: list[str], devices: lis
     others = (place.decoder.device, place.conductor.audio_device, place.conductor.text_device)
     assert found == steps
     assert [device.removeprefix("cuda:") for device in others] == devices
-    table = Schedule.flow_match(4).sigmas  # three steps leave out the last, from 0.009 to 0
+    table = flow_match(4).sigmas  # three steps leave out the last, from 0.009 to 0
     expected = table if len(steps) == 4 else (*table[:3], 0.0)
     assert profile.model.sigmas == pytest.approx(expected, abs=1e-6)
     size = (384, 256) if name == "wan_s2v_14b_24gb" else (704, 384)

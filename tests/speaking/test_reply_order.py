@@ -40,7 +40,7 @@ def test_any_arrival_gives_each_sentence_once_in_order(data: st.DataObject) -> N
     for step in range(count + 1):
         taken += take_all(replies, (step + 1) * (GAP_S + 0.01))
     assert taken == [index for index in range(count) if index not in lost]
-    assert replies.complete and replies.missed == len(lost) and replies.waiting == 0
+    assert replies.complete and replies.waiting == 0
     assert take_all(replies, 1e6) == []
 
 

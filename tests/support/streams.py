@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.block.block import BlockConditioning, EpochStart, Prompt, Sink
+from avatar_nodes.block.schedule import Schedule
 from avatar_nodes.denoising.stage import Stage
 
 LATENT = (4, 3, 8, 8)
@@ -54,3 +55,16 @@ def run(stages: Sequence[Stage], block: BlockConditioning) -> Tensor:
         latent = stage.process(block, latent)
     assert latent is not None
     return latent
+
+
+def flow_match(num_steps: int, shift: float = 3.0) -> Schedule:
+    """Table of diffusers' FlowMatchEulerDiscreteScheduler over 1000 training levels.
+
+    The shift acts twice: on the training table, which fixes the smallest level, and on the points.
+    """
+
+    def shifted(sigma: float) -> float:
+        return shift * sigma / (1 + (shift - 1) * sigma)
+
+    gap = (1 - shifted(1 / 1000)) / max(1, num_steps - 1)
+    return Schedule([*(shifted(1 - gap * i) for i in range(num_steps)), 0.0])

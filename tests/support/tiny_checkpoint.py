@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from avatar_nodes.block.timing import BlockTiming
-from avatar_nodes.model.checkpoint import save_checkpoint
+from avatar_nodes.model.checkpoint import WEIGHTS
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig, MemoryConfig
 from avatar_nodes.model.text import TextEncoder
@@ -103,3 +103,12 @@ def write_tiny_profile(
         f"placement: {{denoisers: {json.dumps(placements)}, processes: {{{processes}}}}}\n"
     )
     return profile
+
+
+def save_checkpoint(model: WanS2V, folder: Path) -> None:
+    """Write `config.json` and one safetensors file of the model's weights as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    text = json.dumps(model.config.to_dict(), indent=1)
+    (folder / "config.json").write_text(text + "\n", encoding="utf-8")

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from avatar_nodes.bench.random_parts import RandomParts, Scale
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.denoising.past_window import Conditions, PastWindow
-from avatar_nodes.denoising.recorded_call import Recorder, recorder_for
+from avatar_nodes.denoising.recorded_call import CallRecorder, call_recorder_for
 from avatar_nodes.denoising.recorded_steps import RecordedSteps
 from avatar_nodes.denoising.step_inputs import StepInputs
 from avatar_nodes.model.attention import LayerKV
@@ -159,7 +159,7 @@ class GpuBenchmark:
     def _recorded(self, mode: str, parts: _StageParts, floor_ms: float) -> Timing:
         """A stage through what the nodes replay; the block's latent is copied in."""
         try:
-            step = parts.recorded(recorder_for(self._device))
+            step = parts.recorded(call_recorder_for(self._device))
         except RuntimeError as error:
             return Timing("stage", mode, None, floor_ms, str(error)[:200])
         return self._timed("stage", mode, step, floor_ms)
@@ -286,9 +286,9 @@ class _StageParts:
         self._still = self._x[:, :, :1].contiguous()
         sink = model.prefill_sink(self._still, self._text)
         self._conditions = Conditions(self._sound, self._text, sink, None, config.sink_position)
-        self._window = PastWindow(model, [_T], config.past_blocks)
+        self._past_window = PastWindow(model, [_T], config.past_blocks)
         for _ in range(config.past_blocks):
-            self._window.take(self._conditions, [self.latent])
+            self._past_window.take(self._conditions, [self.latent])
 
     @property
     def latent(self) -> Tensor:
@@ -308,7 +308,7 @@ class _StageParts:
     @property
     def cached_bytes(self) -> int:
         """Bytes of its caches that a stage reads."""
-        past = [block.layers for block in self._window.seen_from(0)]
+        past = [block.layers for block in self._past_window.seen_from(0)]
         return self.condition_bytes + _bytes(past)
 
     def pictures(self) -> Tensor:
@@ -317,24 +317,24 @@ class _StageParts:
         return torch.zeros(4, rows, columns, 3, dtype=torch.uint8, device=self._x.device)
 
     def stage(self) -> None:
-        past, room = self._window.seen_from(0), self._window.room(0)
+        past, room = self._past_window.seen_from(0), self._past_window.room(0)
         sink = self._conditions.sink
         _, kv = self._model.forward_block(
             self._x, self._t, self._sound, self._text, sink, past, room=room
         )
-        self._window.put(0, kv)
+        self._past_window.put(0, kv)
 
-    def recorded(self, recorder: Recorder) -> Callable[[], None]:
+    def recorded(self, recorder: CallRecorder) -> Callable[[], None]:
         """`stage` as a denoiser with `cuda_graphs` makes it, with all its recordings. Raises
         RuntimeError: it cannot be recorded.
         """
         steps = RecordedSteps(self._model, [self._t], recorder)
 
         def step() -> None:
-            past, room = self._window.seen_from(0), self._window.room(0)
+            past, room = self._past_window.seen_from(0), self._past_window.room(0)
             assert room is not None
             steps.velocity(0, self.latent, self._conditions, past, room)
-            self._window.put(0, room)
+            self._past_window.put(0, room)
 
         for _ in range(2 * self._model.config.past_blocks):
             step()
@@ -361,7 +361,7 @@ class _StageParts:
 
     def switch(self) -> None:
         """The caches of one step, rebuilt under another prompt."""
-        self._window.switch(self._text)
+        self._past_window.switch(self._text)
 
 
 def _bytes(layers: Iterable[Sequence[LayerKV]]) -> int:

@@ -29,19 +29,6 @@ class Schedule:
             raise ScheduleError(f"sigmas must fall from at most 1 to 0, got {list(levels)}")
         object.__setattr__(self, "sigmas", levels)
 
-    @classmethod
-    def flow_match(cls, num_steps: int, shift: float = 3.0) -> Schedule:
-        """Table of diffusers' FlowMatchEulerDiscreteScheduler over 1000 training levels.
-
-        The shift acts twice: on the training table, which fixes the smallest level, and on the
-        points.
-        """
-        if num_steps < 1 or not shift > 0:
-            raise ScheduleError(f"need num_steps >= 1 and shift > 0, got {num_steps}, {shift}")
-        lowest = _shifted(1 / 1000, shift)
-        gap = (1 - lowest) / max(1, num_steps - 1)
-        return cls([*(_shifted(1 - gap * i, shift) for i in range(num_steps)), 0.0])
-
     @property
     def num_steps(self) -> int:
         return len(self.sigmas) - 1
@@ -57,7 +44,3 @@ class Schedule:
     def noised(self, step: int, clean: Tensor, noise: Tensor) -> Tensor:
         """The clean latent at the noise level of `step`."""
         return torch.lerp(clean, noise, self.sigmas[step])
-
-
-def _shifted(sigma: float, shift: float) -> float:
-    return shift * sigma / (1 + (shift - 1) * sigma)

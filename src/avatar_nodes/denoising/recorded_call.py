@@ -12,12 +12,12 @@ from collections.abc import Callable
 import torch
 
 Call = Callable[[], None]
-Recorder = Callable[[Call], Call]
+CallRecorder = Callable[[Call], Call]
 """Makes the replay of a call. The call must have been made before, so that nothing is left to be
 set up; recording does not make it again."""
 
 
-def recorder_for(device: torch.device) -> Recorder:
+def call_recorder_for(device: torch.device) -> CallRecorder:
     """The device's way to replay; on a CPU the call is simply made again."""
     return CudaGraphRecorder(device) if device.type == "cuda" else made_again
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from avatar_nodes.denoising.past_window import Conditions
-from avatar_nodes.denoising.recorded_call import Call, Recorder
+from avatar_nodes.denoising.recorded_call import Call, CallRecorder
 from avatar_nodes.denoising.step_inputs import StepInputs, memory_tokens
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.kv import BlockKV
@@ -38,11 +38,11 @@ class RecordedSteps:
     fails, there is one warning, and all passes are made plainly.
     """
 
-    def __init__(self, model: WanS2V, timesteps: Sequence[Tensor], record: Recorder) -> None:
-        """timesteps: of the stage's steps, [1] each, 0..1000. record: see `recorder`."""
+    def __init__(self, model: WanS2V, timesteps: Sequence[Tensor], record: CallRecorder) -> None:
+        """timesteps: of the stage's steps, [1] each, 0..1000. record: see `CallRecorder`."""
         self._model = model
         self._timesteps = tuple(timesteps)
-        self._record: Recorder | None = record
+        self._record: CallRecorder | None = record
         self._inputs: StepInputs | None = None
         self._calls: dict[_Key, Call] = {}
         self._replays: dict[_Key, Call] = {}

@@ -26,7 +26,7 @@ from avatar_nodes.block.schedule import Schedule
 from avatar_nodes.denoising.memory_store import MemoryStore
 from avatar_nodes.denoising.past_window import Conditions, PastWindow
 from avatar_nodes.denoising.prompts import PromptStore
-from avatar_nodes.denoising.recorded_call import Recorder
+from avatar_nodes.denoising.recorded_call import CallRecorder
 from avatar_nodes.denoising.recorded_steps import RecordedSteps
 from avatar_nodes.denoising.sink import SinkStore
 from avatar_nodes.errors.configuration_error import ConfigurationError
@@ -76,8 +76,8 @@ class Stage:
     rolling_rope: False leaves the sink behind at its fixed position. kv_cache: `clean` only for
     the stage that takes every step, for it needs the finished block. switch_max_sigma: a
     switch of the caches reaches the steps up to this noise level; noisier ones see little of the
-    past's pictures but which prompt they were under. recorder: what records the forward passes of a
-    full window (None: nothing does; without rolling_rope they are never alike).
+    past's pictures but which prompt they were under. call_recorder: what records the forward passes
+    of a full window (None: nothing does; without rolling_rope they are never alike).
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Stage:
         rolling_rope: bool = True,
         kv_cache: KVCacheKind = "same_noise",
         switch_max_sigma: float = 1.0,
-        recorder: Recorder | None = None,
+        call_recorder: CallRecorder | None = None,
     ) -> None:
         steps = tuple(steps)
         first = steps[0] if steps else -1
@@ -125,8 +125,8 @@ class Stage:
         levels = [0.0] if self._clean else timesteps
         self._timesteps = [torch.tensor([t], device=self._device) for t in timesteps]
         self._recorded: RecordedSteps | None = None
-        if recorder is not None and rolling_rope:
-            self._recorded = RecordedSteps(model, self._timesteps, recorder)
+        if call_recorder is not None and rolling_rope:
+            self._recorded = RecordedSteps(model, self._timesteps, call_recorder)
         self._copies = HostCopies(self._device)
         kept = [n for n, t in enumerate(levels) if t > 1000 * switch_max_sigma]
         self._past = PastWindow(model, levels, past_blocks, kept=kept)

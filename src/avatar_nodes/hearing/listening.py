@@ -115,7 +115,7 @@ class Listening:
         """What judging the last window took."""
         kept_s = settings.turn.pre_roll_s + settings.turn.silence_s + 2.0
         self._ring = RingBuffer(round(kept_s * GRAPH_RATE))
-        self._window: list[CleanFrame] = []
+        self._activity_window: list[CleanFrame] = []
         self._rest = np.zeros(0, np.int16)
         self._activity = Activity("", False, 0.0, -120.0, 0, 0, False)
         self._since_report = 0
@@ -195,7 +195,7 @@ class Listening:
         self._echo.restart()
         self._ring.align(first_sample)
         self._detector.restart(first_sample)
-        self._window.clear()
+        self._activity_window.clear()
         self._rest = np.zeros(0, np.int16)
         self._activity = Activity(self.intake.stream, False, 0.0, -120.0,
                                   self.intake.source_sample(first_sample), 0, False)  # fmt: skip
@@ -207,7 +207,7 @@ class Listening:
     def _take(self, frame: CleanFrame) -> list[Activity]:
         """Gather frames into the detector's windows."""
         self._ring.write(frame.samples)
-        self._window.append(frame)
+        self._activity_window.append(frame)
         self._rest = np.concatenate([self._rest, frame.samples])
         size = self._voice.window_samples
         reports = []
@@ -215,15 +215,15 @@ class Listening:
             window, self._rest = self._rest[:size], self._rest[size:]
             end = frame.first_sample + len(frame.samples) - len(self._rest)
             reports += self._judge(end - size, window)
-            self._window = [frame] if len(self._rest) else []
+            self._activity_window = [frame] if len(self._rest) else []
         return reports
 
     def _judge(self, first: int, window: np.ndarray) -> list[Activity]:
         started = time.perf_counter()
         probability = self._voice.probability(window)
         self.vad_ms = (time.perf_counter() - started) * 1000.0
-        playing = any(frame.playing for frame in self._window)
-        loudest = max(frame.reference_db for frame in self._window)
+        playing = any(frame.playing for frame in self._activity_window)
+        loudest = max(frame.reference_db for frame in self._activity_window)
         level = level_db(window)
         counted, threshold = probability, self._settings.turn.threshold
         if playing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import Literal
 
 from avatar_nodes.mind.persona import IntentEntry, Persona
 from avatar_nodes.mind.reasoner import Intention, Request, Sentence
@@ -11,7 +12,7 @@ from avatar_nodes.mind.reply_template import clock_values, fill_template
 from avatar_nodes.mind.rotation import Rotation
 from avatar_nodes.mind.sentences import split_sentences
 
-FALLBACKS = ("unknown", "pardon", "trouble")
+Fallback = Literal["unknown", "pardon", "trouble"]
 
 
 class Phrasebook:
@@ -45,14 +46,14 @@ class Phrasebook:
         yield from self._sentences(text)
 
     def fallback(
-        self, kind: str, request: Request, confidence: float | None = None
+        self, kind: Fallback, request: Request, confidence: float | None = None
     ) -> Iterator[Intention | Sentence]:
-        """A fallback answer; `kind` is one of FALLBACKS."""
+        """A fallback answer."""
         fallback = self.persona.fallback
         yield self._intention(fallback.action, "", kind, confidence)
         yield from self.fallback_words(kind, request)
 
-    def fallback_words(self, kind: str, request: Request) -> Iterator[Sentence]:
+    def fallback_words(self, kind: Fallback, request: Request) -> Iterator[Sentence]:
         """The words of a fallback answer alone."""
         text = self._say(f"fallback {kind}", getattr(self.persona.fallback, kind), request)
         yield from self._sentences(text or "")

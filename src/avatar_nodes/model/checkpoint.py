@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from avatar_nodes.model.compressor import MemoryCompressor
@@ -119,18 +118,6 @@ def load_compressor(folder: Path | str) -> MemoryCompressor:
     spelling = Spelling(within="memory_compressor.")
     load_tensors(compressor, weight_files(folder), dtype=torch.float32, spelling=spelling)
     return compressor.eval().requires_grad_(False)
-
-
-def save_checkpoint(model: WanS2V, folder: Path | str) -> None:
-    """Writes `config.json` and one safetensors file of the model's weights as they are."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    partial = folder / (WEIGHTS + ".partial")
-    save_file(tensors, partial, metadata={"format": "pt"})
-    partial.replace(folder / WEIGHTS)
-    text = json.dumps(model.config.to_dict(), indent=1)
-    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -157,12 +157,6 @@ class DiTConfig:
         return self.dim // self.num_heads
 
     @property
-    def token_grid(self) -> tuple[int, int]:
-        """Rows and columns of tokens in one latent frame of `latent_shape`."""
-        (_, rows, columns), (_, height, width) = self.latent_shape, self.patch_size
-        return rows // height, columns // width
-
-    @property
     def block_shape(self) -> tuple[int, int, int, int]:
         """[C, latents, H, W] of a block's latents."""
         channels, height, width = self.latent_shape

@@ -96,16 +96,6 @@ class LayerOffload:
         """Of one layer: what is copied when its turn comes."""
         return self._buffers[0].bytes.nbytes
 
-    @property
-    def device_bytes(self) -> int:
-        """What all layers together take on the device."""
-        return sum(buffer.bytes.nbytes for buffer in self._buffers)
-
-    @property
-    def host_bytes(self) -> int:
-        """What they take on the host."""
-        return sum(chunk.nbytes for chunks in self._host for chunk in chunks)
-
     def _before(self, index: int) -> None:
         """The layer's weights have arrived when its arithmetic begins."""
         if all(buffer.holds != index for buffer in self._buffers):

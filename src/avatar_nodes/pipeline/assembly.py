@@ -20,7 +20,7 @@ from avatar_nodes.block.block import Prompt
 from avatar_nodes.block.schedule import Schedule
 from avatar_nodes.block.timing import TimingError
 from avatar_nodes.decoding.decoder import StreamingDecoder, TinyStreamingDecoder
-from avatar_nodes.denoising.recorded_call import recorder_for
+from avatar_nodes.denoising.recorded_call import call_recorder_for
 from avatar_nodes.denoising.stage import KVCacheKind, Stage
 from avatar_nodes.denoising.warm_up import warm_up
 from avatar_nodes.errors.configuration_error import ConfigurationError
@@ -138,7 +138,7 @@ def build_stage(
     stage = Stage(
         model, Schedule(sigmas), steps, past_blocks=past_blocks, rolling_rope=rolling_rope,
         kv_cache=kv_cache, switch_max_sigma=switch_max_sigma,
-        recorder=recorder_for(torch.device(device)) if cuda_graphs else None,
+        call_recorder=call_recorder_for(torch.device(device)) if cuda_graphs else None,
     )  # fmt: skip
     if compile_layers:
         model.compile_serving()

@@ -60,7 +60,7 @@ class Pipeline:
         self._memory = memory
         self._versions = MemoryVersions(lag=memory.lag if memory else 0)
         self._block_samples = features.timing.samples_per_block
-        self._window = AudioWindow(
+        self._audio_window = AudioWindow(
             self._block_samples, features.context_samples, features.lookahead_samples
         )
         self._context: deque[BlockContext] = deque(maxlen=past_blocks)
@@ -83,7 +83,7 @@ class Pipeline:
         self._prompts, self._prompt_id = {prompt.id: prompt}, prompt.id
         self._sinks = {0: Sink(0, latent, prompt.id)}
         self._context.clear()
-        self._window.reset()
+        self._audio_window.reset()
         if self._memory is not None:
             self._memory.reset()
         self._block = first_block
@@ -145,7 +145,7 @@ class Pipeline:
         if self._start is None:
             raise RuntimeError("the stream was not started")
         relative = self._block - self._start.stream_start
-        heard = self._window.push(samples, ahead, ends=ends)
+        heard = self._audio_window.push(samples, ahead, ends=ends)
         beside = self._features.context_samples + self._block_samples
         audio = self._features.block(heard, relative, ahead_samples=len(heard) - beside)
         switch = self._switches_caches()

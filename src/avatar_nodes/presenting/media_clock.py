@@ -26,8 +26,6 @@ class MediaClock:
         self._ahead_ns = round(ahead_s * _NANOSECONDS)
         self._start_ns: int | None = None
         self._slot = 0
-        self.moved_ns = 0
-        """Sum of all moves, either way [ns]."""
 
     @property
     def started(self) -> bool:
@@ -61,7 +59,6 @@ class MediaClock:
         if -self._ahead_ns <= late <= self._slack_ns or self._start_ns is None:
             return 0
         self._start_ns += late
-        self.moved_ns += abs(late)
         return late
 
     def release(self) -> int:

@@ -87,10 +87,10 @@ class FileSource:
         """At most `count` samples from `next_sample` on, int16; empty at the end of the file."""
         if next_sample < self._start:
             self._rewind()
-        while self._start + len(self._window) < next_sample + count and self._fetch(next_sample):
+        while self._start + len(self._decoded) < next_sample + count and self._fetch(next_sample):
             pass
         offset = next_sample - self._start
-        return self._window[offset : offset + count].copy()
+        return self._decoded[offset : offset + count].copy()
 
     def first_held(self) -> int:
         """Every sample of a file can be read: 0."""
@@ -99,7 +99,7 @@ class FileSource:
     @property
     def end(self) -> int:
         """Index after the last sample decoded so far."""
-        return self._start + len(self._window)
+        return self._start + len(self._decoded)
 
     def ended(self, next_sample: int) -> bool:
         """True when `next_sample` is the file's length or more."""
@@ -112,7 +112,7 @@ class FileSource:
     def _rewind(self) -> None:
         self._blocks = stream_audio_file(self._path, sample_rate=self._rate)
         self._start = 0
-        self._window = np.zeros(0, np.int16)
+        self._decoded = np.zeros(0, np.int16)
 
     def _fetch(self, next_sample: int) -> bool:
         """Decode one more block; forget what lies far before `next_sample`. False: the file is
@@ -120,8 +120,8 @@ class FileSource:
         block = next(self._blocks, None)
         if block is None:
             return False
-        forget = max(0, min(next_sample - _REWIND_S * self._rate - self._start, len(self._window)))
-        self._window = np.concatenate([self._window[forget:], block])
+        forget = max(0, min(next_sample - _REWIND_S * self._rate - self._start, len(self._decoded)))
+        self._decoded = np.concatenate([self._decoded[forget:], block])
         self._start += forget
         return True
 

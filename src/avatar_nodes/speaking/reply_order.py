@@ -36,8 +36,6 @@ class ReplyOrder:
         self._last: int | None = None
         self._gap_since: float | None = None
         self._idle_since: float | None = None
-        self.missed = 0
-        """Sentences given up."""
 
     @property
     def waiting(self) -> int:
@@ -77,9 +75,7 @@ class ReplyOrder:
             self._gap_since = now if self._gap_since is None else self._gap_since
             if now - self._gap_since < self._gap_s:
                 return None
-            first = min(self._waiting)
-            self.missed += first - self._next
-            self._next = first
+            self._next = min(self._waiting)
         self._gap_since = None
         self._next += 1
         return self._waiting.pop(self._next - 1)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.tiny_checkpoint import save_checkpoint
 from support.training_run import BLOCKS, CONFIG, SIGMAS, write_run
 from torch import Tensor
 
-from avatar_nodes.model.checkpoint import load_checkpoint, save_checkpoint
+from avatar_nodes.model.checkpoint import load_checkpoint
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import MemoryConfig
 from avatar_nodes.model.text import TextEncoder

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.tiny_checkpoint import save_checkpoint
 from support.training_run import CONFIG, SIGMAS, write_run
 from torch import nn
 
-from avatar_nodes.model.checkpoint import load_checkpoint, save_checkpoint
+from avatar_nodes.model.checkpoint import load_checkpoint
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.text import TextEncoder
 from avatar_nodes.training.data.encoded import EncodedClips
