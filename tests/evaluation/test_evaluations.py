@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.evaluation.actions import (
-    FIRST,
-    LAST,
+    BEFORE,
+    DURING,
     Performed,
     action_clips,
     judge_action,
@@ -122,9 +123,10 @@ def test_sync_ranks_truth_over_late_over_still(monkeypatch: pytest.MonkeyPatch) 
 
 
 def _two_clips(
-    count: int, blocks: int, split: str, *, unheard_voice: bool = False
-) -> Iterator[Clip]:
-    assert blocks == BLOCKS and split == "test"
+    count: int, blocks: int, split: str, *, unheard_voice: bool = False,
+    timing: BlockTiming | None = None,
+) -> Iterator[Clip]:  # fmt: skip
+    assert blocks == BLOCKS and split == "test" and timing is None
     yield from clips()[:count]
 
 
@@ -186,7 +188,8 @@ def test_an_action_is_seen_begins_and_ends(
 ) -> None:
     clip = list(islice(action_clips(JUDGED_ACTIONS, 1), 2))[1]
     frames = np.arange(0, clip.spec.blocks * 12, 2)
-    waves = (frames >= FIRST + delay) & (frames < LAST + stays)
+    first, last = 12 * BEFORE, 12 * (BEFORE + DURING)
+    waves = (frames >= first + delay) & (frames < last + stays)
     judge = KnowingJudge(["wave" if wave else "rest" for wave in waves])
     still = np.repeat(clip.reference()[None], 144, axis=0)
     found = judge_action("wave", clip, Footage.of(clip, still), judge)  # type: ignore[arg-type]

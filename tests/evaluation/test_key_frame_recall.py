@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.evaluation.key_frame_recall import (
     SCENE_BLOCKS,
     Scene,
@@ -31,7 +32,7 @@ def vae() -> TinyVAE:
 
 @pytest.fixture(scope="module")
 def stream() -> list[Scene]:
-    return list(scenes(5, 40))
+    return list(scenes(5, 40, BlockTiming()))
 
 
 def test_one_person_shows_things_of_which_about_half_return(stream: list[Scene]) -> None:

@@ -108,11 +108,11 @@ def long_run(speech: LongSpeech, stream: EchoStream) -> tuple[LongRun, PaintingD
 
 
 def test_segments_are_where_the_papers_look() -> None:
-    assert segment_starts(10_000) == [0, 208, 2083, 20833]
-    assert segment_starts(999) == [0, 208, 2060]  # its last ten seconds
-    assert segment_starts(110) == [0, 208]
+    assert segment_starts(10_000, 0.48) == [0, 208, 2083, 20833]
+    assert segment_starts(999, 0.48) == [0, 208, 2060]  # its last ten seconds
+    assert segment_starts(110, 0.48) == [0, 208]
     with pytest.raises(ValueError, match="shortest"):
-        segment_starts(9)
+        segment_starts(9, 0.48)
 
 
 def test_a_stream_that_holds_is_the_same_at_its_end(speech: LongSpeech) -> None:

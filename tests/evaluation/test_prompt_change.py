@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.block.block import Prompt
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.evaluation.prompt_change import (
     SAME_PROMPT,
     TRUTH,
@@ -34,7 +35,7 @@ def test_what_differs_from_the_twin_counts_from_the_change_on() -> None:
     twin = _frames(range(FRAMES))
     latents = twin.clone()
     latents[CHANGE:] += _frames([0.0, 1.0, 2.0, 4.0, 4.0, 4.0])
-    change = compare_with_twin(latents, twin, CHANGE)
+    change = compare_with_twin(latents, twin, BlockTiming(), CHANGE)
     assert change.distances == (0.0, 1.0, 2.0, 4.0, 4.0, 4.0)
     assert (change.border, change.largest_step) == (1.0, 3.0)
     assert change.later_borders == (3.0,)
@@ -45,7 +46,7 @@ def test_a_change_is_visible_when_half_of_the_way_is_made() -> None:
     twin = torch.zeros(FRAMES, 2, 4, 4)
     latents = twin.clone()
     latents[CHANGE:] = _frames([0.5, 1.0, 3.0, 4.0, 4.0, 4.0])
-    change = compare_with_twin(latents, twin, CHANGE)
+    change = compare_with_twin(latents, twin, BlockTiming(), CHANGE)
     assert change.visible_after(settled=4.0) == pytest.approx(2.5)  # half-way from 1 to 3
     assert change.visible_after(settled=0.5) == pytest.approx(0.5)  # from none before the change
     assert change.visible_after(settled=9.0) is None
@@ -56,7 +57,7 @@ def test_a_jump_is_seen_at_the_border() -> None:
     twin = torch.zeros(FRAMES, 2, 4, 4)
     latents = twin.clone()
     latents[CHANGE:] = 3.0
-    assert compare_with_twin(latents, twin, CHANGE).border == pytest.approx(3.0)
+    assert compare_with_twin(latents, twin, BlockTiming(), CHANGE).border == pytest.approx(3.0)
 
 
 def _change(border: float, later: float, twin: float, *far: float) -> PromptChange:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.evaluation.reappearance import (
     SHOWN_BLOCKS,
     Showings,
@@ -35,10 +35,10 @@ def test_a_thing_is_shown_twice_and_hidden_between(showings: Showings) -> None:
     visible = showings.clip.object_visible
     for showing in (0, 1):
         assert all(visible[n] > 0.99 for n in showings.judged(showing))
-    between = slice(showings.again * FRAMES_PER_BLOCK - 8 * FRAMES_PER_BLOCK,
-                    showings.again * FRAMES_PER_BLOCK)  # fmt: skip
+    between = slice(showings.again * 12 - 8 * 12,
+                    showings.again * 12)  # fmt: skip
     assert not visible[between].any()
-    assert len(visible) == FRAMES_PER_BLOCK * (2 + HIDDEN + 2 * SHOWN_BLOCKS)
+    assert len(visible) == 12 * (2 + HIDDEN + 2 * SHOWN_BLOCKS)
 
 
 def test_the_second_time_the_prompt_says_it(showings: Showings) -> None:
@@ -94,7 +94,7 @@ def test_a_thing_is_hidden_until_only_long_memory_can_have_it() -> None:
     """Looked at block by block: what the second showing's first block can see by its caches and
     short memory, and what the blocks in those caches could."""
     for past_blocks, lag, short in ((2, 4, 4), (2, 1, 0), (3, 4, 12), (0, 6, 1)):
-        hidden = least_hidden(past_blocks=past_blocks, lag=lag, short=short)
+        hidden = least_hidden(past_blocks=past_blocks, lag=lag, short=short, timing=BlockTiming())
         shown, again = 0, hidden + 1
         seen: set[int] = set()
         for block in range(again - past_blocks, again + 1):

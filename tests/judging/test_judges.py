@@ -11,9 +11,9 @@ from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.evaluation.dino import DinoJudge
 from avatar_nodes.judging.action_net import JUDGED_ACTIONS, ActionNet, action_input
-from avatar_nodes.judging.footage import Footage, mouth_crop
+from avatar_nodes.judging.footage import Footage, JudgeError, mouth_crop
 from avatar_nodes.judging.identity_net import IdentityNet, TinyIdentityJudge
-from avatar_nodes.judging.judge_folder import JudgeError, JudgeFolder, save_judge
+from avatar_nodes.judging.judge_folder import JudgeFolder, save_judge
 from avatar_nodes.judging.syncnet import SyncNet, TinySyncJudge, sound_columns
 from avatar_nodes.world.clips import Clip, ClipSpec
 
@@ -48,7 +48,7 @@ def test_saved_judges_are_the_same_judges(tmp_path: Path, clip: Clip, footage: F
     one = footage.frames[:2]
     whole = TinyIdentityJudge(nets["identity"])  # type: ignore[arg-type]
     assert torch.equal(folder.identity().embed(one), whole.embed(one))
-    still = Footage(clip.reference()[None], footage.boxes[:1], footage.sound[:640])
+    still = footage.still(clip.reference())
     logits = folder.actions().logits(footage, still)
     assert logits.shape == (12, len(JUDGED_ACTIONS))
     assert folder.actions().features(footage, still).shape == (12, 96)

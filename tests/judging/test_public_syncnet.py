@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from avatar_nodes.judging.footage import Footage
-from avatar_nodes.judging.judge_folder import JudgeError
+from avatar_nodes.judging.footage import Footage, JudgeError
 from avatar_nodes.judging.public_syncnet import PublicSyncNet, load_public_syncnet
 
 

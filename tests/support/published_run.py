@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, SAMPLES_PER_BLOCK
 from avatar_nodes.training.data.encoding import write_encoded
 from avatar_nodes.training.data.shards.clips import ClipRecord, write_shard
 from support.wan_checkpoint import build_wan_checkpoint
@@ -72,14 +71,14 @@ def write_published_run(folder: Path) -> Path:
 def _clip(number: int) -> ClipRecord:
     """A picture that drifts, a tone that is switched on and off."""
     rng = np.random.default_rng(number)
-    count = BLOCKS * FRAMES_PER_BLOCK
+    count = BLOCKS * 12
     ground = rng.integers(0, 256, (8, 12, 3), dtype=np.uint8).repeat(8, axis=0).repeat(8, axis=1)
 
     def frames() -> Iterator[np.ndarray]:
         for frame in range(count):
             yield np.roll(ground, 2 * frame, axis=1)
 
-    times = np.arange(BLOCKS * SAMPLES_PER_BLOCK) / 16_000
+    times = np.arange(BLOCKS * 7680) / 16_000
     sound = 0.3 * np.sin(2 * np.pi * (150 + 40 * number) * times) * (np.sin(9 * times) > 0)
     lines = tuple(PROMPTS[block * 2 // BLOCKS] for block in range(BLOCKS))
     mouth = np.tile(np.array([40, 30, 56, 44], np.int16), (count, 1))

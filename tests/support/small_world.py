@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
 from avatar_nodes.training.data.encoding import write_encoded
@@ -25,9 +26,9 @@ CONFIG = DiTConfig.tiny(
 )  # fmt: skip
 
 
-def write_small_world(folder: Path) -> Path:
+def write_small_world(folder: Path, timing: BlockTiming | None = None) -> Path:
     """Write `shards/`, `vae/` and `clips/` (two clips of four blocks); returns `folder`."""
-    jobs = WorldData(train=2, val=0, test=0, blocks=4, seed=1).jobs()
+    jobs = WorldData(train=2, val=0, test=0, blocks=4, seed=1).jobs(timing)
     build_shards(folder / "shards", jobs, processes=1, say=lambda _: None)
     torch.manual_seed(0)
     vae = TinyVAE(VAE)

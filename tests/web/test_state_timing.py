@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from avatar_nodes.block.block import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 from avatar_nodes.web.state_timing import StateTiming
 
 
@@ -30,7 +29,3 @@ def test_an_answer_does_not_wait(state: str) -> None:
 def test_no_clock_and_no_end() -> None:
     assert StateTiming(block_s=0.5).in_s("speaking", block=3, now_s=7.0) == 0.0
     assert timing().in_s("speaking", block=1000, now_s=99.0) == 3.0
-
-
-def test_a_block_has_four_frames_a_latent() -> None:
-    assert FRAMES_PER_BLOCK == 4 * LATENTS_PER_BLOCK

@@ -35,6 +35,27 @@ def test_a_clip_is_a_function_of_its_spec() -> None:
     assert np.array_equal(a.frame(17), b.frame(17))
 
 
+@pytest.mark.parametrize("latents", [1, 2])
+def test_a_clip_for_a_model_of_sixteen_frames_a_second(latents: int) -> None:
+    timing = BlockTiming(frame_rate=16, latents_per_block=latents, sample_rate=32_000)
+    clip = Clip(ClipSpec.sample(3, split="train", blocks=6, timing=timing))
+    usual = Clip(ClipSpec.sample(3, split="train", blocks=6))
+    assert clip.prompts == usual.prompts
+    assert clip.performance.num_frames == 6 * timing.frames_per_block == len(clip.aperture)
+    assert len(clip.sound) == 6 * timing.samples_per_block
+    assert clip.frame(6 * timing.frames_per_block - 1).shape == (256, 256, 3)
+
+
+def test_lips_move_with_the_sound_at_any_frame_rate() -> None:
+    usual = Clip(ClipSpec.sample(3, split="train", blocks=25))
+    timing = BlockTiming(frame_rate=16)
+    slow = Clip(ClipSpec.sample(3, split="train", blocks=16, timing=timing))
+    ends = (np.arange(16 * 12) + 1) / 16
+    between = np.interp(ends, (np.arange(25 * 12) + 1) / 25, usual.aperture)
+    assert usual.aperture.max() > 0.5
+    assert np.corrcoef(slow.aperture, between)[0, 1] > 0.95
+
+
 def test_prompts_change_where_the_action_does() -> None:
     spec = next(s for s in map(_spec, range(50)) if any(n != "rest" for n, _, _ in s.actions))
     _, first, last = next(a for a in spec.actions if a[0] != "rest")
@@ -99,7 +120,7 @@ def test_unheard_voices_are_heard_in_no_other_clip() -> None:
 
 def test_mouth_cells_cover_the_box_of_all_four_frames() -> None:
     boxes = [(32, 32, 48, 40), (40, 32, 50, 40), (32, 32, 48, 40), (32, 30, 48, 40)]
-    mask = mouth_cells(boxes, 16, (8, 8))
+    mask = mouth_cells(boxes, 16, (8, 8), 4)
     assert mask.shape == (1, 8, 8)
     assert np.argwhere(mask[0]).tolist() == [[1, 2], [2, 2], [2, 3]]
 

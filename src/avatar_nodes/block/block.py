@@ -10,12 +10,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from avatar_nodes.block.block_size import FRAME_RATE as FRAME_RATE
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK as FRAMES_PER_BLOCK
-from avatar_nodes.block.block_size import LATENTS_PER_BLOCK as LATENTS_PER_BLOCK
-from avatar_nodes.block.block_size import SAMPLE_RATE as SAMPLE_RATE
-from avatar_nodes.block.block_size import SAMPLES_PER_BLOCK as SAMPLES_PER_BLOCK
-
 
 @dataclass(frozen=True, eq=False)
 class Prompt:

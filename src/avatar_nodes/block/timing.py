@@ -84,6 +84,11 @@ class BlockTiming:
         """Seconds that a block lasts."""
         return self.frames_per_block / self.frame_rate
 
+    @property
+    def latent_s(self) -> float:
+        """Seconds that a latent lasts."""
+        return self.frames_per_latent / self.frame_rate
+
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> BlockTiming:
         """From the keys of a `config.json`; those that are missing have their defaults."""

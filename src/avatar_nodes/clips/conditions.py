@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.block.audio_features import CONTEXT_COLUMNS, MelFeatures
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
-from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.text import TextEncoder
@@ -25,7 +23,7 @@ class Conditions:
     """Everything that B windows of N blocks are generated from, except noise."""
 
     audio: Tensor
-    """float32 [B, N, layers, D, 17]: of each block 5 columns of context and 12 of its own."""
+    """float32 [B, N, layers, D, 5 + n]: of each block 5 columns of context and n of its own."""
     states: Tensor
     """[P, len, text_dim]: a table of prompts; its last row is the empty prompt."""
     prompt_index: Tensor
@@ -61,14 +59,14 @@ def no_sound(config: DiTConfig) -> float:
 @torch.no_grad()
 def clip_conditions(clip: Clip, text: TextEncoder, decoder: TinyStreamingDecoder) -> Conditions:
     """Conditions of a whole clip of the tiny world, as a batch of one window."""
-    features = MelFeatures(BlockTiming())
+    features = MelFeatures(clip.spec.timing)
     sound = np.concatenate([np.zeros(features.context_samples, np.float32), clip.sound])
     columns = features.columns(sound)
-    width = FRAMES_PER_BLOCK + CONTEXT_COLUMNS
-    starts = [block * FRAMES_PER_BLOCK for block in range(clip.spec.blocks)]
+    size = clip.spec.timing.frames_per_block
+    starts = [block * size for block in range(clip.spec.blocks)]
     wordings = list(dict.fromkeys(clip.prompts))
     return Conditions(
-        audio=torch.stack([columns[..., s : s + width] for s in starts])[None],
+        audio=torch.stack([columns[..., s : s + size + CONTEXT_COLUMNS] for s in starts])[None],
         states=text.encode_batch([*wordings, EMPTY_PROMPT]).float(),
         prompt_index=torch.tensor([[wordings.index(line) for line in clip.prompts]]),
         sink=decoder.encode_reference(clip.reference())[None],

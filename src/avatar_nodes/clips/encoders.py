@@ -10,7 +10,6 @@ import torch
 
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.audio_window import AudioWindow, blocks_and_what_follows
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE, VIDEO_VAE
@@ -29,13 +28,13 @@ class ClipEncoder(Protocol):
     """True if a louder sound has the same columns, all higher by one value."""
 
     def latents(self, frames: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 RGB [12 N, H, W, 3] and [H, W, 3] -> normalised latents float32, [3 N, C, h, w] of
-        the blocks and [1, C, h, w] of the reference."""
+        """uint8 RGB [F, H, W, 3] of whole blocks and [H, W, 3] -> normalised latents float32,
+        [F / 4, C, h, w] of the blocks and [1, C, h, w] of the reference."""
         ...
 
     def columns(self, sound: np.ndarray) -> np.ndarray:
-        """float32 [N * 7680] in -1..1 -> float32 [layers, D, 5 + 12 N]; or [N, layers, D, 17] where
-        two blocks do not hear what they share alike."""
+        """float32 [samples] of N blocks in -1..1 -> float32 [layers, D, 5 + N n], n frames a block;
+        or [N, layers, D, 5 + n] where two blocks do not hear what they share alike."""
         ...
 
 
@@ -44,10 +43,10 @@ class TinyClipEncoder:
 
     gain = True
 
-    def __init__(self, vae: Path) -> None:
+    def __init__(self, vae: Path, timing: BlockTiming) -> None:
         """Raises CheckpointError."""
         self._vae = channels_last(load_vae(vae).to(torch.bfloat16))
-        self._features = MelFeatures(BlockTiming())
+        self._features = MelFeatures(timing)
 
     @property
     def stride(self) -> int:
@@ -55,8 +54,9 @@ class TinyClipEncoder:
 
     def latents(self, frames: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `ClipEncoder.latents`."""
-        firsts = range(0, len(frames), FRAMES_PER_BLOCK)
-        made = [encode_frames(self._vae, frames[n : n + FRAMES_PER_BLOCK]) for n in firsts]
+        size = self._features.timing.frames_per_block
+        firsts = range(0, len(frames), size)
+        made = [encode_frames(self._vae, frames[n : n + size]) for n in firsts]
         still = np.repeat(reference[None], FRAMES_PER_LATENT, axis=0)
         return np.concatenate(made), encode_frames(self._vae, still)
 
@@ -102,10 +102,12 @@ class WanClipEncoder:
         return np.stack(heard)
 
 
-def clip_encoder(*, vae: Path, weights: Path | None) -> ClipEncoder:
-    """The encoder of a published folder, or that of the autoencoder trained here."""
+def clip_encoder(*, vae: Path, weights: Path | None, timing: BlockTiming) -> ClipEncoder:
+    """The encoder of a published folder, which knows its timing, or that of the autoencoder trained
+    here.
+    """
     if weights is None:
-        return TinyClipEncoder(vae)
+        return TinyClipEncoder(vae, timing)
     return WanClipEncoder(weights, device="cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -15,12 +15,12 @@ def shifted(uniform: np.ndarray, shift: float) -> np.ndarray:
 
 
 def per_window(sigma: Tensor) -> Tensor:
-    """Noise levels [B] or [B, N] as a factor of windows [B, N, C, 3, h, w]."""
+    """Noise levels [B] or [B, N] as a factor of windows [B, N, C, F, h, w]."""
     return sigma.reshape(*sigma.shape, *[1] * (6 - sigma.ndim))
 
 
 def noised(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-    """Windows [B, N, C, 3, h, w] at noise levels [B] or [B, N]."""
+    """Windows [B, N, C, F, h, w] at noise levels [B] or [B, N]."""
     s = per_window(sigma)
     return (1 - s) * clean + s * noise
 

@@ -21,7 +21,7 @@ class Guidance:
 
 
 def whole_velocity(dit: WanS2V, x: Tensor, sigma: Tensor, conditions: Conditions) -> Tensor:
-    """Velocity [B, N, C, 3, h, w] of windows x at sigma [B], every frame seeing every other."""
+    """Velocity [B, N, C, F, h, w] of windows x at sigma [B], every frame seeing every other."""
     blocks = x.shape[1]
     context = conditions.audio[:, 0, ..., :CONTEXT_COLUMNS]
     own = conditions.audio[..., CONTEXT_COLUMNS:].movedim(1, 3).flatten(3)

@@ -24,7 +24,7 @@ def clip_stream(
     pipeline: Pipeline, prompts: Prompts, clip: Clip, *, seed: int,
     lines: Sequence[str] | None = None,
 ) -> Iterator[np.ndarray]:  # fmt: skip
-    """Yields the sound of each block, int16 [7680], when the pipeline is ready to make it.
+    """Yields the sound of each block, int16 [n], when the pipeline is ready to make it.
 
     The stream begins with the clip's person. lines: a prompt for each block to be made; where None
     the clip's own ones. The caller renders or denoises a block before it asks for the next.

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.conditions import Conditions, clip_conditions
 from avatar_nodes.clips.flow import noised, shifted
 from avatar_nodes.clips.guidance import Guidance, guided_velocity
@@ -34,9 +35,9 @@ def sample_teacher(
     audio_guidance: float = 1.0, text_guidance: float = 1.0, shift: float = 3.0,
     known: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Clean windows [B, N, C, 3, h, w] from noise of that shape, by Euler steps.
+    """Clean windows [B, N, C, F, h, w] from noise of that shape, by Euler steps.
 
-    known: the clean first K blocks [B, K, C, 3, h, w] of the windows, which are kept: at every
+    known: the clean first K blocks [B, K, C, F, h, w] of the windows, which are kept: at every
     step they are put back in at its noise level, so that the others continue them.
     """
     guidance = Guidance(audio=audio_guidance, text=text_guidance)
@@ -58,7 +59,7 @@ def sample_teacher_clip(
     """A clip of any length M >= `blocks` from windows of `blocks` blocks (what it was trained on).
 
     conditions and noise are of the whole clip, [B, M, ...]; each window continues the last
-    `overlap` blocks of the one before. Returns [B, M, C, 3, h, w].
+    `overlap` blocks of the one before. Returns [B, M, C, F, h, w].
     """
     total = noise.shape[1]
     if not 0 <= overlap < blocks <= total:
@@ -104,14 +105,18 @@ class TeacherSampler:
         self.evaluations = steps * (1 + (audio_guidance != 1.0) + (text_guidance != 1.0))
         """Passes of the network for a window."""
 
+    @property
+    def timing(self) -> BlockTiming:
+        """How long its frames and blocks last."""
+        return self._dit.config.timing
+
     @torch.inference_mode()
     def frames(self, clip: Clip, *, seed: int = 0) -> np.ndarray:
         """uint8 RGB [F, H, W, 3]: the clip's person with its sound and prompts."""
         blocks = min(self._blocks, clip.spec.blocks)
         conditions = clip_conditions(clip, self._text, self._decoder)
-        channels, height, width = self._dit.config.latent_shape
         noise = torch.randn(
-            1, clip.spec.blocks, channels, 3, height, width,
+            1, clip.spec.blocks, *self._dit.config.block_shape,
             generator=torch.Generator().manual_seed(seed),
         )  # fmt: skip
         with torch.autocast("cpu", torch.bfloat16, enabled=self._dtype == torch.bfloat16):

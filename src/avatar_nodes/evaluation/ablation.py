@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.decoding.decoder import StreamingDecoder
-from avatar_nodes.evaluation.long_run import BLOCK_S, SEGMENT_BLOCKS, LongRun
+from avatar_nodes.evaluation.long_run import SEGMENT_BLOCKS, LongRun
 from avatar_nodes.evaluation.long_speech import LongSpeech
 from avatar_nodes.evaluation.performers import StreamPerformer
 from avatar_nodes.evaluation.report import Figures
@@ -84,7 +85,8 @@ def evaluate_ablation(
     rows: Sequence[Row],
     build: Callable[[Row, Path | None], tuple[StreamPerformer, StreamingDecoder]], *,
     seconds: float, checkpoints: Mapping[str, Path], identity: IdentityJudge | None,
-    sync: SyncJudge | None, seeds: int = 5, tell: Callable[[str], None] = print,
+    sync: SyncJudge | None, seeds: int = 5, timing: BlockTiming | None = None,
+    tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """Stream every row for `seconds`, on the same persons and sentences with the same noise, and
     measure ten seconds at the start and ten at the end.
@@ -97,8 +99,11 @@ def evaluate_ablation(
     measured: dict[str, Figures] = {}
     persons: dict[str, list[Figures]] = {}
     missing: dict[str, str] = {}
-    last = max(SEGMENT_BLOCKS, round(seconds / BLOCK_S) - SEGMENT_BLOCKS)
-    speeches = [LongSpeech(SEGMENT_BLOCKS, minutes=2.0, seed=seed) for seed in range(seeds)]
+    timing = timing or BlockTiming()
+    last = max(SEGMENT_BLOCKS, round(seconds / timing.block_s) - SEGMENT_BLOCKS)
+    speeches = [
+        LongSpeech(SEGMENT_BLOCKS, minutes=2.0, seed=seed, timing=timing) for seed in range(seeds)
+    ]
     for row in rows:
         if row.trained and row.name not in checkpoints:
             missing[row.name] = (

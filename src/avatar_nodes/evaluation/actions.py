@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.performers import Performer
 from avatar_nodes.evaluation.report import Figures
@@ -18,7 +18,6 @@ from avatar_nodes.world.clips import Clip, ClipSpec
 
 BEFORE, DURING, AFTER = 3, 5, 4
 """Blocks of rest, of the action and of rest again, in every clip."""
-FIRST, LAST = BEFORE * FRAMES_PER_BLOCK, (BEFORE + DURING) * FRAMES_PER_BLOCK
 SETTLE_FRAMES = 12
 """A block after the prompt changes, left out of the judgement."""
 END_FRAMES = 25
@@ -47,12 +46,15 @@ class Performed:
         return self.prompted == self.seen
 
 
-def action_clips(actions: Sequence[str], people: int, split: str = "test") -> Iterator[Clip]:
+def action_clips(
+    actions: Sequence[str], people: int, split: str = "test", *, timing: BlockTiming | None = None
+) -> Iterator[Clip]:
     """For each action `people` clips of a split's people with speech: rest, the action, rest."""
     for number in range(people):
         for index, action in enumerate(actions):
             seed = _SEED + number * 100 + index
-            plain = ClipSpec.sample(seed, split=split, blocks=BEFORE + DURING + AFTER)
+            blocks = BEFORE + DURING + AFTER
+            plain = ClipSpec.sample(seed, split=split, blocks=blocks, timing=timing)
             rng = np.random.default_rng([seed, 0xAC])
             span = () if action == "rest" else ((action, BEFORE, BEFORE + DURING),)
             yield Clip(replace(plain, actions=span, thing=Thing.sample(rng)))
@@ -60,26 +62,28 @@ def action_clips(actions: Sequence[str], people: int, split: str = "test") -> It
 
 def judge_action(action: str, clip: Clip, footage: Footage, judge: ActionJudge) -> Performed:
     """The judge's view of the actions in footage of an `action_clips` clip."""
-    still = Footage(clip.reference()[None], footage.boxes[:1], footage.sound[:640])
+    size = clip.spec.timing.frames_per_block
+    first, last = BEFORE * size, (BEFORE + DURING) * size
+    still = footage.still(clip.reference())
     logits = judge.logits(footage, still)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
-    during = shares[(FIRST + SETTLE_FRAMES) // STRIDE : LAST // STRIDE].mean(axis=0)
-    after = shares[(LAST + END_FRAMES) // STRIDE :].mean(axis=0)
+    during = shares[(first + SETTLE_FRAMES) // STRIDE : last // STRIDE].mean(axis=0)
+    after = shares[(last + END_FRAMES) // STRIDE :].mean(axis=0)
     wanted = judge.actions.index(action)
     likeliest = shares.argmax(axis=1)
     return Performed(
         prompted=action,
         prompt=clip.prompts[BEFORE],
         seen=judge.actions[int(during.argmax())],
-        delay_frames=_begins(likeliest[FIRST // STRIDE : LAST // STRIDE] == wanted),
+        delay_frames=_begins(likeliest[first // STRIDE : last // STRIDE] == wanted),
         at_rest_after=judge.actions[int(after.argmax())] == "rest",
     )
 
 
 def evaluate_actions(
     performers: Sequence[Performer], judge: ActionJudge, *, people: int, split: str = "test",
-    tell: Callable[[str], None] = print,
+    timing: BlockTiming | None = None, tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """Every action of the judge, by `people` people each; the test split's wordings are held out.
 
@@ -87,7 +91,7 @@ def evaluate_actions(
     """
     found: dict[str, list[Performed]] = {p.name: [] for p in performers}
     count = Countdown(len(judge.actions) * people * len(performers), tell)
-    for number, clip in enumerate(action_clips(judge.actions, people, split)):
+    for number, clip in enumerate(action_clips(judge.actions, people, split, timing=timing)):
         action = judge.actions[number % len(judge.actions)]
         for performer in performers:
             result = judge_action(action, clip, performer.perform(clip, seed=number), judge)

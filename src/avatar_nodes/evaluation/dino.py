@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avatar_nodes.judging.judge_folder import JudgeError
+from avatar_nodes.judging.footage import JudgeError
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.evaluation.colour import colour_shift, sharpness
 from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.performers import Performer
@@ -62,7 +63,8 @@ def likeness(footage: Footage, reference: np.ndarray, judge: IdentityJudge) -> L
 
 def evaluate_identity(
     performers: Sequence[Performer], judge: IdentityJudge, *, clips: int, blocks: int,
-    split: str = "test", tell: Callable[[str], None] = print,
+    split: str = "test", timing: BlockTiming | None = None,
+    tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """Measure each performer on `clips` people of a split, who speak and act for `blocks`
     blocks. The first performer's figures are on top, the others' under `baselines`.
@@ -73,7 +75,7 @@ def evaluate_identity(
     found: dict[str, list[Likeness]] = {p.name: [] for p in performers}
     references = []
     count = Countdown(clips * len(found), tell)
-    for number, clip in enumerate(speaking_clips(clips, blocks, split)):
+    for number, clip in enumerate(speaking_clips(clips, blocks, split, timing=timing)):
         references.append(clip.reference())
         for performer in performers:
             result = likeness(performer.perform(clip, seed=number), references[-1], judge)

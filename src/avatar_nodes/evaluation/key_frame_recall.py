@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from avatar_nodes.block.block_size import FRAME_RATE, FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.encoders import encode_frames
 from avatar_nodes.evaluation.report import Figures
-from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE
+from avatar_nodes.model.tiny_vae import TinyVAE
 from avatar_nodes.remembering.frame_features import FrameFeatures
 from avatar_nodes.remembering.key_frames import KeyFrameRules, KeyFrames
 from avatar_nodes.world.clips import Clip, ClipSpec
@@ -24,8 +24,9 @@ from avatar_nodes.world.motion import SHOW
 from avatar_nodes.world.objects import Thing
 
 SCENE_BLOCKS = 20
-"""A scene is 9.6 s: gestures and speech of the person, and one thing shown for 1.9 s."""
-_SCENE_MINUTES = SCENE_BLOCKS * FRAMES_PER_BLOCK / FRAME_RATE / 60.0
+"""A scene is 9.6 s of 25 frames a second: gestures and speech of the person, and one thing shown
+for 1.9 s.
+"""
 _SHOWN_BLOCKS = 4
 _SEEN_AGAIN_SHARE = 0.5
 """Share of the things shown that were shown before."""
@@ -56,7 +57,7 @@ class LatentFrame:
     spoilt: bool
 
 
-def scenes(seed: int, count: int) -> Iterator[Scene]:
+def scenes(seed: int, count: int, timing: BlockTiming) -> Iterator[Scene]:
     """Scenes of one person of the test split, who shows a thing in each, often one seen before."""
     rng = np.random.default_rng([seed, 23])
     identity = ClipSpec.sample(seed, split="test", blocks=SCENE_BLOCKS).identity
@@ -67,7 +68,7 @@ def scenes(seed: int, count: int) -> Iterator[Scene]:
         again = bool(earlier) and rng.random() < _SEEN_AGAIN_SHARE
         thing = earlier[int(rng.integers(len(earlier)))] if again else _another(rng, known)
         first = int(rng.integers(2, SCENE_BLOCKS - _SHOWN_BLOCKS - 1))
-        spec = ClipSpec.sample(seed + 1 + number, split="test", blocks=SCENE_BLOCKS)
+        spec = ClipSpec.sample(seed + 1 + number, split="test", blocks=SCENE_BLOCKS, timing=timing)
         actions = (*_apart(spec.actions, first), (SHOW, first, first + _SHOWN_BLOCKS))
         spec = replace(spec, identity=identity, actions=tuple(sorted(actions, key=lambda a: a[1])))
         yield Scene(Clip(replace(spec, thing=thing)), first, thing, again)
@@ -106,20 +107,21 @@ def latent_frames(
     *, spoilt_share: float, first_block: int,
 ) -> Iterator[list[LatentFrame]]:  # fmt: skip
     """The latent frames of a scene, block by block."""
-    clip = scene.clip
+    clip, timing = scene.clip, scene.clip.spec.timing
+    size, latents = timing.frames_per_block, timing.latents_per_block
     visible = np.greater_equal(clip.object_visible, _IN_SIGHT)
     for block in range(clip.spec.blocks):
-        first = block * FRAMES_PER_BLOCK
-        frames = np.stack([clip.frame(first + n) for n in range(FRAMES_PER_BLOCK)])
+        first = block * size
+        frames = np.stack([clip.frame(first + n) for n in range(size)])
         spoilt = rng.random() < spoilt_share
         if spoilt:
             frames = spoil(frames, rng)
         latent = torch.from_numpy(encode_frames(vae, frames)).transpose(0, 1)
         found = features.describe(latent, frames)
-        shown = visible[first : first + FRAMES_PER_BLOCK].reshape(LATENTS_PER_BLOCK, -1).all(axis=1)
+        shown = visible[first : first + size].reshape(latents, -1).all(axis=1)
         yield [
             LatentFrame(first_block + block, found[n], scene.thing if shown[n] else None, spoilt)
-            for n in range(LATENTS_PER_BLOCK)
+            for n in range(latents)
         ]
 
 
@@ -147,7 +149,7 @@ class _Bank:
 def evaluate_key_frames(
     rules: Mapping[str, KeyFrameRules], vae: TinyVAE, features: FrameFeatures, *, people: int,
     minutes: float, spoilt_share: float, short: int, seed: int = 950_000,
-    tell: Callable[[str], None] = print,
+    timing: BlockTiming | None = None, tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """A row for each bank: of the things shown again the share whose picture it held (`recall`),
     the mean share of spoilt frames in it, replacements a minute in the first and the last third,
@@ -155,14 +157,16 @@ def evaluate_key_frames(
 
     short: latent frames that a frame passes before it is a candidate.
     """
-    count = max(3, round(minutes / _SCENE_MINUTES))
+    timing = timing or BlockTiming()
+    scene_minutes = SCENE_BLOCKS * timing.block_s / 60.0
+    count = max(3, round(minutes / scene_minutes))
     banks: dict[str, list[_Bank]] = {name: [] for name in rules}
     shown_again = 0
     for person in range(people):
         rng = np.random.default_rng([seed, person, 29])
         now = {name: _Bank(KeyFrames(rule)) for name, rule in rules.items()}
         shown_again += _stream(
-            seed + 10_000 * person, now, vae, features, rng,
+            seed + 10_000 * person, now, vae, features, rng, timing,
             count=count, spoilt_share=spoilt_share, short=short,
         )  # fmt: skip
         for name, bank in now.items():
@@ -170,24 +174,24 @@ def evaluate_key_frames(
         tell(f"person {person + 1}/{people}: {count} scenes, {count * SCENE_BLOCKS} blocks")
     figures: Figures = {
         "people": people,
-        "minutes": count * _SCENE_MINUTES,
+        "minutes": count * scene_minutes,
         "spoilt_share": spoilt_share,
         "shown_again": shown_again,
     }
-    return figures | {name: _row(found) for name, found in banks.items()}
+    return figures | {name: _row(found, scene_minutes) for name, found in banks.items()}
 
 
 def _stream(
     seed: int, banks: Mapping[str, _Bank], vae: TinyVAE, features: FrameFeatures,
-    rng: np.random.Generator, *, count: int, spoilt_share: float, short: int,
+    rng: np.random.Generator, timing: BlockTiming, *, count: int, spoilt_share: float, short: int,
 ) -> int:  # fmt: skip
     """Lead one stream past all banks; the number of things that were shown again."""
     recent: list[LatentFrame] = []
     reference: np.ndarray | None = None
     shown_again = 0
-    for number, scene in enumerate(scenes(seed, count)):
+    for number, scene in enumerate(scenes(seed, count, timing)):
         if reference is None:
-            still = np.repeat(scene.clip.reference()[None], FRAMES_PER_LATENT, axis=0)
+            still = np.repeat(scene.clip.reference()[None], timing.frames_per_latent, axis=0)
             latent = torch.from_numpy(encode_frames(vae, still)).transpose(0, 1)
             reference = features.describe(latent, still)[0]
         blocks = latent_frames(
@@ -210,9 +214,9 @@ def _stream(
     return shown_again
 
 
-def _row(banks: list[_Bank]) -> Figures:
+def _row(banks: list[_Bank], scene_minutes: float) -> Figures:
     third = len(banks[0].replaced) // 3
-    minutes = third * _SCENE_MINUTES
+    minutes = third * scene_minutes
     recalled = [hit for bank in banks for hit in bank.recalled]
     return {
         "recall": float(np.mean(recalled)) if recalled else None,

@@ -22,9 +22,8 @@ from avatar_nodes.judging.identity_net import IdentityJudge
 from avatar_nodes.judging.lip_sync import lip_sync
 from avatar_nodes.judging.sync_distance import sync_distance
 
-BLOCK_S = 0.48
 SEGMENT_BLOCKS = 21
-"""10.08 s."""
+"""10.08 s of blocks of 0.48 s."""
 STARTS_S = (0.0, 100.0, 1000.0, 10000.0)
 """Times [s] at which the papers look."""
 WARM_UP_BLOCKS = 2
@@ -55,16 +54,18 @@ class Segment:
     they are no finite numbers any more."""
 
 
-def segment_starts(seconds: float, starts_s: Sequence[float] = STARTS_S) -> list[int]:
+def segment_starts(
+    seconds: float, block_s: float, starts_s: Sequence[float] = STARTS_S
+) -> list[int]:
     """First blocks of the segments that a stream of `seconds` has: where the papers look, and at
     its end. One that begins at `seconds` follows it.
 
     Raises ValueError when the stream is shorter than a segment.
     """
-    if seconds < SEGMENT_BLOCKS * BLOCK_S:
-        raise ValueError(f"{seconds:g} s: the shortest long run is {SEGMENT_BLOCKS * BLOCK_S:g} s")
-    starts = [round(start / BLOCK_S) for start in starts_s if start <= seconds]
-    end = round(seconds / BLOCK_S) - SEGMENT_BLOCKS
+    if seconds < SEGMENT_BLOCKS * block_s:
+        raise ValueError(f"{seconds:g} s: the shortest long run is {SEGMENT_BLOCKS * block_s:g} s")
+    starts = [round(start / block_s) for start in starts_s if start <= seconds]
+    end = round(seconds / block_s) - SEGMENT_BLOCKS
     if end >= starts[-1] + SEGMENT_BLOCKS + REST_BLOCKS:
         starts.append(end)
     return starts
@@ -79,6 +80,7 @@ class LongRun:
     ) -> None:  # fmt: skip
         """decoder: apart from the pipeline's own, for the segments."""
         self._model = model
+        self._block_s = speech.clip.spec.timing.block_s
         self._decoder = decoder
         self._speech = speech
         self._identity = identity
@@ -99,6 +101,7 @@ class LongRun:
         self._tail.clear()
         self._decoder.reset()
         self._tail.append(self._decoder.encode_reference(reference))
+        block_s = self._block_s
         total = max(blocks, starts[-1] + SEGMENT_BLOCKS)
         segments: list[Segment] = []
         timeline: list[Figures] = []
@@ -108,7 +111,7 @@ class LongRun:
         while number < total:
             if number in quiet:
                 segments.append(self._measure(number))
-                tell(_segment_line(segments[-1]))
+                tell(_segment_line(segments[-1], block_s))
                 current = rest.text
                 number += SEGMENT_BLOCKS
             else:
@@ -126,11 +129,11 @@ class LongRun:
             if elapsed - told > 30.0:
                 told = elapsed
                 left = elapsed / number * (total - number) / 60
-                tell(f"{number * BLOCK_S:.0f}/{total * BLOCK_S:.0f} s, {left:.0f} min left")
-                timeline.append({"s": number * BLOCK_S, "block_ms": self._recent(),
+                tell(f"{number * block_s:.0f}/{total * block_s:.0f} s, {left:.0f} min left")
+                timeline.append({"s": number * block_s, "block_ms": self._recent(),
                                  "rss_mb": _rss_mb()})  # fmt: skip
         figures = self._summary(segments, rss_first)
-        figures["seconds"] = total * BLOCK_S
+        figures["seconds"] = total * block_s
         figures["timeline"] = timeline
         return figures
 
@@ -163,7 +166,7 @@ class LongRun:
             synced = sync_distance(*self._sync.embed(footage), pad=self._sync.pad)
         half = lambda a, b: 0.5 * (a + b)  # noqa: E731
         return Segment(
-            start_s=first * BLOCK_S,
+            start_s=first * self._block_s,
             aperture_corr=mouth.correlation,
             lag_frames=mouth.lag_frames,
             identity=None if like is None else like.mean,
@@ -202,9 +205,9 @@ def _rss_mb() -> float:
     return psutil.Process().memory_info().rss / 1e6
 
 
-def _segment_line(segment: Segment) -> str:
+def _segment_line(segment: Segment, block_s: float) -> str:
     likeness_text = "" if segment.identity is None else f", identity {segment.identity:.3f}"
-    end = segment.start_s + SEGMENT_BLOCKS * BLOCK_S
+    end = segment.start_s + SEGMENT_BLOCKS * block_s
     lost = ", latents no longer finite" if segment.latent_rms is None else ""
     said = f"correlation {segment.aperture_corr:.3f}{likeness_text}{lost}"
     return f"{segment.start_s:.0f}-{end:.0f} s: {said}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avatar_nodes.block.block_size import SAMPLES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.clip_sync import speaking_clips
 from avatar_nodes.world.clips import Clip, ClipSpec
 
@@ -19,7 +19,7 @@ class Said:
     """Sound and prompt of a block of the stream."""
 
     samples: np.ndarray
-    """int16 [7680]."""
+    """int16 [samples a block]."""
     prompt: str
 
 
@@ -30,18 +30,23 @@ class LongSpeech:
     nothing but the time at which they come.
     """
 
-    def __init__(self, segment_blocks: int, *, minutes: float = 10.0, seed: int = 0) -> None:
-        count = max(1, round(minutes * 60 / (_CHUNK_BLOCKS * 0.48)))
+    def __init__(
+        self, segment_blocks: int, *, minutes: float = 10.0, seed: int = 0,
+        timing: BlockTiming | None = None,
+    ) -> None:  # fmt: skip
+        timing = timing or BlockTiming()
+        count = max(1, round(minutes * 60 / (_CHUNK_BLOCKS * timing.block_s)))
         self._blocks: list[Said] = []
         for number in range(count):
-            spec = ClipSpec.sample(_SEED + seed * 1000 + number, split="test", blocks=_CHUNK_BLOCKS)
+            place = _SEED + seed * 1000 + number
+            spec = ClipSpec.sample(place, split="test", blocks=_CHUNK_BLOCKS, timing=timing)
             clip = Clip(spec)
-            pairs = zip(_blocks_of(clip.sound), clip.prompts, strict=True)
+            pairs = zip(_blocks_of(clip), clip.prompts, strict=True)
             self._blocks += [Said(samples, prompt) for samples, prompt in pairs]
         # The measured sentences; the person of this clip is the person of the stream.
-        self.clip = list(speaking_clips(seed + 1, segment_blocks, "test"))[seed]
+        self.clip = list(speaking_clips(seed + 1, segment_blocks, "test", timing=timing))[seed]
         self.rest_prompt = self._rest_prompt()
-        self._segment = [Said(samples, self.rest_prompt) for samples in _blocks_of(self.clip.sound)]
+        self._segment = [Said(samples, self.rest_prompt) for samples in _blocks_of(self.clip)]
 
     def block(self, number: int) -> Said:
         """Block `number` of the stream, outside of the segments."""
@@ -56,6 +61,6 @@ class LongSpeech:
         return Clip(spec).prompts[0]
 
 
-def _blocks_of(sound: np.ndarray) -> list[np.ndarray]:
-    samples = np.round(sound * 32767.0).astype(np.int16)
-    return list(samples.reshape(-1, SAMPLES_PER_BLOCK))
+def _blocks_of(clip: Clip) -> list[np.ndarray]:
+    samples = np.round(clip.sound * 32767.0).astype(np.int16)
+    return list(samples.reshape(clip.spec.blocks, -1))

@@ -5,6 +5,7 @@ Each turns a clip of the tiny world (a person, a sound, prompts) into footage.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,6 @@ import numpy as np
 import torch
 
 from avatar_nodes.block.audio_features import MelFeatures
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.encoders import encode_frames
 from avatar_nodes.clips.stream import Prompts, clip_stream
@@ -116,7 +116,7 @@ class ReconstructionPerformer:
         self._decoder.reset()
         self._decoder.decode(self._decoder.encode_reference(clip.reference()))
         frames = []
-        for part in np.split(truth, len(truth) // FRAMES_PER_BLOCK):
+        for part in np.split(truth, clip.spec.blocks):
             latent = torch.from_numpy(encode_frames(self._encoder, part)).transpose(0, 1)
             frames.append(self._decoder.decode(latent))
         return Footage.of(clip, np.concatenate(frames))
@@ -131,12 +131,19 @@ class NeighbourPerformer:
     name = "nearest neighbour"
     evaluations: int | None = None
 
-    def __init__(self, *, clips: int = 24, blocks: int = 12, seed: int = 700_000) -> None:
-        self._features = MelFeatures(BlockTiming())
-        specs = (ClipSpec.sample(seed + n, split="train", blocks=blocks) for n in range(clips))
-        self._clips = [Clip(spec) for spec in specs]
+    def __init__(
+        self, *, clips: int = 24, blocks: int = 12, seed: int = 700_000,
+        timing: BlockTiming | None = None,
+    ) -> None:  # fmt: skip
+        timing = timing or BlockTiming()
+        self._features = MelFeatures(timing)
+        self._clips = [
+            Clip(ClipSpec.sample(seed + n, split="train", blocks=blocks, timing=timing))
+            for n in range(clips)
+        ]
         self._keys = torch.cat([self._windows(clip.sound) for clip in self._clips])
-        self._places = [(c, n) for c in range(clips) for n in range(blocks * FRAMES_PER_BLOCK)]
+        frames = blocks * timing.frames_per_block
+        self._places = [(c, n) for c in range(clips) for n in range(frames)]
 
     def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
         """See `Performer.perform`."""
@@ -144,7 +151,7 @@ class NeighbourPerformer:
         found = [self._places[int(index)] for index in nearest]
         frames = np.stack([self._clips[c].frame(n) for c, n in found])
         boxes = tuple(self._clips[c].search_box for c, _ in found)
-        return Footage(frames, boxes, Footage.of(clip, frames).sound)
+        return replace(Footage.of(clip, frames), boxes=boxes)
 
     def _windows(self, sound: np.ndarray) -> torch.Tensor:
         """[frames, 5 * 160]: the sound of each frame and of the four before, loudness taken out."""

@@ -11,30 +11,27 @@ seam.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from avatar_nodes.block.block import Prompt
-from avatar_nodes.block.block_size import FRAME_RATE, LATENTS_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.encoders import encode_frames
 from avatar_nodes.clips.stream import Prompts, clip_stream
 from avatar_nodes.evaluation.prompt_change_clips import CHANGE_BLOCK, PromptChangeClip
-from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE
+from avatar_nodes.model.tiny_vae import TinyVAE
 from avatar_nodes.pipeline.pipeline import Pipeline
 from avatar_nodes.world.clips import Clip
 
-CHANGE = LATENTS_PER_BLOCK * CHANGE_BLOCK
-"""First latent frame under the new prompt."""
-LATENT_S = FRAMES_PER_LATENT / FRAME_RATE
-_SETTLED = 2 * LATENTS_PER_BLOCK
-"""Latent frames at the end that tell how far a change goes."""
+_SETTLED_BLOCKS = 2
+"""Blocks at the end that tell how far a change goes."""
 _BEGINS = 5
 """Latent frames from the change on in which the motion changes."""
-_FIRST_BORDER = 2 * LATENTS_PER_BLOCK
-"""Latent frame after the first border that counts: a stream settles in its first two blocks."""
+_FIRST_BLOCK = 2
+"""The block after the first border that counts: a stream settles in its first two blocks."""
 _VISIBLE = 0.5
 _AGAIN = " (again)"
 SAME_PROMPT = "switch to the same prompt"
@@ -67,12 +64,13 @@ class PromptChange:
     largest_step: float
     """The largest step from one latent frame to the next of the border and the four after it."""
     distances: tuple[float, ...]
-    """From the twin, latent frame by latent frame (0.16 s) from the change on."""
+    """From the twin, latent frame by latent frame from the change on."""
+    timing: BlockTiming = field(default_factory=BlockTiming)
 
     @property
     def settled(self) -> float:
         """Distance from its twin at the end."""
-        return float(np.mean(self.distances[-_SETTLED:]))
+        return float(np.mean(self.distances[-_SETTLED_BLOCKS * self.timing.latents_per_block :]))
 
     def visible_after(self, settled: float) -> float | None:
         """Latent frames from the last one before the change until it is half of `settled` away from
@@ -95,22 +93,29 @@ class PromptChange:
 def stream_latents(
     pipeline: Pipeline, prompts: Prompts, clip: Clip, lines: Sequence[str], *, seed: int
 ) -> Tensor:
-    """Latent frames [3 * len(lines), C, h, w] of a clip's person under a prompt for each block."""
+    """Latent frames [F, C, h, w] of a clip's person under a prompt for each block."""
     stream = clip_stream(pipeline, prompts, clip, seed=seed, lines=lines)
     latents = [pipeline.denoise_block(sound) for sound in stream]
     return torch.cat(latents, dim=1).transpose(0, 1)
 
 
-def compare_with_twin(latents: Tensor, twin: Tensor, change: int = CHANGE) -> PromptChange:
-    """latents, twin [F, C, h, w]; change: the first latent frame under the new prompt."""
+def compare_with_twin(
+    latents: Tensor, twin: Tensor, timing: BlockTiming, change: int | None = None
+) -> PromptChange:
+    """latents, twin [F, C, h, w]; change: the first latent frame under the new prompt (None: that
+    of `CHANGE_BLOCK`).
+    """
+    block = timing.latents_per_block
+    change = CHANGE_BLOCK * block if change is None else change
     far = (latents - twin).abs().flatten(1).mean(dim=1)[change:]
     steps, quiet = ((x[1:] - x[:-1]).abs().flatten(1).mean(dim=1) for x in (latents, twin))
     return PromptChange(
         border=float(steps[change - 1]),
-        later_borders=tuple(steps[change + LATENTS_PER_BLOCK - 1 :: LATENTS_PER_BLOCK].tolist()),
-        twin_borders=tuple(quiet[_FIRST_BORDER - 1 :: LATENTS_PER_BLOCK].tolist()),
+        later_borders=tuple(steps[change + block - 1 :: block].tolist()),
+        twin_borders=tuple(quiet[_FIRST_BLOCK * block - 1 :: block].tolist()),
         largest_step=float(steps[change - 1 : change - 1 + _BEGINS].max()),
         distances=tuple(far.tolist()),
+        timing=timing,
     )
 
 
@@ -121,10 +126,11 @@ def switch_to_same(
 
     twin: the stream without any switch [F, C, h, w].
     """
-    after = len(twin) // LATENTS_PER_BLOCK - CHANGE_BLOCK
+    timing = clip.spec.timing
+    after = len(twin) // timing.latents_per_block - CHANGE_BLOCK
     again = [line] * CHANGE_BLOCK + [line + _AGAIN] * after
     latents = stream_latents(pipeline, _SaidAgain(prompts), clip, again, seed=seed)
-    return compare_with_twin(latents, twin)
+    return compare_with_twin(latents, twin, timing)
 
 
 def true_change(vae: TinyVAE, changing: PromptChangeClip) -> PromptChange:
@@ -133,12 +139,11 @@ def true_change(vae: TinyVAE, changing: PromptChangeClip) -> PromptChange:
         torch.from_numpy(encode_frames(vae, _video(clip))).float()
         for clip in (changing.clip, changing.twin)
     )
-    return compare_with_twin(latents, twin)
+    return compare_with_twin(latents, twin, changing.clip.spec.timing)
 
 
 def _video(clip: Clip) -> np.ndarray:
-    frames = LATENTS_PER_BLOCK * FRAMES_PER_LATENT * clip.spec.blocks
-    return np.stack([clip.frame(n) for n in range(frames)])
+    return np.stack([clip.frame(n) for n in range(clip.performance.num_frames)])
 
 
 @torch.inference_mode()
@@ -159,7 +164,7 @@ def measure_prompt_changes(
         twin = stream_latents(first, prompts, clip, unchanged, seed=number)
         changes = {
             name: compare_with_twin(
-                stream_latents(pipeline, prompts, clip, lines, seed=number), twin
+                stream_latents(pipeline, prompts, clip, lines, seed=number), twin, clip.spec.timing
             )
             for name, pipeline in pipelines.items()
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.world import Thing
 from avatar_nodes.world.clips import Clip, ClipSpec
 
@@ -29,13 +30,14 @@ class PromptChangeClip:
 
 
 def prompt_change_clips(
-    actions: Sequence[str], people: int, *, blocks: int, split: str = "test"
-) -> Iterator[PromptChangeClip]:
+    actions: Sequence[str], people: int, *, blocks: int, split: str = "test",
+    timing: BlockTiming | None = None,
+) -> Iterator[PromptChangeClip]:  # fmt: skip
     """For each action `people` clips of each of `KINDS`, with speech, of `blocks` blocks."""
     for number in range(people):
         for index, action in enumerate(actions):
             seed = _SEED + number * 100 + index
-            plain = ClipSpec.sample(seed, split=split, blocks=blocks)
+            plain = ClipSpec.sample(seed, split=split, blocks=blocks, timing=timing)
             plain = replace(plain, thing=Thing.sample(np.random.default_rng([seed, 0xC4])))
             other = actions[(index + _OTHER) % len(actions)]
             before, after = (action, 0, CHANGE_BLOCK), (action, CHANGE_BLOCK, blocks)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from avatar_nodes.evaluation.prompt_change import LATENT_S, SAME_PROMPT, TRUTH, PromptChange
+from avatar_nodes.evaluation.prompt_change import SAME_PROMPT, TRUTH, PromptChange
 from avatar_nodes.evaluation.report import Figures
 
 
@@ -51,7 +51,8 @@ def _means(changes: Sequence[PromptChange]) -> Figures:
 def _after(changes: Sequence[PromptChange], by: Sequence[PromptChange]) -> np.ndarray:
     """Seconds after which each is visible; NaN: never."""
     frames = [c.visible_after(b.settled) for c, b in zip(changes, by, strict=True)]
-    return LATENT_S * np.array([np.nan if n is None else n for n in frames])
+    latent_s = np.array([c.timing.latent_s for c in changes])
+    return latent_s * np.array([np.nan if n is None else n for n in frames])
 
 
 def _seen(changes: Sequence[PromptChange], by: Sequence[PromptChange]) -> Figures:

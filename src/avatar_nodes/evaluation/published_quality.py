@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from avatar_nodes.judging.judge_folder import JudgeError
+from avatar_nodes.judging.footage import JudgeError
 
 FVD_FRAMES = 16
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.evaluation.colour import sharpness
 from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.frechet import frechet_distance
@@ -38,6 +39,7 @@ def evaluate_quality(
     performers: Sequence[Performer], *, clips: int, blocks: int, split: str = "test",
     identity: TinyIdentityJudge | None, actions: ActionJudge | None,
     pictures: Sequence[PictureJudge] = (), videos: VideoFeatures | None = None,
+    timing: BlockTiming | None = None,
     tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """Measure each performer, keyed by its name, on `clips` clips of a split.
@@ -49,7 +51,7 @@ def evaluate_quality(
     found = {p.name: _Collected() for p in performers}
     truth_features = _Collected()
     count = Countdown(clips * len(performers), tell)
-    for number, clip in enumerate(speaking_clips(clips, blocks, split)):
+    for number, clip in enumerate(speaking_clips(clips, blocks, split, timing=timing)):
         truth = Footage.truth(clip)
         _features(truth_features, truth, clip, identity, actions, videos)
         for performer in performers:
@@ -95,7 +97,7 @@ def _features(
     if identity is not None:
         row.add_features("frechet_identity_features", identity.features(footage.frames[::2]))
     if actions is not None:
-        still = Footage(clip.reference()[None], footage.boxes[:1], footage.sound[:640])
+        still = footage.still(clip.reference())
         row.add_features("frechet_action_features", actions.features(footage, still))
     if videos is not None:
         row.add_features("fvd", videos.features(footage.frames))

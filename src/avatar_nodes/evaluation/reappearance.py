@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.stream import Prompts, clip_stream
 from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.report import Figures
@@ -35,13 +35,13 @@ _JUDGED = (-10, -3)
 """Frames of a showing that are looked at, from its end: the arm has come to rest."""
 
 
-def least_hidden(*, past_blocks: int, lag: int, short: int) -> int:
+def least_hidden(*, past_blocks: int, lag: int, short: int, timing: BlockTiming) -> int:
     """Blocks for which a thing must be hidden so that only long memory can have it.
 
     Then neither the past blocks nor short memory (`short` latent frames, `lag` blocks behind) hold
     its showing, and none of the past blocks was made with one of them that did.
     """
-    return past_blocks + max(past_blocks, lag + -(-short // LATENTS_PER_BLOCK))
+    return past_blocks + max(past_blocks, lag + -(-short // timing.latents_per_block))
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Showings:
     hidden: int
 
     @classmethod
-    def sample(cls, seed: int, *, hidden: int) -> Showings:
+    def sample(cls, seed: int, *, hidden: int, timing: BlockTiming | None = None) -> Showings:
         """A person of the test split with any thing, who rests and makes gestures in between."""
         blocks = _BEFORE + 2 * SHOWN_BLOCKS + hidden
-        spec = ClipSpec.sample(seed, split="test", blocks=blocks)
+        spec = ClipSpec.sample(seed, split="test", blocks=blocks, timing=timing)
         rng = np.random.default_rng([seed, 17])
         again = _BEFORE + SHOWN_BLOCKS + hidden
         spans = [(SHOW, _BEFORE, _BEFORE + SHOWN_BLOCKS)]
@@ -80,7 +80,8 @@ class Showings:
 
     def judged(self, showing: int) -> list[int]:
         """Frames of showing 0 or 1 that are looked at."""
-        end = FRAMES_PER_BLOCK * ((self.again if showing else _BEFORE) + SHOWN_BLOCKS)
+        size = self.clip.spec.timing.frames_per_block
+        end = size * ((self.again if showing else _BEFORE) + SHOWN_BLOCKS)
         return [end + n for n in _JUDGED]
 
 
@@ -193,7 +194,7 @@ def play(
         began = time.perf_counter()
         made = pipeline.render_block(sound)
         block_ms.append(1000.0 * (time.perf_counter() - began))
-        first = FRAMES_PER_BLOCK * number
+        first = clip.spec.timing.frames_per_block * number
         frames |= {n: made[n - first] for n in range(first, first + len(made)) if n in judged}
     return Played(frames, block_ms, held)
 
@@ -208,8 +209,9 @@ def evaluate_memory(
     found: dict[str, list[Watched]] = {name: [] for name in (*pipelines, "truth")}
     times: dict[str, list[float]] = {name: [] for name in pipelines}
     progress = Countdown(clips, tell)
+    timing = next(iter(pipelines.values())).timing
     for number in range(clips):
-        showings = Showings.sample(seed + number, hidden=hidden)
+        showings = Showings.sample(seed + number, hidden=hidden, timing=timing)
         wanted = showings.clip.performance.thing
         assert wanted is not None
         judge = ThingJudge(showings.clip)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.performers import Performer
 from avatar_nodes.evaluation.report import Figures
@@ -39,6 +40,7 @@ def summarise(clips: Sequence[ClipSync]) -> Figures:
 def evaluate_sync(
     model: Performer, baselines: Sequence[Performer], *, clips: int, blocks: int, unheard: int,
     split: str = "test", judge: SyncJudge | None = None, strips: Path | None = None,
+    timing: BlockTiming | None = None,
     tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """Measure `model` and `baselines` on `clips` clips of `blocks` blocks, and the model on
@@ -49,7 +51,7 @@ def evaluate_sync(
     """
     found: dict[str, list[ClipSync]] = {p.name: [] for p in (model, *baselines)}
     count = Countdown(clips * len(found) + unheard, tell)
-    for number, clip in enumerate(speaking_clips(clips, blocks, split)):
+    for number, clip in enumerate(speaking_clips(clips, blocks, split, timing=timing)):
         for performer in (model, *baselines):
             footage = performer.perform(clip, seed=number)
             result = measure_footage(clip, footage, judge)
@@ -60,7 +62,9 @@ def evaluate_sync(
     figures = summarise(found[model.name])
     if unheard:
         voices = []
-        for number, clip in enumerate(speaking_clips(unheard, blocks, split, unheard_voice=True)):
+        for number, clip in enumerate(
+            speaking_clips(unheard, blocks, split, unheard_voice=True, timing=timing)
+        ):
             voices.append(measure_footage(clip, model.perform(clip, seed=100 + number), judge))
             count.done(f"unheard voice: {_line(voices[-1].sync)}")
         other = summarise(voices)

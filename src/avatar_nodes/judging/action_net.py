@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.world import ACTIONS, SHOW
 
@@ -47,18 +48,28 @@ class ActionNet(nn.Module):
 class ActionJudge:
     """Logits and features of a whole footage by a trained `ActionNet`."""
 
-    def __init__(self, net: ActionNet) -> None:
+    def __init__(self, net: ActionNet, timing: BlockTiming | None = None) -> None:
+        """timing: of the footage that it was trained on (None: the defaults)."""
         self._net = net.eval()
+        self._timing = timing or BlockTiming()
         self.actions = net.actions
 
     @torch.inference_mode()
     def logits(self, footage: Footage, reference: Footage) -> np.ndarray:
-        """float32 [ceil(F / 2), actions] at frames 0, 2, 4…; reference: one frame at rest."""
+        """float32 [ceil(F / 2), actions] at frames 0, 2, 4…; reference: one frame at rest.
+
+        Raises JudgeError: footage of another frame rate.
+        """
+        footage.require(self._timing)
         return self._net(*_inputs(footage, reference))[0].numpy()
 
     @torch.inference_mode()
     def features(self, footage: Footage, reference: Footage) -> np.ndarray:
-        """float32 [ceil(F / 2), 96]: motion around each moment, for Frechet distances."""
+        """float32 [ceil(F / 2), 96]: motion around each moment, for Frechet distances.
+
+        Raises JudgeError: footage of another frame rate.
+        """
+        footage.require(self._timing)
         return self._net.features(*_inputs(footage, reference))[0].numpy()
 
 
@@ -74,7 +85,7 @@ def action_input(pictures: Tensor, reference: Tensor) -> Tensor:
 
 
 def _inputs(footage: Footage, reference: Footage) -> tuple[Tensor, Tensor]:
-    every = Footage(footage.frames[::STRIDE], footage.boxes[::STRIDE], footage.sound)
+    every = footage.strided(STRIDE)
     pairs = ((every.bodies(), reference.bodies()), (every.faces(), reference.faces()))
     return tuple(action_input(_tensor(a), _tensor(b)) for a, b in pairs)  # type: ignore[return-value]
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.lip_sync import LipSync, lip_sync
 from avatar_nodes.judging.sync_distance import SyncDistance, sync_distance
@@ -43,12 +44,17 @@ class ClipSync:
 
 
 def speaking_clips(
-    count: int, blocks: int, split: str, *, unheard_voice: bool = False
-) -> Iterator[Clip]:
-    """The first `count` clips of a fixed list with speech for a fifth of their time."""
+    count: int, blocks: int, split: str, *, unheard_voice: bool = False,
+    timing: BlockTiming | None = None,
+) -> Iterator[Clip]:  # fmt: skip
+    """The first `count` clips of a fixed list with speech for a fifth of their time; timing: of
+    their blocks (None: the defaults).
+    """
     found, seed = 0, _SEED
     while found < count:
-        spec = ClipSpec.sample(seed, split=split, blocks=blocks, unheard_voice=unheard_voice)
+        spec = ClipSpec.sample(
+            seed, split=split, blocks=blocks, unheard_voice=unheard_voice, timing=timing
+        )
         clip = Clip(spec)
         seed += 1
         if (clip.aperture > 0.1).mean() >= 0.2:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.aperture import measure_aperture
 from avatar_nodes.world.clips import Clip
 from avatar_nodes.world.renderer import SWAY_MARGIN_PX, Box
 
-SAMPLES_PER_FRAME = 640
 MOUTH_SHAPE = (40, 56)
 """Rows and columns of a mouth crop: 80 x 112 pixels of the picture at half size."""
 BODY_SIDE = 64
@@ -23,15 +23,20 @@ PORTRAIT_SIDE = 96
 _FACE_PX = 140
 
 
+class JudgeError(RuntimeError):
+    """A judge that is not there or cannot be used; one line."""
+
+
 @dataclass(frozen=True)
 class Footage:
-    """uint8 RGB frames [F, H, W, 3]; for each frame the box to look for the mouth in; the sound,
-    float32 [F * 640] in -1..1 at 16 kHz.
+    """uint8 RGB frames [F, H, W, 3]; for each frame the box to look for the mouth in; the sound of
+    the frames, float32 [n] in -1..1; how long a frame and its sound last.
     """
 
     frames: np.ndarray
     boxes: tuple[Box, ...]
     sound: np.ndarray
+    timing: BlockTiming = field(default_factory=BlockTiming)
 
     @classmethod
     def of(cls, clip: Clip, frames: np.ndarray) -> Footage:
@@ -39,10 +44,12 @@ class Footage:
 
         Raises ValueError when there is less sound than picture.
         """
-        sound = clip.sound[: len(frames) * SAMPLES_PER_FRAME].astype(np.float32)
-        if len(sound) != len(frames) * SAMPLES_PER_FRAME:
-            raise ValueError(f"{len(frames)} frames, but sound for {len(sound) / 640:.1f}")
-        return cls(frames, (clip.search_box,) * len(frames), sound)
+        timing = clip.spec.timing
+        size = timing.samples_per_frame
+        sound = clip.sound[: len(frames) * size].astype(np.float32)
+        if len(sound) != len(frames) * size:
+            raise ValueError(f"{len(frames)} frames, but sound for {len(sound) / size:.1f}")
+        return cls(frames, (clip.search_box,) * len(frames), sound, timing)
 
     @classmethod
     def truth(cls, clip: Clip) -> Footage:
@@ -54,8 +61,28 @@ class Footage:
 
     def part(self, first: int, last: int) -> Footage:
         """Frames first..last-1 with their sound."""
-        sound = self.sound[first * SAMPLES_PER_FRAME : last * SAMPLES_PER_FRAME]
-        return Footage(self.frames[first:last], self.boxes[first:last], sound)
+        size = self.timing.samples_per_frame
+        sound = self.sound[first * size : last * size]
+        return replace(
+            self, frames=self.frames[first:last], boxes=self.boxes[first:last], sound=sound
+        )
+
+    def require(self, timing: BlockTiming) -> None:
+        """Raises JudgeError unless frames and sound have the rates that a judge was trained on."""
+        wanted, found = (
+            f"{t.frame_rate} frames and {t.sample_rate} samples a second"
+            for t in (timing, self.timing)
+        )
+        if found != wanted:
+            raise JudgeError(f"the judge was trained on {wanted}, the footage has {found}")
+
+    def still(self, picture: np.ndarray) -> Footage:
+        """One frame: `picture` uint8 [H, W, 3] in the place of the first."""
+        return replace(self.part(0, 1), frames=picture[None])
+
+    def strided(self, stride: int) -> Footage:
+        """Every `stride`-th frame, with all of the sound."""
+        return replace(self, frames=self.frames[::stride], boxes=self.boxes[::stride])
 
     def apertures(self) -> np.ndarray:
         """float32 [F]: how far the mouth is open, measured from the pixels."""

@@ -10,15 +10,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from avatar_nodes.block.timing import BlockTiming, TimingError
 from avatar_nodes.judging.action_net import ActionJudge, ActionNet
+from avatar_nodes.judging.footage import JudgeError
 from avatar_nodes.judging.identity_net import IdentityNet, TinyIdentityJudge
 from avatar_nodes.judging.syncnet import SyncNet, TinySyncJudge
 from avatar_nodes.model.load_tensors import load_tensors
 from avatar_nodes.model.tensor_files import CheckpointError
-
-
-class JudgeError(RuntimeError):
-    """A judge that is not there or cannot be used; one line."""
 
 
 class JudgeFolder:
@@ -34,7 +32,7 @@ class JudgeFolder:
         """The sync judge."""
         net = SyncNet(mels=int(self._config("syncnet").get("mels", 40)))
         self._fill(net, "syncnet")
-        return TinySyncJudge(net)
+        return TinySyncJudge(net, self._timing("syncnet"))
 
     def identity(self) -> TinyIdentityJudge:
         """The identity judge."""
@@ -47,7 +45,13 @@ class JudgeFolder:
         """The action judge."""
         net = ActionNet(tuple(self._config("actions").get("actions", ())))
         self._fill(net, "actions")
-        return ActionJudge(net)
+        return ActionJudge(net, self._timing("actions"))
+
+    def _timing(self, name: str) -> BlockTiming:
+        try:
+            return BlockTiming.from_config(self._config(name))
+        except TimingError as error:
+            raise JudgeError(f"{self.folder / 'config.json'}: {name}: {error}") from None
 
     def _config(self, name: str) -> dict[str, Any]:
         path = self.folder / "config.json"

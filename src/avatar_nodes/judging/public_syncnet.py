@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avatar_nodes.judging.footage import Footage, mouth_centre
-from avatar_nodes.judging.judge_folder import JudgeError
+from avatar_nodes.block.timing import BlockTiming
+from avatar_nodes.judging.footage import Footage, JudgeError, mouth_centre
 from avatar_nodes.judging.mfcc import mfcc
 from avatar_nodes.model.load_tensors import compare_tensors
 
@@ -68,7 +68,11 @@ class PublicSyncJudge:
 
     @torch.inference_mode()
     def embed(self, footage: Footage) -> tuple[Tensor, Tensor]:
-        """Video and audio embeddings, [F - 5, 1024] each (the published code leaves one out)."""
+        """Video and audio embeddings, [F - 5, 1024] each (the published code leaves one out).
+
+        Raises JudgeError: footage that is not of 25 frames and 16,000 samples a second.
+        """
+        footage.require(BlockTiming())
         faces = _faces(footage)
         cepstra = torch.from_numpy(mfcc(np.round(footage.sound * 32767.0))).float().T[None]
         video, audio = [], []

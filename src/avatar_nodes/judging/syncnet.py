@@ -54,13 +54,17 @@ class TinySyncJudge:
 
     pad = False
 
-    def __init__(self, net: SyncNet) -> None:
+    def __init__(self, net: SyncNet, timing: BlockTiming | None = None) -> None:
+        """timing: of the footage that it was trained on (None: the defaults)."""
         self._net = net.eval()
-        self._features = MelFeatures(BlockTiming(), mels=net.mels)
+        self._features = MelFeatures(timing or BlockTiming(), mels=net.mels)
 
     @torch.inference_mode()
     def embed(self, footage: Footage) -> tuple[Tensor, Tensor]:
-        """Video and audio embeddings, [F - 4, 96] each."""
+        """Video and audio embeddings, [F - 4, 96] each. Raises JudgeError: footage of another
+        frame rate.
+        """
+        footage.require(self._features.timing)
         mouths = torch.from_numpy(footage.mouths()).permute(0, 3, 1, 2).float().div(127.5).sub(1)
         columns = sound_columns(self._features, footage.sound)
         starts = range(len(footage) - WINDOW_FRAMES + 1)
@@ -70,7 +74,7 @@ class TinySyncJudge:
 
 
 def sound_columns(features: MelFeatures, sound: np.ndarray) -> Tensor:
-    """float32 [F * 640] -> [F, 4 * mels]: the columns of each frame's own 40 ms."""
+    """float32 [samples of F frames] -> [F, 4 * mels]: the columns of each frame's own sound."""
     past = np.zeros(features.window - features.hop, np.float32)
     return features.columns(np.concatenate([past, sound]))[0].T.contiguous()
 

@@ -24,6 +24,7 @@ from avatar_nodes.block.block import (
     Prompt,
     Sink,
 )
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.conducting.memory_versions import MemoryVersions
 from avatar_nodes.decoding.decoder import StreamingDecoder, start_decoding
 from avatar_nodes.denoising.stage import Stage
@@ -69,6 +70,11 @@ class Pipeline:
         self._prompt_id = ""
         self._sinks: dict[int, Sink] = {}
         self._block = 0
+
+    @property
+    def timing(self) -> BlockTiming:
+        """How long the model's frames and blocks last."""
+        return self._features.timing
 
     @property
     def block(self) -> int:

@@ -11,7 +11,6 @@ import torch
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.block import Prompt
 from avatar_nodes.block.schedule import Schedule
-from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.stream import clip_stream
 from avatar_nodes.clips.teacher_sampler import TeacherSampler
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
@@ -51,10 +50,10 @@ def sample_export(
     pipeline = Pipeline(
         [stage],
         TinyStreamingDecoder(load_vae(vae)),
-        MelFeatures(BlockTiming()),
+        MelFeatures(dit.config.timing),
         past_blocks=dit.config.past_blocks,
     )
-    clip = next(speaking_clips(1, blocks, "val"))
+    clip = next(speaking_clips(1, blocks, "val", timing=dit.config.timing))
     stream = clip_stream(pipeline, _Prompts(text), clip, seed=0)
     frames = np.concatenate([pipeline.render_block(sound) for sound in stream])
     write_strip(picture, clip, frames)
@@ -70,7 +69,8 @@ def sample_teacher_export(
     blocks: its window. `picture` gets the truth above and what was made below.
     """
     teacher = TeacherSampler(export, vae, blocks=blocks, steps=steps, shift=shift)
-    clip = next(speaking_clips(1, max(clip_blocks, blocks), "val"))
+    count = max(clip_blocks, blocks)
+    clip = next(speaking_clips(1, count, "val", timing=teacher.timing))
     frames = teacher.frames(clip)
     write_strip(picture, clip, frames)
     return measure_clip(clip, frames).sync.correlation

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.training.data.shards.tiny_world import WorldData
 from avatar_nodes.training.data.videos.prepare import VideoData
@@ -38,6 +39,8 @@ class Recipe:
     its autoencoder and audio model, the transformer begins as its, reads prompts through its text
     encoder, and is what its `config.json` says, at the pictures' size of `videos`."""
     sigmas: tuple[float, ...] = (1.0, 0.9, 0.75, 0.5, 0.0)
+    timing: BlockTiming = field(default_factory=BlockTiming)
+    """How long frames and blocks last; with `weights` it is theirs."""
     data: WorldData = field(default_factory=WorldData)
     videos: VideoData = field(default_factory=VideoData)
     text: TextTraining = field(default_factory=TextTraining)
@@ -78,7 +81,9 @@ class Recipe:
         """
         if self.published is not None:
             return self.published.config
-        return DiTConfig.tiny() if self.model == "tiny" else DiTConfig(enable_framepack=False)
+        if self.model == "tiny":
+            return DiTConfig.tiny(timing=self.timing)
+        return DiTConfig(enable_framepack=False, timing=self.timing)
 
 
 def read_recipe(path: Path | None) -> Recipe:

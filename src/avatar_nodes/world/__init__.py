@@ -1,7 +1,7 @@
 """The tiny world: rendered people who speak and act, every frame's truth known (docs/world.md)."""
 
 from avatar_nodes.world.identity import Identity
-from avatar_nodes.world.motion import ACTIONS, BLOCK_FRAMES, SHOW, Performance
+from avatar_nodes.world.motion import ACTIONS, SHOW, Performance
 from avatar_nodes.world.mouth import INTERIOR
 from avatar_nodes.world.objects import Thing
 from avatar_nodes.world.prompts import prompts, sample_prompt
@@ -25,7 +25,6 @@ from avatar_nodes.world.visemes import FRAME_RATE, LipTrack, Viseme, lip_track, 
 
 __all__ = [
     "ACTIONS",
-    "BLOCK_FRAMES",
     "FRAME_RATE",
     "INTERIOR",
     "SAMPLE_RATE",

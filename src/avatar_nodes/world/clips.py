@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, SAMPLES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.world import (
     ACTIONS,
     SHOW,
@@ -59,7 +59,8 @@ _SPLIT_OFFSET = {"train": 0, "val": 400_000_000, "test": 800_000_000}
 class ClipSpec:
     """The plan of a clip. `actions` holds (action, first block, block after the last).
 
-    `thing` is the object that its actions named `show` show: the same one each time.
+    `thing` is the object that its actions named `show` show: the same one each time; `timing` is
+    that of the model that it is for.
     """
 
     seed: int
@@ -69,13 +70,18 @@ class ClipSpec:
     actions: tuple[tuple[str, int, int], ...]
     thing: Thing | None = None
     unheard_voice: bool = False
+    timing: BlockTiming = field(default_factory=BlockTiming)
 
     @classmethod
-    def sample(cls, seed: int, *, split: str, blocks: int, unheard_voice: bool = False) -> ClipSpec:
+    def sample(
+        cls, seed: int, *, split: str, blocks: int, unheard_voice: bool = False,
+        timing: BlockTiming | None = None,
+    ) -> ClipSpec:  # fmt: skip
         """The clip of this seed: about half of its time an action is being performed.
 
-        `unheard_voice` gives it one of `UNHEARD_VOICES`. Raises ValueError if that is asked of
-        another split than 'test', or for an unknown split.
+        timing: of its blocks (None: the defaults). `unheard_voice` gives it one of
+        `UNHEARD_VOICES`. Raises ValueError if that is asked of another split than 'test', or for an
+        unknown split.
         """
         if split not in _SPLIT_OFFSET:
             raise ValueError(f"unknown split {split!r}; known are {', '.join(_SPLIT_OFFSET)}")
@@ -91,7 +97,8 @@ class ClipSpec:
             block += length + int(rng.integers(2, 9))
         identity = _SPLIT_OFFSET[split] + int(rng.integers(100_000_000))
         thing, actions = _with_object(seed, split, blocks, tuple(spans))
-        return cls(seed, split, blocks, identity, actions, thing, unheard_voice)
+        timing = timing or BlockTiming()
+        return cls(seed, split, blocks, identity, actions, thing, unheard_voice, timing)
 
 
 def _with_object(
@@ -128,13 +135,14 @@ class Clip:
         self.spec = spec
         self.identity = Identity.sample(spec.identity)
         self.speech = _soundtrack(spec)
+        frames = spec.blocks * spec.timing.frames_per_block
         self.performance = Performance.sample(
-            spec.seed, self.speech, spec.blocks * FRAMES_PER_BLOCK, spec.actions, spec.thing
+            spec.seed, self.speech, frames, spec.actions, spec.thing, spec.timing
         )
 
     @property
     def sound(self) -> np.ndarray:
-        """float32 [blocks * 7680] in -1..1 at 16 kHz."""
+        """float32 [blocks * samples a block] in -1..1, at the timing's sample rate."""
         return self.speech.samples
 
     @property
@@ -191,7 +199,7 @@ class Clip:
 def _soundtrack(spec: ClipSpec) -> Speech:
     """Sentences in one voice with pauses between them; one clip in eight is silent throughout."""
     rng = np.random.default_rng([spec.seed, 3])
-    total = spec.blocks * SAMPLES_PER_BLOCK
+    total, second = spec.blocks * spec.timing.samples_per_block, spec.timing.sample_rate
     samples = np.zeros(total, np.float32)
     phones: list[Phone] = []
     languages = ["en"] * 6 + [name for name in VOICES if name != "en"]
@@ -201,17 +209,17 @@ def _soundtrack(spec: ClipSpec) -> Speech:
     texts = [item.text for item in sentences(spec.split) if item.language == language]
     rate, pitch = int(rng.integers(130, 200)), int(rng.integers(25, 75))
     loudness = float(10 ** rng.uniform(-0.5, 0.0))
-    place = int(rng.uniform(0.0, 2.0) * 16_000)
+    place = int(rng.uniform(0.0, 2.0) * second)
     silent = rng.random() < 0.125
-    while not silent and place < total - 16_000:
+    while not silent and place < total - second:
         text = texts[int(rng.integers(len(texts)))]
-        said = synthesise(text, voice=voice, rate=rate, pitch=pitch)
+        said = synthesise(text, voice=voice, rate=rate, pitch=pitch, sample_rate=second)
         length = min(len(said.samples), total - place)
         samples[place : place + length] += loudness * said.samples[:length]
-        later = place / 16_000
+        later = place / second
         phones += [Phone(p.ipa, p.start_s + later, p.end_s + later) for p in said.phones]
         pause = rng.exponential(0.5) if rng.random() < 0.75 else rng.uniform(1.0, 4.0)
-        place += length + int((0.15 + pause) * 16_000)
+        place += length + int((0.15 + pause) * second)
     if not silent:
         samples += (10 ** rng.uniform(-5.0, -3.0) * rng.standard_normal(total)).astype(np.float32)
-    return Speech(np.clip(samples, -1.0, 1.0), tuple(phones))
+    return Speech(np.clip(samples, -1.0, 1.0), tuple(phones), second)

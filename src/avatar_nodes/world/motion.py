@@ -7,11 +7,13 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.world.objects import Thing
-from avatar_nodes.world.speech import SAMPLE_RATE, Speech
-from avatar_nodes.world.visemes import FRAME_RATE, lip_track
+from avatar_nodes.world.speech import Speech
+from avatar_nodes.world.visemes import lip_track
 
-BLOCK_FRAMES = 12
+LIFE_HZ = 25
+"""Steps a second in which people blink, glance and nod with their loudness."""
 EASE_S = 0.3
 ACTING_SIDE = 1
 """Everybody acts with the same hand. With either, and nothing in prompt or picture to tell which,
@@ -86,20 +88,23 @@ class Performance:
         num_frames: int,
         actions: Sequence[ActionSpan] = (),
         thing: Thing | None = None,
+        timing: BlockTiming | None = None,
     ) -> Performance:
-        """The performance of this seed. Actions start and end at block borders (block = 12 frames).
+        """The performance of this seed. Actions start and end at block borders.
 
-        `thing` is what the action `show` shows. Raises ValueError for an unknown action, `show`
-        without a thing, an empty span or `num_frames` < 1.
+        `thing` is what the action `show` shows; timing: of the blocks (None: the defaults).
+        Raises ValueError for an unknown action, `show` without a thing, an empty span or
+        `num_frames` < 1.
         """
         if num_frames < 1:
             raise ValueError(f"num_frames must be at least 1, not {num_frames}")
+        timing = timing or BlockTiming()
         rng = np.random.default_rng([seed, 0x2E])
-        tracks = _life(rng, speech, num_frames)
+        tracks = _life(rng, speech, num_frames, timing.frame_rate)
         side = ACTING_SIDE
         for name, first, last in actions:
             _check(name, first, last, thing)
-            _act(tracks, name, first, last, side)
+            _act(tracks, name, first, last, side, timing)
         arrays = {name: values.astype(np.float32) for name, values in tracks.items()}
         return Performance(**arrays, side=side, actions=tuple(actions), thing=thing)
 
@@ -127,34 +132,43 @@ def _check(name: str, first: int, last: int, thing: Thing | None) -> None:
         raise ValueError(f"action {name} has an empty span of blocks {first}..{last}")
 
 
-def _life(rng: np.random.Generator, speech: Speech | None, frames: int) -> dict[str, np.ndarray]:
+def _life(
+    rng: np.random.Generator, speech: Speech | None, frames: int, rate: int
+) -> dict[str, np.ndarray]:
     """All tracks of a person who only talks: lips, blinks, glances, sway, a dip with loudness."""
-    lips = lip_track(speech, frames)
-    beat = _loudness(speech, frames)
-    drift = _wander(rng, frames)
+    steps = -(-frames * LIFE_HZ // rate)
+    lips = lip_track(speech, frames, rate)
+    beat = _held(_loudness(speech, steps), frames, rate)
+    drift = _wander(rng, frames, rate)
     tracks = {name: np.zeros(frames) for name in TRACKS}
     tracks.update(
         aperture=lips.aperture.astype(float),
         width=lips.width.astype(float),
         rounding=lips.rounding.astype(float),
-        blink=_blinks(rng, frames),
+        blink=_held(_blinks(rng, steps), frames, rate),
         smile=np.full(frames, 0.25),
-        gaze_x=_glances(rng, frames, 1.8),
-        gaze_y=_glances(rng, frames, 0.9),
-        head_x=1.3 * _wander(rng, frames) + 0.6 * drift,
-        head_y=0.9 * _wander(rng, frames),
-        head_turn=0.022 * _wander(rng, frames),
-        yaw=2.0 * _wander(rng, frames),
-        pitch=1.0 * _wander(rng, frames) + 2.2 * beat,
+        gaze_x=_held(_glances(rng, steps, 1.8), frames, rate),
+        gaze_y=_held(_glances(rng, steps, 0.9), frames, rate),
+        head_x=1.3 * _wander(rng, frames, rate) + 0.6 * drift,
+        head_y=0.9 * _wander(rng, frames, rate),
+        head_turn=0.022 * _wander(rng, frames, rate),
+        yaw=2.0 * _wander(rng, frames, rate),
+        pitch=1.0 * _wander(rng, frames, rate) + 2.2 * beat,
         torso_x=1.6 * drift,
-        torso_turn=0.008 * _wander(rng, frames),
+        torso_turn=0.008 * _wander(rng, frames, rate),
     )
     return tracks
 
 
-def _wander(rng: np.random.Generator, frames: int) -> np.ndarray:
+def _held(track: np.ndarray, frames: int, rate: int) -> np.ndarray:
+    """Of a track of LIFE_HZ, what holds at the end of each frame: nothing of later steps."""
+    at_end = (np.arange(frames) + 1) * LIFE_HZ // rate - 1
+    return track[np.maximum(at_end, 0)]
+
+
+def _wander(rng: np.random.Generator, frames: int, rate: int) -> np.ndarray:
     """Slow smooth movement within -1..1: three sines of 0.07 to 0.36 Hz."""
-    t = np.arange(frames) / FRAME_RATE
+    t = np.arange(frames) / rate
     total = np.zeros(frames)
     for weight, low, high in ((0.5, 0.07, 0.13), (0.3, 0.13, 0.22), (0.2, 0.22, 0.36)):
         total += weight * np.sin(2 * np.pi * (rng.uniform(low, high) * t + rng.random()))
@@ -183,11 +197,11 @@ def _glances(rng: np.random.Generator, frames: int, reach: float) -> np.ndarray:
 
 
 def _loudness(speech: Speech | None, frames: int) -> np.ndarray:
-    """0..1 per frame, from the sound up to that frame's end only."""
+    """0..1 per step of LIFE_HZ, from the sound up to that step's end only."""
     out = np.zeros(frames)
     if speech is None:
         return out
-    hop = SAMPLE_RATE // FRAME_RATE
+    hop = speech.sample_rate // LIFE_HZ
     padded = np.zeros(frames * hop)
     count = min(len(padded), len(speech.samples))
     padded[:count] = speech.samples[:count]
@@ -199,11 +213,13 @@ def _loudness(speech: Speech | None, frames: int) -> np.ndarray:
     return out
 
 
-def _act(tracks: dict[str, np.ndarray], name: str, first: int, last: int, side: int) -> None:
+def _act(
+    tracks: dict[str, np.ndarray], name: str, first: int, last: int, side: int, timing: BlockTiming
+) -> None:
     """Add one action over its blocks; it eases out after the last one."""
-    frames = len(tracks["aperture"])
-    t = (np.arange(frames) + 1 - first * BLOCK_FRAMES) / FRAME_RATE
-    after = (np.arange(frames) + 1 - last * BLOCK_FRAMES) / FRAME_RATE
+    frames, size, rate = len(tracks["aperture"]), timing.frames_per_block, timing.frame_rate
+    t = (np.arange(frames) + 1 - first * size) / rate
+    after = (np.arange(frames) + 1 - last * size) / rate
     hold = _smooth(t / EASE_S) * (1.0 - _smooth(after / EASE_S))
     t = np.maximum(t, 0.0)
     if name in ("wave", "point", "thumbs_up", "shrug", SHOW):

@@ -11,6 +11,7 @@ import soxr
 from avatar_nodes.speaking.synthesis.espeak_library import Espeak, SpeechError, check_numbers
 
 SAMPLE_RATE = 16_000
+"""Samples a second where nobody asks for another number."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,23 @@ class Phone:
 
 @dataclass(frozen=True)
 class Speech:
-    """samples: float32 [n] in -1..1 at 16 kHz mono; phones: gapless, in order, within the sound."""
+    """samples: float32 [n] in -1..1, mono, at `sample_rate` [Hz]; phones: gapless, in order, within
+    the sound.
+    """
 
     samples: np.ndarray
     phones: tuple[Phone, ...]
+    sample_rate: int = SAMPLE_RATE
 
     @property
     def duration_s(self) -> float:
-        return len(self.samples) / SAMPLE_RATE
+        return len(self.samples) / self.sample_rate
 
 
-def synthesise(text: str, *, voice: str = "en-us", rate: int = 170, pitch: int = 50) -> Speech:
+def synthesise(
+    text: str, *, voice: str = "en-us", rate: int = 170, pitch: int = 50,
+    sample_rate: int = SAMPLE_RATE,
+) -> Speech:  # fmt: skip
     """Speak `text` (rate: words a minute, 80..450; pitch: 0..99).
 
     Deterministic: the same arguments give the same samples. Raises SpeechError on an unknown voice,
@@ -57,9 +64,10 @@ def synthesise(text: str, *, voice: str = "en-us", rate: int = 170, pitch: int =
     sound = np.concatenate(parts) if parts else np.zeros(0, np.int16)
     if len(sound) == 0:
         raise SpeechError(f"text {text!r} makes no sound")
-    samples = soxr.resample(sound.astype(np.float32) / 32768.0, source_rate, SAMPLE_RATE)
+    samples = soxr.resample(sound.astype(np.float32) / 32768.0, source_rate, sample_rate)
     samples = np.clip(samples, -1.0, 1.0).astype(np.float32)
-    return Speech(samples, _phones(marks, source_rate, len(samples) / SAMPLE_RATE))
+    phones = _phones(marks, source_rate, len(samples) / sample_rate)
+    return Speech(samples, phones, sample_rate)
 
 
 def _phones(marks: list[tuple[int, str]], rate: int, duration_s: float) -> tuple[Phone, ...]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avatar_nodes.world.speech import SAMPLE_RATE, Speech
+from avatar_nodes.world.speech import Speech
 
 FRAME_RATE = 25
+"""Frames a second where nobody asks for another number."""
 GRID_HZ = 200
+"""Steps a second of the lips' movement, at least; each frame has a whole number of them."""
 TIME_CONSTANT_S = 0.035
 CLOSING_TIME_CONSTANT_S = 0.020
 SILENCE_RMS = 0.012
@@ -75,20 +77,21 @@ def viseme(ipa: str) -> Viseme:
 
 @dataclass(frozen=True)
 class LipTrack:
-    """float32 [frames] each, 0..1; row n belongs to the sound up to (n + 1) / 25 s."""
+    """float32 [frames] each, 0..1; row n belongs to the sound up to the end of frame n."""
 
     aperture: np.ndarray
     width: np.ndarray
     rounding: np.ndarray
 
 
-def lip_track(speech: Speech | None, num_frames: int) -> LipTrack:
-    """The mouth for `num_frames` video frames of 40 ms; closed where there is no speech."""
-    steps_per_frame = GRID_HZ // FRAME_RATE
+def lip_track(speech: Speech | None, num_frames: int, frame_rate: int = FRAME_RATE) -> LipTrack:
+    """The mouth for `num_frames` video frames; closed where there is no speech."""
+    steps_per_frame = -(-GRID_HZ // frame_rate)
+    grid_hz = steps_per_frame * frame_rate
     targets = np.tile(_row(SILENCE), (num_frames * steps_per_frame, 1))
     if speech is not None:
-        _fill(targets, speech)
-    smooth = _follow(targets)[steps_per_frame - 1 :: steps_per_frame]
+        _fill(targets, speech, grid_hz)
+    smooth = _follow(targets, grid_hz)[steps_per_frame - 1 :: steps_per_frame]
     columns = np.clip(smooth, 0.0, 1.0).astype(np.float32)
     return LipTrack(columns[:, 0].copy(), columns[:, 1].copy(), columns[:, 2].copy())
 
@@ -97,7 +100,7 @@ def _row(target: Viseme) -> np.ndarray:
     return np.array([target.aperture, target.width, target.rounding])
 
 
-def _fill(targets: np.ndarray, speech: Speech) -> None:
+def _fill(targets: np.ndarray, speech: Speech, grid_hz: int) -> None:
     """Write each phoneme's target over its time.
 
     A pause that still sounds (a link between two words) keeps the mouth as it was.
@@ -107,24 +110,25 @@ def _fill(targets: np.ndarray, speech: Speech) -> None:
         target = viseme(phone.ipa)
         if not phone.ipa and _rms(speech, phone.start_s, phone.end_s) > SILENCE_RMS:
             target = before
-        first, last = round(phone.start_s * GRID_HZ), round(phone.end_s * GRID_HZ)
+        first, last = round(phone.start_s * grid_hz), round(phone.end_s * grid_hz)
         targets[first:last] = _row(target)
         before = target
 
 
 def _rms(speech: Speech, start_s: float, end_s: float) -> float:
-    part = speech.samples[int(start_s * SAMPLE_RATE) : int(end_s * SAMPLE_RATE)]
+    rate = speech.sample_rate
+    part = speech.samples[int(start_s * rate) : int(end_s * rate)]
     return float(np.sqrt(np.mean(np.square(part)))) if len(part) else 0.0
 
 
-def _follow(targets: np.ndarray) -> np.ndarray:
+def _follow(targets: np.ndarray, grid_hz: int) -> np.ndarray:
     """Critically damped second order, exact step by step; quicker where the lips press together."""
     state, speed = _row(SILENCE), np.zeros(3)
     out = np.empty_like(targets)
     for index, target in enumerate(targets):
         constant = CLOSING_TIME_CONSTANT_S if target[0] < 0 else TIME_CONSTANT_S
         omega = 2.0 / constant
-        decay, step = math.exp(-omega / GRID_HZ), 1.0 / GRID_HZ
+        decay, step = math.exp(-omega / grid_hz), 1.0 / grid_hz
         offset = state - target
         drift = speed + omega * offset
         state = target + (offset + drift * step) * decay

@@ -11,8 +11,8 @@ import pytest
 import torch
 from support.video_files import HEIGHT, WIDTH, landscape, portrait, tone, write_video
 
-from avatar_nodes.judging.footage import Footage
-from avatar_nodes.judging.judge_folder import JudgeError
+from avatar_nodes.block.timing import BlockTiming
+from avatar_nodes.judging.footage import Footage, JudgeError
 from avatar_nodes.training.data.shards.clips import ShardClips
 from avatar_nodes.training.data.videos.checks import (
     SyncCheck,
@@ -106,21 +106,21 @@ def test_pictures_come_at_25_a_second_whatever_the_file_has(tmp_path: Path) -> N
             yield np.full((HEIGHT, WIDTH, 3), 4 * n, np.uint8)
 
     path = write_video(tmp_path / "ramp.mp4", ramp(), rate=30, sound=None)
-    levels = [frame.mean() / 4 for frame in read_frames(path, 0.4, 30, (96, 96))]
+    levels = [frame.mean() / 4 for frame in read_frames(path, 0.4, 30, (96, 96), 25)]
     shown = [int((0.4 + (n + 0.5) / 25) * 30) for n in range(30)]  # on screen in mid-frame
     assert np.abs(np.array(levels) - shown).max() < 0.9
-    assert len(list(read_frames(path, 1.6, 30, (96, 96)))) == 10  # the file ends at 2.0 s
+    assert len(list(read_frames(path, 1.6, 30, (96, 96), 25))) == 10  # the file ends at 2.0 s
 
 
 def test_pictures_are_cut_around_the_centre(tmp_path: Path) -> None:
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     picture[:, WIDTH // 2 - 40 : WIDTH // 2 + 40] = 255
     path = write_video(tmp_path / "bar.mp4", iter([picture] * 5), rate=25, sound=None)
-    (square,) = read_frames(path, 0.0, 1, (120, 120))
+    (square,) = read_frames(path, 0.0, 1, (120, 120), 25)
     assert square.shape == (120, 120, 3)
     white = np.flatnonzero(square[60, :, 0] > 127)
     assert (white[0], white[-1]) == (40, 79)  # 80 of 240 pixels, at half size
-    (wide,) = read_frames(path, 0.0, 1, (160, 80))
+    (wide,) = read_frames(path, 0.0, 1, (160, 80), 25)
     white = np.flatnonzero(wide[40, :, 0] > 127)
     assert (white[0], white[-1]) == (60, 99)
 
@@ -130,7 +130,7 @@ def test_pixels_that_are_not_square_are_made_square(tmp_path: Path) -> None:
     picture[:, WIDTH // 2 - 40 : WIDTH // 2 + 40] = 255
     path = tmp_path / "narrow.mp4"
     write_video(path, iter([picture] * 5), rate=25, sound=None, pixel=Fraction(1, 2))
-    (square,) = read_frames(path, 0.0, 1, (120, 120))
+    (square,) = read_frames(path, 0.0, 1, (120, 120), 25)
     white = np.flatnonzero(square[60, :, 0] > 127)
     assert (white[0], white[-1]) == (45, 74)  # a quarter of the 160 pixels that it is wide
 
@@ -148,7 +148,7 @@ def test_sound_is_resampled_and_stays_where_it_belongs(tmp_path: Path, late: flo
     path = tmp_path / "late.mkv"
     frames = portrait(1.0, 25)
     write_video(path, frames, rate=25, sound=tone(1.0, 44_100), sound_late_s=late)
-    sound = read_sound(path)
+    sound = read_sound(path, 16_000)
     begin = int(np.argmax(np.abs(sound) > 0.05)) / 16_000
     assert begin == pytest.approx(late, abs=0.03)
     spectrum = np.abs(np.fft.rfft(sound[6000:14_000]))
@@ -160,9 +160,9 @@ def test_files_without_sound_or_sense_are_refused(folder: Path) -> None:
     with pytest.raises(VideoError, match="no sound"):
         probe(folder / "mute.mp4")
     with pytest.raises(VideoError, match="unreadable"):
-        read_sound(folder / "broken.mp4")
+        read_sound(folder / "broken.mp4", 16_000)
     with pytest.raises(FileNotFoundError, match="no videos"):
-        OPTIONS.jobs(folder.parent / "nothing")
+        OPTIONS.jobs(folder.parent / "nothing", BlockTiming())
 
 
 def test_cuts_are_found(folder: Path) -> None:
@@ -209,7 +209,8 @@ class _Ear:
 def test_lips_must_fit_the_sound(late: int, noise: float, verdict: str) -> None:
     frames = np.stack(list(landscape(2.0, 24)))
     check = SyncCheck(_Ear(late, noise))
-    assert check(frames, np.zeros(48 * 640, np.float32), (100, 60, 180, 140)) == verdict
+    sound = np.zeros(48 * 640, np.float32)
+    assert check(frames, sound, (100, 60, 180, 140), BlockTiming()) == verdict
 
 
 def test_weights_that_are_not_syncnets_stop_it_at_once(folder: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ _MEMORY = ("pss_mib", "rss_mib", "uss_mib")
     type=click.IntRange(4, 100_000),
     default=100,
     show_default=True,
-    help="Blocks of 0.48 s to compute.",
+    help="Blocks to compute.",
 )
 @click.option(
     "--memory",

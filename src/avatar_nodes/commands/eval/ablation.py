@@ -63,7 +63,7 @@ def command(
             select_rows,
         )
         from avatar_nodes.evaluation.report import markdown_rows
-        from avatar_nodes.judging.judge_folder import JudgeError
+        from avatar_nodes.judging.footage import JudgeError
 
         under_test = ModelUnderTest(shared)
         try:
@@ -82,7 +82,8 @@ def command(
 
         figures = evaluate_ablation(
             rows, build, seconds=seconds, seeds=persons, identity=identity,
-            sync=sync, checkpoints=_folders(folders, [row.name for row in rows]), tell=tell,
+            sync=sync, checkpoints=_folders(folders, [row.name for row in rows]),
+            timing=under_test.timing, tell=tell,
         )  # fmt: skip
     figures["not_measured"] = {**missing, **figures["not_measured"]}
     rows_shown = {row["title"]: {name: row.get(name) for name in _COLUMNS} for row in

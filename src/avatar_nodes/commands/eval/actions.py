@@ -47,7 +47,9 @@ def command(
         model = under_test.stream()
         others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         others += [TruthPerformer(), StillPerformer()]
-        figures = evaluate_actions([model, *others], judge, people=people, split=split, tell=tell)
+        figures = evaluate_actions(
+            [model, *others], judge, people=people, split=split, timing=under_test.timing, tell=tell
+        )
     rows = {model.name: figures, **figures["baselines"]}
     columns = figures["baselines"]["truth"].keys()
     table = markdown_rows("system", {n: {k: row[k] for k in columns} for n, row in rows.items()})

@@ -54,8 +54,9 @@ def command(
         others += [TruthPerformer(), ReconstructionPerformer(under_test.checkpoint)]
         others.append(StillPerformer())
         figures = evaluate_identity(
-            [model, *others], judge, clips=clips, blocks=blocks, split=split, tell=tell
-        )
+            [model, *others], judge, clips=clips, blocks=blocks, split=split,
+            timing=under_test.timing, tell=tell,
+        )  # fmt: skip
     rows = {model.name: figures, **figures["baselines"]}
     columns = figures["baselines"]["truth"].keys()
     table = markdown_rows("system", {n: {k: row[k] for k in columns} for n, row in rows.items()})

@@ -63,6 +63,7 @@ def command(shared: EvalOptions, people: int, minutes: float, spoilt: float) -> 
         from avatar_nodes.pipeline.assembly import MemorySettings, frame_features, read_config
 
         under_test = ModelUnderTest(shared)
+        timing = under_test.timing
         section = under_test.profile.memory.model_dump()
         trained = read_config(under_test.checkpoint).memory or MemoryConfig()
         settings = {n: MemorySettings.of({**section, **values}) for n, values in _ROWS.items()}
@@ -72,7 +73,9 @@ def command(shared: EvalOptions, people: int, minutes: float, spoilt: float) -> 
         vae = channels_last(load_vae(under_test.checkpoint / "vae").to(torch.bfloat16))
         figures = evaluate_key_frames(
             {name: setting.rules(long) for name, setting in settings.items()},
-            vae, frame_features(section["features"]),
+            vae,
+            frame_features(section["features"], frames_per_latent=timing.frames_per_latent),
+            timing=timing,
             people=people, minutes=minutes, spoilt_share=spoilt, short=short, tell=tell,
         )  # fmt: skip
     rows = {name: figures[name] for name in _ROWS}

@@ -37,7 +37,7 @@ def command(shared: EvalOptions, seconds: float, person: int) -> None:
         )
         from avatar_nodes.evaluation.long_speech import LongSpeech
         from avatar_nodes.evaluation.report import markdown_figures, markdown_rows
-        from avatar_nodes.judging.judge_folder import JudgeError
+        from avatar_nodes.judging.footage import JudgeError
 
         under_test = ModelUnderTest(shared)
         model, missing = under_test.stream(), {}
@@ -47,9 +47,16 @@ def command(shared: EvalOptions, seconds: float, person: int) -> None:
         except JudgeError as error:
             missing["identity, sync_c, sync_d"] = str(error)
         tell("preparing ten minutes of speech")
-        speech = LongSpeech(SEGMENT_BLOCKS, minutes=min(10.0, seconds / 60), seed=person)
+        timing = under_test.timing
+        speech = LongSpeech(
+            SEGMENT_BLOCKS, minutes=min(10.0, seconds / 60), seed=person, timing=timing
+        )
         run = LongRun(model, under_test.decoder(), speech, identity=identity, sync=sync)
-        figures = run.run(segment_starts(seconds), blocks=round(seconds / 0.48), tell=tell)
+        figures = run.run(
+            segment_starts(seconds, timing.block_s),
+            blocks=round(seconds / timing.block_s),
+            tell=tell,
+        )
     figures["not_measured"] = missing
     rows = {f"{s['start_s']:.0f} s": s for s in figures["segments"]}
     table = markdown_rows("segment", rows) + "\n\n" + markdown_figures(figures)

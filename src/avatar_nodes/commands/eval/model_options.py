@@ -13,6 +13,7 @@ import click
 from avatar_nodes.commands.graph_options import json_option, plain_errors, profile_option
 
 if TYPE_CHECKING:
+    from avatar_nodes.block.timing import BlockTiming
     from avatar_nodes.decoding.decoder import StreamingDecoder
     from avatar_nodes.evaluation.performers import Performer, StreamPerformer
     from avatar_nodes.judging.judge_folder import JudgeFolder
@@ -77,7 +78,7 @@ def clip_options(*, clips: int, blocks: int) -> Callable[[Command], Command]:
     def add(command: Command) -> Command:
         command = click.option("--blocks", type=click.IntRange(4), default=blocks,
                                show_default=True,
-                               help="Length of a clip in blocks of 0.48 s.")(command)  # fmt: skip
+                               help="Length of a clip in blocks.")(command)  # fmt: skip
         return click.option("--clips", type=click.IntRange(1), default=clips, show_default=True,
                             help="Number of clips.")(command)  # fmt: skip
 
@@ -147,6 +148,13 @@ class ModelUnderTest:
         )  # fmt: skip
         steps = len(model.sigmas) - 1 + (model.kv_cache == "clean")  # which needs a pass more
         return StreamPerformer(pipeline, PromptEncoder(folder), name=name, evaluations=steps)
+
+    @property
+    def timing(self) -> BlockTiming:
+        """How long the checkpoint's frames and blocks last. Raises TimingError."""
+        from avatar_nodes.block.timing import BlockTiming
+
+        return BlockTiming.read(self.checkpoint)
 
     def reach(self) -> tuple[int, int, int]:
         """The stream's reach without long memory: past blocks; blocks by which memory is behind;
@@ -224,9 +232,12 @@ def tell(line: str) -> None:
 def evaluation_errors() -> AbstractContextManager[None]:
     """Turn the errors that a user can cause into `Error: ...`."""
     from avatar_nodes.block.schedule import ScheduleError
+    from avatar_nodes.block.timing import TimingError
     from avatar_nodes.denoising.stage import StageError
-    from avatar_nodes.judging.judge_folder import JudgeError
+    from avatar_nodes.judging.footage import JudgeError
     from avatar_nodes.model.checkpoint import CheckpointError
     from avatar_nodes.pipeline.assembly import AssemblyError
 
-    return plain_errors(JudgeError, CheckpointError, AssemblyError, ScheduleError, StageError)
+    return plain_errors(
+        TimingError, JudgeError, CheckpointError, AssemblyError, ScheduleError, StageError
+    )

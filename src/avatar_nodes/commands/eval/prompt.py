@@ -27,7 +27,7 @@ from avatar_nodes.commands.eval.model_options import (
     type=click.IntRange(6),
     default=8,
     show_default=True,
-    help="Length of a stream in blocks of 0.48 s; the prompt changes after three.",
+    help="Length of a stream in blocks; the prompt changes after three.",
 )
 def command(shared: EvalOptions, people: int, blocks: int) -> None:
     """How soon is a new prompt visible, and does the picture jump where it begins?
@@ -59,7 +59,7 @@ def command(shared: EvalOptions, people: int, blocks: int) -> None:
         found = measure_prompt_changes(
             {name: stream.pipeline for name, stream in streams.items()},
             next(iter(streams.values())).prompts,
-            prompt_change_clips(actions, people, blocks=blocks),
+            prompt_change_clips(actions, people, blocks=blocks, timing=under_test.timing),
             vae, tell=tell,
         )  # fmt: skip
     figures = change_figures(found)

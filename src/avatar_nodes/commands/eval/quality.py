@@ -53,13 +53,13 @@ def command(
         )
         from avatar_nodes.evaluation.quality import against, evaluate_quality
         from avatar_nodes.evaluation.report import markdown_rows
-        from avatar_nodes.judging.judge_folder import JudgeError
+        from avatar_nodes.judging.footage import JudgeError
 
         under_test = ModelUnderTest(shared)
         model = under_test.stream()
         others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         others += [ReconstructionPerformer(under_test.checkpoint), StillPerformer()]
-        others.append(NeighbourPerformer())
+        others.append(NeighbourPerformer(timing=under_test.timing))
         missing: dict[str, str] = {}
         identity, actions = None, None
         try:
@@ -69,7 +69,8 @@ def command(
         pictures, videos = _published(qalign, fvd, missing)
         figures = evaluate_quality(
             [model, *others], clips=clips, blocks=blocks, split=split, identity=identity,
-            actions=actions, pictures=pictures, videos=videos, tell=tell,
+            actions=actions, pictures=pictures, videos=videos, timing=under_test.timing,
+            tell=tell,
         )  # fmt: skip
     if teacher is None:
         missing["teacher_psnr"] = "no --teacher was given"
@@ -88,7 +89,7 @@ def _published(
 ) -> tuple[list[QAlign], VideoFeatures | None]:
     """The published judges that were asked for; `missing` gets the reasons for absent ones."""
     from avatar_nodes.evaluation.published_quality import VideoFeatures, load_qalign
-    from avatar_nodes.judging.judge_folder import JudgeError
+    from avatar_nodes.judging.footage import JudgeError
 
     pictures: list[QAlign] = []
     videos = None

@@ -65,10 +65,11 @@ def command(
         judge, missing = _judge(under_test, syncnet)
         others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         if baselines:
-            others += [TruthPerformer(), StillPerformer(), NeighbourPerformer()]
+            others += [TruthPerformer(), StillPerformer()]
+            others.append(NeighbourPerformer(timing=under_test.timing))
         figures = evaluate_sync(
             model, others, clips=clips, blocks=blocks, unheard=unheard, split=split, judge=judge,
-            strips=strips, tell=tell,
+            strips=strips, timing=under_test.timing, tell=tell,
         )  # fmt: skip
     figures["sync_judge"] = "public syncnet_v2" if syncnet else "tiny world"
     if missing:
@@ -87,7 +88,7 @@ def _judge(
     under_test: ModelUnderTest, syncnet: Path | None
 ) -> tuple[SyncJudge | None, dict[str, str]]:
     """The judge of Sync-C and Sync-D, or why there is none."""
-    from avatar_nodes.judging.judge_folder import JudgeError
+    from avatar_nodes.judging.footage import JudgeError
 
     if syncnet is not None:
         from avatar_nodes.judging.public_syncnet import load_public_syncnet

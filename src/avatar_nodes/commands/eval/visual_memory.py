@@ -36,7 +36,7 @@ _ROWS: dict[str, dict[str, Any]] = {
     type=click.IntRange(1),
     default=30,
     show_default=True,
-    help="Blocks of 0.48 s between the two times: more than past blocks and short memory hold.",
+    help="Blocks between the two times: more than past blocks and short memory hold.",
 )
 @click.option(
     "--named",
@@ -65,7 +65,9 @@ def command(
 
         under_test = ModelUnderTest(shared)
         past_blocks, lag, short = under_test.reach()
-        least = least_hidden(past_blocks=past_blocks, lag=lag, short=short)
+        least = least_hidden(
+            past_blocks=past_blocks, lag=lag, short=short, timing=under_test.timing
+        )
         if hidden < least:
             raise click.BadParameter(
                 f"expected at least {least}, got {hidden}: so long {past_blocks} past blocks and"

@@ -36,14 +36,16 @@ def data(
 
         shards = run / "shards"
         if videos is None:
-            reports = build_shards(shards, recipe.data.jobs(), processes=threads, say=click.echo)
+            jobs = recipe.data.jobs(recipe.architecture.timing)
+            reports = build_shards(shards, jobs, processes=threads, say=click.echo)
             click.echo(f"{sum(report['clips'] for report in reports)} clips in {shards}")
             return
         from avatar_nodes.training.data.videos.prepare import write_videos
 
         for line in write_videos(
-            recipe.videos, videos, shards, syncnet=syncnet, processes=threads, say=click.echo
-        ):
+            recipe.videos, videos, shards, timing=recipe.architecture.timing, syncnet=syncnet,
+            processes=threads, say=click.echo,
+        ):  # fmt: skip
             click.echo(line)
 
 

@@ -24,12 +24,14 @@ def judges(run: Path, config: Path | None, threads: int, resume: bool) -> None:
         from avatar_nodes.training.data.judge_clips import write_judge_clips, write_portraits
         from avatar_nodes.training.stages.judges import train_judges
 
+        timing = recipe.architecture.timing
         options, data = recipe.judges, run / "judges" / "data"
         for split, clips, people in (
             ("train", options.clips, options.people),
             ("val", options.val_clips, options.val_people),
         ):
             common = {"folder": data, "split": split, "seed": options.seed}
-            in_parallel(write_judge_clips, threads, count=clips, blocks=options.blocks, **common)
+            in_parallel(write_judge_clips, threads, count=clips, blocks=options.blocks,
+                        timing=timing, **common)  # fmt: skip
             in_parallel(write_portraits, threads, count=people, **common)
-        train_judges(options, data=data, folder=run / "judges", resume=resume)
+        train_judges(options, timing=timing, data=data, folder=run / "judges", resume=resume)

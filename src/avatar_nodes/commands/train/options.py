@@ -58,7 +58,7 @@ def encoded_clips(run: Path) -> Path:
 def recipe_of(config: Path | None, threads: int) -> Iterator[Recipe]:
     import torch
 
-    from avatar_nodes.judging.judge_folder import JudgeError
+    from avatar_nodes.judging.footage import JudgeError
     from avatar_nodes.model.checkpoint import CheckpointError
     from avatar_nodes.pipeline.assembly import AssemblyError
     from avatar_nodes.profile.resources import share_path

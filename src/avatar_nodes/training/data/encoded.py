@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from avatar_nodes.block.audio_features import CONTEXT_COLUMNS, MelFeatures
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 from avatar_nodes.training.data.clip_files import ClipFiles
 from avatar_nodes.training.data.rewording import say_otherwise
 from avatar_nodes.training.data.window_batch import WindowBatch
@@ -27,9 +26,9 @@ def motion_cells(latents: np.ndarray, sink: np.ndarray) -> np.ndarray:
     return np.clip((change - _STILL) / (_MOVED - _STILL), 0.0, 1.0).astype(np.float16)
 
 
-def _by_block(track: np.ndarray) -> np.ndarray:
-    """[3 N, C, h, w] -> [N, C, 3, h, w]."""
-    return track.reshape(-1, LATENTS_PER_BLOCK, *track.shape[1:]).swapaxes(1, 2)
+def _by_block(track: np.ndarray, blocks: int) -> np.ndarray:
+    """[F, C, h, w] of N blocks -> [N, C, F / N, h, w]."""
+    return track.reshape(blocks, -1, *track.shape[1:]).swapaxes(1, 2)
 
 
 def draw_window(
@@ -113,16 +112,18 @@ class EncodedClips:
         prompts: dict[str, int] = {}
         for which, first in chosen:
             clip, lines = self.clips[which], self._lines(which, rng)
-            sink, past = clip["reference"], first * LATENTS_PER_BLOCK
+            latents_per_block = len(clip["latents"]) // len(lines)
+            sink, past = clip["reference"], first * latents_per_block
+            end = past + blocks * latents_per_block
             if rng.random() >= reference_share and past:
                 frame = int(rng.integers(past))
                 sink = clip["latents"][frame : frame + 1]
-            window = clip["latents"][past : past + blocks * LATENTS_PER_BLOCK]
+            window = clip["latents"][past:end]
             sinks.append(sink)
-            latents.append(_by_block(window))
-            motion.append(_by_block(motion_cells(window, sink)))
-            lips = clip["mouth"][past : past + blocks * LATENTS_PER_BLOCK, None]
-            mouth.append(_by_block(lips.astype(np.float32)))
+            latents.append(_by_block(window, blocks))
+            motion.append(_by_block(motion_cells(window, sink), blocks))
+            lips = clip["mouth"][past:end, None]
+            mouth.append(_by_block(lips.astype(np.float32), blocks))
             gain = float(rng.uniform(-gain_db, gain_db)) / 30.0
             audio.append(self.audio(which, first, blocks, gain))
             indices.append(
@@ -150,13 +151,14 @@ class EncodedClips:
         return [said[line] for line in lines]
 
     def audio(self, which: int, first: int, blocks: int, gain: float = 0.0) -> np.ndarray:
-        """Columns float32 [blocks, layers, D, 17] of a clip; `gain` in units of the columns (30
+        """Columns float32 [blocks, layers, D, 5 + n] of a clip; `gain` in units of the columns (30
         dB), where they are of a kind that follows it."""
         clip = self.clips[which]
-        columns, width = clip["columns"], FRAMES_PER_BLOCK + CONTEXT_COLUMNS
+        columns = clip["columns"]
         if columns.ndim == 3:  # one track of all blocks
-            starts = [(first + i) * FRAMES_PER_BLOCK for i in range(blocks)]
-            columns = np.stack([columns[:, :, s : s + width] for s in starts])
+            frames = (columns.shape[-1] - CONTEXT_COLUMNS) // len(self.prompts[which])
+            starts = [(first + i) * frames for i in range(blocks)]
+            columns = np.stack([columns[:, :, s : s + frames + CONTEXT_COLUMNS] for s in starts])
         else:
             columns = columns[first : first + blocks]
         columns = columns.astype(np.float32)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from avatar_nodes.clips.encoders import ClipEncoder, clip_encoder
-from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT
 from avatar_nodes.training.data.shards.clips import ShardClip, ShardClips
 
 
@@ -31,12 +30,13 @@ def write_encoded(
     folder.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    encoder = clip_encoder(vae=vae_folder, weights=weights)
+    encoder: ClipEncoder | None = None
     total, encoded, start = len(clips), 0, time.monotonic()
     for number, clip in enumerate(clips, start=1):
         path = folder / f"{clip.key}.npz"
         if path.exists():
             continue
+        encoder = encoder or clip_encoder(vae=vae_folder, weights=weights, timing=clip.timing)
         partial = path.with_suffix(".partial.npz")
         np.savez(partial, allow_pickle=False, **_encode(clip, encoder))
         partial.rename(path)
@@ -50,7 +50,9 @@ def _encode(clip: ShardClip, encoder: ClipEncoder) -> dict[str, np.ndarray]:
     latents, reference = encoder.latents(clip.frames(), clip.reference)
     encoded = {
         "latents": latents.astype(np.float16),
-        "mouth": mouth_cells(clip.mouth.tolist(), encoder.stride, latents.shape[-2:]),
+        "mouth": mouth_cells(
+            clip.mouth.tolist(), encoder.stride, latents.shape[-2:], clip.timing.frames_per_latent
+        ),
         "reference": reference.astype(np.float16),
         "columns": encoder.columns(clip.sound).astype(np.float16),
         "gain": np.array(encoder.gain),
@@ -62,10 +64,12 @@ def _encode(clip: ShardClip, encoder: ClipEncoder) -> dict[str, np.ndarray]:
     return encoded
 
 
-def mouth_cells(boxes: Sequence[Sequence[int]], stride: int, cells: tuple[int, int]) -> np.ndarray:
-    """bool [F, h, w]: latent cells that the mouth touches in any of a latent's four frames."""
-    mask = np.zeros((len(boxes) // FRAMES_PER_LATENT, *cells), bool)
+def mouth_cells(
+    boxes: Sequence[Sequence[int]], stride: int, cells: tuple[int, int], frames_per_latent: int
+) -> np.ndarray:
+    """bool [F, h, w]: latent cells that the mouth touches in any of a latent's frames."""
+    mask = np.zeros((len(boxes) // frames_per_latent, *cells), bool)
     for i, (x0, y0, x1, y1) in enumerate(boxes):
         rows = slice(max(0, y0 // stride), -(-y1 // stride))
-        mask[i // FRAMES_PER_LATENT, rows, max(0, x0 // stride) : -(-x1 // stride)] = True
+        mask[i // frames_per_latent, rows, max(0, x0 // stride) : -(-x1 // stride)] = True
     return mask

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from avatar_nodes.block.audio_features import MelFeatures
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.action_net import JUDGED_ACTIONS, STRIDE
 from avatar_nodes.judging.footage import PORTRAIT_SIDE, Footage, resized
@@ -36,7 +35,9 @@ ALIKE_VIEWS = 2
 _PEOPLE_OFFSET = {"train": 100_000_000, "val": 400_000_000}
 
 
-def judge_spec(seed: int, *, split: str, blocks: int) -> ClipSpec:
+def judge_spec(
+    seed: int, *, split: str, blocks: int, timing: BlockTiming | None = None
+) -> ClipSpec:
     """A clip full of short actions: rest for a block or two, an action for two or three."""
     rng = np.random.default_rng([seed, 0x1AD6E])
     spans: list[tuple[str, int, int]] = []
@@ -46,16 +47,17 @@ def judge_spec(seed: int, *, split: str, blocks: int) -> ClipSpec:
         length = int(rng.integers(2, 4))
         spans.append((str(order[len(spans) % len(order)]), block, min(blocks, block + length)))
         block += length + int(rng.integers(1, 3))
-    plain = ClipSpec.sample(seed, split=split, blocks=blocks)
+    plain = ClipSpec.sample(seed, split=split, blocks=blocks, timing=timing)
     return replace(plain, actions=tuple(spans), thing=Thing.sample(rng))
 
 
 def action_labels(spec: ClipSpec) -> np.ndarray:
     """int8 [frames]: index into `JUDGED_ACTIONS` of what is being done, or `UNSURE`."""
-    labels = np.zeros(spec.blocks * FRAMES_PER_BLOCK, np.int8)
+    size = spec.timing.frames_per_block
+    labels = np.zeros(spec.blocks * size, np.int8)
     switches = []
     for name, first, last in spec.actions:
-        begin, end = (n * FRAMES_PER_BLOCK + EASE_FRAMES for n in (first, last))
+        begin, end = (n * size + EASE_FRAMES for n in (first, last))
         labels[begin:end] = JUDGED_ACTIONS.index(name)
         switches += [begin, end]
     for frame in switches:
@@ -64,17 +66,19 @@ def action_labels(spec: ClipSpec) -> np.ndarray:
 
 
 def write_judge_clips(
-    folder: Path, *, count: int, blocks: int, split: str, seed: int, part: int = 0, parts: int = 1
-) -> None:
+    folder: Path, *, count: int, blocks: int, split: str, seed: int,
+    timing: BlockTiming | None = None, part: int = 0, parts: int = 1,
+) -> None:  # fmt: skip
     """Render `count` clips to one `.npz` each; those that are there already are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
-    features = MelFeatures(BlockTiming())
+    features = MelFeatures(timing or BlockTiming())
     for index in range(part, count, parts):
         path = folder / f"{split}_{index:05d}.npz"
         if path.exists():
             continue
-        clip = Clip(judge_spec(seed * 1_000_003 + index, split=split, blocks=blocks))
+        place = seed * 1_000_003 + index
+        clip = Clip(judge_spec(place, split=split, blocks=blocks, timing=timing))
         partial = path.with_suffix(".partial.npz")
         np.savez(partial, allow_pickle=False, **_views(clip, features))
         partial.rename(path)
@@ -84,8 +88,7 @@ def write_judge_clips(
 
 def _views(clip: Clip, features: MelFeatures) -> dict[str, np.ndarray]:
     whole = Footage.truth(clip)
-    slow = Footage(whole.frames[::STRIDE], whole.boxes[::STRIDE], whole.sound)
-    still = Footage(clip.reference()[None], whole.boxes[:1], whole.sound[:640])
+    slow, still = whole.strided(STRIDE), whole.still(clip.reference())
     return {
         "mouths": whole.mouths(),
         "columns": sound_columns(features, whole.sound).numpy().astype(np.float16),

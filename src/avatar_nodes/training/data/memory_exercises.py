@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.block.block_size import LATENTS_PER_BLOCK as BLOCK_FRAMES
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.training.data.encoded import motion_cells
 from avatar_nodes.training.data.window_batch import WindowBatch
 from avatar_nodes.world.prompts import named_thing, without_name
@@ -33,11 +33,14 @@ _MOST_OF_THE_THING = 3
 
 
 class MemorySizes(NamedTuple):
-    """Reach of memory: latent frames in short and long memory; blocks that it is behind."""
+    """Reach of memory: latent frames in short and long memory; blocks that it is behind; latents in
+    a block.
+    """
 
     short: int
     long: int
     lag: int
+    block: int = BlockTiming().latents_per_block
 
 
 class Exercise(NamedTuple):
@@ -66,8 +69,8 @@ def reconstruction(
     """Any window of the clip [F, C, h, w], to be made from memory."""
     count, kept = len(frames), sizes.short
     begin_short = int(rng.integers(count - kept + 1))
-    block = int(rng.integers(count // BLOCK_FRAMES - window + 1))
-    target = _frames_of(block, window)
+    block = int(rng.integers(count // sizes.block - window + 1))
+    target = _frames_of(block, window, sizes.block)
     place = np.arange(begin_short, begin_short + kept)
     visible = (rng.random(kept) < kept_share) | np.isin(place, target)
     short = _masked(frames[place], visible, rng)
@@ -87,12 +90,12 @@ def continuation(
 
     changes: the window holds one of these blocks, not as its first, where possible.
     """
-    last = len(frames) // BLOCK_FRAMES - window
+    last = len(frames) // sizes.block - window
     behind = max(window, sizes.lag) - window
-    lowest = behind + -(-sizes.short // BLOCK_FRAMES) + 1
+    lowest = behind + -(-sizes.short // sizes.block) + 1
     around = [n for n in range(lowest, last + 1) if any(0 < c - n < window for c in changes)]
     first = int(rng.choice(around or np.arange(max(lowest, last - 2), last + 1)))
-    end = BLOCK_FRAMES * (first - behind)
+    end = sizes.block * (first - behind)
     begin_short = end - sizes.short
     earlier = rng.choice(begin_short, sizes.long, replace=begin_short < sizes.long)
     place = np.concatenate([np.sort(earlier), np.arange(begin_short, end)])
@@ -111,10 +114,10 @@ def recall(
     count = len(frames)
     if not shows.any():
         return None
-    block = int(rng.choice(np.flatnonzero(shows))) // BLOCK_FRAMES
-    last = count // BLOCK_FRAMES - window
+    block = int(rng.choice(np.flatnonzero(shows))) // sizes.block
+    last = count // sizes.block - window
     first = int(np.clip(block - rng.integers(window), 0, last))
-    target = _frames_of(first, window)
+    target = _frames_of(first, window, sizes.block)
     rest = np.setdiff1d(np.flatnonzero(~near(shows)), target)
     if len(rest) < 2:
         return None
@@ -138,9 +141,13 @@ def near(shows: np.ndarray) -> np.ndarray:
     return np.any(around, axis=1, keepdims=False)
 
 
-def showing(things: Sequence[str | None]) -> np.ndarray:
-    """bool [F]: the frames of a clip that show a thing; things: what each block's prompt names."""
-    named = np.repeat([thing is not None for thing in things], BLOCK_FRAMES)
+def showing(
+    things: Sequence[str | None], block: int = BlockTiming().latents_per_block
+) -> np.ndarray:
+    """bool [F]: the frames of a clip that show a thing; things: what each block's prompt names;
+    block: latents in a block.
+    """
+    named = np.repeat([thing is not None for thing in things], block)
     begins = named & ~np.concatenate([[False], named[:-1]])
     for start in np.flatnonzero(begins):
         named[start : start + _ARM_RISES] = False
@@ -157,9 +164,10 @@ def things_seen(
     batch: WindowBatch, shows: Sequence[np.ndarray], streams: Sequence[Exercise]
 ) -> list[set[str | None]]:
     """The things that each stream's memory shows, by name; batch: the whole clips."""
+    block = batch.latents.shape[3]
     rows = zip(things_named(batch), shows, streams, strict=True)
     return [
-        {things[n // BLOCK_FRAMES] for n in stream.seen if in_sight[n]}
+        {things[n // block] for n in stream.seen if in_sight[n]}
         for things, in_sight, stream in rows
     ]
 
@@ -196,9 +204,9 @@ def exercises(
 def _take_own_sink(values: dict[str, Any], row: int, sink: Tensor) -> None:
     """Give a row another sink [C, 1, h, w]; what moves is measured against it."""
     values["sink"][row] = sink
-    window = values["latents"][row].transpose(1, 2).flatten(0, 1)  # [3 N, C, h, w]
+    window = values["latents"][row].transpose(1, 2).flatten(0, 1)  # [F, C, h, w]
     moved = motion_cells(window.numpy(), sink.transpose(0, 1).numpy())
-    by_block = torch.from_numpy(moved).float().unflatten(0, (-1, BLOCK_FRAMES))
+    by_block = torch.from_numpy(moved).float().unflatten(0, (len(values["latents"][row]), -1))
     values["motion"][row] = by_block.transpose(1, 2)
 
 
@@ -233,8 +241,9 @@ def partial(
     return replace(batch, long=batch.long[:, :0], short=batch.short[:, :kept])
 
 
-def _frames_of(block: int, count: int) -> np.ndarray:
-    return np.arange(BLOCK_FRAMES * count) + BLOCK_FRAMES * block
+def _frames_of(first: int, count: int, block: int) -> np.ndarray:
+    """The latent frames of `count` blocks from `first` on, `block` in each."""
+    return np.arange(block * count) + block * first
 
 
 def _masked(frames: Tensor, visible: np.ndarray, rng: np.random.Generator) -> Tensor:

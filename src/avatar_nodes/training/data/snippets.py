@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.block.block_size import FRAMES_PER_BLOCK as SNIPPET_FRAMES
 from avatar_nodes.training.data.shards.clips import ShardClip, ShardClips
 
 _CLIPS_AT_ONCE = 16
@@ -122,6 +121,6 @@ def _blocks(clip: ShardClip, count: int) -> tuple[np.ndarray, np.ndarray, list[t
     """
     rng = np.random.default_rng(zlib.crc32(clip.key.encode()))
     chosen = sorted(rng.permutation(clip.blocks)[:count].tolist())
-    frames, mouth = clip.frames(chosen), clip.mouth.reshape(-1, SNIPPET_FRAMES, 4)
-    pictures = frames.reshape(-1, SNIPPET_FRAMES, *frames.shape[1:])
+    frames, mouth = clip.frames(chosen), clip.mouth.reshape(clip.blocks, -1, 4)
+    pictures = frames.reshape(len(chosen), -1, *frames.shape[1:])
     return pictures, mouth[chosen], [(clip.key, block) for block in chosen]

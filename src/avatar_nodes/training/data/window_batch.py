@@ -16,18 +16,18 @@ class WindowBatch:
     """A batch of B training windows of N consecutive blocks."""
 
     latents: Tensor
-    """float32 [B, N, C, 3, h, w], clean."""
+    """float32 [B, N, C, F, h, w], clean."""
     sink: Tensor
     """float32 [B, C, 1, h, w]: the reference picture, or an earlier latent of the clip (AAS)."""
     sink_prompt: Tensor
     """int64 [B] into `prompts`: what the sink is read under, the clip's first prompt. A stream
     keeps its sink under the prompt that it began with, too."""
     audio: Tensor
-    """float32 [B, N, layers, D, 17]."""
+    """float32 [B, N, layers, D, 5 + n]."""
     mouth: Tensor
-    """float32 [B, N, 1, 3, h, w]: 1 where the mouth is."""
+    """float32 [B, N, 1, F, h, w]: 1 where the mouth is."""
     motion: Tensor
-    """float32 [B, N, 1, 3, h, w], 0..1: how far the cell differs from the sink."""
+    """float32 [B, N, 1, F, h, w], 0..1: how far the cell differs from the sink."""
     counts: Tensor
     """float32 [B, N]: weight of each block in the loss; 0: it only serves others as past."""
     prompts: list[str]

@@ -37,7 +37,7 @@ class MatchingGradient(NamedTuple):
     """The gradient of the matching loss, and a figure to watch."""
 
     gradient: Tensor
-    """[B, N, C, 3, h, w], with respect to the clean windows, of a mean over their elements."""
+    """[B, N, C, F, h, w], with respect to the clean windows, of a mean over their elements."""
     distance: float
     """Mean absolute difference of the two estimates."""
 
@@ -60,7 +60,7 @@ def truth_gradient(clean: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor
     """Gradient that pulls windows to their truth: weighted difference, per element of the mean and
     divided by each window's mean distance; and that distance.
 
-    clean, truth [B, N, C, 3, h, w]; weight [B, N, 1, 3, h, w].
+    clean, truth [B, N, C, F, h, w]; weight [B, N, 1, F, h, w].
     """
     difference = clean - truth
     distance = difference.abs().mean(dim=(1, 2, 3, 4, 5), keepdim=True)

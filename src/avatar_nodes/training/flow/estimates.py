@@ -49,7 +49,7 @@ def estimated_blocks(
 def _denoised(
     model: TalkingModel, window: WindowBatch, levels: Sequence[float], noise: Tensor
 ) -> Tensor:
-    """Windows [B, N, C, 3, h, w] at the first of `levels`, stepped down to the last, 0."""
+    """Windows [B, N, C, F, h, w] at the first of `levels`, stepped down to the last, 0."""
 
     def at(level: float) -> Tensor:
         return torch.full(window.latents.shape[:2], level)

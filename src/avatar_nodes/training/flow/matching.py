@@ -36,7 +36,7 @@ def draw_sigmas(
 
 
 def cell_weight(batch: WindowBatch, mouth_weight: float, motion_weight: float) -> Tensor:
-    """Loss weights [B, N, 1, 3, h, w] of a batch's latent cells; 1 where nothing happens, 0 in
+    """Loss weights [B, N, 1, F, h, w] of a batch's latent cells; 1 where nothing happens, 0 in
     blocks that do not count."""
     weight = 1.0 + (mouth_weight - 1.0) * batch.mouth + (motion_weight - 1.0) * batch.motion
     return weight * per_window(batch.counts)
@@ -59,7 +59,7 @@ def flow_matching_loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Weighted mean square error of the velocity (paper eq. 3); (total, mouth part, rest).
 
-    velocity, target [B, N, C, 3, h, w]; mouth, weight [B, N, 1, 3, h, w]. With several processes,
+    velocity, target [B, N, C, F, h, w]; mouth, weight [B, N, 1, F, h, w]. With several processes,
     the mean over them of what this gives is the loss of all their windows together.
     """
 

@@ -48,12 +48,12 @@ class Rollout(NamedTuple):
     """A window of N blocks, and all that is needed to compute its exit step again; no graph."""
 
     estimates: Tensor
-    """[T, B, N, C, 3, h, w]: the clean estimates of every step."""
+    """[T, B, N, C, F, h, w]: the clean estimates of every step."""
     exit_step: int
     sigma: float
     """Noise level of the exit step."""
     inputs: list[Tensor]
-    """Inputs of the exit step, [B, C, 3, h, w] for each block."""
+    """Inputs of the exit step, [B, C, F, h, w] for each block."""
     past: list[tuple[BlockKV, ...]]
     """The history that each block saw there."""
     sinks: list[Tensor]
@@ -61,7 +61,7 @@ class Rollout(NamedTuple):
 
     @property
     def clean(self) -> Tensor:
-        """[B, N, C, 3, h, w]: the clean estimates of the exit step."""
+        """[B, N, C, F, h, w]: the clean estimates of the exit step."""
         return self.estimates[self.exit_step]
 
     def last(self, blocks: int) -> Rollout:
@@ -86,7 +86,7 @@ class _View:
     def step(
         self, block: int, x: Tensor, sigma: float, sink: Tensor, past: tuple[BlockKV, ...]
     ) -> tuple[Tensor, BlockKV]:
-        """Velocity [B, C, 3, h, w] of the noisy block x, and its keys and values."""
+        """Velocity [B, C, F, h, w] of the noisy block x, and its keys and values."""
         t = torch.full((x.shape[0],), 1000.0 * sigma, device=x.device)
         text = self._prompts.select(self._conditions.prompt_index[:, block])
         velocity, kv = self._dit.forward_block(
@@ -106,7 +106,7 @@ def roll_out(
     dit: WanS2V, conditions: Conditions, shape: tuple[int, ...], options: SelfForcing,
     exit_step: int, noise: Noise,
 ) -> Rollout:  # fmt: skip
-    """Generate windows of `shape` [B, N, C, 3, h, w] with all steps; `exit_step` (0 is the
+    """Generate windows of `shape` [B, N, C, F, h, w] with all steps; `exit_step` (0 is the
     noisiest) is the one that can be computed again with its graph.
 
     Later steps do not change the input of earlier ones, so one rollout has the estimates of every
@@ -175,7 +175,7 @@ def backward_by_block(
 
 
 def exit_estimate(view: _View, rollout: Rollout, block: int) -> Tensor:
-    """The clean estimate [B, C, 3, h, w] of one block of a rollout, with its graph."""
+    """The clean estimate [B, C, F, h, w] of one block of a rollout, with its graph."""
     x, past, sink = rollout.inputs[block], rollout.past[block], rollout.sinks[block]
     velocity, _ = view.step(block, x, rollout.sigma, sink, past)
     return x - rollout.sigma * velocity

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from avatar_nodes.block.block_size import LATENTS_PER_BLOCK as BLOCK_FRAMES
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.model.dit_config import MemoryConfig
 from avatar_nodes.model.visual_memory import MemoryLatents
 from avatar_nodes.training.data.encoded import EncodedClips
@@ -87,21 +87,21 @@ class CompressorTraining(FlowOptions):
                 "reconstruct_share and recall_share are above 1 together:"
                 f" {self.reconstruct_share} + {self.recall_share}"
             )
-        if self.blocks < self.needed_blocks:
+        self.sizes(BlockTiming().latents_per_block)
+
+    def sizes(self, block: int) -> MemorySizes:
+        """Reach of memory in a stream of `block` latents a block.
+
+        Raises ValueError: fewer blocks than the window, or the gap up to its end, with short memory
+        and one block before it.
+        """
+        needed = max(self.window, self.lag) + -(-self.memory.short // block) + 1
+        if self.blocks < needed:
             raise ValueError(
-                f"blocks must be at least {self.needed_blocks} for a window of {self.window}, a lag"
-                f" of {self.lag} and {self.memory.short} latents in short memory, got {self.blocks}"
+                f"blocks must be at least {needed} for a window of {self.window}, a lag of"
+                f" {self.lag} and {self.memory.short} latents in short memory, got {self.blocks}"
             )
-
-    @property
-    def needed_blocks(self) -> int:
-        """Window, or the gap up to its end, short memory and at least one block before it."""
-        return max(self.window, self.lag) + -(-self.memory.short // BLOCK_FRAMES) + 1
-
-    @property
-    def sizes(self) -> MemorySizes:
-        """Reach of memory."""
-        return MemorySizes(self.memory.short, self.memory.long, self.lag)
+        return MemorySizes(self.memory.short, self.memory.long, self.lag, block)
 
 
 class RememberingModel(TalkingModel):
@@ -150,10 +150,11 @@ class _CompressorStage:
         reconstructs = not recalls and kind < options.recall_share + options.reconstruct_share
         share = 1.0 if recalls else options.show_share
         batch = clips.batch(rng, options.batch, options.blocks, show_share=share)
-        shows = [showing(things) for things in things_named(batch)]
+        sizes = options.sizes(batch.latents.shape[3])
+        shows = [showing(things, sizes.block) for things in things_named(batch)]
 
         def exercise(row: int, frames: Tensor) -> Exercise:
-            window, sizes = options.window, options.sizes
+            window = options.window
             if reconstructs:
                 return reconstruction(frames, window, sizes, options.kept_share, rng)
             found = recall(frames, shows[row], window, sizes, rng) if recalls else None
@@ -161,7 +162,7 @@ class _CompressorStage:
             changes = prompt_changes(batch.prompt_index[row]) if wanted else ()
             return found or continuation(frames, window, sizes, rng, changes=changes)
 
-        rows = enumerate(batch.latents.transpose(2, 3).flatten(1, 2))  # [B, 3 N, C, h, w]
+        rows = enumerate(batch.latents.transpose(2, 3).flatten(1, 2))  # [B, F, C, h, w]
         streams = [exercise(row, frames) for row, frames in rows]
         made = exercises(
             batch, streams, options.window, noise=options.memory_noise,

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.action_net import JUDGED_ACTIONS, ActionNet, action_input
 from avatar_nodes.judging.identity_net import IdentityNet
 from avatar_nodes.judging.judge_folder import save_judge
@@ -57,12 +58,14 @@ class _Task:
 
 
 def train_judges(
-    options: JudgeTraining, *, data: Path, folder: Path, resume: bool
-) -> dict[str, dict[str, float]]:
+    options: JudgeTraining, *, data: Path, folder: Path, resume: bool,
+    timing: BlockTiming | None = None,
+) -> dict[str, dict[str, float]]:  # fmt: skip
     """Train all three one after another and export each to `folder/export`.
 
-    data: what `write_judge_clips` and `write_portraits` made. Returns the validation figures of
-    the judges that are complete; Ctrl-C ends the whole, to go on with `resume`.
+    data: what `write_judge_clips` and `write_portraits` made; timing: of those clips (None: the
+    defaults). Returns the validation figures of the judges that are complete; Ctrl-C ends the
+    whole, to go on with `resume`.
     """
     torch.manual_seed(options.seed)
     clips, val = JudgeClips.read(data, "train"), JudgeClips.read(data, "val")
@@ -75,7 +78,8 @@ def train_judges(
         if not _train(task, options, folder / task.name, resume=resume):
             break
         figures[task.name] = task.validate()
-        config = {**task.config, "validation": figures[task.name]}
+        timed = (timing or BlockTiming()).to_config()
+        config = {**task.config, **timed, "validation": figures[task.name]}
         save_judge(folder / "export", task.name, task.net, config)
         shown = "  ".join(f"{name} {value:.3f}" for name, value in figures[task.name].items())
         print(f"judge {task.name}: {shown}", flush=True)

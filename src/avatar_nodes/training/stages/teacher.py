@@ -44,7 +44,7 @@ class TeacherModel(TalkingModel):
     """Bidirectional velocity of a batch of windows."""
 
     def forward(self, batch: WindowBatch, x: Tensor, sigma: Tensor) -> Tensor:
-        """Noisy windows [B, N, C, 3, h, w] at sigma [B] -> velocity of the same shape."""
+        """Noisy windows [B, N, C, F, h, w] at sigma [B] -> velocity of the same shape."""
         states = self.states(batch.prompts)
         return whole_velocity(self.dit, x, sigma, batch.conditions(states))
 

@@ -126,7 +126,7 @@ class TalkingModel(nn.Module):
             return self._frozen.table(prompts).to(device)
 
     def forward(self, batch: WindowBatch, x: Tensor, sigma: Tensor) -> Tensor:
-        """Noisy windows [B, N, C, 3, h, w] at sigma [B, N] -> velocity of the same shape."""
+        """Noisy windows [B, N, C, F, h, w] at sigma [B, N] -> velocity of the same shape."""
         return self.dit.forward_window(
             x, 1000.0 * sigma, batch.audio, self.states(batch.prompts), batch.sink,
             prompt_index=batch.prompt_index, sink_prompt_index=batch.sink_prompt,

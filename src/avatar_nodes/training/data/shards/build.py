@@ -17,6 +17,7 @@ from typing import Any
 
 import cv2
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.training.data.shards.clips import ShardError
 
 
@@ -41,6 +42,7 @@ class ShardJob(ABC):
         if not (report.exists() and tar.exists()):
             return False
         found, asked = json.loads(report.read_text())["job"], json.loads(json.dumps(asdict(self)))
+        found = {"timing": asdict(BlockTiming()), **found}  # of those that do not state it
         for key in asked:
             if found.get(key) != asked[key]:
                 raise ShardError(

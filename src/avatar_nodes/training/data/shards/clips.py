@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import webdataset
 
-from avatar_nodes.block.block_size import SAMPLES_PER_BLOCK
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.training.data.shards.codec import (
     decode_arrays,
     decode_sound,
@@ -33,7 +33,7 @@ class ShardError(RuntimeError):
 class ClipRecord:
     """A clip on its way into a shard.
 
-    frames: uint8 RGB [H,W,3], 12 a block; sound: float32 [blocks * 7680] in -1..1 at 16 kHz;
+    frames: uint8 RGB [H,W,3]; sound: float32 [samples of the blocks] in -1..1; timing: of both;
     prompts: one a block; about: plain values for JSON (split, identity, actions, object …); truth:
     arrays; every clip has `mouth` int16 [frames,4] (x0, y0, x1, y1 in pixels; all 0 where it is
     unknown) and `reference` uint8 [H,W,3]. The tiny world adds `aperture` float32 [frames],
@@ -48,18 +48,19 @@ class ClipRecord:
     prompts: tuple[str, ...]
     about: Mapping[str, Any]
     truth: Mapping[str, np.ndarray]
+    timing: BlockTiming = field(default_factory=BlockTiming)
 
     def encode(self) -> dict[str, Any]:
         """The sample as WebDataset writes it. Raises ValueError for a sound of another length."""
-        if len(self.sound) != len(self.prompts) * SAMPLES_PER_BLOCK:
+        if len(self.sound) != len(self.prompts) * self.timing.samples_per_block:
             raise ValueError(
                 f"{self.key}: {len(self.sound)} samples for {len(self.prompts)} blocks"
             )
-        about = {**self.about, "prompts": list(self.prompts)}
+        about = {**self.about, **self.timing.to_config(), "prompts": list(self.prompts)}
         return {
             "__key__": self.key,
-            "mp4": encode_video(self.frames, *self.size),
-            "flac": encode_sound(self.sound),
+            "mp4": encode_video(self.frames, *self.size, self.timing),
+            "flac": encode_sound(self.sound, self.timing.sample_rate),
             "json": json.dumps(about, ensure_ascii=True, sort_keys=True).encode(),
             "npz": encode_arrays(dict(self.truth)),
         }
@@ -102,17 +103,24 @@ class ShardClip:
 
     @property
     def blocks(self) -> int:
-        """Length in blocks of 12 frames."""
+        """Length in blocks."""
         return len(self.prompts)
+
+    @property
+    def timing(self) -> BlockTiming:
+        """How long its frames and blocks last; the defaults where the shard does not state it."""
+        return BlockTiming.from_config(self.about)
 
     def frames(self, blocks: Collection[int] | None = None) -> np.ndarray:
         """uint8 RGB [frames,H,W,3]: all, or those of `blocks` in order."""
-        return self._decoded("mp4", lambda data: decode_video(data, blocks))
+        size = self.timing.frames_per_block
+        return self._decoded("mp4", lambda data: decode_video(data, size, blocks))
 
     @property
     def sound(self) -> np.ndarray:
-        """float32 [blocks * 7680] in -1..1 at 16 kHz."""
-        return self._decoded("flac", decode_sound)
+        """float32 [samples of the blocks] in -1..1."""
+        rate = self.timing.sample_rate
+        return self._decoded("flac", lambda data: decode_sound(data, rate))
 
     @cached_property
     def truth(self) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.training.data.shards.build import ShardJob
 from avatar_nodes.training.data.shards.clips import SPLITS, ClipRecord, write_shard
 from avatar_nodes.world.clips import SIZE, Clip, ClipSpec
@@ -25,7 +26,7 @@ class WorldData:
     val: int = 16
     test: int = 16
     blocks: int = 12
-    """Length of a clip in blocks of 0.48 s."""
+    """Length of a clip."""
     seed: int = 2
     clips_per_shard: int = 20
 
@@ -35,8 +36,10 @@ class WorldData:
         if min(self.train, self.val, self.test) < 0:
             raise ValueError("train, val and test must not be negative")
 
-    def jobs(self) -> list[WorldShard]:
-        """Every shard of every split."""
+    def jobs(self, timing: BlockTiming | None = None) -> list[WorldShard]:
+        """Every shard of every split; timing: of the model that it is for (None: the
+        defaults).
+        """
         step = self.clips_per_shard
         return [
             WorldShard(
@@ -46,6 +49,7 @@ class WorldData:
                 count=min(step, total - first),
                 blocks=self.blocks,
                 seed=self.seed,
+                timing=timing or BlockTiming(),
             )
             for split, total in zip(SPLITS, (self.train, self.val, self.test), strict=True)
             for first in range(0, total, step)
@@ -61,6 +65,7 @@ class WorldShard(ShardJob):
     count: int
     blocks: int
     seed: int
+    timing: BlockTiming
 
     def write(self, folder: Path) -> dict[str, Any]:
         return {"clips": write_shard(folder / f"{self.name}.tar", self._clips())}
@@ -68,8 +73,9 @@ class WorldShard(ShardJob):
     def _clips(self) -> Iterator[ClipRecord]:
         for index in range(self.first, self.first + self.count):
             spec = ClipSpec.sample(
-                self.seed * SEED_STRIDE + index, split=self.split, blocks=self.blocks
-            )
+                self.seed * SEED_STRIDE + index, split=self.split, blocks=self.blocks,
+                timing=self.timing,
+            )  # fmt: skip
             yield world_record(f"{self.split}_{index:05d}", Clip(spec))
 
 
@@ -97,4 +103,6 @@ def world_record(key: str, clip: Clip) -> ClipRecord:
         "unheard_voice": spec.unheard_voice,
     }
     frames = (clip.frame(n) for n in range(count))
-    return ClipRecord(key, (SIZE, SIZE), frames, clip.sound, clip.prompts, about, truth)
+    return ClipRecord(
+        key, (SIZE, SIZE), frames, clip.sound, clip.prompts, about, truth, spec.timing
+    )

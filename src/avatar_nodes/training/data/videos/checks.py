@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.public_syncnet import load_public_syncnet
 from avatar_nodes.judging.sync_distance import sync_distance
@@ -155,13 +156,16 @@ class SyncCheck:
         """Raises JudgeError when the file does not hold the public SyncNet's weights."""
         return cls(load_public_syncnet(weights))
 
-    def __call__(self, frames: np.ndarray, sound: np.ndarray, face: Box) -> str:
-        """'' or what is wrong, for frames [F,H,W,3] and their sound float32 [F * 640].
+    def __call__(
+        self, frames: np.ndarray, sound: np.ndarray, face: Box, timing: BlockTiming
+    ) -> str:
+        """'' or what is wrong, for frames [F,H,W,3] and their sound float32 [n].
 
-        Raises ValueError for clips of fewer frames than the shifts that are compared.
+        Raises ValueError for clips of fewer frames than the shifts that are compared, JudgeError
+        for a timing that the judge does not know.
         """
         crops, mouth = face_crops(frames, face)
-        footage = Footage(crops, (mouth,) * len(crops), sound)
+        footage = Footage(crops, (mouth,) * len(crops), sound, timing)
         result = sync_distance(*self._judge.embed(footage), pad=self._judge.pad)
         if abs(result.offset) > _MAX_OFFSET or result.confidence < _MIN_CONFIDENCE:
             return "out of sync"

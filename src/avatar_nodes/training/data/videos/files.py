@@ -1,4 +1,4 @@
-"""Reads real video files: pictures at 25 frames/s in one size, sound at 16 kHz mono."""
+"""Reads real video files: pictures at one frame rate in one size, sound at one rate, mono."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import soxr
 
-from avatar_nodes.block.block_size import FRAME_RATE, SAMPLE_RATE
+_USUAL_RATE = 25
+"""Frames a second of a file that does not say."""
 
 _GAP_S = 0.05
 """Sound that comes later than this after the sound before it has a gap, which stays silent."""
@@ -41,7 +42,7 @@ def probe(path: Path) -> VideoInfo:
         frame = next(container.decode(stream), None)
         if frame is None:
             raise VideoError("no picture")
-        rate = float(stream.average_rate or stream.guessed_rate or FRAME_RATE)
+        rate = float(stream.average_rate or stream.guessed_rate or _USUAL_RATE)
         if stream.duration is not None and stream.time_base is not None:
             duration = float(stream.duration * stream.time_base)
         else:
@@ -49,8 +50,8 @@ def probe(path: Path) -> VideoInfo:
         return VideoInfo(duration, frame.width, frame.height, rate)
 
 
-def read_sound(path: Path) -> np.ndarray:
-    """float32 [samples] in -1..1, 16 kHz mono; sample 0 sounds with the first picture.
+def read_sound(path: Path, sample_rate: int) -> np.ndarray:
+    """float32 [samples] in -1..1, mono; sample 0 sounds with the first picture.
 
     Raises VideoError when there is no sound, or no readable one.
     """
@@ -74,18 +75,19 @@ def read_sound(path: Path) -> np.ndarray:
         parts += [part.to_ndarray()[0] for part in mono.resample(None)]
         if not parts:
             raise VideoError("no sound")
-        sound = soxr.resample(np.concatenate(parts), stream.rate, SAMPLE_RATE)
-    late = round(((begin or zero) - zero) * SAMPLE_RATE)
+        sound = soxr.resample(np.concatenate(parts), stream.rate, sample_rate)
+    late = round(((begin or zero) - zero) * sample_rate)
     sound = np.concatenate([np.zeros(max(0, late), np.float32), sound[max(0, -late) :]])
     return np.clip(sound, -1.0, 1.0).astype(np.float32)
 
 
 def read_frames(
-    path: Path, start_s: float, count: int, size: tuple[int, int]
+    path: Path, start_s: float, count: int, size: tuple[int, int], frame_rate: int
 ) -> Iterator[np.ndarray]:
-    """`count` pictures uint8 RGB [H,W,3], one every 40 ms from `start_s` after the first picture.
+    """`count` pictures uint8 RGB [H,W,3], `frame_rate` a second, from `start_s` after the first
+    picture.
 
-    Each is what is on the screen in the middle of its 40 ms, cut to the shape of `size` (width,
+    Each is what is on the screen in the middle of its time, cut to the shape of `size` (width,
     height) around the centre and scaled. Fewer come when the file ends before.
     Raises VideoError when the file cannot be read.
     """
@@ -101,7 +103,7 @@ def read_frames(
         for frame in container.decode(stream):
             if frame.time is None:
                 continue
-            while done < count and frame.time > start + (done + 0.5) / FRAME_RATE:
+            while done < count and frame.time > start + (done + 0.5) / frame_rate:
                 if picture is None:
                     picture = _fitted(shown or frame, size, pixel)
                 yield picture
@@ -111,8 +113,8 @@ def read_frames(
             shown, picture = frame, None
         if shown is None or shown.time is None:
             return
-        end = shown.time + 1.0 / float(stream.average_rate or FRAME_RATE)
-        while done < count and start + (done + 0.5) / FRAME_RATE < end:
+        end = shown.time + 1.0 / float(stream.average_rate or _USUAL_RATE)
+        while done < count and start + (done + 0.5) / frame_rate < end:
             yield _fitted(shown, size, pixel)
             done += 1
 

@@ -14,12 +14,7 @@ import av
 import cv2
 import numpy as np
 
-from avatar_nodes.block.block_size import (
-    FRAME_RATE,
-    FRAMES_PER_BLOCK,
-    SAMPLE_RATE,
-    SAMPLES_PER_BLOCK,
-)
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.training.data.shards.build import ShardJob, build_shards
 from avatar_nodes.training.data.shards.clips import SPLITS, ClipRecord, write_shard
 from avatar_nodes.training.data.videos.checks import (
@@ -47,8 +42,7 @@ class VideoData:
     min_seconds: float = 10.0
     """Scenes that are not longer are left out."""
     blocks: int = 12
-    """Length in blocks of 0.48 s of the windows that scenes are cut into; the remainder is dropped.
-    """
+    """Length in blocks of the windows that scenes are cut into; the remainder is dropped."""
     prompt: str = "A person talks to the viewer."
     """For videos without a .txt of the same name beside them."""
     val_percent: int = 5
@@ -63,12 +57,9 @@ class VideoData:
         if not 0 <= self.val_percent + self.test_percent < 100:
             raise ValueError("val_percent and test_percent must leave something to train on")
 
-    @property
-    def window_s(self) -> float:
-        """Length of a clip in seconds."""
-        return self.blocks * FRAMES_PER_BLOCK / FRAME_RATE
-
-    def jobs(self, folder: Path, syncnet: Path | None = None) -> list[VideoShard]:
+    def jobs(
+        self, folder: Path, timing: BlockTiming, syncnet: Path | None = None
+    ) -> list[VideoShard]:
         """Every shard of every split; a file, and so a person, is in one split only.
 
         Raises FileNotFoundError when the folder holds no video.
@@ -88,6 +79,7 @@ class VideoData:
                         folder=str(folder),
                         files=tuple(of_split[first : first + self.files_per_shard]),
                         options=self,
+                        timing=timing,
                         syncnet=None if syncnet is None else str(syncnet),
                     )
                 )
@@ -109,16 +101,19 @@ class VideoShard(ShardJob):
     folder: str
     files: tuple[tuple[str, int], ...]
     options: VideoData
+    timing: BlockTiming
     syncnet: str | None
 
     def write(self, folder: Path) -> dict[str, Any]:
         syncnet = None if self.syncnet is None else Path(self.syncnet)
-        preparer = Preparer(self.options, self.split, self.name.replace("-", "_"), syncnet)
+        preparer = Preparer(
+            self.options, self.timing, self.split, self.name.replace("-", "_"), syncnet
+        )
         clips = preparer.clips(Path(self.folder), [name for name, _ in self.files])
         count = write_shard(folder / f"{self.name}.tar", clips)
         return {
             "clips": count,
-            "seconds": count * self.options.window_s,
+            "seconds": count * preparer.window_s,
             "rejected": preparer.rejected,
             "checks": preparer.checks,
         }
@@ -128,10 +123,14 @@ class Preparer:
     """Turns files into clips and lists what it leaves out, and why."""
 
     def __init__(
-        self, options: VideoData, split: str, key: str, syncnet: Path | None = None
-    ) -> None:
+        self, options: VideoData, timing: BlockTiming, split: str, key: str,
+        syncnet: Path | None = None,
+    ) -> None:  # fmt: skip
         """Keys of clips begin with `key`. Raises JudgeError for weights that are not SyncNet's."""
         self.options = options
+        self.timing = timing
+        self.window_s = options.blocks * timing.block_s
+        """Length of a clip in seconds."""
         self.split = split
         self.rejected: list[dict[str, Any]] = []
         self._key = key
@@ -156,17 +155,17 @@ class Preparer:
         options, info = self.options, probe(path)
         if min(info.width / options.width, info.height / options.height) < 0.5:
             raise VideoError("picture too small")
-        sound, prompt = read_sound(path), self._prompt(path)
+        sound, prompt = read_sound(path, self.timing.sample_rate), self._prompt(path)
         for start, end in find_scenes(path, info.duration_s):
             if end - start <= options.min_seconds:
                 self._reject(name, "scene too short", start, end)
                 continue
-            for place in range(int((end - start + 1e-6) / options.window_s)):
-                at = start + place * options.window_s
+            for place in range(int((end - start + 1e-6) / self.window_s)):
+                at = start + place * self.window_s
                 try:
                     clip = self._window(path, name, at, sound, prompt)
                 except VideoError as error:
-                    self._reject(name, str(error), at, at + options.window_s)
+                    self._reject(name, str(error), at, at + self.window_s)
                 else:
                     yield clip
 
@@ -174,12 +173,12 @@ class Preparer:
         self, path: Path, name: str, at: float, sound: np.ndarray, prompt: str
     ) -> ClipRecord:
         """The window that begins `at` seconds. Raises VideoError saying why it is not usable."""
-        options = self.options
-        count, size = options.blocks * FRAMES_PER_BLOCK, (options.width, options.height)
-        first = round(at * SAMPLE_RATE)
-        samples = sound[first : first + options.blocks * SAMPLES_PER_BLOCK]
-        pictures = list(read_frames(path, at, count, size))
-        if len(pictures) < count or len(samples) < options.blocks * SAMPLES_PER_BLOCK:
+        options, timing = self.options, self.timing
+        count, size = options.blocks * timing.frames_per_block, (options.width, options.height)
+        first, length = round(at * timing.sample_rate), options.blocks * timing.samples_per_block
+        samples = sound[first : first + length]
+        pictures = list(read_frames(path, at, count, size, timing.frame_rate))
+        if len(pictures) < count or len(samples) < length:
             raise VideoError("picture or sound ends early")
         if np.abs(samples).max() < _SILENCE:
             raise VideoError("silent")
@@ -192,7 +191,9 @@ class Preparer:
         truth = {"mouth": np.tile(np.array(mouth, np.int16), (count, 1)), "reference": frames[0]}
         key = f"{self._key}_{self._count:04d}"
         self._count += 1
-        return ClipRecord(key, size, frames, samples, (prompt,) * options.blocks, about, truth)
+        return ClipRecord(
+            key, size, frames, samples, (prompt,) * options.blocks, about, truth, timing
+        )
 
     def _checked(self, frames: np.ndarray, samples: np.ndarray) -> Box:
         """The mouth's box (all 0 if no tool tells). Raises VideoError if face or sync are wrong."""
@@ -201,7 +202,7 @@ class Preparer:
         verdict = check_face(frames, self._find)
         if verdict.face is None:
             raise VideoError(verdict.reason)
-        problem = self._sync(frames, samples, verdict.face) if self._sync else ""
+        problem = self._sync(frames, samples, verdict.face, self.timing) if self._sync else ""
         if problem:
             raise VideoError(problem)
         return mouth_of(verdict.face)
@@ -230,6 +231,7 @@ def write_videos(
     videos: Path,
     folder: Path,
     *,
+    timing: BlockTiming | None = None,
     syncnet: Path | None = None,
     processes: int = 1,
     say: Callable[[str], None] = print,
@@ -240,7 +242,7 @@ def write_videos(
     """
     if syncnet is not None:
         SyncCheck.load(syncnet)  # complains here rather than in every process
-    jobs = options.jobs(videos, syncnet)
+    jobs = options.jobs(videos, timing or BlockTiming(), syncnet)
     report = summarise(build_shards(folder, jobs, processes=processes, say=say))
     path = folder / "report.json"
     path.write_text(json.dumps(report, indent=1, ensure_ascii=False))
