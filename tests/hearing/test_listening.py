@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -23,11 +23,11 @@ from support.waiting import wait_until
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.hearing.echo.echo import EchoControl
 from avatar_nodes.hearing.echo.gate import EchoGate
-from avatar_nodes.hearing.listening import Activity, Listening, ListeningSettings
+from avatar_nodes.hearing.listening import Activity, Listening
 from avatar_nodes.hearing.recognition.pocketsphinx import PocketSphinxRecogniser
 from avatar_nodes.hearing.recognition.recogniser import Recognition
 from avatar_nodes.hearing.recognition.worker import Heard
-from avatar_nodes.hearing.turn_detector import TurnSettings
+from avatar_nodes.hearing.settings import ListenerSettings
 from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
 
 SECOND = 1_000_000_000
@@ -58,7 +58,7 @@ class Ear:
     voice: SileroVoiceActivity
     recogniser: PocketSphinxRecogniser
 
-    def __init__(self, mode: str = "none", **settings: object) -> None:
+    def __init__(self, mode: str = "none", known: Sequence[str] = (), **settings: object) -> None:
         self.turn_clock = 1
         self.heard: list[Heard] = []
         self.errors: list[str] = []
@@ -68,7 +68,8 @@ class Ear:
             recogniser=self.recogniser,
             echo=EchoControl(mode),  # type: ignore[arg-type]
             gate=EchoGate(margin_db=6.0) if mode == "gate" else None,
-            settings=ListeningSettings(backlog_s=100.0, **settings),  # type: ignore[arg-type]
+            settings=ListenerSettings(backlog_s=100.0, **settings),  # type: ignore[arg-type]
+            known=known,
             turn_clock=lambda: self.turn_clock,
             on_heard=self.heard.append,
             on_error=self.errors.append,
@@ -113,11 +114,13 @@ def make_ear(silero: SileroVoiceActivity, recogniser: KeptRecogniser) -> Iterato
     class Closed(Ear):
         voice = silero
 
-        def __init__(self, mode: str = "none", **settings: object) -> None:
+        def __init__(
+            self, mode: str = "none", known: Sequence[str] = (), **settings: object
+        ) -> None:
             for ear in made:
                 ear.listening.close()
             self.recogniser = recogniser
-            super().__init__(mode, **settings)
+            super().__init__(mode, known, **settings)
             made.append(self)
 
     threads = threading.active_count()
@@ -152,7 +155,7 @@ def test_a_question_is_a_turn_with_its_times_and_words(make_ear: type[Ear]) -> N
     assert np.diff(places).max() <= 0.3 * SECOND
 
 
-LONG_SILENCE = TurnSettings(silence_s=3.0)
+LONG_SILENCE = 3.0
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,7 @@ LONG_SILENCE = TurnSettings(silence_s=3.0)
 def test_a_known_sentence_ends_the_turn_at_its_first_pause(
     make_ear: type[Ear], known: str, ends: bool
 ) -> None:
-    ear = make_ear(turn=LONG_SILENCE, known=[known])
+    ear = make_ear(silence_s=LONG_SILENCE, known=[known])
     speech = say("Where is the exit, please?")
     sound = with_noise(np.concatenate([silence(1.0), speech, silence(0.6)]))
     ear.hear(sound)
@@ -177,7 +180,7 @@ def test_a_visitor_who_goes_on_after_a_known_sentence_is_heard_to_the_end(
     make_ear: type[Ear], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was known in the first pause is told when he speaks again: too late to end the turn."""
-    ear = make_ear(turn=LONG_SILENCE, known=["Who are you?"])
+    ear = make_ear(silence_s=LONG_SILENCE, known=["Who are you?"])
     begun, go, finish = threading.Event(), threading.Event(), ear.recogniser.finish
 
     def slowly() -> Recognition:
@@ -229,8 +232,7 @@ def test_a_turn_is_newer_than_whatever_was_numbered_by_the_same_clock(
 
 
 def test_too_little_speech_is_a_turn_without_words(make_ear: type[Ear]) -> None:
-    settings = TurnSettings(min_speech_s=0.06, min_utterance_s=0.8)
-    ear = make_ear(turn=settings)
+    ear = make_ear(min_speech_s=0.06, min_utterance_s=0.8)
     ear.hear(around(say("Huh?")), patient=True)
     (final,) = ear.finals(1)
     assert (final.recognition.text, final.turn) == ("", 1)
@@ -252,7 +254,7 @@ def test_a_cough_has_no_words_in_its_pause_either(
     (final,) = ear.finals(1)
     assert final.recognition.text == ""
     assert [heard for heard in ear.heard if not heard.is_final] == []
-    understood = make_ear(turn=TurnSettings(min_utterance_s=0.1))
+    understood = make_ear(min_utterance_s=0.1)
     understood.hear(around(cough))
     assert understood.finals(1)[0].recognition.text, "a cough that the recogniser takes for a word"
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from avatar_nodes.hearing.settings import ListenerSettings
 from avatar_nodes.hearing.turn_detector import (
     TurnBegan,
     TurnContinued,
     TurnDetector,
     TurnEnded,
     TurnEvent,
-    TurnSettings,
 )
 
 WINDOW = 512
@@ -31,7 +31,7 @@ def without_continued(events: Sequence[TurnEvent]) -> list[TurnEvent]:
 
 
 def test_one_turn_with_its_pre_roll() -> None:
-    detector = TurnDetector(TurnSettings(min_speech_s=0.09, silence_s=0.32, pre_roll_s=0.1))
+    detector = TurnDetector(ListenerSettings(min_speech_s=0.09, silence_s=0.32, pre_roll_s=0.1))
     events = without_continued(run(detector, [0.1] * 20 + [0.9] * 10 + [0.1] * 30))
     start, end = 20 * WINDOW, 30 * WINDOW
     assert events == [
@@ -42,7 +42,7 @@ def test_one_turn_with_its_pre_roll() -> None:
 
 
 def test_pre_roll_does_not_reach_before_the_beginning_or_into_another_turn() -> None:
-    detector = TurnDetector(TurnSettings(silence_s=0.1, pre_roll_s=2.0, min_utterance_s=0.0))
+    detector = TurnDetector(ListenerSettings(silence_s=0.1, pre_roll_s=2.0, min_utterance_s=0.0))
     detector.restart(1000)
     events = without_continued(run(detector, [0.9] * 6 + [0.0] * 5 + [0.9] * 6, first=1000))
     assert [event.first_sample for event in events if isinstance(event, TurnBegan)] == [
@@ -60,7 +60,7 @@ def test_a_dip_within_speech_is_no_end_and_a_click_is_no_beginning() -> None:
 
 
 def test_between_the_thresholds_speech_goes_on_but_does_not_begin() -> None:
-    settings = TurnSettings(threshold=0.6, release=0.4)
+    settings = ListenerSettings(vad_threshold=0.6, vad_release=0.4)
     assert run(TurnDetector(settings), [0.5] * 50) == []
     events = run(TurnDetector(settings), [0.7] * 4 + [0.5] * 50)
     assert isinstance(events[0], TurnBegan)
@@ -76,7 +76,7 @@ def test_a_threshold_for_one_window_moves_both() -> None:
 
 
 def test_a_cough_is_too_short_for_words() -> None:
-    settings = TurnSettings(min_speech_s=0.06, min_utterance_s=0.3)
+    settings = ListenerSettings(min_speech_s=0.06, min_utterance_s=0.3)
     ended = without_continued(run(TurnDetector(settings), [0.9] * 4 + [0.0] * 20))[-1]
     assert isinstance(ended, TurnEnded)
     assert (ended.too_short, ended.reason) == (True, "silence")
@@ -86,7 +86,7 @@ def test_a_cough_is_too_short_for_words() -> None:
 
 
 def test_endless_speech_is_cut_and_goes_on_as_the_next_turn() -> None:
-    settings = TurnSettings(max_utterance_s=2.0)
+    settings = ListenerSettings(max_utterance_s=2.0)
     events = without_continued(run(TurnDetector(settings), [0.9] * 150))
     ends = [event for event in events if isinstance(event, TurnEnded)]
     begins = [event for event in events if isinstance(event, TurnBegan)]
@@ -108,7 +108,7 @@ def test_stop_ends_the_open_turn_once(reason: str) -> None:
 def test_whatever_comes_begins_and_ends_alternate(seed: int) -> None:
     random = np.random.default_rng(seed)
     levels = np.repeat(random.random(60), random.integers(1, 30, 60))
-    detector = TurnDetector(TurnSettings(max_utterance_s=3.0, silence_s=0.3))
+    detector = TurnDetector(ListenerSettings(max_utterance_s=3.0, silence_s=0.3))
     events = run(detector, list(levels)) + detector.stop("end")
     kinds = [type(event) for event in without_continued(events)]
     assert kinds == [TurnBegan, TurnEnded] * (len(kinds) // 2)
@@ -117,8 +117,13 @@ def test_whatever_comes_begins_and_ends_alternate(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"release": 0.6}, {"max_utterance_s": 0.5}, {"threshold": 0.2, "release": 0.3}]
+    "values",
+    [
+        {"vad_release": 0.6},
+        {"max_utterance_s": 1.0, "silence_s": 2.0},
+        {"vad_threshold": 0.2, "vad_release": 0.3},
+    ],
 )
 def test_contradicting_settings_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):
-        TurnSettings(**values)
+        ListenerSettings(**values)

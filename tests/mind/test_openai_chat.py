@@ -18,9 +18,10 @@ from support.thoughts import intentions_of, is_fallback, problem_of, sentences_o
 from support.tiny_chat_model import PARROT_ANSWER
 from support.waiting import wait_until
 
-from avatar_nodes.mind.backends import BackendOptions, build_reasoner
+from avatar_nodes.mind.backends import build_reasoner
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Began, Reasoner, ReasonerError, Request, Thought
+from avatar_nodes.mind.settings import ReasonerSettings
 from avatar_nodes.mind.text_stream import Patience
 
 PATIENT = Patience(first_s=300.0, stall_s=300.0, total_s=300.0)
@@ -30,15 +31,17 @@ HURRIED = Patience(first_s=0.5, stall_s=0.5, total_s=1.5)
 def reasoner_for(
     url: str, model: str, phrasebook: Phrasebook, patience: Patience = PATIENT, key: str = ""
 ) -> Reasoner:
-    options = BackendOptions(
+    settings = ReasonerSettings(
         backend="openai",
         base_url=url,
         model=model,
         temperature=0.0,
-        patience=patience,
+        first_token_timeout_s=patience.first_s,
+        stall_timeout_s=patience.stall_s,
+        reply_timeout_s=patience.total_s,
         api_key_env=key,
     )
-    return build_reasoner(options, phrasebook)
+    return build_reasoner(settings, phrasebook)
 
 
 def ask(url: str, model: str, phrasebook: Phrasebook, patience: Patience) -> list[Thought]:

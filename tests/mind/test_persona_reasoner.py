@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from avatar_nodes.mind.backends import BackendOptions, build_reasoner
+from avatar_nodes.mind.backends import build_reasoner
 from avatar_nodes.mind.intent_matcher import IntentMatcher
 from avatar_nodes.mind.persona import Persona
 from avatar_nodes.mind.persona_file import load_persona
@@ -20,11 +20,11 @@ from avatar_nodes.mind.reasoner import (
     Done,
     Intention,
     Reasoner,
-    ReasonerError,
     Request,
     Sentence,
 )
 from avatar_nodes.mind.sentence_embedding import EmbeddingError, SentenceEmbedding
+from avatar_nodes.mind.settings import ReasonerSettings
 
 DATA = Path(__file__).parents[1] / "data" / "mind"
 NOTHING = "nothing"
@@ -52,7 +52,7 @@ def matcher(persona: Persona, embedding: SentenceEmbedding) -> IntentMatcher:
 
 @pytest.fixture(scope="module")
 def reasoner(persona: Persona) -> Iterator[Reasoner]:
-    reasoner = build_reasoner(BackendOptions(), Phrasebook(persona, seed=0))
+    reasoner = build_reasoner(ReasonerSettings(), Phrasebook(persona, seed=0))
     yield reasoner
     reasoner.close()
 
@@ -154,8 +154,6 @@ def test_cancelled(reasoner: Reasoner) -> None:
 
 
 def test_what_cannot_be_built(persona: Persona, tmp_path: Path) -> None:
-    with pytest.raises(ReasonerError, match="expected one of persona"):
-        build_reasoner(BackendOptions(backend="oracle"), Phrasebook(persona))
     with pytest.raises(EmbeddingError, match="is no sentence embedding"):
         SentenceEmbedding(tmp_path)
 

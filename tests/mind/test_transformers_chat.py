@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from support.thoughts import intentions_of, is_fallback, problem_of, sentences_of
 
-from avatar_nodes.mind.backends import BackendOptions, build_reasoner
+from avatar_nodes.mind.backends import build_reasoner
 from avatar_nodes.mind.chat_contract import allowed_prompts
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Began, Done, Reasoner, ReasonerError, Request
-from avatar_nodes.mind.text_stream import Patience
+from avatar_nodes.mind.settings import ReasonerSettings
 
-PATIENT = Patience(first_s=300.0, stall_s=300.0, total_s=300.0)
+PATIENT = dict.fromkeys(("first_token_timeout_s", "stall_timeout_s", "reply_timeout_s"), 300.0)
+HURRIED = dict.fromkeys(PATIENT, 0.1)
 Build = Callable[..., Reasoner]
 
 
@@ -26,8 +27,8 @@ def build(phrasebook: Phrasebook) -> Iterator[Build]:
     built: list[Reasoner] = []
 
     def build(model: Path, **options: object) -> Reasoner:
-        values = {"max_tokens": 900, "patience": PATIENT, "temperature": 0.0} | options
-        chosen = BackendOptions(backend="transformers", model=str(model), **values)  # type: ignore[arg-type]
+        values = {"max_tokens": 900, "temperature": 0.0, **PATIENT, **options}
+        chosen = ReasonerSettings(backend="transformers", model=str(model), **values)  # type: ignore[arg-type]
         built.append(build_reasoner(chosen, phrasebook))
         return built[-1]
 
@@ -97,7 +98,7 @@ def test_closed_while_it_writes(build: Build, random_model: Path) -> None:
 
 
 def test_a_model_that_is_too_slow(build: Build, random_model: Path, phrasebook: Phrasebook) -> None:
-    reasoner = build(random_model, max_tokens=16, patience=Patience(0.01, 0.01, 0.01))
+    reasoner = build(random_model, max_tokens=16, **HURRIED)
     thoughts = list(reasoner.think(Request("hello " * 600)))
     assert problem_of(thoughts) == "timeout"
     assert is_fallback(thoughts, phrasebook)

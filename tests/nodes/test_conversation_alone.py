@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 import rclpy
-from rclpy.parameter import Parameter
+from support.settings import overrides_of, settings_of
 
 from avatar_msgs.msg import AudioChunk, SpeechActivity, Utterance
 from avatar_nodes.conducting.conversation_table import Command, EventKind, State
+from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.nodes import conversation
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.conversation import Conversation
 from avatar_nodes.speaking.turn_stream import new_stream
 from avatar_nodes.wire.stamp import stamp_of
@@ -25,11 +25,10 @@ PATIENT = {
 """However slow the machine is, nothing ends by itself."""
 
 
-class Talk(AvatarNode):
+class Talk(AvatarNode[ConductorSettings]):
     """A conversation, and who speaks in it, at seconds of his own clock."""
 
     KIND = "conductor"
-    PARAMETERS = CONDUCTOR_PARAMETERS
 
     def setup(self) -> None:
         self.orders: list[Command] = []
@@ -66,7 +65,7 @@ def start(ros_context: rclpy.Context) -> Iterator[Callable[..., Talk]]:
 
     def start(**parameters: object) -> Talk:
         values = PATIENT | parameters
-        overrides = [Parameter(name, value=value) for name, value in values.items()]
+        overrides = overrides_of(settings_of(ConductorSettings, **values))
         nodes.append(Talk(context=ros_context, parameter_overrides=overrides))
         nodes[-1].autostart()
         return nodes[-1]

@@ -12,8 +12,9 @@ from support.spinner import Spinner, wait_until
 from support.tiny_checkpoint import write_tiny_profile
 
 from avatar_msgs.srv import SetPrompt
+from avatar_nodes.conducting.build import PromptEncoder
+from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.graph.graph import Graph
-from avatar_nodes.pipeline.assembly import PromptEncoder
 from avatar_nodes.pipeline.in_process import render_in_process, start_pipeline
 from avatar_nodes.profile import Profile, load_profile, with_values
 from avatar_nodes.sound.audio_file import read_audio_file
@@ -89,7 +90,7 @@ def test_the_profile_s_ablations_reach_the_memory(profile: Profile, long_speech:
 
 def _loop(graph: Graph, speech: Path, blocks: int, changes: dict[int, str]) -> np.ndarray:
     pipeline = start_pipeline(graph)
-    encoder = PromptEncoder(graph.profile.model.checkpoint)
+    encoder = PromptEncoder(*graph.settings_of(ConductorSettings))
     samples = read_audio_file(speech)[: 7680 * blocks]
     frames = []
     for number, sound in enumerate(np.split(samples, blocks)):

@@ -5,30 +5,29 @@ from __future__ import annotations
 import time
 
 import rclpy
-from rclpy.parameter import Parameter
+from support.settings import overrides_of, settings_of
 from support.spinner import Spinner
 from support.waiting import wait_until
 
 from avatar_msgs.msg import SpeechActivity, TurnControl, Utterance
 from avatar_nodes.conducting.conversation_table import Command, EventKind
+from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.turn_numbers import check_turn
-from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.conversation import Conversation
 
 
-class Head(AvatarNode):
+class Head(AvatarNode[ConductorSettings]):
     """A conductor without a stream."""
 
     KIND = "conductor"
-    PARAMETERS = CONDUCTOR_PARAMETERS
 
 
 class Talk:
     """A reply is heard, and the visitor makes a sound that has ended."""
 
     def __init__(self, context: rclpy.Context, spinner: Spinner, **limits: float) -> None:
-        overrides = [Parameter(name, value=value) for name, value in limits.items()]
+        overrides = overrides_of(settings_of(ConductorSettings, **limits))
         head = Head(context=context, parameter_overrides=overrides)
         spinner.add(head)
         self.orders: list[Command] = []

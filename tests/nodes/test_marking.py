@@ -6,14 +6,15 @@ import cv2
 import numpy as np
 import pytest
 import rclpy
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from support.marked_pictures import scene
+from support.settings import overrides_of
 from support.spinner import Spinner, wait_until
 
 from avatar_msgs.msg import BlockConditioning, EpochStart, FrameBlock
 from avatar_nodes.marking.reader import WatermarkReader, WatermarkReading
 from avatar_nodes.nodes.presenter import PresenterNode
+from avatar_nodes.presenting.settings import PresenterSettings
 from avatar_nodes.wire.audio import audio_to_msg
 from avatar_nodes.wire.frames import frames_to_msg
 from avatar_nodes.wire.image import image_from_msg
@@ -32,7 +33,7 @@ def present(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """A block through a presenter: what came on image_raw and on image_raw/compressed."""
     parameters |= {"pace": "free", "readers": 1}
-    overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+    overrides = overrides_of(PresenterSettings(width=256, height=256, **parameters))
     node = PresenterNode(context=context, parameter_overrides=overrides)
     node.autostart()
     peer = spinner.create_node("peer")
@@ -85,7 +86,7 @@ def test_pictures_of_all_topics(ros_context: rclpy.Context, spinner: Spinner, ma
 def test_a_label_that_does_not_fit_is_a_wrong_configuration(
     ros_context: rclpy.Context, spinner: Spinner
 ) -> None:
-    overrides = [Parameter("label", value=True), Parameter("width", value=32)]
+    overrides = overrides_of(PresenterSettings(label=True, width=32, height=256))
     node = PresenterNode(context=ros_context, parameter_overrides=overrides)
     node.autostart()
     spinner.add(node)

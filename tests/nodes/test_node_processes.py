@@ -23,6 +23,10 @@ from avatar_nodes.wire.qos import STAGES
 MISCONFIGURED = 78
 PATIENT_S = 600.0  # a machine may be busy; nothing here is about speed
 
+SIZE = {"width": 64, "height": 64}
+STEPS = {"sigmas": [1.0, 0.0], "steps": [0]}
+STREAM = {"checkpoint": "/no/such", "stages": "[presenter]", "prompt": "a person"}
+
 
 def command(kind: str, **parameters: object) -> list[str]:
     words = [sys.executable, "-m", f"avatar_nodes.nodes.{kind}", "--ros-args"]
@@ -39,12 +43,13 @@ def command(kind: str, **parameters: object) -> list[str]:
         ("microphone", {"source": "radio"}, "source: expected one of file, device, topic"),
         ("microphone", {"sample_rate": -5}, "parameter sample_rate"),
         ("microphone", {"sample_rate": "loud"}, "parameter sample_rate"),
-        ("decoder", {"checkpoint": "/no/such"}, "/no/such"),
-        ("denoiser", {"checkpoint": "/no/such"}, "/no/such"),
-        ("conductor", {"mode": "render", "checkpoint": "/no/such"}, "pace: expected free"),
-        ("recorder", {}, "parameter out: expected a video file"),
-        ("recorder", {"out": "/no/such/folder/a.mp4"}, "a.mp4: No such file"),
-        ("presenter", {"qos_image": "BEST"}, "qos_image: expected one of SYSTEM_DEFAULT"),
+        ("decoder", {"checkpoint": "/no/such", **SIZE}, "/no/such"),
+        ("decoder", {"checkpoint": "/no/such", "height": 64}, "parameter width: expected a whole"),
+        ("denoiser", {"checkpoint": "/no/such", **STEPS, **SIZE}, "/no/such"),
+        ("conductor", {"mode": "render", **STREAM}, "pace: expected free"),
+        ("recorder", SIZE, "parameter out: expected a text, got nothing (Video file to write"),
+        ("recorder", {"out": "/no/such/folder/a.mp4", **SIZE}, "a.mp4: No such file"),
+        ("presenter", {"qos_image": "BEST", **SIZE}, "qos_image: expected one of SYSTEM_DEFAULT"),
     ],
 )
 @pytest.mark.usefixtures("ros_domain")

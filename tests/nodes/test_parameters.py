@@ -91,5 +91,5 @@ def test_what_is_wrong_is_one_line(declare: Any, wrong: dict[str, Any], line: st
 
 
 def test_what_is_missing_is_named(declare: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"^parameter width: expected .*, got nothing$"):
+    with pytest.raises(ConfigurationError, match=r"^parameter width: .*got nothing \(Picture"):
         declare(sigmas=[1.0, 0.0])

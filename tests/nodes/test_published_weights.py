@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.graph_under_test import GraphUnderTest, Listener
 from support.process_group import ProcessGroup
+from support.settings import settings_of
 from support.spinner import Spinner, wait_until
+
+from avatar_nodes.conducting.build import PromptEncoder, build_features
+from avatar_nodes.conducting.settings import FeatureSettings, PromptSettings
+from avatar_nodes.decoding.build import build_decoder
+from avatar_nodes.decoding.settings import DecoderSettings
+from avatar_nodes.denoising.build import build_stage
+from avatar_nodes.denoising.settings import DenoiserSettings
+from avatar_nodes.model.device import AssemblyError
 
 pytest.importorskip("diffusers", reason="needs the packages of requirements/large.txt")
 
@@ -19,13 +29,6 @@ from avatar_nodes.denoising.stage import Stage
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.model.tensor_files import CheckpointError
 from avatar_nodes.model.wan_folder import AUDIO_MODEL, TEXT_ENCODER, VIDEO_VAE
-from avatar_nodes.pipeline.assembly import (
-    AssemblyError,
-    PromptEncoder,
-    build_decoder,
-    build_features,
-    build_stage,
-)
 from avatar_nodes.pipeline.in_process import render_in_process
 from avatar_nodes.profile import hearing_all, load_profile, with_values
 from avatar_nodes.sound.audio_file import read_audio_file
@@ -131,16 +134,15 @@ def test_lora_sound_and_prompt_matter(oracle: np.ndarray, weights: Path, speech:
     assert not np.array_equal(silent, oracle[:24])
 
 
-_SIZE = (96, 64)
+_SIZE = {"width": 96, "height": 64}
 
 
 def test_what_does_not_fit_is_said_in_one_line(weights: Path, tmp_path: Path) -> None:
-    size = {"width": 96, "height": 64}
     with pytest.raises(CheckpointError, match=r"absent\.pth"):
-        build_decoder(weights, light="absent.pth", **size)
+        build_decoder(settings_of(DecoderSettings, weights, light_decoder="absent.pth", **_SIZE))
     tiny = load_profile("tiny").model.checkpoint
     with pytest.raises(AssemblyError, match=r"a light decoder .* is for Wan's latents only"):
-        build_decoder(tiny, light=LIGHT_DECODER, **size)
+        build_decoder(settings_of(DecoderSettings, tiny, light_decoder=LIGHT_DECODER, **_SIZE))
     with pytest.raises(AssemblyError, match=r"offload_layers: expected 0, or 3 to 4 .* got 5"):
         _offloading_stage(weights, 5)
 
@@ -152,25 +154,38 @@ def test_a_stage_has_its_offloaded_layers_for_itself(weights: Path) -> None:
 
 
 def _offloading_stage(weights: Path, count: int) -> Stage:
-    return build_stage(
-        weights, sigmas=[1.0, 0.0], steps=[0], past_blocks=3, size=_SIZE, offload_layers=count
+    return build_stage(_one_step(weights, offload_layers=count))
+
+
+def _one_step(weights: Path, **values: Any) -> DenoiserSettings:
+    return settings_of(
+        DenoiserSettings, weights, sigmas=[1.0, 0.0], past_blocks=3, **_SIZE, **values
     )
 
 
 _BUILDS: dict[str, tuple[set[str], Callable[[Path], object]]] = {
     "denoiser": (
         {"diffusion_pytorch_model*", LORA},
-        lambda folder: build_stage(
-            folder, sigmas=[1.0, 0.0], steps=[0], past_blocks=3, size=_SIZE, lora=LORA
-        ),
+        lambda folder: build_stage(_one_step(folder, lora=LORA)),
     ),
-    "decoder": ({VIDEO_VAE}, lambda folder: build_decoder(folder, width=96, height=64)),
+    "decoder": (
+        {VIDEO_VAE},
+        lambda folder: build_decoder(settings_of(DecoderSettings, folder, **_SIZE)),
+    ),
     "light decoder": (
         {VIDEO_VAE, LIGHT_DECODER},
-        lambda folder: build_decoder(folder, width=96, height=64, light=LIGHT_DECODER),
+        lambda folder: build_decoder(
+            settings_of(DecoderSettings, folder, **_SIZE, light_decoder=LIGHT_DECODER)
+        ),
     ),
-    "audio features": ({AUDIO_MODEL}, build_features),
-    "prompts": ({TEXT_ENCODER, "google"}, PromptEncoder),
+    "audio features": (
+        {AUDIO_MODEL},
+        lambda folder: build_features(settings_of(FeatureSettings, folder)),
+    ),
+    "prompts": (
+        {TEXT_ENCODER, "google"},
+        lambda folder: PromptEncoder(settings_of(PromptSettings, folder)),
+    ),
 }
 
 

@@ -11,28 +11,29 @@ import numpy as np
 import pytest
 import rclpy
 import torch
-from rclpy.parameter import Parameter
+from support.settings import overrides_of, settings_of
 from support.spinner import Spinner, wait_until
-from support.tiny_checkpoint import SIDE, SIGMAS
+from support.tiny_checkpoint import SIDE
 from torch import Tensor
 
 from avatar_msgs import msg as m
 from avatar_nodes.block.audio_window import AudioWindow
 from avatar_nodes.block.block import EpochStart, Prompt, Sink
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
+from avatar_nodes.conducting.build import PromptEncoder, build_features
 from avatar_nodes.conducting.memory_versions import MemoryVersions
+from avatar_nodes.conducting.settings import FeatureSettings, PromptSettings
 from avatar_nodes.conducting.stream_resume import resume
+from avatar_nodes.decoding.build import build_decoder
+from avatar_nodes.decoding.settings import DecoderSettings
+from avatar_nodes.denoising.settings import DenoiserSettings
 from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.denoiser import DenoiserNode
 from avatar_nodes.nodes.memory import MemoryNode
-from avatar_nodes.pipeline.assembly import (
-    MemorySettings,
-    PromptEncoder,
-    build_decoder,
-    build_features,
-    build_pipeline,
-)
+from avatar_nodes.pipeline.assembly import build_pipeline
+from avatar_nodes.profile.settings import NodeSettings
+from avatar_nodes.remembering.settings import MemorySettings
 from avatar_nodes.wire import block as wire
 from avatar_nodes.wire.qos import BLOCKS, LATCHED
 from avatar_nodes.wire.visual_memory import memory_from_msg
@@ -46,7 +47,7 @@ MEMORY = {"lag": LAG, "gate": -1.0, "half_life": 10.0}
 
 @pytest.fixture(scope="module")
 def prompts(remembering: Path) -> tuple[Prompt, Prompt]:
-    encoder = PromptEncoder(remembering)
+    encoder = PromptEncoder(settings_of(PromptSettings, remembering))
     return encoder.encode("a person talks"), encoder.encode("a person waves")
 
 
@@ -54,9 +55,13 @@ def prompts(remembering: Path) -> tuple[Prompt, Prompt]:
 def oracle(remembering: Path, prompts: tuple[Prompt, Prompt]) -> list[Tensor]:
     """The loop's latents; it recovers before block FAULT."""
     pipeline = build_pipeline(
-        remembering, sigmas=SIGMAS, past_blocks=2, width=SIDE, height=SIDE, aas_from_block=None,
-        cache_switching=True, memory=MemorySettings(**MEMORY),  # type: ignore[arg-type]
-    )  # fmt: skip
+        [settings_of(DenoiserSettings, remembering)],
+        settings_of(DecoderSettings, remembering),
+        settings_of(FeatureSettings, remembering),
+        settings_of(MemorySettings, remembering, **MEMORY),
+        aas_from_block=None,
+        cache_switching=True,
+    )
     pipeline.start(REFERENCE, prompts[0], seed=SEED)
     latents = []
     for n, block in enumerate(np.split(SOUND, BLOCKS_IN_ALL)):
@@ -76,9 +81,9 @@ class Conductor:
         self.latents: dict[tuple[int, int], Tensor] = {}
         self.memories: dict[int, set[int]] = {}
         self._prompts = prompts
-        decoder = build_decoder(checkpoint, width=SIDE, height=SIDE)
+        decoder = build_decoder(settings_of(DecoderSettings, checkpoint))
         self._sink = Sink(0, decoder.encode_reference(REFERENCE), prompts[0].id)
-        features = build_features(checkpoint)
+        features = build_features(settings_of(FeatureSettings, checkpoint))
         window = AudioWindow(features.timing.samples_per_block, features.context_samples)
         self._features = [features.block(window.push(x)) for x in np.split(SOUND, BLOCKS_IN_ALL)]
         self._ledger = BlockLedger(window=2)
@@ -169,18 +174,20 @@ class Nodes:
         topics = {"latent_out": "blocks/latent_1" if number == 1 else "blocks/latent_clean"}
         if number == 2:
             topics["latent_in"] = "blocks/latent_1"
-        values = {"sigmas": list(SIGMAS), "steps": [0, 1] if number == 1 else [2, 3]}
-        return self._started(DenoiserNode(f"denoiser_{number}", **self._options(values, topics)))
+        settings = settings_of(
+            DenoiserSettings, self.checkpoint, steps=[0, 1] if number == 1 else [2, 3]
+        )
+        return self._started(DenoiserNode(f"denoiser_{number}", **self._options(settings, topics)))
 
-    def memory(self, **changes: object) -> AvatarNode:
-        return self._started(MemoryNode("memory", **self._options({**MEMORY, **changes}, {})))
+    def memory(self) -> AvatarNode:
+        settings = settings_of(MemorySettings, self.checkpoint, **MEMORY)
+        return self._started(MemoryNode("memory", **self._options(settings, {})))
 
-    def _options(self, values: dict[str, object], topics: dict[str, str]) -> dict[str, Any]:
-        values = {"checkpoint": str(self.checkpoint), **values}
+    def _options(self, settings: NodeSettings, topics: dict[str, str]) -> dict[str, Any]:
         arguments = [x for pair in topics.items() for x in ("-r", ":=".join(pair))]
         return {
             "context": self._context,
-            "parameter_overrides": [Parameter(name, value=x) for name, x in values.items()],
+            "parameter_overrides": overrides_of(settings),
             "cli_args": ["--ros-args", *arguments] if arguments else None,
         }
 

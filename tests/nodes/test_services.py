@@ -19,7 +19,6 @@ class Clumsy(AvatarNode):
     """Fails at every other request."""
 
     KIND = "clumsy"
-    PARAMETERS = ()
 
     def setup(self) -> None:
         self.asked = 0

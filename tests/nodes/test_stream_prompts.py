@@ -7,19 +7,19 @@ from collections.abc import Iterator
 import pytest
 import rclpy
 import torch
+from support.settings import overrides_of, settings_of
 
 from avatar_msgs.srv import SetPrompt
 from avatar_nodes.block.block import Prompt
+from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.stream_prompts import StreamPrompts
 
 
-class Speaker(AvatarNode):
+class Speaker(AvatarNode[ConductorSettings]):
     """Issues blocks as a conversation decides: its own changes switch the caches."""
 
     KIND = "conductor"
-    PARAMETERS = CONDUCTOR_PARAMETERS
 
     def setup(self) -> None:
         self.prompts = StreamPrompts(
@@ -42,7 +42,8 @@ class Speaker(AvatarNode):
 
 @pytest.fixture
 def speaker(ros_context: rclpy.Context) -> Iterator[Speaker]:
-    speaker = Speaker(context=ros_context)
+    overrides = overrides_of(settings_of(ConductorSettings))
+    speaker = Speaker(context=ros_context, parameter_overrides=overrides)
     speaker.autostart()
     yield speaker
     speaker.shut_down()

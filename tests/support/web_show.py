@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from avatar_nodes.web.desk import Answer
-from avatar_nodes.web.options import WebOptions
 from avatar_nodes.web.server import WebServer
+from avatar_nodes.web.settings import KioskSettings
 
 FPS = 25
 RATE = 16_000
@@ -90,11 +90,15 @@ class Show:
 
 
 @contextmanager
-def serving(**options: Any) -> Iterator[tuple[WebServer, WrittenDesk]]:
-    """A server with the test picture, at a free port of this machine unless `options` say else."""
+def serving(
+    *, visitor_token: str = "", operator_token: str = "", **values: Any
+) -> Iterator[tuple[WebServer, WrittenDesk]]:
+    """A server with the test picture, at a free port of this machine unless `values` say else."""
     desk = WrittenDesk()
-    chosen: dict[str, Any] = {"port": 0, "width": SIDE, "height": SIDE, **options}
-    server = WebServer(WebOptions(**chosen), desk)
+    chosen: dict[str, Any] = {"port": 0, "width": SIDE, "height": SIDE, **values}
+    server = WebServer(
+        KioskSettings(**chosen), desk, visitor_token=visitor_token, operator_token=operator_token
+    )
     server.start()
     try:
         with Show(server):

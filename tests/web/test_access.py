@@ -12,10 +12,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from avatar_nodes.web.access import AccessRules
-from avatar_nodes.web.options import WebOptions
 from avatar_nodes.web.server import WebServer
+from avatar_nodes.web.settings import KioskSettings
 from avatar_nodes.web.web_error import ServerError
 
+SIZE = {"width": 64, "height": 64}
 VISITOR, OPERATOR = "visitors-token-0123456789", "operators-token-0123456789"
 TOKENS = {"visitor_token": VISITOR, "operator_token": OPERATOR}
 JSON = {"Content-Type": "application/json"}
@@ -184,12 +185,12 @@ def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         ({"certificate": str(tmp_path / "gone.pem"), "key": str(wrong)}, "gone.pem"),
     ):
         with pytest.raises(ServerError, match=words):
-            WebServer(WebOptions(port=0, **options), None)  # type: ignore[arg-type]
+            WebServer(KioskSettings(port=0, **SIZE, **options), None)  # type: ignore[arg-type]
 
 
 def test_a_port_that_is_taken_is_named() -> None:
     with serving() as (server, _):
         port = int(server.url.rpartition(":")[2])
-        second = WebServer(WebOptions(port=port), None)  # type: ignore[arg-type]
+        second = WebServer(KioskSettings(port=port, **SIZE), None)  # type: ignore[arg-type]
         with pytest.raises(ServerError, match=f"{port}.*in use"):
             second.start()

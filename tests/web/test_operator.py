@@ -27,7 +27,7 @@ def test_a_refusal_is_passed_on() -> None:
 
 def test_only_known_personas_can_be_chosen() -> None:
     """A path of the machine is none of them."""
-    with serving(personas=("default", "guide")) as (server, desk):
+    with serving(personas=["default", "guide"]) as (server, desk):
         for name, status in (("guide", 200), ("/etc/passwd", 400), ("", 400)):
             reply = ask(server.url, "POST", f"{ORDERS}/persona", body={"value": name})
             assert reply.status == status, name

@@ -167,7 +167,7 @@ def test_words_of_both_sides_are_read() -> None:
 
 
 def test_every_control_has_a_name_and_is_reached_by_keyboard() -> None:
-    with serving(personas=("default",)) as (server, _), browsing() as open_page:
+    with serving(personas=["default"]) as (server, _), browsing() as open_page:
         for path in ("/", "/operator", "/telepresence"):
             page = open_page(server.url + path)
             page.page.wait_for_timeout(500)
@@ -246,7 +246,7 @@ def test_without_a_click_it_is_silent_and_says_so() -> None:
 
 
 def test_the_operator_sees_figures_and_gives_orders(tmp_path: Path) -> None:
-    with serving(personas=("default", "guide")) as (server, desk), browsing() as open_page:
+    with serving(personas=["default", "guide"]) as (server, desk), browsing() as open_page:
         page = open_page(f"{server.url}/operator")
         page.wait(lambda: "default" in page.text("#persona"), "the personas")
         figures = {"rate_hz": "25.01", "av_offset_ms": "0", "frames_held": "3"}

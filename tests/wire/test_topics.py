@@ -17,7 +17,6 @@ from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from std_srvs.srv import Trigger
 
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.profile import load_profile
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.qos import BLOCKS, PUBLIC_NAMES, public_qos
@@ -106,10 +105,6 @@ class Mute(AvatarNode):
     """A node that no declaration names, but its own."""
 
     KIND = "mute"
-    PARAMETERS = (
-        NodeParameter("topic", "elsewhere", "Where it writes."),
-        NodeParameter("qos_it", "SENSOR_DATA", "How it writes.", choices=PUBLIC_NAMES),
-    )
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import torch
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.audio_window import AudioWindow, blocks_and_what_follows
 from avatar_nodes.block.timing import BlockTiming
+from avatar_nodes.conducting.build import build_features
+from avatar_nodes.conducting.settings import FeatureSettings
 from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE, VIDEO_VAE
-from avatar_nodes.pipeline.assembly import build_features
 
 
 class ClipEncoder(Protocol):
@@ -81,7 +82,9 @@ class WanClipEncoder:
         from avatar_nodes.model.wan_vae import load_wan_vae  # diffusers: seconds
 
         self._vae = load_wan_vae(weights / VIDEO_VAE, device=device, decodes=False)
-        self._features = build_features(weights, device=device)
+        self._features = build_features(
+            FeatureSettings(checkpoint=str(weights), audio_device=device)
+        )
 
     def latents(self, frames: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `ClipEncoder.latents`."""

@@ -19,6 +19,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from avatar_nodes.graph.graph_nodes import (
     SINGLE_PROCESS,
@@ -28,12 +29,14 @@ from avatar_nodes.graph.graph_nodes import (
     audio_source,
     stage_names,
 )
-from avatar_nodes.graph.node_spec import NodeSpec, Parameters, ProcessSpec
+from avatar_nodes.graph.node_spec import NodeSpec, ProcessSpec
 from avatar_nodes.profile import Mode, Profile, with_values
+from avatar_nodes.profile.settings import NodeSettings
 from avatar_nodes.wire import names
 
 DEFAULT_AUDIO = f"topic:{names.AUDIO_IN}"
 
+_Settings = TypeVar("_Settings", bound=NodeSettings)
 _NAMESPACE = re.compile(r"^(/[A-Za-z][A-Za-z0-9_]*)+$")
 
 __all__ = [
@@ -62,12 +65,16 @@ class Graph:
     @property
     def autostart(self) -> bool:
         """The nodes configure and activate themselves."""
-        return bool(self.nodes[0].parameters["autostart"])
+        return self.nodes[0].settings.autostart
 
     @property
     def stages(self) -> tuple[str, ...]:
         """Names of the nodes that must be ready before a block is issued."""
         return stage_names(self.nodes)
+
+    def settings_of(self, kind: type[_Settings]) -> list[_Settings]:
+        """The settings of that class, of each node that has such."""
+        return [node.settings for node in self.nodes if isinstance(node.settings, kind)]
 
     @classmethod
     def from_profile(
@@ -125,9 +132,10 @@ class Graph:
         if not profile.stream.reference:
             default = Path(profile.model.checkpoint) / "reference.png"
             profile = _with_stream(profile, {"reference": str(default)})
-        nodes = GraphNodes(profile, mode, placement).nodes(source, out)
-        restart = profile.restart.respawn if respawn is None else respawn
-        return cls(namespace, mode, _finish(nodes, profile, autostart, restart), profile)
+        if respawn is not None:
+            profile = with_values(profile, {"restart": {"respawn": respawn}})
+        nodes = GraphNodes(profile, mode, placement, autostart).nodes(source, out)
+        return cls(namespace, mode, tuple(nodes), profile)
 
     def part(self, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> Graph:
         """What of the graph runs on one machine: the nodes named by `only` (none: all), but not
@@ -148,24 +156,6 @@ class Graph:
         if not nodes:
             raise GraphError("nothing is left to run on this machine")
         return replace(self, nodes=nodes)
-
-
-def _finish(
-    nodes: Sequence[NodeSpec], profile: Profile, autostart: bool, respawn: bool
-) -> tuple[NodeSpec, ...]:
-    """Add what every node has; a recorder cannot go on with a file that it left half written."""
-    common: Parameters = {
-        "autostart": autostart,
-        "diagnostics_period_s": profile.diagnostics.period_s,
-    }
-    return tuple(
-        replace(
-            node,
-            parameters={**common, **node.parameters},
-            respawn=respawn and node.kind != "recorder",
-        )
-        for node in nodes
-    )
 
 
 def _with_stream(profile: Profile, update: Mapping[str, object]) -> Profile:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from avatar_nodes.graph.environment import LIGHT_SEGMENT_BYTES
-
-ParameterValue = bool | int | float | str | list[int] | list[float] | list[str]
-Parameters = dict[str, ParameterValue]
+from avatar_nodes.profile.settings import NodeSettings, ParameterValue
 
 
 @dataclass(frozen=True)
@@ -16,19 +14,24 @@ class NodeSpec:
     """One ROS node.
 
     `kind` names its module (`avatar_nodes.nodes.<kind>`) and its executable; `remappings` leads the
-    node's own topic names to the graph's; `process` is the process that it lives in. What it
+    node's own topic names to the graph's; `process` is the process that it lives in; `threads` are
+    those that its arithmetic may use. What it
     publishes waits for its readers in `segment_bytes` of shared memory.
     """
 
     name: str
     kind: str
-    parameters: Mapping[str, ParameterValue]
+    settings: NodeSettings
     process: str
     remappings: Mapping[str, str] = field(default_factory=dict)
-    device: str | None = None
     threads: int = 1
     respawn: bool = True
     segment_bytes: int = LIGHT_SEGMENT_BYTES
+
+    @property
+    def parameters(self) -> dict[str, ParameterValue]:
+        """Its ROS parameters."""
+        return self.settings.parameters()
 
 
 @dataclass(frozen=True)

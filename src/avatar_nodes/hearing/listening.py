@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from avatar_nodes.hearing.echo.gate import EchoGate
 from avatar_nodes.hearing.recognition.phrases import words_of
 from avatar_nodes.hearing.recognition.recogniser import Recogniser
 from avatar_nodes.hearing.recognition.worker import Heard, RecognitionWorker
+from avatar_nodes.hearing.settings import ListenerSettings
 from avatar_nodes.hearing.sound_intake import SoundIntake
 from avatar_nodes.hearing.turn_detector import (
     EndReason,
@@ -21,7 +22,6 @@ from avatar_nodes.hearing.turn_detector import (
     TurnDetector,
     TurnEnded,
     TurnEvent,
-    TurnSettings,
 )
 from avatar_nodes.hearing.voice_activity import VoiceActivity
 from avatar_nodes.sound.audio_file import GRAPH_RATE
@@ -50,30 +50,12 @@ class Activity:
     during_playback: bool
 
 
-@dataclass(frozen=True)
-class ListeningSettings:
-    """How to listen.
-
-    Args:
-        playback_threshold: instead of the turn's threshold while the avatar is heard, if higher.
-        activity_s: seconds of sound between two reports of activity without a change.
-        interim_s, backlog_s: of `RecognitionWorker`.
-        known: sentences in any spelling; a turn that is one of them ends at its first pause.
-    """
-
-    turn: TurnSettings = field(default_factory=TurnSettings)
-    playback_threshold: float = 0.6
-    activity_s: float = 0.25
-    interim_s: float = 0.3
-    backlog_s: float = 20.0
-    known: Sequence[str] = ()
-
-
 class Listening:
     """Hears one visitor. `hear`, `play` and `tick` are called by one thread, and return at once;
     recognition has a thread of its own.
 
     Args:
+        known: sentences in any spelling; a turn that is one of them ends at its first pause.
         gate: asks for more than the expected echo while the avatar plays; None: no gate.
         turn_clock: the lowest number that a turn which begins now may have. Others number turns,
             too (what a visitor writes): the newer turn has the higher number.
@@ -87,17 +69,18 @@ class Listening:
         recogniser: Recogniser,
         echo: EchoControl,
         gate: EchoGate | None = None,
-        settings: ListeningSettings | None = None,
+        settings: ListenerSettings | None = None,
+        known: Sequence[str] = (),
         turn_clock: Callable[[], int] = lambda: 1,
         on_heard: Callable[[Heard], None],
         on_error: Callable[[str], None],
     ) -> None:
-        self._settings = settings = settings or ListeningSettings()
+        self._settings = settings = settings or ListenerSettings()
         self._voice = voice
         self._echo = echo
         self._gate = gate
-        self._detector = TurnDetector(settings.turn)
-        self._known = {_spoken(sentence) for sentence in settings.known} - {""}
+        self._detector = TurnDetector(settings)
+        self._known = {_spoken(sentence) for sentence in known} - {""}
         self._complete = (0, 0)
         self._turn_clock = turn_clock
         self._tell = on_heard
@@ -113,7 +96,7 @@ class Listening:
         """Number of the last turn that began."""
         self.vad_ms = 0.0
         """What judging the last window took."""
-        kept_s = settings.turn.pre_roll_s + settings.turn.silence_s + 2.0
+        kept_s = settings.pre_roll_s + settings.silence_s + 2.0
         self._ring = RingBuffer(round(kept_s * GRAPH_RATE))
         self._activity_window: list[CleanFrame] = []
         self._rest = np.zeros(0, np.int16)
@@ -225,9 +208,9 @@ class Listening:
         playing = any(frame.playing for frame in self._activity_window)
         loudest = max(frame.reference_db for frame in self._activity_window)
         level = level_db(window)
-        counted, threshold = probability, self._settings.turn.threshold
+        counted, threshold = probability, self._settings.vad_threshold
         if playing:
-            threshold = max(threshold, self._settings.playback_threshold)
+            threshold = max(threshold, self._settings.vad_threshold_playback)
             speaking = self._detector.speaking
             if self._gate is not None and not self._gate.passes(level, loudest, visitor=speaking):
                 counted = 0.0

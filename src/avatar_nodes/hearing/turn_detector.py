@@ -9,47 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from avatar_nodes.hearing.settings import ListenerSettings
 from avatar_nodes.sound.audio_file import GRAPH_RATE
 
 EndReason = Literal["silence", "complete", "length", "gap", "end"]
 
 _CANDIDATE_GAP_S = 0.15
 """A beginning that is interrupted for so long was none."""
-
-
-@dataclass(frozen=True)
-class TurnSettings:
-    """What makes a turn.
-
-    Args:
-        threshold: probability from which a window is speech.
-        release: probability below which speech has stopped; lower, so that it does not flicker.
-        min_speech_s: speech that begins a turn; shorter sounds are nothing.
-        silence_s: silence that ends it.
-        min_utterance_s: a turn with less speech than this holds no words (a cough).
-        pre_roll_s: sound before the first window of speech that belongs to it.
-        max_utterance_s: a turn is ended when it is as long.
-
-    Raises:
-        ValueError: a value contradicts another.
-    """
-
-    threshold: float = 0.5
-    release: float = 0.35
-    min_speech_s: float = 0.1
-    silence_s: float = 0.4
-    min_utterance_s: float = 0.25
-    pre_roll_s: float = 0.3
-    max_utterance_s: float = 20.0
-
-    def __post_init__(self) -> None:
-        if self.release > self.threshold:
-            raise ValueError(f"release {self.release}: expected at most threshold {self.threshold}")
-        if self.max_utterance_s <= self.min_utterance_s + self.silence_s:
-            raise ValueError(
-                f"max_utterance_s {self.max_utterance_s}: expected more than min_utterance_s"
-                f" + silence_s ({self.min_utterance_s + self.silence_s:g})"
-            )
 
 
 @dataclass(frozen=True)
@@ -98,8 +64,8 @@ TurnEvent = TurnBegan | TurnContinued | TurnEnded
 class TurnDetector:
     """Turns windows of probability into turns; every turn that begins ends, once."""
 
-    def __init__(self, settings: TurnSettings | None = None) -> None:
-        self.settings = settings or TurnSettings()
+    def __init__(self, settings: ListenerSettings | None = None) -> None:
+        self.settings = settings or ListenerSettings()
         self._floor = 0
         self._next = 0
         self._speech = 0
@@ -122,8 +88,8 @@ class TurnDetector:
         Args:
             threshold: for this window, instead of the settings'.
         """
-        threshold = self.settings.threshold if threshold is None else threshold
-        release = self.settings.release + threshold - self.settings.threshold
+        threshold = self.settings.vad_threshold if threshold is None else threshold
+        release = self.settings.vad_release + threshold - self.settings.vad_threshold
         self._next = first_sample + samples
         if self._open:
             return self._go_on(samples, probability >= release)

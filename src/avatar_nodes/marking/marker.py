@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from avatar_nodes.marking.label import Corner, Label
+from avatar_nodes.marking.settings import OutputSettings
 from avatar_nodes.marking.watermark import Watermark
 
 
@@ -20,6 +21,25 @@ class MarkingChoice:
     corner: Corner = "bottom_right"
     number: int = 0
     """0 to 65535, carried by the watermark: which avatar, booth or session it was."""
+
+
+def marker_of(settings: OutputSettings) -> Marker:
+    """The marker of a node, tried on a picture of the node's size.
+
+    Raises:
+        LabelError: the label cannot be drawn, or not into pictures of this size.
+    """
+    marker = Marker(
+        MarkingChoice(
+            label=settings.label,
+            watermark=settings.watermark,
+            text=settings.mark_text,
+            corner=settings.mark_corner,
+            number=settings.mark_number,
+        )
+    )
+    marker.mark(np.zeros((settings.height, settings.width, 3), np.uint8))
+    return marker
 
 
 class Marker:

@@ -11,9 +11,8 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
 from avatar_msgs.msg import AudioChunk, RecordingState
+from avatar_nodes.marking.marker import marker_of
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.topic_tap import TopicTap
 from avatar_nodes.recording.live_recording import (
@@ -24,6 +23,7 @@ from avatar_nodes.recording.live_recording import (
 )
 from avatar_nodes.recording.mp4_writer import RecordingError
 from avatar_nodes.recording.rolling_folder import RollingFolder
+from avatar_nodes.recording.settings import ArchiveSettings
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
 from avatar_nodes.recording.video_archive import VideoFormat
 from avatar_nodes.wire import topics
@@ -39,7 +39,7 @@ _MEGABYTE = 1_000_000
 _ALWAYS_EXCLUDED = (topics.IMAGE_RAW.name, f"{topics.IMAGE_RAW.name}/*")
 
 
-class ArchiveNode(AvatarNode):
+class ArchiveNode(AvatarNode[ArchiveSettings]):
     """`image_raw` and `audio` in, and for MCAP the graph's other topics; files, `recording`
     (RecordingState, latched) out; service `recording/set`.
 
@@ -47,52 +47,33 @@ class ArchiveNode(AvatarNode):
     """
 
     KIND = "archive"
-    PARAMETERS = (
-        NodeParameter("folder", "recordings", "Where recordings go."),
-        NodeParameter("record", False, "Record from the start."),
-        NodeParameter("file_minutes", 10.0, "Length of a file [min].", 0.001, 1440.0),
-        NodeParameter("file_megabytes", 500, "Size of a file [MB].", 1, 1_000_000),
-        NodeParameter(
-            "keep_megabytes", 20_000, "Size of all files [MB]; 0: no limit.", 0, 1_000_000_000
-        ),
-        NodeParameter("keep_files", 0, "Number of files; 0: no limit.", 0, 1_000_000),
-        NodeParameter("free_megabytes", 200, "Left free on the disk [MB].", 0, 1_000_000),
-        NodeParameter("crf", 23, "Quality of H.264, 0 best.", 0, 51),
-        NodeParameter("mcap", False, "Write the graph's messages into an MCAP file as well."),
-        NodeParameter("mcap_exclude", ["image_raw"], "Topics not written to it; * for any text."),
-        NodeParameter("fps", 25, "Frames per second.", 1, 120),
-        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
-        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
-        NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
-        *MARKING_PARAMETERS,
-    )
 
     def setup(self) -> None:
-        fps = self.value("fps")
+        fps = self.settings.fps
         video = VideoFormat(
-            width=self.value("width"), height=self.value("height"), fps=fps,
-            sample_rate=self.value("sample_rate"), crf=self.value("crf"),
+            width=self.settings.width, height=self.settings.height, fps=fps,
+            sample_rate=self.settings.sample_rate, crf=self.settings.crf,
         )  # fmt: skip
         folder = RollingFolder(
-            Path(self.value("folder")).expanduser(),
+            Path(self.settings.folder).expanduser(),
             name=self.get_namespace(),
-            keep_bytes=self.value("keep_megabytes") * _MEGABYTE,
-            keep_files=self.value("keep_files"),
+            keep_bytes=self.settings.keep_megabytes * _MEGABYTE,
+            keep_files=self.settings.keep_files,
         )
         limits = RecordingLimits(
-            file_s=self.value("file_minutes") * 60.0,
-            file_bytes=self.value("file_megabytes") * _MEGABYTE,
-            free_bytes=self.value("free_megabytes") * _MEGABYTE,
+            file_s=self.settings.file_minutes * 60.0,
+            file_bytes=self.settings.file_megabytes * _MEGABYTE,
+            free_bytes=self.settings.free_megabytes * _MEGABYTE,
             queue_frames=_QUEUE_S * fps,
         )
-        marker = marker_of(self, height=video.height, width=video.width)
+        marker = marker_of(self.settings)
         self._recording = LiveRecording(
             folder, video, limits, marker,
-            definition_of=definition_of if self.value("mcap") else None,
+            definition_of=definition_of if self.settings.mcap else None,
             picture_message=self._picture_message,
         )  # fmt: skip
         self._tap = TopicTap(
-            self, [*self.value("mcap_exclude"), *_ALWAYS_EXCLUDED], self._recording.add_message
+            self, [*self.settings.mcap_exclude, *_ALWAYS_EXCLUDED], self._recording.add_message
         )
         self._streams: list[Subscription] = []
         self._said: RecordingStatus | None = None
@@ -101,7 +82,7 @@ class ArchiveNode(AvatarNode):
 
     def start(self) -> None:
         self.every(_TICK_S, self._tick)
-        if self.value("record"):
+        if self.settings.record:
             self._begin()
         self._tick()
 
@@ -143,7 +124,7 @@ class ArchiveNode(AvatarNode):
         Each time they are paired anew: what was shown between two recordings is not missing.
         """
         if on and not self._streams:
-            self._pairing = StampPairing(fps=self.value("fps"))
+            self._pairing = StampPairing(fps=self.settings.fps)
             self._streams = [
                 self.listen(topics.IMAGE_RAW, self._on_image),
                 self.listen(topics.AUDIO, self._on_audio),
@@ -169,7 +150,7 @@ class ArchiveNode(AvatarNode):
         self._record(self._pairing.add_frame(stamp, image_from_msg(msg)))
 
     def _on_audio(self, msg: AudioChunk) -> None:
-        samples = audio_from_msg(msg, sample_rate=self.value("sample_rate"), channels=1)
+        samples = audio_from_msg(msg, sample_rate=self.settings.sample_rate, channels=1)
         stamp = nanoseconds(msg.header.stamp)
         self._record(self._pairing.add_sound(stamp, samples, last=False))
 
@@ -189,7 +170,7 @@ class ArchiveNode(AvatarNode):
         self._recording.look_after()
         if not self._recording.active:
             self._follow(False)
-        if self.value("mcap"):
+        if self.settings.mcap:
             self._tap.look()
         self._tell()
 

@@ -17,22 +17,22 @@ from avatar_msgs.msg import (
 from avatar_nodes.block.block import EpochStart, Sink
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_slicer import BlockSound
+from avatar_nodes.conducting.build import PromptEncoder, build_features
 from avatar_nodes.conducting.conversation_table import Command
 from avatar_nodes.conducting.epoch_keeper import EpochKeeper
 from avatar_nodes.conducting.flow_control import CreditWindow, JustInTime
 from avatar_nodes.conducting.memory_versions import MemoryVersions
+from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.conducting.sink_versions import SinkVersions
 from avatar_nodes.conducting.stream_resume import StreamPosition, resume
 from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
-from avatar_nodes.nodes.conductor_parameters import CONDUCTOR_PARAMETERS
 from avatar_nodes.nodes.conversation import Conversation
 from avatar_nodes.nodes.operator_requests import OperatorRequests
 from avatar_nodes.nodes.speech_intake import SpeechIntake
 from avatar_nodes.nodes.state_report import StateReport
 from avatar_nodes.nodes.stream_prompts import StreamPrompts
-from avatar_nodes.pipeline.assembly import PromptEncoder, build_features
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.block import (
     conditioning_to_msg,
@@ -48,25 +48,19 @@ _RECOVERY_S = 1.0
 _PRESENTER = "presenter"
 
 
-class ConductorNode(AvatarNode):
+class ConductorNode(AvatarNode[ConductorSettings]):
     """`speech/audio`, signs of life, credits, clean latents, sinks and memory in; `blocks/epoch`,
     `blocks/prompt`, `blocks/conditioning`, `speech/demand` and `state` out."""
 
     KIND = "conductor"
-    PARAMETERS = CONDUCTOR_PARAMETERS
 
     def setup(self) -> None:
-        self._realtime = self.value("pace") == "realtime"
-        self._render = self.value("mode") == "render"
+        self._realtime = self.settings.pace == "realtime"
+        self._render = self.settings.mode == "render"
         if self._render and self._realtime:
             raise ConfigurationError("parameter pace: expected free in mode render, got realtime")
-        checkpoint = self.value("checkpoint")
-        self._features = build_features(
-            checkpoint, context_s=self.value("audio_context_s"),
-            lookahead_s=self.value("audio_lookahead_s"), device=self.value("audio_device"),
-        )  # fmt: skip
-        device = self.value("text_device")
-        encoder = PromptEncoder(checkpoint, dtype=self.value("dtype"), device=device)
+        self._features = build_features(self.settings)
+        encoder = PromptEncoder(self.settings)
         self._prompts = StreamPrompts(
             self, encoder.encode, next_block=lambda: self._window.next_block,
             on_set=self._on_prompt_set,
@@ -77,24 +71,22 @@ class ConductorNode(AvatarNode):
         )  # fmt: skip
         self._conversation: Conversation | None = None
         self._requests: OperatorRequests | None = None
-        if self.value("mode") == "converse":
+        if self.settings.mode == "converse":
             self._conversation = Conversation(self, obey=self._obey)
-        first = self.value("first_block")
+        first = self.settings.first_block
         self._position = StreamPosition(first)
-        self._window = CreditWindow(max_in_flight=self.value("max_in_flight"), first_block=first)
+        self._window = CreditWindow(max_in_flight=self.settings.max_in_flight, first_block=first)
         self._jit = JustInTime(
-            block_s=self._features.timing.block_s, margin_s=self.value("margin_s")
+            block_s=self._features.timing.block_s, margin_s=self.settings.margin_s
         )
-        self._ledger = BlockLedger(window=self.value("past_blocks"))
+        self._ledger = BlockLedger(window=self.settings.past_blocks)
         self._keeper = EpochKeeper(
-            self.value("stages"),
-            heartbeat_timeout_s=self.value("heartbeat_timeout_s"),
-            block_timeout_s=self.value("block_timeout_s"),
+            self.settings.stages,
+            heartbeat_timeout_s=self.settings.heartbeat_timeout_s,
+            block_timeout_s=self.settings.block_timeout_s,
         )
-        self._memory = MemoryVersions(lag=self.value("memory_lag"))
-        self._sinks = SinkVersions(
-            aas_from_block=self.value("aas_from_block") if self.value("adaptive_sink") else None
-        )
+        self._memory = MemoryVersions(lag=self.settings.memory_lag)
+        self._sinks = SinkVersions(aas_from_block=self.settings.own_sink_from_block)
         self._start: EpochStart | None = None
         self._state = StateReport(self, render=self._render)
         self._last_block: int | None = None
@@ -179,7 +171,7 @@ class ConductorNode(AvatarNode):
 
     def _on_presented(self, msg: BlockConditioning) -> None:
         """What an earlier conductor issued and the presenter has taken."""
-        if self._keeper.epoch == 0 and msg.block >= self.value("first_block"):
+        if self._keeper.epoch == 0 and msg.block >= self.settings.first_block:
             self._ledger.record(issued_from_msg(msg, sample_rate=self._intake.sample_rate))
 
     def _on_clean(self, msg: LatentBlock) -> None:
@@ -206,7 +198,7 @@ class ConductorNode(AvatarNode):
     def _begin_stream(self, reference: Sink) -> None:
         """Another person: whatever is not yet presented is made anew, from that picture alone."""
         self._position = StreamPosition(self._position.next_block)
-        self._ledger = BlockLedger(window=self.value("past_blocks"))
+        self._ledger = BlockLedger(window=self.settings.past_blocks)
         self._sinks.restart(reference)
         self._start = None
         self._keeper.ask("another reference picture")
@@ -233,7 +225,7 @@ class ConductorNode(AvatarNode):
                 pass
         self._tell_condition(now)
         if self._start is not None:
-            if self._conversation is not None and self.value("cache_switch"):
+            if self._conversation is not None and self.settings.cache_switch:
                 wait_s = max(0.0, self._jit.wait(self._window.next_block, now))
                 self._prompts.expect(self._conversation.coming_prompt(wait_s))
             self._intake.demand(now)
@@ -248,13 +240,13 @@ class ConductorNode(AvatarNode):
         if self._all_there_since is None:
             self._all_there_since = now
         first = self._position.next_block
-        wanted = min(self.value("past_blocks"), first - self.value("first_block"))
+        wanted = min(self.settings.past_blocks, first - self.settings.first_block)
         complete = wanted > 0 and len(self._ledger.context(first)) >= wanted
         complete = complete and self._sinks.complete
         return complete or now - self._all_there_since > _RECOVERY_S
 
     def _begin_epoch(self, reason: str) -> None:
-        if self._keeper.epoch == 0 and self._position.next_block > self.value("first_block"):
+        if self._keeper.epoch == 0 and self._position.next_block > self.settings.first_block:
             self._take_over()
         if _PRESENTER in self._keeper.restarted:
             self._position.presenter_lost()
@@ -263,7 +255,7 @@ class ConductorNode(AvatarNode):
             epoch=self._keeper.begin(),
             first_block=first,
             stream_start=self._position.stream_start,
-            seed=self.value("seed"),
+            seed=self.settings.seed,
             ledger=self._ledger,
             sinks=self._sinks.known,
             prompts=self._prompts.book.known,
@@ -300,7 +292,7 @@ class ConductorNode(AvatarNode):
             return False
         sink_version = self._sinks.version_for(block)
         memory_version = self._memory.version_for(block)
-        if self._memory.overdue(block, now, self.value("block_timeout_s")):
+        if self._memory.overdue(block, now, self.settings.block_timeout_s):
             self._keeper.ask("memory is overdue")
         if sink_version is None or memory_version is None:
             return False
@@ -370,7 +362,7 @@ class ConductorNode(AvatarNode):
         elif (sound := self._intake.next_block(block, now, waited_enough=True)) is None:
             return None
         self._state.show(int(decision.state), decision.turn or 0)
-        self._prompts.use(decision.prompt, switch=self.value("cache_switch"))
+        self._prompts.use(decision.prompt, switch=self.settings.cache_switch)
         if decision.plays and not sound.idle:
             self._conversation.sounds()
         if decision.plays and self._intake.over:
@@ -390,7 +382,7 @@ class ConductorNode(AvatarNode):
         self.heartbeat.say(ready=not waiting, epoch=self._keeper.epoch, detail=detail)
 
     def _tell_state(self) -> None:
-        first, last = self.value("first_block"), self._last_block
+        first, last = self.settings.first_block, self._last_block
         self._state.tell(
             epoch=self._keeper.epoch,
             block=last if self._finished and last is not None else self._window.next_block - 1,

@@ -15,6 +15,7 @@ from avatar_msgs.msg import (
     Utterance,
 )
 from avatar_nodes.conducting.conversation_table import Command, EventKind, Phase
+from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.conducting.state_cycling import (
     OWN_TURN,
     Decision,
@@ -39,32 +40,35 @@ class Conversation:
     """`user/speech_activity`, `user/utterance`, `intent`, `reply` and `persona` in; `turn/control`
     out.
 
-    Its parameters are in the conductor's table.
-
     obey: called with every order before it is told to others: hold the sound, let it go on or drop
     it; returns the first block whose sound is still to be heard.
     """
 
-    def __init__(self, node: AvatarNode, *, obey: Callable[[Command], int]) -> None:
-        value, idle = node.value, node.value("prompt")
-        listening, thinking, speaking = (
-            value(f"prompt_{state}") or idle for state in ("listening", "thinking", "speaking")
+    def __init__(
+        self, node: AvatarNode[ConductorSettings], *, obey: Callable[[Command], int]
+    ) -> None:
+        settings = node.settings
+        idle = settings.prompt
+        self._prompts = StatePrompts(
+            idle,
+            settings.prompt_listening or idle,
+            settings.prompt_thinking or idle,
+            settings.prompt_speaking or idle,
         )
-        self._prompts = StatePrompts(idle, listening, thinking, speaking)
         self._machine = StateCycling(
             self._prompts,
             PhaseLimits(
-                listening_s=value("listening_timeout_s"),
-                thinking_s=value("thinking_timeout_s"),
-                speaking_s=value("speaking_timeout_s"),
-                held_s=value("held_timeout_s"),
+                listening_s=settings.listening_timeout_s,
+                thinking_s=settings.thinking_timeout_s,
+                speaking_s=settings.speaking_timeout_s,
+                held_s=settings.held_timeout_s,
             ),
         )
         self._override = ""
         self._node = node
         self._obey = obey
-        self._words_timeout_s: float = value("words_timeout_s")
-        self._barge_in: bool = value("barge_in")
+        self._words_timeout_s = settings.words_timeout_s
+        self._barge_in = settings.barge_in
         self._active = False
         self._active_from_ns = 0
         self._silent_since: float | None = None

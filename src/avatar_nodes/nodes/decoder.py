@@ -11,45 +11,30 @@ import torch
 from avatar_msgs.msg import EpochStart, LatentBlock
 from avatar_msgs.srv import SetReference
 from avatar_nodes.block.block import Sink
+from avatar_nodes.decoding.build import build_decoder
 from avatar_nodes.decoding.decoder_stage import DecoderStage
 from avatar_nodes.decoding.reference_picture import ReferencePictureError, load_reference
+from avatar_nodes.decoding.settings import DecoderSettings
+from avatar_nodes.model.read_config import read_config
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
-from avatar_nodes.pipeline.assembly import build_decoder, read_config
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.block import epoch_from_msg, latent_from_msg, sink_to_msg
 from avatar_nodes.wire.frames import frames_to_msg
 
 
-class DecoderNode(AvatarNode):
+class DecoderNode(AvatarNode[DecoderSettings]):
     """`latent_in` in, `blocks/frames` and `sink` out."""
 
     KIND = "decoder"
-    PARAMETERS = (
-        NodeParameter("checkpoint", "", "Folder of the model."),
-        NodeParameter("light_decoder", "", "File of a light decoder; empty: the model's own."),
-        NodeParameter("dtype", "float32", "Number format of the video decoder."),
-        NodeParameter("device", "cpu", "Device of the decoder: cpu, cuda or cuda:N."),
-        NodeParameter("threads", 1, "CPU threads for its arithmetic.", 1, 256),
-        NodeParameter("reference", "", "Picture of the person."),
-        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
-        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
-    )
 
     def setup(self) -> None:
-        torch.set_num_threads(self.value("threads"))
-        checkpoint = self.value("checkpoint")
-        size = {"width": self.value("width"), "height": self.value("height")}
-        decoder = build_decoder(
-            checkpoint,
-            light=self.value("light_decoder"),
-            dtype=self.value("dtype"),
-            device=self.value("device"),
-            **size,
-        )
-        reference = load_reference(self.value("reference"), **size)
-        config = read_config(checkpoint, size=(size["width"], size["height"]))
+        settings = self.settings
+        torch.set_num_threads(settings.threads)
+        size = (settings.width, settings.height)
+        decoder = build_decoder(settings)
+        reference = load_reference(settings.reference, width=size[0], height=size[1])
+        config = read_config(settings.checkpoint, size=size)
         self._decoder = decoder
         self._block_frames = config.timing.frames_per_block
         self._reference = Sink(0, decoder.encode_reference(reference))
@@ -71,7 +56,7 @@ class DecoderNode(AvatarNode):
         self, request: SetReference.Request, response: SetReference.Response
     ) -> SetReference.Response:
         """Another person: the conductor begins a new stream when it hears of the sink."""
-        response.width, response.height = self.value("width"), self.value("height")
+        response.width, response.height = self.settings.width, self.settings.height
         source = io.BytesIO(bytes(request.image)) if len(request.image) else request.path
         try:
             picture = load_reference(source, width=response.width, height=response.height)

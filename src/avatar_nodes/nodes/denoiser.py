@@ -8,11 +8,12 @@ import torch
 
 from avatar_msgs.msg import EpochStart, LatentBlock, Prompt
 from avatar_nodes.block import block as stream
+from avatar_nodes.denoising.build import build_stage
+from avatar_nodes.denoising.settings import DenoiserSettings
 from avatar_nodes.denoising.stage_inbox import Arrival, BlockWork, StageInbox, Work
+from avatar_nodes.model.read_config import read_config
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
-from avatar_nodes.pipeline.assembly import build_stage, read_config
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.block import (
     conditioning_from_msg,
@@ -25,82 +26,24 @@ from avatar_nodes.wire.block import (
 from avatar_nodes.wire.visual_memory import memory_from_msg
 
 
-class DenoiserNode(AvatarNode):
+class DenoiserNode(AvatarNode[DenoiserSettings]):
     """`latent_in`, `blocks/conditioning` and `memory` in, `latent_out` out."""
 
     KIND = "denoiser"
-    PARAMETERS = (
-        NodeParameter("checkpoint", "", "Folder of the model."),
-        NodeParameter("lora", "", "LoRA file to merge into the weights; empty: none."),
-        NodeParameter("lora_scale", 0.5, "Its alpha / rank.", 0.0, 16.0),
-        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
-        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
-        NodeParameter("dtype", "float32", "Number format of the model."),
-        NodeParameter("float8", False, "Large matrices in 8 bits."),
-        NodeParameter("offload_layers", 0, "Layers that stay on the host.", 0, 1000),
-        NodeParameter("compile", False, "Compile the layers before the node is ready."),
-        NodeParameter(
-            "cuda_graphs",
-            False,
-            "Record the passes over a full window as CUDA graphs before the node is ready.",
-        ),
-        NodeParameter(
-            "cache_switch",
-            False,
-            "The caches are going to be switched ahead: record the passes with those, too.",
-        ),
-        NodeParameter("sigmas", [1.0, 0.0], "Noise level before each step, and 0 at the end."),
-        NodeParameter("steps", [0], "Steps that this node takes, 0 the noisiest."),
-        NodeParameter("past_blocks", 2, "Past blocks that a block attends to.", 0, 64),
-        NodeParameter("rolling_rope", True, "The sink keeps its distance to the current block."),
-        NodeParameter(
-            "kv_cache",
-            "same_noise",
-            "Past blocks at the step's own noise level, or finished (one node takes all steps).",
-            choices=("same_noise", "clean"),
-        ),
-        NodeParameter(
-            "switch_max_sigma",
-            1.0,
-            "Cache-Switching reaches steps up to this noise level.",
-            0.0,
-            1.0,
-        ),
-        NodeParameter("device", "cpu", "Device of the model: cpu, cuda or cuda:N."),
-        NodeParameter("threads", 1, "CPU threads for its arithmetic.", 1, 256),
-    )
 
     def setup(self) -> None:
-        torch.set_num_threads(self.value("threads"))
-        sigmas, steps = list(self.value("sigmas")), list(self.value("steps"))
-        self._stage = build_stage(
-            self.value("checkpoint"),
-            sigmas=sigmas,
-            steps=steps,
-            past_blocks=self.value("past_blocks"),
-            rolling_rope=self.value("rolling_rope"),
-            kv_cache=self.value("kv_cache"),
-            switch_max_sigma=self.value("switch_max_sigma"),
-            size=(self.value("width"), self.value("height")),
-            lora=self.value("lora"),
-            lora_scale=self.value("lora_scale"),
-            dtype=self.value("dtype"),
-            float8=self.value("float8"),
-            offload_layers=self.value("offload_layers"),
-            compile_layers=self.value("compile"),
-            cuda_graphs=self.value("cuda_graphs"),
-            cache_switch=self.value("cache_switch"),
-            device=self.value("device"),
-        )
+        settings = self.settings
+        torch.set_num_threads(settings.threads)
+        self._stage = build_stage(settings)
         self._inbox = StageInbox(
-            first_step=steps[0],
+            first_step=settings.steps[0],
             latent_shape=self._stage.latent_shape,
             audio_shape=self._stage.audio_shape,
-            text_dim=read_config(self.value("checkpoint")).text_dim,
+            text_dim=read_config(settings.checkpoint).text_dim,
             memory_shape=self._stage.memory_shape,
         )
-        self._next_step = steps[-1] + 1
-        self._sigma = float(sigmas[self._next_step])
+        self._next_step = settings.steps[-1] + 1
+        self._sigma = settings.sigmas[self._next_step]
         self._out = self.publisher(topics.LATENT_OUT)
 
     def start(self) -> None:

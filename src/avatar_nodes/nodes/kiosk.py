@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import Log
@@ -20,14 +19,13 @@ from avatar_msgs.msg import (
     TurnTimeline,
     Utterance,
 )
+from avatar_nodes.marking.marker import marker_of
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
-from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.kiosk_desk import KioskDesk
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
-from avatar_nodes.web.options import WebOptions
 from avatar_nodes.web.server import WebServer
+from avatar_nodes.web.settings import KioskSettings
 from avatar_nodes.web.state_timing import StateTiming
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
@@ -42,7 +40,7 @@ _LOG_LEVELS = {10: "debug", 20: "info", 30: "warn", 40: "error", 50: "fatal"}
 _VISITOR_TOKEN, _OPERATOR_TOKEN = "AVATAR_KIOSK_TOKEN", "AVATAR_OPERATOR_TOKEN"
 
 
-class KioskNode(AvatarNode):
+class KioskNode(AvatarNode[KioskSettings]):
     """`image_raw`, `audio`, `state`, `blocks/credit`, `user/utterance`, `reply`, `persona`,
     `intent`, `turn_timeline`, `recording`, `/diagnostics` and `/rosout` in; what browsers hear on
     `audio_in`, what visitors write on `user/utterance` out. Operators' orders become service calls
@@ -53,38 +51,19 @@ class KioskNode(AvatarNode):
     """
 
     KIND = "kiosk"
-    PARAMETERS = (
-        NodeParameter("host", "127.0.0.1", "Address to listen at; 0.0.0.0: every one."),
-        NodeParameter("port", 8080, "TCP port of the page; 0: any free one.", 0, 65535),
-        NodeParameter(
-            "mode", "converse", "What visitors can do: ask, or watch.",
-            choices=("converse", "puppet"),
-        ),
-        NodeParameter("title", "", "What the page is called."),
-        NodeParameter("listens", True, "The avatar hears browsers, on `topic`."),
-        NodeParameter("topic", topics.AUDIO_IN.name, "AudioChunk topic of what browsers hear."),
-        NodeParameter("max_viewers", 1, "Pages that are served at a time.", 1, 64),
-        NodeParameter("certificate", "", "PEM file; empty: one is made where it is needed."),
-        NodeParameter("key", "", "PEM file of the certificate's key."),
-        NodeParameter("hosts", [""], "Further names under which the page is reached."),
-        NodeParameter("ice_servers", [""], "STUN and TURN servers, such as stun:host:3478."),
-        NodeParameter("max_upload_mb", 8, "Largest picture that is taken [MB].", 1, 64),
-        NodeParameter("forget_on_leave", True, "The dialogue ends with the last visitor."),
-        NodeParameter("personas", [""], "Those that an operator may choose from."),
-        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
-        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
-        NodeParameter("fps", 25, "Frames per second.", 1, 120),
-        NodeParameter("block_frames", 12, "Frames of a block.", 1, 32),
-        NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
-        *MARKING_PARAMETERS,
-    )  # fmt: skip
 
     def setup(self) -> None:
-        self._pairing = StampPairing(fps=self.value("fps"), patience=_PATIENCE_PAIRS)
-        marker = marker_of(self, height=self.value("height"), width=self.value("width"))
-        self._timing = StateTiming(block_s=self.value("block_frames") / self.value("fps"))
+        self._pairing = StampPairing(fps=self.settings.fps, patience=_PATIENCE_PAIRS)
+        marker = marker_of(self.settings)
+        self._timing = StateTiming(block_s=self.settings.block_frames / self.settings.fps)
         self._desk = KioskDesk(self)
-        self._server = WebServer(self._options(), self._desk, marker.mark)
+        self._server = WebServer(
+            self.settings,
+            self._desk,
+            marker.mark,
+            visitor_token=os.environ.get(_VISITOR_TOKEN, ""),
+            operator_token=os.environ.get(_OPERATOR_TOKEN, ""),
+        )
         self._server.start()
         self.get_logger().info(f"the page is at {self._server.url}")
 
@@ -110,25 +89,11 @@ class KioskNode(AvatarNode):
         if desk := getattr(self, "_desk", None):
             desk.close()
 
-    def _options(self) -> WebOptions:
-        names = (
-            "host", "port", "mode", "title", "listens", "max_viewers", "certificate", "key",
-            "max_upload_mb", "forget_on_leave", "width", "height", "fps", "sample_rate",
-        )  # fmt: skip
-        values: dict[str, Any] = {name: self.value(name) for name in names}
-        for name in ("hosts", "ice_servers", "personas"):
-            values[name] = tuple(filter(None, self.value(name)))
-        return WebOptions(
-            **values,
-            visitor_token=os.environ.get(_VISITOR_TOKEN, ""),
-            operator_token=os.environ.get(_OPERATOR_TOKEN, ""),
-        )
-
     def _on_image(self, msg: Image) -> None:
         self._show(self._pairing.add_frame(nanoseconds(msg.header.stamp), image_from_msg(msg)))
 
     def _on_audio(self, msg: AudioChunk) -> None:
-        samples = audio_from_msg(msg, sample_rate=self.value("sample_rate"), channels=1)
+        samples = audio_from_msg(msg, sample_rate=self.settings.sample_rate, channels=1)
         stamp = nanoseconds(msg.header.stamp)
         self._show(self._pairing.add_sound(stamp, samples, last=msg.end_of_stream))
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
-from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.hearing.echo.canceller import EchoCancellerError
-from avatar_nodes.hearing.echo.echo import ECHO_MODES, EchoControl, EchoMode
+from avatar_nodes.hearing.echo.echo import EchoControl, EchoMode
 from avatar_nodes.hearing.echo.gate import EchoGate
-from avatar_nodes.hearing.listening import Activity, Listening, ListeningSettings
+from avatar_nodes.hearing.listening import Activity, Listening
 from avatar_nodes.hearing.recognition.recogniser import (
-    RECOGNISERS,
     USE_PHRASES,
     Recogniser,
     open_recogniser,
 )
 from avatar_nodes.hearing.recognition.worker import Heard
+from avatar_nodes.hearing.settings import ListenerSettings
 from avatar_nodes.hearing.sound_intake import SoundIntake
-from avatar_nodes.hearing.turn_detector import TurnSettings
 from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turn_numbers import TurnNumbers
 from avatar_nodes.wire import topics
@@ -29,7 +26,7 @@ from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 _LOOK_S = 0.25
 
 
-class ListenerNode(AvatarNode):
+class ListenerNode(AvatarNode[ListenerSettings]):
     """`user/audio` and, against echo, `audio` in; `user/speech_activity` and `user/utterance` out.
     From `user/utterance`, `intent` and `state` it knows how others number turns.
 
@@ -38,53 +35,11 @@ class ListenerNode(AvatarNode):
     """
 
     KIND = "listener"
-    PARAMETERS = (
-        NodeParameter("threads", 1, "CPU threads for its arithmetic.", 1, 256),
-        NodeParameter("vad_threshold", 0.5, "Probability from which sound is speech.", 0.05, 0.95),
-        NodeParameter("vad_release", 0.35, "Probability below which speech stops.", 0.01, 0.95),
-        NodeParameter(
-            "vad_threshold_playback", 0.6, "vad_threshold while the avatar plays.", 0.05, 0.99
-        ),
-        NodeParameter("min_speech_s", 0.1, "Speech that begins a turn [s].", 0.03, 2.0),
-        NodeParameter("silence_s", 0.4, "Silence that ends a turn [s].", 0.1, 5.0),
-        NodeParameter(
-            "min_utterance_s", 0.25, "A turn with less speech holds no words [s].", 0.0, 5.0
-        ),
-        NodeParameter("pre_roll_s", 0.3, "Sound before speech that is recognised [s].", 0.0, 2.0),
-        NodeParameter("max_utterance_s", 20.0, "Longest turn; then it is ended [s].", 1.0, 300.0),
-        NodeParameter(
-            "echo", "aec", "Against the avatar's own voice: cancelled (gated where that is"
-            " impossible), gated, or nothing.", choices=ECHO_MODES,
-        ),
-        NodeParameter(
-            "echo_delay_s", 0.0, "Known delay of the loudspeaker after `audio`'s stamps [s].",
-            -0.5, 2.0,
-        ),
-        NodeParameter("echo_tail_s", 0.3, "How long its echo outlasts the avatar [s].", 0.0, 2.0),
-        NodeParameter(
-            "gate_margin_db", 6.0, "Gate: a visitor is so much louder than the echo.", 0.0, 40.0
-        ),
-        NodeParameter("recogniser", "pocketsphinx", "What recognises.", choices=RECOGNISERS),
-        NodeParameter("recogniser_model", "", "Folder of its model; empty: the one it carries."),
-        NodeParameter("recogniser_device", "cpu", "Torch device of recogniser whisper."),
-        NodeParameter("language", "", "Spoken language, BCP 47; empty: the model's, or detected."),
-        NodeParameter("phrases", [""], "Sentences that visitors are likely to say."),
-        NodeParameter("persona_phrases", False, "They change with the persona."),
-        NodeParameter("eager", True, "A turn that is one of `phrases` ends at its first pause."),
-        NodeParameter(
-            "interim_s", 0.3, "Sound between interim texts; 0: only in pauses [s].", 0.0, 10.0
-        ),
-        NodeParameter(
-            "backlog_s", 20.0, "Sound that may wait for recognition; more is lost [s].", 1.0, 120.0
-        ),
-        NodeParameter("activity_s", 0.25, "Between reports of activity [s].", 0.05, 5.0),
-    )  # fmt: skip
 
     def setup(self) -> None:
-        settings = self._settings()
         mode, echo = self._echo_control()
         voice = SileroVoiceActivity()
-        self._phrases = [phrase for phrase in self.value("phrases") if phrase]
+        self._phrases = self.settings.phrases
         recogniser = self._open_recogniser()
         self._echo = echo
         self._reference = SoundIntake()
@@ -95,8 +50,9 @@ class ListenerNode(AvatarNode):
             voice=voice,
             recogniser=recogniser,
             echo=echo,
-            gate=EchoGate(margin_db=self.value("gate_margin_db")) if mode == "gate" else None,
-            settings=settings,
+            gate=EchoGate(margin_db=self.settings.gate_margin_db) if mode == "gate" else None,
+            settings=self.settings,
+            known=self._phrases if self.settings.eager else (),
             turn_clock=self._turns.take,
             on_heard=self._on_heard,
             on_error=self._on_recognition_error,
@@ -106,7 +62,7 @@ class ListenerNode(AvatarNode):
         self._turns.follow(self)
         self.listen(topics.USER_AUDIO, self._on_user_audio)
         self.listen(topics.AUDIO, self._on_avatar_audio)
-        if self.value("persona_phrases"):
+        if self.settings.persona_phrases:
             self.listen(topics.PERSONA, self._on_persona)
         self.every(_LOOK_S, self._look)
         self.heartbeat.say(ready=True, detail=self._lack or "listening", trouble=bool(self._lack))
@@ -117,8 +73,8 @@ class ListenerNode(AvatarNode):
 
     def _echo_control(self) -> tuple[EchoMode, EchoControl]:
         """What was asked for; the gate in place of a canceller that is not there."""
-        mode: EchoMode = self.value("echo")
-        times = {"delay_s": self.value("echo_delay_s"), "tail_s": self.value("echo_tail_s")}
+        mode = self.settings.echo
+        times = {"delay_s": self.settings.echo_delay_s, "tail_s": self.settings.echo_tail_s}
         self._lack = ""
         try:
             return mode, EchoControl(mode, **times)
@@ -129,12 +85,12 @@ class ListenerNode(AvatarNode):
 
     def _open_recogniser(self) -> Recogniser:
         recogniser = open_recogniser(
-            self.value("recogniser"),
-            model=self.value("recogniser_model"),
+            self.settings.recogniser,
+            model=self.settings.recogniser_model,
             phrases=self._phrases,
-            language=self.value("language"),
-            device=self.value("recogniser_device"),
-            threads=self.value("threads"),
+            language=self.settings.language,
+            device=self.settings.recogniser_device,
+            threads=self.settings.threads,
         )
         if unknown := getattr(recogniser, "unknown_words", []):
             self.get_logger().warning(f"phrases left out for unknown words: {', '.join(unknown)}")
@@ -143,28 +99,9 @@ class ListenerNode(AvatarNode):
     def _on_persona(self, msg: Persona) -> None:
         if list(msg.phrases) != self._phrases:
             self._phrases = list(msg.phrases)
-            known = self._phrases if self.value("eager") else ()
-            with_phrases = self.value("recogniser") in USE_PHRASES
+            known = self._phrases if self.settings.eager else ()
+            with_phrases = self.settings.recogniser in USE_PHRASES
             self._listening.expect(known, self._open_recogniser if with_phrases else None)
-
-    def _settings(self) -> ListeningSettings:
-        names = ("min_speech_s", "silence_s", "min_utterance_s", "pre_roll_s", "max_utterance_s")
-        try:
-            turn = TurnSettings(
-                threshold=self.value("vad_threshold"),
-                release=self.value("vad_release"),
-                **{name: self.value(name) for name in names},
-            )
-        except ValueError as error:
-            raise ConfigurationError(f"parameter {error}") from None
-        return ListeningSettings(
-            turn=turn,
-            playback_threshold=self.value("vad_threshold_playback"),
-            activity_s=self.value("activity_s"),
-            interim_s=self.value("interim_s"),
-            backlog_s=self.value("backlog_s"),
-            known=self.value("phrases") if self.value("eager") else (),
-        )
 
     def _on_user_audio(self, msg: AudioChunk) -> None:
         reports = self._listening.hear(

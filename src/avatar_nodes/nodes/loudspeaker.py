@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from avatar_msgs.msg import AudioChunk, TurnControl
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.sound.device_sink import DeviceSink
 from avatar_nodes.sound.playback import Playback
+from avatar_nodes.sound.settings import LoudspeakerSettings
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.stamp import nanoseconds
@@ -17,24 +17,19 @@ _UNDER_WAY_NS = 80_000_000
 """Two frames: what the presenter may have released before it heard of a cut."""
 
 
-class LoudspeakerNode(AvatarNode):
+class LoudspeakerNode(AvatarNode[LoudspeakerSettings]):
     """`audio` and `turn/control` in, sound out. A sample is heard `delay_s` after its stamp, which
     is when its picture leaves on `image_raw`."""
 
     KIND = "loudspeaker"
-    PARAMETERS = (
-        NodeParameter("device", "", "Output device: part of its name, or number; empty: default."),
-        NodeParameter("delay_s", 0.12, "Sound is heard so long after its stamp [s].", 0.0, 1.0),
-        NodeParameter("sample_rate", 16000, "Samples per second of the graph.", 8000, 192000),
-    )
 
     def setup(self) -> None:
-        rate = self.value("sample_rate")
-        self._playback = Playback(sample_rate=rate, delay_s=self.value("delay_s"))
+        rate = self.settings.sample_rate
+        self._playback = Playback(sample_rate=rate, delay_s=self.settings.delay_s)
         self._problem = ""
         self._sink = DeviceSink(
             self._playback,
-            self.value("device"),
+            self.settings.device,
             sample_rate=rate,
             now_ns=lambda: self.get_clock().now().nanoseconds,
         )
@@ -50,7 +45,7 @@ class LoudspeakerNode(AvatarNode):
             sink.close()
 
     def _on_audio(self, msg: AudioChunk) -> None:
-        samples = audio_from_msg(msg, sample_rate=self.value("sample_rate"), channels=1)
+        samples = audio_from_msg(msg, sample_rate=self.settings.sample_rate, channels=1)
         self._playback.add(nanoseconds(msg.header.stamp), samples)
         self.telemetry.output()
 

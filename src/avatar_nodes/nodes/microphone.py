@@ -13,11 +13,11 @@ from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.hearing.unheard import Unheard
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.listener_watch import ListenerWatch
 from avatar_nodes.sound.device_source import DeviceSource
 from avatar_nodes.sound.sample_sender import SampleSender
+from avatar_nodes.sound.settings import MicrophoneSettings
 from avatar_nodes.sound.sources import AudioSource, BufferSource, FileSource
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
@@ -33,55 +33,29 @@ _KEPT_S = _CAPTURED_LAG_S + 1.0
 _TOLD_AGAIN_S = _CAPTURED_LAG_S - 1.0
 
 
-class MicrophoneNode(AvatarNode):
+class MicrophoneNode(AvatarNode[MicrophoneSettings]):
     """Publishes `speech/audio` and obeys `speech/demand`; or publishes `user/audio`, what a visitor
     says, as it is captured: a file once, from when somebody listens, at the speed of its sound, and
     silence after it. Stamps of `user/audio` are capture times. A listener that comes in the place
     of one that died is told again what that one had not understood, of the last seconds."""
 
     KIND = "microphone"
-    PARAMETERS = (
-        NodeParameter(
-            "source", "topic", "Where speech comes from.", choices=("file", "device", "topic")
-        ),
-        NodeParameter("file", "", "Sound file (WAV, FLAC, OGG, MP3) of source `file`."),
-        NodeParameter("device", "", "Input device of source `device`: part of its name, or number"),
-        NodeParameter("topic", topics.AUDIO_IN.name, "AudioChunk topic of source `topic`."),
-        NodeParameter(
-            "pace",
-            "realtime",
-            "How a file flows: at the speed of its sound, or as fast as demanded.",
-            choices=("realtime", "demand"),
-        ),
-        NodeParameter(
-            "output",
-            "speech",
-            "`speech`: it moves the avatar, on demand. `user`: the avatar listens to it.",
-            choices=("speech", "user"),
-        ),
-        NodeParameter("sample_rate", 16000, "Samples per second of the graph.", 8000, 192000),
-        NodeParameter("chunk_samples", 640, "Samples of a message at most.", 1, 1 << 20),
-        NodeParameter(
-            "echo_s", 1.0, "How long after its stamps `audio` may be captured; 0: never [s].",
-            0.0, 5.0,
-        ),
-    )  # fmt: skip
 
     def setup(self) -> None:
-        self._captured = self.value("output") == "user"
+        self._captured = self.settings.output == "user"
         self._unplugged = False
         self._source: AudioSource = self._open_source()
         self._sender = SampleSender(
             self._source,
-            sample_rate=self.value("sample_rate"),
-            chunk_samples=self.value("chunk_samples"),
-            realtime=self._captured or self.value("pace") == "realtime",
+            sample_rate=self.settings.sample_rate,
+            chunk_samples=self.settings.chunk_samples,
+            realtime=self._captured or self.settings.pace == "realtime",
             live_lag_s=_CAPTURED_LAG_S if self._captured else _LIVE_LAG_S,
         )
         self._stream = uuid.uuid4().hex
         self._audio = self.publisher(topics.USER_AUDIO if self._captured else topics.SPEECH_AUDIO)
         self._unheard = Unheard(
-            sample_rate=self.value("sample_rate"), echo_s=self.value("echo_s"), kept_s=_KEPT_S
+            sample_rate=self.settings.sample_rate, echo_s=self.settings.echo_s, kept_s=_KEPT_S
         )
         self._silent_since: tuple[float, int] | None = None
 
@@ -103,14 +77,14 @@ class MicrophoneNode(AvatarNode):
             source.close()
 
     def _open_source(self) -> AudioSource:
-        rate, kind = self.value("sample_rate"), self.value("source")
+        rate, kind = self.settings.sample_rate, self.settings.source
         if kind == "file":
-            if not self.value("file"):
+            if not self.settings.file:
                 raise ConfigurationError("parameter file: expected a sound file, got nothing")
-            return FileSource(self.value("file"), sample_rate=rate)
+            return FileSource(self.settings.file, sample_rate=rate)
         kept = {"seconds": _KEPT_S} if self._captured else {}
         if kind == "device":
-            return DeviceSource(self.value("device"), sample_rate=rate, **kept)
+            return DeviceSource(self.settings.device, sample_rate=rate, **kept)
         return BufferSource(sample_rate=rate, **kept)
 
     def _on_audio(self, msg: AudioChunk) -> None:
@@ -155,7 +129,7 @@ class MicrophoneNode(AvatarNode):
                 self._silent_since = (now, run.first_sample + len(run.samples))
         if self._captured and self._silent_since is not None:
             self._be_silent(now)
-        self.telemetry.gauge("position_s", self._sender.next_sample / self.value("sample_rate"))
+        self.telemetry.gauge("position_s", self._sender.next_sample / self.settings.sample_rate)
         self.telemetry.gauge("resent", self._sender.resent)
         self.telemetry.gauge("skipped", self._sender.skipped)
 
@@ -163,9 +137,9 @@ class MicrophoneNode(AvatarNode):
         """Another listener hears: what the one before it did not understand comes once more."""
         first = min(self._unheard.first_sample, self._sender.next_sample)
         if self._source.live:
-            oldest = self._source.end - round(_TOLD_AGAIN_S * self.value("sample_rate"))
+            oldest = self._source.end - round(_TOLD_AGAIN_S * self.settings.sample_rate)
             first = max(first, self._source.first_held(), oldest)
-        again_s = (self._sender.next_sample - first) / self.value("sample_rate")
+        again_s = (self._sender.next_sample - first) / self.settings.sample_rate
         self.get_logger().info(f"another listener: {again_s:.1f} s are told again")
         if first < self._sender.next_sample:
             self._silent_since = None  # no other stream: that would be refused while this is alive
@@ -188,10 +162,10 @@ class MicrophoneNode(AvatarNode):
         """After the last sound: who listens for its end must hear that nothing follows."""
         assert self._silent_since is not None
         since, first = self._silent_since
-        count = min(round((now - since) * self.value("sample_rate")), self.value("chunk_samples"))
+        count = min(round((now - since) * self.settings.sample_rate), self.settings.chunk_samples)
         if count > 0:
             self._publish(np.zeros(count, np.int16), first, False)
-            self._silent_since = (since + count / self.value("sample_rate"), first + count)
+            self._silent_since = (since + count / self.settings.sample_rate, first + count)
 
     def _begin_anew(self) -> None:
         """Somebody speaks after an end: another stream. A listener refuses it while this one, now
@@ -205,17 +179,17 @@ class MicrophoneNode(AvatarNode):
         msg = audio_to_msg(
             samples,
             stream=self._stream,
-            sample_rate=self.value("sample_rate"),
+            sample_rate=self.settings.sample_rate,
             first_sample=first_sample,
             end_of_stream=end_of_stream,
         )
         stamp_ns = self.get_clock().now().nanoseconds
         if self._captured:  # its last sample was captured just now, or before the runs after it
             last = max(self._sender.next_sample, first_sample + len(samples))
-            stamp_ns -= (last - first_sample) * 1_000_000_000 // self.value("sample_rate")
+            stamp_ns -= (last - first_sample) * 1_000_000_000 // self.settings.sample_rate
             self._unheard.sent(first_sample, stamp_ns)
         msg.header.stamp = stamp_of(stamp_ns)
-        msg.header.frame_id = self.value("source")
+        msg.header.frame_id = self.settings.source
         self._audio.publish(msg)
         self.telemetry.output()
 

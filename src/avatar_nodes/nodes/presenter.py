@@ -7,59 +7,39 @@ import traceback
 import uuid
 
 from avatar_msgs.msg import BlockConditioning, BlockCredit, EpochStart, FrameBlock, TurnControl
+from avatar_nodes.marking.marker import marker_of
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
-from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.presenting.media_clock import MediaClock
 from avatar_nodes.presenting.presentation import Presentation, Slot
+from avatar_nodes.presenting.settings import PresenterSettings
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
 from avatar_nodes.wire.camera import camera_info
 from avatar_nodes.wire.frames import frames_from_msg
 from avatar_nodes.wire.image import image_to_jpeg_msg, image_to_msg
-from avatar_nodes.wire.qos import PUBLIC_NAMES
 from avatar_nodes.wire.stamp import stamp_of
 
 _IDLE_S = 0.5
 _LOOK_FOR_READERS_S = 0.05
 
 
-class PresenterNode(AvatarNode):
+class PresenterNode(AvatarNode[PresenterSettings]):
     """`blocks/frames` and the sound of `blocks/conditioning` in; `image_raw`, `camera_info`,
     `image_raw/compressed` and `audio` out, one message of each a frame; `blocks/credit` back."""
 
     KIND = "presenter"
-    PARAMETERS = (
-        NodeParameter(
-            "pace",
-            "realtime",
-            "By the clock, or as fast as blocks come.",
-            choices=("realtime", "free"),
-        ),
-        NodeParameter("fps", 25, "Frames per second.", 1, 120),
-        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
-        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
-        NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
-        NodeParameter("margin_s", 0.08, "Delay of the first frame, against jitter [s].", 0.0, 5.0),
-        NodeParameter("frame_id", "avatar_camera", "frame_id of images and camera info."),
-        NodeParameter("jpeg_quality", 85, "Quality of image_raw/compressed.", 1, 100),
-        NodeParameter("readers", 0, "Subscribers without which it is not ready.", 0, 64),
-        NodeParameter("qos_image", "SYSTEM_DEFAULT", "QoS of the images.", choices=PUBLIC_NAMES),
-        NodeParameter("qos_audio", "SYSTEM_DEFAULT", "QoS of the sound.", choices=PUBLIC_NAMES),
-        *MARKING_PARAMETERS,
-    )
 
     def setup(self) -> None:
-        fps, rate = self.value("fps"), self.value("sample_rate")
-        self._realtime = self.value("pace") == "realtime"
+        fps, rate = self.settings.fps, self.settings.sample_rate
+        self._realtime = self.settings.pace == "realtime"
         self._stream = uuid.uuid4().hex
         self._samples_per_frame = rate // fps
-        self._marker = marker_of(self, height=self.value("height"), width=self.value("width"))
+        self._marker = marker_of(self.settings)
         self._presentation: Presentation[BlockConditioning] = Presentation(
             samples_per_frame=self._samples_per_frame
         )
-        self._media = MediaClock(fps=fps, ahead_s=self.value("margin_s") + 1.0)
+        self._media = MediaClock(fps=fps, ahead_s=self.settings.margin_s + 1.0)
         self._changed = threading.Condition()
         self._player: threading.Thread | None = None
         self._image = self.publisher(topics.IMAGE_RAW)
@@ -69,7 +49,7 @@ class PresenterNode(AvatarNode):
         self._credit = self.publisher(topics.CREDIT)
         self._ledger = self.publisher(topics.PRESENTED)
         self._camera_info = camera_info(
-            width=self.value("width"), height=self.value("height"), frame_id=self.value("frame_id")
+            width=self.settings.width, height=self.settings.height, frame_id=self.settings.frame_id
         )
 
     def start(self) -> None:
@@ -82,7 +62,7 @@ class PresenterNode(AvatarNode):
             self._player = threading.Thread(target=self._play, name="media clock", daemon=True)
             self._player.start()
         self.heartbeat.say(detail="waiting for an epoch")
-        if self.value("readers"):
+        if self.settings.readers:
             self.every(_LOOK_FOR_READERS_S, self._tell_condition)
 
     def stop(self) -> None:
@@ -106,14 +86,14 @@ class PresenterNode(AvatarNode):
         epoch = self._presentation.epoch
         if not epoch:
             return
-        outputs, wanted = (self._image, self._audio), self.value("readers")
+        outputs, wanted = (self._image, self._audio), self.settings.readers
         matched = all(output.get_subscription_count() >= wanted for output in outputs)
         detail = "presenting" if matched else "waiting for its readers"
         self.hold_epoch(epoch, detail, ready=matched)
 
     def _on_frames(self, msg: FrameBlock) -> None:
         self.note_hop(msg.header.stamp)
-        frames = frames_from_msg(msg, height=self.value("height"), width=self.value("width"))
+        frames = frames_from_msg(msg, height=self.settings.height, width=self.settings.width)
         with self._changed:
             known = self._presentation.playable_block
             taken = self._presentation.add_frames(
@@ -122,7 +102,7 @@ class PresenterNode(AvatarNode):
             self._came(known, taken)
 
     def _on_conditioning(self, msg: BlockConditioning) -> None:
-        samples = audio_from_msg(msg.sound, sample_rate=self.value("sample_rate"), channels=1)
+        samples = audio_from_msg(msg.sound, sample_rate=self.settings.sample_rate, channels=1)
         last = msg.sound.end_of_stream
         with self._changed:
             known = self._presentation.playable_block
@@ -144,7 +124,7 @@ class PresenterNode(AvatarNode):
             self._ledger.publish(block)
         playable = self._presentation.playable_block
         if playable > known and not self._media.started:
-            delay = self.value("margin_s") if self._realtime else 0.0
+            delay = self.settings.margin_s if self._realtime else 0.0
             self._media.start(self.get_clock().now().nanoseconds + round(delay * 1e9))
         if self._realtime:
             self._changed.notify()
@@ -186,14 +166,14 @@ class PresenterNode(AvatarNode):
                 self._send_credit()
 
     def _present(self, slot: Slot, stamp_ns: int) -> None:
-        stamp, frame_id = stamp_of(stamp_ns), self.value("frame_id")
+        stamp, frame_id = stamp_of(stamp_ns), self.settings.frame_id
         # Marked here, and only here: once for both image topics, with nothing after it.
         frame = self._marker.mark(slot.frame)
         image = image_to_msg(frame, frame_id=frame_id)
         sound = audio_to_msg(
             slot.sound,
             stream=self._stream,
-            sample_rate=self.value("sample_rate"),
+            sample_rate=self.settings.sample_rate,
             first_sample=(self._media.slot - 1) * self._samples_per_frame,
             end_of_stream=slot.last,
         )
@@ -203,7 +183,7 @@ class PresenterNode(AvatarNode):
         self._audio.publish(sound)
         self._camera.publish(self._camera_info)
         if self._jpeg.get_subscription_count():
-            jpeg = image_to_jpeg_msg(frame, quality=self.value("jpeg_quality"), frame_id=frame_id)
+            jpeg = image_to_jpeg_msg(frame, quality=self.settings.jpeg_quality, frame_id=frame_id)
             jpeg.header.stamp = stamp
             self._jpeg.publish(jpeg)
         self._measure()
@@ -216,8 +196,8 @@ class PresenterNode(AvatarNode):
         self.telemetry.gauge("frames_presented", shown.presented)
         self.telemetry.gauge("frames_held", shown.held)
         self.telemetry.gauge("queue_depth", shown.waiting_blocks)
-        video_s = (shown.presented + shown.held) / self.value("fps")
-        audio_s = self._media.slot * self._samples_per_frame / self.value("sample_rate")
+        video_s = (shown.presented + shown.held) / self.settings.fps
+        audio_s = self._media.slot * self._samples_per_frame / self.settings.sample_rate
         self.telemetry.gauge("av_offset_ms", (audio_s - video_s) * 1000.0)
 
     def _send_credit(self) -> None:

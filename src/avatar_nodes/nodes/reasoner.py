@@ -13,16 +13,15 @@ from avatar_msgs.msg import Intent as IntentMsg
 from avatar_msgs.msg import Persona as PersonaMsg
 from avatar_msgs.srv import SetPersona
 from avatar_nodes.errors.refused_error import RefusedError
-from avatar_nodes.mind.backends import BACKENDS, BackendOptions, build_reasoner
+from avatar_nodes.mind.backends import build_reasoner
 from avatar_nodes.mind.persona_file import PersonaError, load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Intention, Reasoner
 from avatar_nodes.mind.reply import Segment
 from avatar_nodes.mind.reply_runner import ReplyRunner
-from avatar_nodes.mind.text_stream import Patience
+from avatar_nodes.mind.settings import ReasonerSettings
 from avatar_nodes.mind.utterance_parts import Span
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turn_numbers import check_turn
 from avatar_nodes.wire import topics
@@ -37,53 +36,12 @@ _STATES = {
 _LONGEST_UTTERANCE = 4000
 
 
-class ReasonerNode(AvatarNode):
+class ReasonerNode(AvatarNode[ReasonerSettings]):
     """`user/utterance`, `turn/control` and `state` in; `intent`, `reply` and `persona` out;
     services `reasoner/forget` (the dialogue), `reasoner/reset` (that, and whatever is being
     answered) and `reasoner/set_persona`."""
 
     KIND = "reasoner"
-    PARAMETERS = (
-        NodeParameter("backend", "persona", "Who answers.", choices=BACKENDS),
-        NodeParameter("persona", "default", "Name or YAML file of the persona."),
-        NodeParameter(
-            "min_confidence",
-            0.0,
-            "Utterances that the recogniser is less sure of count as not understood.",
-            0.0,
-            1.0,
-        ),
-        NodeParameter("dialogue_turns", 8, "Exchanges that are remembered.", 0, 100),
-        NodeParameter(
-            "forget_after_s",
-            120.0,
-            "Silence after which somebody else comes; 0: never.",
-            0.0,
-            86400.0,
-        ),
-        NodeParameter(
-            "join_s",
-            1.0,
-            "Pause after which he who speaks goes on with what he said [s]; 0: he never does.",
-            0.0,
-            5.0,
-        ),
-        NodeParameter(
-            "barge_in", True, "False: what is said while the avatar talks is not answered."
-        ),
-        NodeParameter("model", "", "Folder (transformers) or server's name (openai) of the model."),
-        NodeParameter("device", "cpu", "Where the model of backend transformers runs."),
-        NodeParameter("dtype", "auto", "Its number format; auto: that of its files."),
-        NodeParameter("constrained", True, "Backend transformers: allow valid answers only."),
-        NodeParameter("base_url", "", "Address of backend openai's server (http://.../v1)."),
-        NodeParameter("api_key_env", "", "Environment variable that holds the server's key."),
-        NodeParameter("max_tokens", 256, "Longest answer of a chat model.", 16, 8192),
-        NodeParameter("temperature", 0.6, "Of a chat model; 0: always the likeliest.", 0.0, 2.0),
-        NodeParameter("first_token_timeout_s", 5.0, "Wait for a chat model [s].", 0.1, 600.0),
-        NodeParameter("stall_timeout_s", 3.0, "Longest gap within its answer [s].", 0.1, 600.0),
-        NodeParameter("reply_timeout_s", 20.0, "Longest time for an answer [s].", 0.1, 600.0),
-        NodeParameter("threads", 1, "CPU threads for its arithmetic.", 1, 256),
-    )
 
     def setup(self) -> None:
         self._state = AvatarState()
@@ -91,7 +49,7 @@ class ReasonerNode(AvatarNode):
         self._intent_out = self.publisher(topics.INTENT)
         self._reply_out = self.publisher(topics.REPLY)
         self._persona_out = self.publisher(topics.PERSONA)
-        self._be(self.value("persona"))
+        self._be(self.settings.persona)
         self._change: threading.Thread | None = None
         """Makes another persona ready."""
         for name in ("fallbacks", "problem/timeout", "cancelled"):
@@ -107,7 +65,7 @@ class ReasonerNode(AvatarNode):
             self.serve(topics.SET_PERSONA, self._on_set_persona),
         ]
         self._tell_persona()
-        self.heartbeat.say(ready=True, detail=f"{self.value('backend')}: waiting for words")
+        self.heartbeat.say(ready=True, detail=f"{self.settings.backend}: waiting for words")
 
     def stop(self) -> None:
         for service in self._services:
@@ -162,16 +120,16 @@ class ReasonerNode(AvatarNode):
         """
         phrasebook = Phrasebook(load_persona(name))
         self._name, self._persona = name, phrasebook.persona
-        self._reasoner = build_reasoner(self._options(), phrasebook)
+        self._reasoner = build_reasoner(self.settings, phrasebook)
         self._runner = ReplyRunner(
             self._reasoner,
             phrasebook,
             self,
             self.telemetry,
-            dialogue_turns=self.value("dialogue_turns"),
-            min_confidence=self.value("min_confidence"),
-            forget_after_s=self.value("forget_after_s"),
-            join_s=self.value("join_s"),
+            dialogue_turns=self.settings.dialogue_turns,
+            min_confidence=self.settings.min_confidence,
+            forget_after_s=self.settings.forget_after_s,
+            join_s=self.settings.join_s,
         )
 
     def _tell_persona(self) -> None:
@@ -189,18 +147,6 @@ class ReasonerNode(AvatarNode):
             )
         )
 
-    def _options(self) -> BackendOptions:
-        names = (
-            "backend", "model", "device", "dtype", "constrained", "base_url", "api_key_env",
-            "max_tokens", "temperature", "threads",
-        )  # fmt: skip
-        patience = Patience(
-            first_s=self.value("first_token_timeout_s"),
-            stall_s=self.value("stall_timeout_s"),
-            total_s=self.value("reply_timeout_s"),
-        )
-        return BackendOptions(**{name: self.value(name) for name in names}, patience=patience)
-
     def _on_utterance(self, msg: Utterance) -> None:
         if not msg.is_final:
             return
@@ -208,7 +154,7 @@ class ReasonerNode(AvatarNode):
         if len(msg.text) > _LONGEST_UTTERANCE:
             raise RefusedError("length", f"an utterance of {len(msg.text)} characters")
         self.note_hop(msg.header.stamp)
-        if self._talks_over(msg.turn) and not self.value("barge_in"):
+        if self._talks_over(msg.turn) and not self.settings.barge_in:
             self.telemetry.count("overheard")
             return
         self._runner.hear(
@@ -252,7 +198,7 @@ class ReasonerNode(AvatarNode):
     def _on_set_persona(
         self, request: SetPersona.Request, response: SetPersona.Response
     ) -> SetPersona.Response:
-        if self.value("backend") == "transformers":
+        if self.settings.backend == "transformers":
             response.message = "a local chat model is loaded for one persona: start the avatar anew"
             return response
         if self._change is not None:
@@ -275,7 +221,7 @@ class ReasonerNode(AvatarNode):
         """On a thread of its own, for it takes seconds; the node's own thread does the rest."""
         change, before = threading.current_thread(), self._reasoner
         try:
-            reasoner = build_reasoner(self._options(), phrasebook, before)
+            reasoner = build_reasoner(self.settings, phrasebook, before)
         except Exception as error:
             detail = str(error).replace("\n", "; ") or type(error).__name__
             self._soon(partial(self._stay, change, name, detail))

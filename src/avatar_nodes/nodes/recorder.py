@@ -9,17 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from sensor_msgs.msg import Image
 
 from avatar_msgs.msg import AudioChunk, AvatarState, BlockCredit
-from avatar_nodes.errors.configuration_error import ConfigurationError
+from avatar_nodes.marking.marker import marker_of
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
-from avatar_nodes.nodes.base.marking_parameters import MARKING_PARAMETERS, marker_of
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.recording.mp4_writer import Mp4Writer
+from avatar_nodes.recording.settings import RecorderSettings
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
-from avatar_nodes.wire.qos import BURST_FRAMES, PUBLIC_NAMES
+from avatar_nodes.wire.qos import BURST_FRAMES
 from avatar_nodes.wire.stamp import nanoseconds
 
 _TICK_S = 0.1
@@ -30,7 +29,7 @@ _BEHIND = BURST_FRAMES // 4
 _CAUGHT_UP = BURST_FRAMES // 8
 
 
-class RecorderNode(AvatarNode):
+class RecorderNode(AvatarNode[RecorderSettings]):
     """`image_raw`, `audio`, `blocks/credit` and `state` in; ends with the stream, and its process
     with it.
 
@@ -40,29 +39,17 @@ class RecorderNode(AvatarNode):
     """
 
     KIND = "recorder"
-    PARAMETERS = (
-        NodeParameter("out", "", "Video file to write (MP4: H.264 and AAC)."),
-        NodeParameter("fps", 25, "Frames per second.", 1, 120),
-        NodeParameter("width", 256, "Picture width [pixels].", 16, 4096),
-        NodeParameter("height", 256, "Picture height [pixels].", 16, 4096),
-        NodeParameter("sample_rate", 16000, "Samples per second.", 8000, 192000),
-        NodeParameter("qos_image", "SYSTEM_DEFAULT", "QoS of the images.", choices=PUBLIC_NAMES),
-        NodeParameter("qos_audio", "SYSTEM_DEFAULT", "QoS of the sound.", choices=PUBLIC_NAMES),
-        *MARKING_PARAMETERS,
-    )
 
     def setup(self) -> None:
-        if not self.value("out"):
-            raise ConfigurationError("parameter out: expected a video file, got nothing")
-        self._marker = marker_of(self, height=self.value("height"), width=self.value("width"))
+        self._marker = marker_of(self.settings)
         self._writer: Mp4Writer | None = Mp4Writer(
-            self.value("out"),
-            width=self.value("width"),
-            height=self.value("height"),
-            fps=self.value("fps"),
-            sample_rate=self.value("sample_rate"),
+            self.settings.out,
+            width=self.settings.width,
+            height=self.settings.height,
+            fps=self.settings.fps,
+            sample_rate=self.settings.sample_rate,
         )
-        self._pairing = StampPairing(fps=self.value("fps"))
+        self._pairing = StampPairing(fps=self.settings.fps)
         self._writing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._taken = 0
         self._epoch = 0
@@ -91,13 +78,13 @@ class RecorderNode(AvatarNode):
                 self._write(writer, pair)
             self._writing.shutdown(wait=True)
             writer.close()
-            self.get_logger().info(f"{self.value('out')}: {writer.frames} frames written")
+            self.get_logger().info(f"{self.settings.out}: {writer.frames} frames written")
 
     def _on_image(self, msg: Image) -> None:
         self._record(self._pairing.add_frame(nanoseconds(msg.header.stamp), image_from_msg(msg)))
 
     def _on_audio(self, msg: AudioChunk) -> None:
-        samples = audio_from_msg(msg, sample_rate=self.value("sample_rate"), channels=1)
+        samples = audio_from_msg(msg, sample_rate=self.settings.sample_rate, channels=1)
         stamp = nanoseconds(msg.header.stamp)
         self._record(self._pairing.add_sound(stamp, samples, last=msg.end_of_stream))
 

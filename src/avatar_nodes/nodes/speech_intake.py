@@ -11,6 +11,7 @@ from avatar_msgs.msg import AudioChunk, AudioDemand
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_slicer import BlockSlicer, BlockSound
+from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
@@ -24,23 +25,23 @@ _BUFFERED_BLOCKS = {"realtime": 3, "free": 8}
 class SpeechIntake:
     """`speech/audio` in, `speech/demand` out; cuts the sound into blocks.
 
-    timing: of the model's blocks. Reads the conductor's parameters `pace` and `idle`.
+    timing: of the model's blocks.
     """
 
     def __init__(
-        self, node: AvatarNode, timing: BlockTiming, *, context_samples: int,
+        self, node: AvatarNode[ConductorSettings], timing: BlockTiming, *, context_samples: int,
         lookahead_samples: int, endless: bool,
     ) -> None:  # fmt: skip
         self.sample_rate = timing.sample_rate
-        self._realtime = node.value("pace") == "realtime"
-        self._keeps_alive = node.value("idle") == "keep_alive"
+        self._realtime = node.settings.pace == "realtime"
+        self._keeps_alive = node.settings.idle == "keep_alive"
         block_samples = timing.samples_per_block
         self._context_samples = context_samples
         self._slicer = BlockSlicer(
             block_samples=block_samples,
             context_samples=context_samples,
             lookahead_samples=lookahead_samples,
-            capacity=_BUFFERED_BLOCKS[node.value("pace")] * block_samples + lookahead_samples,
+            capacity=_BUFFERED_BLOCKS[node.settings.pace] * block_samples + lookahead_samples,
             endless=endless,
         )
         self._out = node.publisher(topics.SPEECH_DEMAND)

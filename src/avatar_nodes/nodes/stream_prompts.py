@@ -7,6 +7,7 @@ from collections.abc import Callable
 from avatar_msgs.srv import SetPrompt
 from avatar_nodes.block import block as stream
 from avatar_nodes.conducting.prompt_book import PromptBook
+from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.block import prompt_to_msg
@@ -23,11 +24,11 @@ class StreamPrompts:
     """
 
     def __init__(
-        self, node: AvatarNode, encode: Callable[[str], stream.Prompt], *,
+        self, node: AvatarNode[ConductorSettings], encode: Callable[[str], stream.Prompt], *,
         next_block: Callable[[], int], on_set: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._node = node
-        self._default: str = node.value("prompt")
+        self._default: str = node.settings.prompt
         self._next_block = next_block
         self._on_set = on_set
         self._announced: tuple[str, int] | None = None

@@ -15,8 +15,8 @@ from avatar_msgs.msg import (
     Utterance,
 )
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.timeline.settings import TimelineSettings
 from avatar_nodes.timeline.turn_observer import TurnObserver
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
@@ -26,21 +26,17 @@ from avatar_nodes.wire.timeline import timeline_to_msg
 _LOOK_S = 0.2
 
 
-class TimelineNode(AvatarNode):
+class TimelineNode(AvatarNode[TimelineSettings]):
     """`user/speech_activity`, `user/utterance`, `intent`, `reply`, `speech/audio`,
     `blocks/conditioning`, `audio`, `state`, `turn/control` in; `turn_timeline` out, at every
     milestone and at the end of each turn. Nothing waits for it."""
 
     KIND = "timeline"
-    PARAMETERS = (
-        NodeParameter("sample_rate", 16000, "Samples per second of the graph.", 8000, 192000),
-        NodeParameter("fps", 25, "Frames per second.", 1, 120),
-    )
 
     def setup(self) -> None:
-        fps = self.value("fps")
+        fps = self.settings.fps
         self._observer = TurnObserver(
-            frame_samples=self.value("sample_rate") // fps, frame_ns=1_000_000_000 // fps
+            frame_samples=self.settings.sample_rate // fps, frame_ns=1_000_000_000 // fps
         )
         self._out = self.publisher(topics.TURN_TIMELINE)
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from avatar_msgs.msg import AudioDemand, ReplySegment, TurnControl
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turn_numbers import check_turn
+from avatar_nodes.speaking.settings import VoiceSettings
 from avatar_nodes.speaking.speaker import Speaker
-from avatar_nodes.speaking.synthesis.backends import BACKENDS, VoiceOptions, build_synthesiser
+from avatar_nodes.speaking.synthesis.backends import build_synthesiser
 from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_to_msg
@@ -20,7 +20,7 @@ from avatar_nodes.wire.audio import audio_to_msg
 _POLL_S = 0.1
 
 
-class VoiceNode(AvatarNode):
+class VoiceNode(AvatarNode[VoiceSettings]):
     """`reply` and `turn/control` in; `speech/audio` out; obeys `speech/demand`.
 
     The speech of a turn is a stream of its own (see `speech.turn_stream`). Its first `lead_s` go
@@ -28,50 +28,19 @@ class VoiceNode(AvatarNode):
     """
 
     KIND = "voice"
-    PARAMETERS = (
-        NodeParameter("backend", "espeak", "What speaks.", choices=BACKENDS),
-        NodeParameter(
-            "voice",
-            "en-us",
-            "espeak: language+variant (en-us+f3); http: the server's name of it; piper: its file.",
-        ),
-        NodeParameter("speed", 1.0, "1: natural; 2: twice as fast.", 0.5, 2.5),
-        NodeParameter("pitch", 50, "Of backend espeak.", 0, 99),
-        NodeParameter("volume", 1.0, "Of backends espeak and piper; 1: as it is.", 0.0, 2.0),
-        NodeParameter("speaker", -1, "Of a piper voice of several; -1: its own choice.", -1, 9999),
-        NodeParameter("base_url", "", "Address of backend http's server (http://.../v1)."),
-        NodeParameter("model", "tts-1", "Backend http: the server's name of the model."),
-        NodeParameter("api_key_env", "", "Environment variable that holds the server's key."),
-        NodeParameter(
-            "response_format", "wav", "What backend http asks for.", choices=("wav", "pcm")
-        ),
-        NodeParameter("timeout_s", 5.0, "Wait for the server's next bytes [s].", 0.1, 600.0),
-        NodeParameter("sample_rate", 16000, "Samples per second of the graph.", 8000, 192000),
-        NodeParameter("chunk_samples", 640, "Samples of a message at most.", 1, 1 << 20),
-        NodeParameter("lead_s", 1.0, "Speech that goes out before it is demanded [s].", 0.0, 10.0),
-        NodeParameter("ahead_s", 10.0, "Speech made before it is sent [s].", 0.5, 600.0),
-        NodeParameter("sentence_pause_s", 0.2, "Silence between two sentences [s].", 0.0, 5.0),
-        NodeParameter("gap_s", 0.5, "Wait for a sentence that is missing [s].", 0.0, 60.0),
-        NodeParameter("patience_s", 15.0, "Wait for the next sentence [s].", 0.1, 600.0),
-    )
 
     def setup(self) -> None:
-        names = (
-            "backend", "voice", "speed", "pitch", "volume", "speaker", "base_url", "model",
-            "api_key_env", "response_format", "timeout_s", "sample_rate",
-        )  # fmt: skip
-        options = VoiceOptions(**{name: self.value(name) for name in names})
         self._audio = self.publisher(topics.SPEECH_AUDIO)
         self._send_soon: Callable[[], None] | None = None
         self._send_lock = threading.Lock()
         self._speaker = Speaker(
-            build_synthesiser(options),
-            chunk_samples=self.value("chunk_samples"),
-            lead_s=self.value("lead_s"),
-            ahead_s=self.value("ahead_s"),
-            sentence_pause_s=self.value("sentence_pause_s"),
-            gap_s=self.value("gap_s"),
-            patience_s=self.value("patience_s"),
+            build_synthesiser(self.settings),
+            chunk_samples=self.settings.chunk_samples,
+            lead_s=self.settings.lead_s,
+            ahead_s=self.settings.ahead_s,
+            sentence_pause_s=self.settings.sentence_pause_s,
+            gap_s=self.settings.gap_s,
+            patience_s=self.settings.patience_s,
             on_sound=self._on_sound,
             stand_in=self._stand_in(),
         )
@@ -80,10 +49,9 @@ class VoiceNode(AvatarNode):
 
     def _stand_in(self) -> Synthesiser | None:
         """Who speaks while the voice cannot, rather than nobody."""
-        if self.value("backend") == "espeak":
+        if self.settings.backend == "espeak":
             return None
-        options = VoiceOptions(backend="espeak", sample_rate=self.value("sample_rate"))
-        return build_synthesiser(options)
+        return build_synthesiser(VoiceSettings(sample_rate=self.settings.sample_rate))
 
     def start(self) -> None:
         # Before the replies: what is to be held or dropped is known when both are there.
@@ -94,7 +62,7 @@ class VoiceNode(AvatarNode):
         with self._send_lock:
             self._send_soon = lambda: send(None)
         self.every(_POLL_S, self._tick)
-        self.heartbeat.say(ready=True, detail=f"{self.value('backend')}: waiting for a reply")
+        self.heartbeat.say(ready=True, detail=f"{self.settings.backend}: waiting for a reply")
 
     def stop(self) -> None:
         with self._send_lock:
@@ -149,7 +117,7 @@ class VoiceNode(AvatarNode):
             msg = audio_to_msg(
                 run.samples,
                 stream=sent.stream,
-                sample_rate=self.value("sample_rate"),
+                sample_rate=self.settings.sample_rate,
                 first_sample=run.first_sample,
                 end_of_stream=run.end_of_stream,
             )
@@ -165,7 +133,7 @@ class VoiceNode(AvatarNode):
 
     def _measure(self) -> None:
         reply = self._speaker.reply
-        rate = self.value("sample_rate")
+        rate = self.settings.sample_rate
         self.telemetry.gauge("queue_depth", 0 if reply is None else reply.order.waiting)
         self.telemetry.gauge("ahead_s", 0.0 if reply is None else reply.ahead / rate)
         self.telemetry.gauge("resent", 0 if reply is None else reply.sender.resent)

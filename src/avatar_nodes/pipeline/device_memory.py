@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from avatar_nodes.model.checkpoint import CheckpointError
+from avatar_nodes.model.device import DTYPES
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.float8 import use_float8
 from avatar_nodes.model.light_decoder import PUBLISHED_WIDTHS, LightDecoder
 from avatar_nodes.model.offload import BUFFERS, OffloadError, offloaded_layers, padded_bytes
+from avatar_nodes.model.read_config import read_config
 from avatar_nodes.model.wan_folder import (
     AUDIO_MODEL,
     SPATIAL_STRIDE,
@@ -27,7 +29,6 @@ from avatar_nodes.model.wan_folder import (
     VIDEO_VAE,
     is_published_wan,
 )
-from avatar_nodes.pipeline.assembly import DTYPES, read_config
 from avatar_nodes.profile import Profile
 
 HOST = "host, pinned"

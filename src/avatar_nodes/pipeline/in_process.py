@@ -10,25 +10,23 @@ import numpy as np
 import torch
 
 from avatar_nodes.block.schedule import ScheduleError
+from avatar_nodes.conducting.build import PromptEncoder
+from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.decoding.reference_picture import ReferencePictureError, load_reference
+from avatar_nodes.decoding.settings import DecoderSettings
+from avatar_nodes.denoising.settings import DenoiserSettings
 from avatar_nodes.denoising.stage import StageError
 from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.marking.label import LabelError
 from avatar_nodes.marking.marker import Marker, MarkingChoice
 from avatar_nodes.model.checkpoint import CheckpointError
-from avatar_nodes.pipeline.assembly import (
-    AssemblyError,
-    MemorySettings,
-    PromptEncoder,
-    build_decoder,
-    build_features,
-    build_memory,
-    build_stage,
-)
+from avatar_nodes.model.device import AssemblyError
+from avatar_nodes.pipeline.assembly import build_pipeline
 from avatar_nodes.pipeline.pipeline import Pipeline
 from avatar_nodes.profile import Profile
 from avatar_nodes.recording.mp4_writer import Mp4Writer, RecordingError
+from avatar_nodes.remembering.settings import MemorySettings
 from avatar_nodes.sound.audio_file import AudioFileError, read_audio_file
 
 _ERRORS = (
@@ -62,62 +60,20 @@ def start_pipeline(graph: Graph) -> Pipeline:
     Raises:
         InProcessError: the checkpoint, the reference or a value does not fit; one line.
     """
-    profile = graph.profile
-    model, stream, place = profile.model, profile.stream, profile.placement.conductor
+    stream, video = graph.profile.stream, graph.profile.video
+    (conductor,) = graph.settings_of(ConductorSettings)
+    (decoder,) = graph.settings_of(DecoderSettings)
     with in_process_errors():
-        stages = [
-            build_stage(
-                model.checkpoint,
-                sigmas=model.sigmas,
-                steps=node.parameters["steps"],  # type: ignore[arg-type]
-                past_blocks=model.past_blocks,
-                rolling_rope=model.rolling_rope,
-                kv_cache=model.kv_cache,
-                switch_max_sigma=model.switch_max_sigma,
-                size=(profile.video.width, profile.video.height),
-                lora=model.lora,
-                lora_scale=model.lora_scale,
-                dtype=model.dtype,
-                float8=model.float8,
-                offload_layers=model.offload_layers,
-                compile_layers=model.compile,
-                cuda_graphs=model.cuda_graphs,
-                device=node.device or "cpu",
-            )
-            for node in graph.nodes
-            if node.kind == "denoiser"
-        ]
-        decoder = build_decoder(
-            model.checkpoint,
-            width=profile.video.width,
-            height=profile.video.height,
-            light=model.light_decoder,
-            dtype=model.dtype,
-            device=profile.placement.decoder.device,
-        )
-        memory = None
-        if profile.memory.enabled:
-            settings = MemorySettings.of(profile.memory.model_dump())
-            memory = build_memory(model.checkpoint, settings, device=profile.memory.device)
-        pipeline = Pipeline(
-            stages,
+        pipeline = build_pipeline(
+            graph.settings_of(DenoiserSettings),
             decoder,
-            build_features(
-                model.checkpoint,
-                context_s=profile.audio.context_s,
-                lookahead_s=profile.audio.lookahead_s,
-                device=place.audio_device,
-            ),
-            past_blocks=model.past_blocks,
-            aas_from_block=model.aas_from_block if model.adaptive_sink else None,
-            cache_switching=profile.conversation.cache_switch,
-            memory=memory,
+            conductor,
+            next(iter(graph.settings_of(MemorySettings)), None),
+            aas_from_block=conductor.own_sink_from_block,
+            cache_switching=conductor.cache_switch,
         )
-        encoder = PromptEncoder(model.checkpoint, dtype=model.dtype, device=place.text_device)
-        prompt = encoder.encode(stream.prompt)
-        picture = load_reference(
-            stream.reference, width=profile.video.width, height=profile.video.height
-        )
+        prompt = PromptEncoder(conductor).encode(stream.prompt)
+        picture = load_reference(stream.reference, width=video.width, height=video.height)
         pipeline.start(picture, prompt, seed=stream.seed, first_block=stream.first_block)
     return pipeline
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from avatar_nodes.profile.section import Device, Section
 
@@ -90,6 +90,20 @@ class ListenerSection(Section):
     activity_s: float = Field(
         default=0.25, ge=0.05, le=5.0, description="Between reports of activity [s]."
     )
+
+    @model_validator(mode="after")
+    def _agree(self) -> ListenerSection:
+        if self.vad_release > self.vad_threshold:
+            raise ValueError(
+                f"expected a vad_release of at most vad_threshold ({self.vad_threshold:g})"
+            )
+        shortest = self.min_utterance_s + self.silence_s
+        if self.max_utterance_s <= shortest:
+            raise ValueError(
+                "expected a max_utterance_s of more than min_utterance_s + silence_s"
+                f" ({shortest:g})"
+            )
+        return self
 
 
 class ReasonerSection(Section):

@@ -73,7 +73,7 @@ async def _obey(socket: WebSocket, kiosk: Kiosk, session: Session) -> None:
         answer = {"type": "microphone", "on": bool(wish.get("on")), "message": ""}
         try:
             if answer["on"]:
-                if kiosk.options.mode == "puppet":  # it is an operator who speaks through it
+                if kiosk.settings.mode == "puppet":  # it is an operator who speaks through it
                     needs(socket, Role.OPERATOR)
                 kiosk.sessions.take_floor(session)
             else:

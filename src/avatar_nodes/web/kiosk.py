@@ -10,22 +10,22 @@ from avatar_nodes.web.access import AccessRules, Role
 from avatar_nodes.web.desk import Desk
 from avatar_nodes.web.event_feed import EventFeed
 from avatar_nodes.web.media_hub import MediaHub
-from avatar_nodes.web.options import WebOptions
 from avatar_nodes.web.sessions import Sessions
+from avatar_nodes.web.settings import KioskSettings
 from avatar_nodes.web.web_error import WebError
 
 
 class Kiosk:
     """Lives on the server's event loop, from the start to the end of the server."""
 
-    def __init__(self, options: WebOptions, rules: AccessRules, desk: Desk) -> None:
-        self.options = options
+    def __init__(self, settings: KioskSettings, rules: AccessRules, desk: Desk) -> None:
+        self.settings = settings
         self.rules = rules
         self.desk = desk
         self.media = MediaHub()
         self.events = EventFeed()
         self.sessions = Sessions(
-            desk, self.events, most=options.max_viewers, listens=options.listens,
+            desk, self.events, most=settings.max_viewers, listens=settings.listens,
             on_empty=self._forget,
         )  # fmt: skip
         self._tasks: set[asyncio.Task[object]] = set()
@@ -51,7 +51,7 @@ class Kiosk:
 
     def _forget(self) -> None:
         """Called when the last visitor has left: the next one is another person."""
-        if self.options.forget_on_leave and self.options.mode == "converse":
+        if self.settings.forget_on_leave and self.settings.mode == "converse":
             task: asyncio.Task[object] = asyncio.create_task(self._reset())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -28,8 +28,8 @@ async def order(request: Request) -> Response:
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
         raise WebError(400, f"value: expected a text of at most {_LONGEST_TEXT} letters")
     kiosk = Kiosk.of(request)
-    if name == "persona" and value not in kiosk.options.personas:
-        raise WebError(400, f"value: expected one of {', '.join(kiosk.options.personas)}")
+    if name == "persona" and value not in kiosk.settings.personas:
+        raise WebError(400, f"value: expected one of {', '.join(kiosk.settings.personas)}")
     answer = await kiosk.desk.request(name, value)
     status = 200 if answer.success else 409
     return JSONResponse({"success": answer.success, "message": answer.message}, status)

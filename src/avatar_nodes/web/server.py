@@ -21,7 +21,7 @@ from avatar_nodes.web.desk import Desk
 from avatar_nodes.web.impatient_protocol import ImpatientProtocol
 from avatar_nodes.web.kiosk import Kiosk
 from avatar_nodes.web.media_hub import Mark, MediaSlot
-from avatar_nodes.web.options import WebOptions
+from avatar_nodes.web.settings import KioskSettings
 from avatar_nodes.web.web_error import ServerError
 
 _MOST_CONNECTIONS = 128
@@ -34,17 +34,23 @@ _PATIENCE_S = 5.0
 class WebServer:
     """`start`, then `show` and `tell` from any thread, then `close`.
 
-    Raises ServerError: the options do not make a server (see AccessRules and Certificate).
+    Raises ServerError: the settings do not make a server (see AccessRules and Certificate).
     """
 
-    def __init__(self, options: WebOptions, desk: Desk, mark: Mark | None = None) -> None:
-        """mark: put on every frame that is shown."""
-        self._options = options
+    def __init__(
+        self,
+        settings: KioskSettings,
+        desk: Desk,
+        mark: Mark | None = None,
+        *,
+        visitor_token: str = "",
+        operator_token: str = "",
+    ) -> None:
+        """mark: put on every frame that is shown. The tokens: see AccessRules."""
+        self._settings = settings
         self._mark = mark
         self._desk = desk
-        self._rules = AccessRules(
-            options.host, options.visitor_token, options.operator_token, options.hosts
-        )
+        self._rules = AccessRules(settings.host, visitor_token, operator_token, settings.hosts)
         self._certificate = self._choose_certificate()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._kiosk: Kiosk | None = None
@@ -107,7 +113,7 @@ class WebServer:
                 self._loop.call_soon_threadsafe(call, *arguments)
 
     def _listen(self) -> socket.socket:
-        host, port = self._options.host, self._options.port
+        host, port = self._settings.host, self._settings.port
         try:
             family, kind, proto, _, address = socket.getaddrinfo(
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -126,7 +132,7 @@ class WebServer:
 
     async def _serve(self, listener: socket.socket, started: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._kiosk = Kiosk(self._options, self._rules, self._desk)
+        self._kiosk = Kiosk(self._settings, self._rules, self._desk)
         pair = self._certificate
         config = uvicorn.Config(
             create_app(self._kiosk), http=ImpatientProtocol, log_config=None, access_log=False,
@@ -147,16 +153,16 @@ class WebServer:
             listener.close()
 
     def _choose_certificate(self) -> Certificate | None:
-        options = self._options
-        if bool(options.certificate) != bool(options.key):
+        settings = self._settings
+        if bool(settings.certificate) != bool(settings.key):
             raise ServerError("a certificate needs its key, and a key its certificate")
-        if options.certificate:
+        if settings.certificate:
             pair = Certificate(
-                Path(options.certificate).expanduser(), Path(options.key).expanduser()
+                Path(settings.certificate).expanduser(), Path(settings.key).expanduser()
             )
             pair.check()
             return pair
-        return None if self._rules.loopback else own_certificate(options.host)
+        return None if self._rules.loopback else own_certificate(settings.host)
 
 
 class _QuietServer(uvicorn.Server):

@@ -21,13 +21,13 @@ LONGEST_QUESTION = 500
 
 async def about(request: Request) -> Response:
     """The avatar's name and properties, as far as the page needs them."""
-    options = Kiosk.of(request).options
+    settings = Kiosk.of(request).settings
     return JSONResponse(
         {
-            "title": options.title or "Avatar", "mode": options.mode, "listens": options.listens,
-            "width": options.width, "height": options.height, "fps": options.fps,
-            "sample_rate": options.sample_rate, "ice_servers": list(options.ice_servers),
-            "personas": list(options.personas), "max_upload_mb": options.max_upload_mb,
+            "title": settings.title or "Avatar", "mode": settings.mode, "listens": settings.listens,
+            "width": settings.width, "height": settings.height, "fps": settings.fps,
+            "sample_rate": settings.sample_rate, "ice_servers": list(settings.ice_servers),
+            "personas": list(settings.personas), "max_upload_mb": settings.max_upload_mb,
             "operator": Kiosk.role(request) >= Role.OPERATOR,
         }
     )  # fmt: skip
@@ -56,10 +56,10 @@ async def offer(request: Request) -> Response:
     except UnicodeDecodeError:
         raise WebError(400, "the offer is no text") from None
     await session.hang_up()
-    options = kiosk.options
+    settings = kiosk.settings
     peer = Peer(
-        kiosk.media, session.microphone, sample_rate=options.sample_rate,
-        ice_servers=options.ice_servers,
+        kiosk.media, session.microphone, sample_rate=settings.sample_rate,
+        ice_servers=settings.ice_servers,
     )  # fmt: skip
     session.peer = peer
     try:
@@ -77,7 +77,7 @@ async def ask(request: Request) -> Response:
     text = str((await json_object(request)).get("text", "")).strip()
     if not text or len(text) > LONGEST_QUESTION:
         raise WebError(400, f"Write between 1 and {LONGEST_QUESTION} letters.")
-    if kiosk.options.mode != "converse":
+    if kiosk.settings.mode != "converse":
         raise WebError(409, "This avatar does not answer: it is moved by a voice.")
     kiosk.sessions.check_floor(session)
     turn = kiosk.desk.ask(text)

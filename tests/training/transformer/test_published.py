@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.settings import settings_of
 from torch import Tensor
+
+from avatar_nodes.conducting.build import PromptEncoder, build_features
+from avatar_nodes.conducting.settings import FeatureSettings, PromptSettings
+from avatar_nodes.decoding.build import build_decoder
+from avatar_nodes.decoding.settings import DecoderSettings
+from avatar_nodes.denoising.build import build_stage
+from avatar_nodes.denoising.settings import DenoiserSettings
+from avatar_nodes.pipeline.assembly import build_pipeline
 
 pytest.importorskip("diffusers", reason="needs the packages of requirements/large.txt")
 
@@ -25,13 +34,6 @@ from avatar_nodes.decoding.decoder import StreamingDecoder
 from avatar_nodes.model.checkpoint import WEIGHTS, CheckpointError, load_checkpoint
 from avatar_nodes.model.heavy_layers import is_heavy
 from avatar_nodes.model.wan_folder import is_published_wan
-from avatar_nodes.pipeline.assembly import (
-    PromptEncoder,
-    build_decoder,
-    build_features,
-    build_pipeline,
-    build_stage,
-)
 from avatar_nodes.pipeline.pipeline import Pipeline
 from avatar_nodes.profile import load_profile
 from avatar_nodes.training.data.encoded import EncodedClips
@@ -39,6 +41,8 @@ from avatar_nodes.training.data.shards.clips import ShardClip, ShardClips
 from avatar_nodes.training.recipe import RecipeError, read_recipe
 from avatar_nodes.training.transformer.lora import LORA, LowRank
 from avatar_nodes.training.transformer.talking_model import TalkingModel
+
+SIZE = {"width": WIDTH, "height": HEIGHT}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +83,7 @@ def test_latents_are_what_the_stream_decodes(
     assert encoded["latents"].shape == (3 * BLOCKS, 16, HEIGHT // 8, WIDTH // 8)
     assert encoded["mouth"].shape == (3 * BLOCKS, HEIGHT // 8, WIDTH // 8)
     assert encoded["mouth"][0].sum() == 3 * 2  # rows 24..48, columns 40..56 of pixels
-    decoder = build_decoder(_weights(data), width=WIDTH, height=HEIGHT)
+    decoder = build_decoder(settings_of(DecoderSettings, _weights(data), **SIZE))
     sink = decoder.encode_reference(clip.reference).numpy()
     assert np.array_equal(encoded["reference"], sink.swapaxes(0, 1).astype(np.float16))
     seen = np.concatenate([clip.reference[None], clip.frames()[:24]])
@@ -131,7 +135,9 @@ def test_columns_are_those_of_the_stream(
     stage, blind = _Listening(), _Blind()
     stages: Sequence[Any] = [stage]
     decoder: StreamingDecoder = blind
-    pipeline = Pipeline(stages, decoder, build_features(_weights(data)), past_blocks=1)
+    pipeline = Pipeline(
+        stages, decoder, build_features(settings_of(FeatureSettings, _weights(data))), past_blocks=1
+    )
     pipeline.start(clip.reference, Prompt("p", "p", torch.zeros(1, 8)))
     frames = list(pipeline.render(np.round(clip.sound * 32767).astype(np.int16)))
     assert len(frames) == BLOCKS
@@ -230,17 +236,17 @@ def test_what_it_leaves_is_served_over_the_published_folder(
     assert [one.steps for one in profile.placement.denoisers] == [[0, 1, 2]]
     assert (video.width, video.height, model.past_blocks) == (WIDTH, HEIGHT, 3)
     assert model.aas_from_block == 1
+    (place,) = profile.placement.denoisers
+    stage = DenoiserSettings.of(profile, place, dtype="float32")
     pipeline = build_pipeline(
-        model.checkpoint, sigmas=model.sigmas, past_blocks=model.past_blocks, width=video.width,
-        height=video.height, lora=model.lora, lora_scale=model.lora_scale,
-    )  # fmt: skip
-    prompt = PromptEncoder(model.checkpoint).encode(PROMPTS[0])
+        [stage],
+        DecoderSettings.of(profile, dtype="float32"),
+        FeatureSettings(checkpoint=model.checkpoint),
+    )
+    prompt = PromptEncoder(settings_of(PromptSettings, model.checkpoint)).encode(PROMPTS[0])
     pipeline.start(np.zeros((HEIGHT, WIDTH, 3), np.uint8), prompt)
     assert pipeline.render_block(np.zeros(7680, np.int16)).shape == (12, HEIGHT, WIDTH, 3)
-    served = build_stage(
-        model.checkpoint, sigmas=model.sigmas, steps=range(3), past_blocks=3, size=(WIDTH, HEIGHT),
-        lora=model.lora, lora_scale=model.lora_scale,
-    )._model  # fmt: skip
+    served = build_stage(stage)._model
     adapters = load_file(out / LORA)
     base = load_checkpoint(_weights(data)).get_parameter("blocks.1.ffn.2.weight")
     factors = (adapters[f"blocks.1.ffn.2.lora_{side}.default.weight"].float() for side in "AB")
@@ -271,10 +277,11 @@ def test_whole_weights_become_a_published_folder(data: Path, tmp_path: Path) -> 
     model = load_profile(out / "profile.yaml").model
     assert (model.checkpoint, model.lora) == (str(out), "")
     assert is_published_wan(out)
-    build_stage(out, sigmas=model.sigmas, steps=range(3), past_blocks=3, size=(WIDTH, HEIGHT))
-    build_decoder(out, width=WIDTH, height=HEIGHT)
-    assert PromptEncoder(out).encode("Hello.").states.shape[1] == 4096
-    assert build_features(out).lookahead_samples == 2560
+    build_stage(settings_of(DenoiserSettings, out, sigmas=model.sigmas, past_blocks=3, **SIZE))
+    build_decoder(settings_of(DecoderSettings, out, **SIZE))
+    encoder = PromptEncoder(settings_of(PromptSettings, out))
+    assert encoder.encode("Hello.").states.shape[1] == 4096
+    assert build_features(settings_of(FeatureSettings, out)).lookahead_samples == 2560
 
 
 def test_adapters_of_another_rank_are_refused(

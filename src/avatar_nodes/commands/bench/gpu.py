@@ -78,7 +78,7 @@ def _require(device: str, scale: str) -> None:
     """End with one line where the measurement cannot be made."""
     import torch
 
-    from avatar_nodes.pipeline.assembly import AssemblyError, checked_device
+    from avatar_nodes.model.device import AssemblyError, checked_device
 
     if device == "cpu" and scale == "small":
         return

@@ -59,22 +59,25 @@ def command(shared: EvalOptions, people: int, minutes: float, spoilt: float) -> 
         from avatar_nodes.evaluation.key_frame_recall import evaluate_key_frames
         from avatar_nodes.evaluation.report import markdown_figures, markdown_rows
         from avatar_nodes.model.dit_config import MemoryConfig
+        from avatar_nodes.model.read_config import read_config
         from avatar_nodes.model.tiny_vae import channels_last, load_vae
-        from avatar_nodes.pipeline.assembly import MemorySettings, frame_features, read_config
+        from avatar_nodes.remembering.build import frame_features, key_frame_rules
 
         under_test = ModelUnderTest(shared)
         timing = under_test.timing
-        section = under_test.profile.memory.model_dump()
+        section = under_test.profile.memory
         trained = read_config(under_test.checkpoint).memory or MemoryConfig()
-        settings = {n: MemorySettings.of({**section, **values}) for n, values in _ROWS.items()}
-        wanted = settings["key frames"]
-        long = trained.long if wanted.long is None else wanted.long
-        short = trained.short if wanted.short is None else wanted.short
+        short = trained.short if section.short < 0 else section.short
         vae = channels_last(load_vae(under_test.checkpoint / "vae").to(torch.bfloat16))
         figures = evaluate_key_frames(
-            {name: setting.rules(long) for name, setting in settings.items()},
+            {
+                name: key_frame_rules(
+                    section.model_copy(update=dict(values)), trained=trained.long
+                )
+                for name, values in _ROWS.items()
+            },
             vae,
-            frame_features(section["features"], frames_per_latent=timing.frames_per_latent),
+            frame_features(section.features, frames_per_latent=timing.frames_per_latent),
             timing=timing,
             people=people, minutes=minutes, spoilt_share=spoilt, short=short, tell=tell,
         )  # fmt: skip

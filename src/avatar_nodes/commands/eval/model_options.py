@@ -15,6 +15,7 @@ from avatar_nodes.commands.graph_options import json_option, plain_errors, profi
 if TYPE_CHECKING:
     from avatar_nodes.block.timing import BlockTiming
     from avatar_nodes.decoding.decoder import StreamingDecoder
+    from avatar_nodes.decoding.settings import DecoderSettings
     from avatar_nodes.evaluation.performers import Performer, StreamPerformer
     from avatar_nodes.judging.judge_folder import JudgeFolder
     from avatar_nodes.profile import Profile
@@ -126,28 +127,35 @@ class ModelUnderTest:
 
         Raises ProfileError, CheckpointError, AssemblyError, ScheduleError, StageError.
         """
+        from avatar_nodes.conducting.build import PromptEncoder
+        from avatar_nodes.conducting.settings import FeatureSettings, PromptSettings
+        from avatar_nodes.denoising.settings import DenoiserSettings
         from avatar_nodes.evaluation.performers import StreamPerformer
-        from avatar_nodes.pipeline.assembly import MemorySettings, PromptEncoder, build_pipeline
+        from avatar_nodes.pipeline.assembly import build_pipeline
+        from avatar_nodes.profile.load import with_values
+        from avatar_nodes.remembering.settings import MemorySettings
 
-        profile = self.with_model(values or {})
-        model, video = profile.model, profile.video
-        remembered = {**profile.memory.model_dump(), **(memory or {})}
+        profile = with_values(self.with_model(values or {}), {"memory": dict(memory or {})})
+        model, folder = profile.model, str(checkpoint or self.checkpoint)
         if cache_switching is None:
             cache_switching = profile.conversation.cache_switch
-        folder = checkpoint or self.checkpoint
+        remembered = MemorySettings.of(profile, checkpoint=folder, device="cpu")
         pipeline = build_pipeline(
-            folder, sigmas=model.sigmas, past_blocks=model.past_blocks, dtype=model.dtype,
-            width=video.width, height=video.height,
+            [
+                DenoiserSettings.of(
+                    profile, profile.placement.denoisers[0], checkpoint=folder, compile=False,
+                    cuda_graphs=False,
+                )
+            ],
+            self._decoder_settings(profile, folder),
+            FeatureSettings(checkpoint=folder),
+            remembered if profile.memory.enabled else None,
             aas_from_block=model.aas_from_block if model.adaptive_sink else None,
-            rolling_rope=model.rolling_rope, kv_cache=model.kv_cache,
-            switch_max_sigma=model.switch_max_sigma,
             cache_switching=cache_switching,
-            memory=MemorySettings.of(remembered) if remembered["enabled"] else None,
-            lora=model.lora, lora_scale=model.lora_scale, float8=model.float8,
-            offload_layers=model.offload_layers, light_decoder=model.light_decoder,
         )  # fmt: skip
         steps = len(model.sigmas) - 1 + (model.kv_cache == "clean")  # which needs a pass more
-        return StreamPerformer(pipeline, PromptEncoder(folder), name=name, evaluations=steps)
+        encoder = PromptEncoder(PromptSettings(checkpoint=folder, dtype="float32"))
+        return StreamPerformer(pipeline, encoder, name=name, evaluations=steps)
 
     @property
     def timing(self) -> BlockTiming:
@@ -159,7 +167,7 @@ class ModelUnderTest:
     def reach(self) -> tuple[int, int, int]:
         """The stream's reach without long memory: past blocks; blocks by which memory is behind;
         latent frames in short memory. Raises CheckpointError, AssemblyError."""
-        from avatar_nodes.pipeline.assembly import read_config
+        from avatar_nodes.model.read_config import read_config
 
         memory, trained = self.profile.memory, read_config(self.checkpoint).memory
         as_trained = 0 if trained is None else trained.short
@@ -198,13 +206,14 @@ class ModelUnderTest:
 
         Raises CheckpointError, AssemblyError.
         """
-        from avatar_nodes.pipeline.assembly import build_decoder
+        from avatar_nodes.decoding.build import build_decoder
 
-        model, video = self.profile.model, self.profile.video
-        return build_decoder(
-            checkpoint or self.checkpoint, width=video.width, height=video.height,
-            light=model.light_decoder, dtype=model.dtype,
-        )  # fmt: skip
+        return build_decoder(self._decoder_settings(self.profile, checkpoint or self.checkpoint))
+
+    def _decoder_settings(self, profile: Profile, checkpoint: str | Path) -> DecoderSettings:
+        from avatar_nodes.decoding.settings import DecoderSettings
+
+        return DecoderSettings.of(profile, checkpoint=str(checkpoint), device="cpu")
 
     @property
     def judges(self) -> JudgeFolder:
@@ -236,7 +245,7 @@ def evaluation_errors() -> AbstractContextManager[None]:
     from avatar_nodes.denoising.stage import StageError
     from avatar_nodes.judging.footage import JudgeError
     from avatar_nodes.model.checkpoint import CheckpointError
-    from avatar_nodes.pipeline.assembly import AssemblyError
+    from avatar_nodes.model.device import AssemblyError
 
     return plain_errors(
         TimingError, JudgeError, CheckpointError, AssemblyError, ScheduleError, StageError

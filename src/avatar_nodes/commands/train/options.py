@@ -60,7 +60,7 @@ def recipe_of(config: Path | None, threads: int) -> Iterator[Recipe]:
 
     from avatar_nodes.judging.footage import JudgeError
     from avatar_nodes.model.checkpoint import CheckpointError
-    from avatar_nodes.pipeline.assembly import AssemblyError
+    from avatar_nodes.model.device import AssemblyError
     from avatar_nodes.profile.resources import share_path
     from avatar_nodes.training.data.encoded import WindowError
     from avatar_nodes.training.data.shards.clips import ShardError

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from builtin_interfaces.msg import Time
@@ -19,7 +19,6 @@ from avatar_msgs.msg import EpochStart
 from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED, ConfigurationError
 from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.nodes.base.heartbeat import Heartbeat
-from avatar_nodes.nodes.base.node_parameter import NodeParameter
 from avatar_nodes.nodes.base.parameters import declare_parameters
 from avatar_nodes.nodes.base.telemetry import Telemetry
 from avatar_nodes.profile.settings import NodeSettings
@@ -47,7 +46,6 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
 
     KIND: ClassVar[str]
     SETTINGS: ClassVar[type[NodeSettings]] = NodeSettings
-    PARAMETERS: ClassVar[Sequence[NodeParameter]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Find the class of the settings among what the subclass says of its base."""
@@ -67,9 +65,6 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         self._last_log = 0.0
         self._holds_epoch = False
         self._entered: list[Callable[[], None]] = []
-        self._p: dict[str, Any] = {}
-        for parameter in self.PARAMETERS:
-            self._p[parameter.name] = parameter.declare(self)
         self.settings: SettingsT = declare_parameters(self, self.SETTINGS)  # type: ignore[assignment]
         self.heartbeat = Heartbeat(
             self, self.telemetry, report_period_s=self.settings.diagnostics_period_s
@@ -86,10 +81,6 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
 
     def teardown(self) -> None:
         """Let go of what `setup` made."""
-
-    def value(self, name: str) -> Any:
-        """A parameter's value."""
-        return self._p[name] if name in self._p else getattr(self.settings, name)
 
     def autostart(self) -> None:
         """Configure and activate if the parameter says so; a failure sets `exit_code`."""
@@ -114,7 +105,7 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         Raises:
             ValueError: the topic's declaration names no publisher of this node's kind.
         """
-        here = topic.with_parameters(self._p)
+        here = topic.with_parameters(self.settings.parameters())
         return self.create_lifecycle_publisher(here.type, here.name, here.offered_by(self.KIND))
 
     def listen(
@@ -126,7 +117,7 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         Raises:
             ValueError: the topic's declaration names no reader of this node's kind.
         """
-        here = topic.with_parameters(self._p)
+        here = topic.with_parameters(self.settings.parameters())
         guarded = self._guarded(here.name, callback)
         subscription = here.subscribe(self, self.KIND, guarded, raw=raw)
         self._heard.append(subscription)

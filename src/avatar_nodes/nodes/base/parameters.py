@@ -65,7 +65,9 @@ def _declare(node: Node, name: str, field: FieldInfo) -> Any:
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
         raise ConfigurationError(f"parameter {name}: expected {_wanted(field)}: {error}") from None
     if value is None:
-        raise ConfigurationError(f"parameter {name}: expected {_wanted(field)}, got nothing")
+        raise ConfigurationError(
+            f"parameter {name}: expected {_wanted(field)}, got nothing ({field.description})"
+        )
     return value if isinstance(value, (bool, int, float, str)) else list(value)
 
 

@@ -12,8 +12,8 @@ import torch
 from avatar_nodes.model.checkpoint import CheckpointError
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.model.read_config import read_config
 from avatar_nodes.model.wan_folder import AUDIO_MODEL, VIDEO_VAE, is_published_wan
-from avatar_nodes.pipeline.assembly import read_config
 from avatar_nodes.training.transformer.begun import begun_from
 from avatar_nodes.training.transformer.lora import (
     LORA,

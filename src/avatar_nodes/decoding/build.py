@@ -1,0 +1,50 @@
+"""Builds the video decoder from its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avatar_nodes.decoding.decoder import StreamingDecoder, TinyStreamingDecoder
+from avatar_nodes.decoding.settings import DecoderSettings
+from avatar_nodes.model.device import DTYPES, AssemblyError, checked_device
+from avatar_nodes.model.read_config import read_config
+from avatar_nodes.model.wan_folder import VIDEO_VAE, is_published_wan
+
+
+def build_decoder(settings: DecoderSettings) -> StreamingDecoder:
+    """The video decoder of a checkpoint. A light one is for published weights only.
+
+    Raises:
+        CheckpointError, AssemblyError: what does not fit, in one line.
+    """
+    checkpoint, light = settings.checkpoint, settings.light_decoder
+    if is_published_wan(checkpoint):
+        return _wan_decoder(settings)
+    if light:
+        raise AssemblyError(f"{checkpoint}: a light decoder ({light}) is for Wan's latents only")
+    from avatar_nodes.model.tiny_vae import load_vae
+
+    vae = load_vae(Path(checkpoint) / "vae")
+    stride = vae.config.spatial_stride
+    _, rows, columns = read_config(checkpoint).latent_shape
+    if (columns * stride, rows * stride) != (settings.width, settings.height):
+        raise AssemblyError(
+            f"{checkpoint}: makes {columns * stride}x{rows * stride} pictures,"
+            f" the profile asks for {settings.width}x{settings.height}"
+        )
+    return TinyStreamingDecoder(
+        vae, device=checked_device(settings.device), dtype=DTYPES[settings.dtype]
+    )
+
+
+def _wan_decoder(settings: DecoderSettings) -> StreamingDecoder:
+    from avatar_nodes.decoding.wan_decoder import WanStreamingDecoder
+    from avatar_nodes.model.light_decoder import load_light_decoder
+    from avatar_nodes.model.wan_vae import load_wan_vae  # diffusers: seconds
+
+    folder, dtype = Path(settings.checkpoint), DTYPES[settings.dtype]
+    device, small = checked_device(settings.device), None
+    if settings.light_decoder:
+        small = load_light_decoder(folder / settings.light_decoder, dtype=dtype, device=device)
+    vae = load_wan_vae(folder / VIDEO_VAE, dtype=dtype, device=device, decodes=small is None)
+    return WanStreamingDecoder(vae, small)

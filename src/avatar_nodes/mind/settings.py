@@ -1,0 +1,12 @@
+"""What the reasoner is told. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from avatar_nodes.profile.conversation import ReasonerSection
+from avatar_nodes.profile.settings import NodeSettings, key
+
+
+class ReasonerSettings(ReasonerSection, NodeSettings):
+    """Section `reasoner` of the profile, and whether the avatar may be interrupted."""
+
+    barge_in: bool = key("conversation.barge_in")

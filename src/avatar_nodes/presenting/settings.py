@@ -1,0 +1,23 @@
+"""What the presenter is told."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from avatar_nodes.marking.settings import OutputSettings
+from avatar_nodes.profile.section import Pace, QosName
+from avatar_nodes.profile.settings import key
+
+
+class PresenterSettings(OutputSettings):
+    """The pace, and the topics that pictures and sound leave on."""
+
+    pace: Pace = key("stream.pace")
+    margin_s: float = key("stream.margin_s")
+    frame_id: str = key("video.frame_id")
+    jpeg_quality: int = key("video.jpeg_quality")
+    readers: int = Field(
+        default=0, ge=0, le=64, description="Subscribers without which it is not ready."
+    )
+    qos_image: QosName = key("qos.image")
+    qos_audio: QosName = key("qos.audio")

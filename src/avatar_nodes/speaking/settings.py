@@ -1,0 +1,17 @@
+"""What the voice is told."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from avatar_nodes.profile.conversation import VoiceSection
+from avatar_nodes.profile.settings import NodeSettings, key
+
+
+class VoiceSettings(VoiceSection, NodeSettings):
+    """Section `voice` of the profile, and the sound that the graph wants."""
+
+    sample_rate: int = key("audio.sample_rate")
+    chunk_samples: int = Field(
+        default=640, ge=1, le=1 << 20, description="Samples of a message at most."
+    )
