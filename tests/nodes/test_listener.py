@@ -293,6 +293,8 @@ def test_a_microphone_that_dies_while_somebody_speaks_leaves_no_open_turn(
         ({"echo": "hope"}, "parameter echo: expected one of aec, gate, none"),
         ({"silence_s": 0.0}, "parameter silence_s"),
         ({"phrases": 3}, "parameter phrases"),
+        ({"vad_release": 0.9}, "parameters: expected a vad_release of at most vad_threshold"),
+        ({"max_utterance_s": 1.0, "silence_s": 2.0}, "parameters: expected a max_utterance_s"),
     ],
 )
 def test_a_wrong_parameter_is_one_line(
@@ -307,8 +309,6 @@ def test_a_wrong_parameter_is_one_line(
 @pytest.mark.parametrize(
     ("parameters", "exit_code"),
     [
-        ({"vad_release": 0.9}, 78),
-        ({"max_utterance_s": 1.0, "silence_s": 2.0}, 78),
         ({"recogniser": "whisper"}, 78),
         ({"recogniser_model": "/no/such"}, 78),
     ],

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
 pytest.importorskip("rclpy", reason="no ROS here")
 
@@ -21,7 +21,7 @@ from avatar_nodes.profile.settings import NodeSettings, key
 
 
 class SomeSettings(NodeSettings):
-    """One field of each kind."""
+    """One field of each kind, two of which are to agree."""
 
     sigmas: Sigmas = key("model.sigmas")
     width: int = key("video.width")
@@ -30,6 +30,12 @@ class SomeSettings(NodeSettings):
     pace: Pace = key("stream.pace")
     device: str = key("placement.decoder.device")
     words: list[str] = Field(default_factory=list, description="Of the graph.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> SomeSettings:
+        if self.words and self.pace == "free":
+            raise ValueError("expected no words at pace free, got 'a'")
+        return self
 
 
 GIVEN: dict[str, Any] = {"sigmas": [1.0, 0.5, 0.0], "width": 256}
@@ -88,6 +94,11 @@ def test_what_is_wrong_is_one_line(declare: Any, wrong: dict[str, Any], line: st
     with pytest.raises(ConfigurationError, match=f"^parameter {line}") as caught:
         declare(**(GIVEN | wrong))
     assert "\n" not in str(caught.value)
+
+
+def test_values_that_disagree_are_one_line(declare: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^parameters: expected no words at pace free"):
+        declare(**GIVEN, words=["a"], pace="free")
 
 
 def test_what_is_missing_is_named(declare: Any) -> None:

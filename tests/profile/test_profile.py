@@ -200,6 +200,10 @@ def test_steps_are_covered_once_and_in_order(tmp_path: Path, steps: list[list[in
             "audio.sample_rate: expected 16000 (",
         ),
         (
+            "listener: {vad_release: 0.9}",
+            "listener: expected a vad_release of at most vad_threshold (0.5), got 0.9",
+        ),
+        (
             "model: {sigmas: [1.0, 0.9, 0.9, 0.5, 0.0]}",
             "model.sigmas: expected a strictly falling list, got [1.0, 0.9, 0.9, 0.5, 0.0]",
         ),

@@ -95,13 +95,14 @@ class ListenerSection(Section):
     def _agree(self) -> ListenerSection:
         if self.vad_release > self.vad_threshold:
             raise ValueError(
-                f"expected a vad_release of at most vad_threshold ({self.vad_threshold:g})"
+                f"expected a vad_release of at most vad_threshold ({self.vad_threshold:g}),"
+                f" got {self.vad_release:g}"
             )
         shortest = self.min_utterance_s + self.silence_s
         if self.max_utterance_s <= shortest:
             raise ValueError(
                 "expected a max_utterance_s of more than min_utterance_s + silence_s"
-                f" ({shortest:g})"
+                f" ({shortest:g}), got {self.max_utterance_s:g}"
             )
         return self
 

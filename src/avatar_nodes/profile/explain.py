@@ -41,7 +41,8 @@ def explain(detail: Mapping[str, Any], model: type[BaseModel]) -> Problem:
     if kind == "extra_forbidden":
         return Problem(path, _known_keys(path, model), Said("an unknown key"))
     if kind == "value_error":
-        return Problem(path, _stated(str(context["error"])), got)
+        expected, _, found = str(context["error"]).partition(", got ")  # of values that disagree
+        return Problem(path, _stated(expected), Said(found) if found else got)
     if kind in _EXPECTED:
         return Problem(path, _EXPECTED[kind].format(**context), got)
     return Problem(path, _stated(detail["msg"]), got)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
@@ -19,6 +21,7 @@ from rclpy.parameter import Parameter
 from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.profile.explain import explain
 from avatar_nodes.profile.keys import constraints
+from avatar_nodes.profile.problem import Problem
 from avatar_nodes.profile.settings import NodeSettings
 
 _Settings = TypeVar("_Settings", bound=NodeSettings)
@@ -46,14 +49,17 @@ def declare_parameters(node: Node, kind: type[_Settings]) -> _Settings:
     try:
         return kind.from_parameters(values)
     except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        problem = explain(detail, kind)
-        choices = _choices(fields[str(problem.path[0])].annotation) if problem.path else ()
-        wanted = f"one of {', '.join(choices)}" if choices else problem.expected
-        name = problem.path[0] if problem.path else "values"
-        raise ConfigurationError(
-            f"parameter {name}: expected {wanted}, got {problem.got!r}"
-        ) from None
+        problem = explain(error.errors(include_url=False)[0], kind)
+        raise ConfigurationError(_line(problem, fields)) from None
+
+
+def _line(problem: Problem, fields: Mapping[str, FieldInfo]) -> str:
+    """One line, as of a profile; where values disagree with each other, it is of no parameter."""
+    if not problem.path:
+        return f"parameters: expected {problem.expected}, got {problem.got}"
+    choices = _choices(fields[str(problem.path[0])].annotation)
+    expected = f"one of {', '.join(choices)}" if choices else problem.expected
+    return f"parameter {replace(problem, expected=expected)}"
 
 
 def _declare(node: Node, name: str, field: FieldInfo) -> Any:
