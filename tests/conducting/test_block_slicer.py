@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from avatar_nodes.block.audio_features import MelFeatures
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.conducting.block_slicer import BlockSlicer
 from avatar_nodes.errors.refused_error import RefusedError
 
@@ -211,3 +214,20 @@ def test_less_than_the_look_ahead_waits() -> None:
 def test_capacity_for_the_look_ahead() -> None:
     with pytest.raises(ValueError, match=r"a block and its look-ahead \(16\)"):
         BlockSlicer(block_samples=12, context_samples=0, capacity=15, lookahead_samples=4)
+
+
+@pytest.mark.parametrize("latents", [1, 2])
+def test_blocks_of_another_timing_have_the_features_of_the_whole_sound(latents: int) -> None:
+    timing = BlockTiming(frame_rate=16, latents_per_block=latents)
+    features, size = MelFeatures(timing), timing.samples_per_block
+    cut = BlockSlicer(
+        block_samples=size, context_samples=features.context_samples, capacity=4 * size
+    )
+    sound = np.random.default_rng(0).integers(-9000, 9000, 3 * size).astype(np.int16)
+    cut.push(stream="a", first_sample=0, samples=sound, end_of_stream=True)
+    before = np.zeros(features.context_samples, np.float32)
+    whole = features.columns(np.concatenate([before, sound.astype(np.float32) / 32768]))
+    for block in range(3):
+        columns, first = features.block(cut.take().window), block * timing.frames_per_block
+        assert torch.equal(columns, whole[..., first : first + 5 + timing.frames_per_block])
+    assert cut.ended and not cut.available

@@ -9,6 +9,7 @@ import weakref
 import numpy as np
 import pytest
 
+from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.presenting.media_clock import MediaClock
 from avatar_nodes.presenting.presentation import Presentation, Slot
@@ -368,3 +369,24 @@ def test_a_part_without_a_beginning_leaves_no_trace() -> None:
     with pytest.raises(RefusedError, match="after 0 frames"):
         shown.add_frames(1, 0, frames(0)[:1], first=5, total=9)
     assert add(shown, 0) == ["1/0"]
+
+
+@pytest.mark.parametrize("latents", [1, 2])
+def test_sixteen_frames_a_second(latents: int) -> None:
+    """Short blocks, each frame with its 1000 samples every 62.5 ms."""
+    timing = BlockTiming(frame_rate=16, latents_per_block=latents)
+    shown: Presentation[str] = Presentation(samples_per_frame=timing.samples_per_frame)
+    shown.start_epoch(1, 0)
+    heard = np.arange(3 * timing.samples_per_block, dtype=np.int16)
+    for block, part in enumerate(np.split(heard, 3)):
+        shown.add_frames(1, block, np.zeros((timing.frames_per_block, 2, 2, 3), np.uint8))
+        shown.add_sound(1, block, part, last=block == 2, tag="")
+    clock = MediaClock(fps=timing.frame_rate)
+    clock.start(0)
+    stamps, sounds = [], []
+    while (slot := shown.next_slot()) is not None:
+        stamps.append(clock.release())
+        sounds.append(slot.sound)
+    assert len(stamps) == 12 * latents
+    assert stamps == [number * 62_500_000 for number in range(len(stamps))]
+    assert np.array_equal(np.concatenate(sounds), heard)
