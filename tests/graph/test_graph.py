@@ -184,6 +184,13 @@ def test_whole_numbers_where_numbers_are_due_become_floats(tmp_path: Path) -> No
     assert isinstance(read["/avatar/conductor"]["ros__parameters"]["margin_s"], float)
 
 
+def test_rcls_parser_which_knows_no_aliases_reads_the_parameters(tmp_path: Path) -> None:
+    """Parameters of the same value, such as two empty lists, may be one object."""
+    text = write_parameters(Graph.from_profile(TINY, mode="converse", kiosk=True), tmp_path)
+    events = yaml.parse(text.read_text(encoding="utf-8"))
+    assert not any(isinstance(event, yaml.AliasEvent) for event in events)
+
+
 def test_environment_of_a_process() -> None:
     placement = {"denoisers": [{"steps": [0, 1, 2, 3], "device": "cpu", "threads": 2}]}
     graph = Graph.from_profile(with_values(TINY, {"placement": placement}))

@@ -110,5 +110,14 @@ def restore_parameters(graph: Graph, file: Path) -> None:
 
 
 def _text_of(graph: Graph) -> bytes:
-    text: str = yaml.safe_dump(parameters_of(graph), allow_unicode=True, sort_keys=False)
+    text: str = yaml.dump(
+        parameters_of(graph), Dumper=_NoAliases, allow_unicode=True, sort_keys=False
+    )
     return text.encode("utf-8")
+
+
+class _NoAliases(yaml.SafeDumper):
+    """Writes out what occurs twice: rcl's parser knows no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
