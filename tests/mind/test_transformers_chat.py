@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from support.thoughts import intentions_of, is_fallback, problem_of, sentences_of
 
 from avatar_nodes.mind.backends import build_reasoner
@@ -115,5 +116,7 @@ def test_what_is_no_chat_model(build: Build, tmp_path: Path, random_model: Path)
     (mute / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(ReasonerError, match=r"^backend transformers: [^\n]+$"):
         build(mute)
-    with pytest.raises(ReasonerError, match="device"):
+    with pytest.raises(ReasonerError, match=r"^backend transformers: [^\n]+$"):
+        build(random_model, device="cuda:99")
+    with pytest.raises(ValidationError, match="device"):
         build(random_model, device="nonsense")
