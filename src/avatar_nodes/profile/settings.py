@@ -63,7 +63,7 @@ class NodeSettings(Section):
 
     def parameters(self) -> dict[str, ParameterValue]:
         """The values as a ROS parameter file can hold them."""
-        return {name: _NO_WORDS if v == [] else v for name, v in self.model_dump().items()}
+        return {name: v if v != [] else [*_NO_WORDS] for name, v in self.model_dump().items()}
 
     @classmethod
     def parameter_fields(cls) -> dict[str, FieldInfo]:
