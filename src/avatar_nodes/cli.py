@@ -16,6 +16,7 @@ _COMMANDS = {
     "record": ("avatar_nodes.commands.record", "Start or stop recording a running avatar."),
     "verify": ("avatar_nodes.commands.verify", "Say whether a file is marked as AI generated."),
     "sign": ("avatar_nodes.commands.sign", "Add C2PA content credentials to a video."),
+    "hear": ("avatar_nodes.commands.hear", "Say what the avatar understands of sound files."),
     "models": ("avatar_nodes.commands.models", "List, fetch and verify model files."),
     "check": ("avatar_nodes.commands.check", "Report what this machine has and lacks."),
     "profile": ("avatar_nodes.commands.profile", "Show or explain profiles."),

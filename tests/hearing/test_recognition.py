@@ -113,5 +113,5 @@ def test_a_model_folder_is_checked(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recogniser_is_refused() -> None:
-    with pytest.raises(RecogniserError, match="expected one of pocketsphinx, whisper"):
+    with pytest.raises(RecogniserError, match="expected one of auto, pocketsphinx, whisper"):
         open_recogniser("telepathy")

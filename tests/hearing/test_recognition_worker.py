@@ -16,6 +16,8 @@ PART = np.ones(1600, np.int16)
 class Counter:
     """A recogniser whose words are how many samples it had; it can be held up, and fail."""
 
+    interim_s = 0.0
+
     def __init__(self) -> None:
         self.go = threading.Event()
         self.go.set()

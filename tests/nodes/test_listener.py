@@ -341,6 +341,7 @@ class Deaf:
     """A recogniser without words; counts how often one was opened."""
 
     opened = 0
+    interim_s = 0.0
 
     def __init__(self) -> None:
         type(self).opened += 1
@@ -349,20 +350,26 @@ class Deaf:
         pass
 
 
-@pytest.mark.parametrize(("recogniser", "opened"), [("whisper", 1), ("pocketsphinx", 2)])
-def test_another_persona_reloads_only_a_recogniser_that_uses_its_phrases(
+@pytest.mark.parametrize("recogniser", ["whisper", "pocketsphinx"])
+def test_another_persona_s_phrases_and_language_are_the_recogniser_s(
     ros_context: rclpy.Context, spinner: Spinner, room: Room, listeners: list[ListenerNode],
-    monkeypatch: pytest.MonkeyPatch, recogniser: str, opened: int,
+    monkeypatch: pytest.MonkeyPatch, recogniser: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(Deaf, "opened", 0)
-    monkeypatch.setattr(listener, "open_recogniser", lambda kind, **options: Deaf())
+    told: list[str] = []
+
+    def open_deaf(kind: str, *, likely_language: str, **options: object) -> Deaf:
+        told.append(likely_language)
+        return Deaf()
+
+    monkeypatch.setattr(listener, "open_recogniser", open_deaf)
     persona = room.node.create_publisher(Persona, "persona", LATCHED)
     node = start(ros_context, spinner, recogniser=recogniser, persona_phrases=True)
     listeners.append(node)
     assert Deaf.opened == 1
-    persona.publish(Persona(persona="other", phrases=["where is the exit"]))
+    persona.publish(Persona(persona="other", language="fr", phrases=["where is the exit"]))
     wait_until(lambda: node._phrases == ["where is the exit"], what="the persona")
     wait_until(lambda: node._listening.worker._open_other is None, what="the worker")
     node._listening.close()  # after what it was about to open
-    assert Deaf.opened == opened
+    assert (Deaf.opened, told) == (2, ["", "fr"])
     assert node._listening._known == {"where is the exit"}

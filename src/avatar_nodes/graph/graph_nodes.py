@@ -137,7 +137,10 @@ class GraphNodes:
     def _listener(self) -> NodeSpec:
         own = self.profile.listener.phrases
         settings = self._of(
-            ListenerSettings, phrases=own or self._persona.examples, persona_phrases=not own
+            ListenerSettings,
+            phrases=own or self._persona.examples,
+            persona_phrases=not own,
+            persona_language=self._persona.language,
         )
         return self._node("listener", settings, threads=settings.threads)
 

@@ -159,14 +159,10 @@ class Listening:
             return self._stop("gap")
         return []
 
-    def expect(
-        self, known: Sequence[str], open_recogniser: Callable[[], Recogniser] | None
-    ) -> None:
-        """From the next turn on, other sentences are known, and another recogniser hears them;
-        None: the one at hand does, since it knows of no sentences."""
+    def expect(self, known: Sequence[str], open_recogniser: Callable[[], Recogniser]) -> None:
+        """From the next turn on, other sentences are known, and another recogniser hears them."""
         self._known = {_spoken(sentence) for sentence in known} - {""}
-        if open_recogniser is not None:
-            self.worker.use(open_recogniser)
+        self.worker.use(open_recogniser)
 
     def close(self) -> None:
         """End the recognition's thread."""

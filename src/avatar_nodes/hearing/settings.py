@@ -14,3 +14,4 @@ class ListenerSettings(ListenerSection, NodeSettings):
     persona_phrases: bool = Field(
         default=False, description="`phrases` are the persona's, and change with it."
     )
+    persona_language: str = Field(default="", description="The persona's language, BCP 47.")

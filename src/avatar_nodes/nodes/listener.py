@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
 from avatar_nodes.hearing.echo.canceller import EchoCancellerError
 from avatar_nodes.hearing.echo.echo import EchoControl, EchoMode
 from avatar_nodes.hearing.echo.gate import EchoGate
 from avatar_nodes.hearing.listening import Activity, Listening
 from avatar_nodes.hearing.recognition.recogniser import (
-    USE_PHRASES,
     Recogniser,
     open_recogniser,
 )
@@ -40,7 +41,8 @@ class ListenerNode(AvatarNode[ListenerSettings]):
         mode, echo = self._echo_control()
         voice = SileroVoiceActivity()
         self._phrases = self.settings.phrases
-        recogniser = self._open_recogniser()
+        self._persona_language = self.settings.persona_language
+        recogniser = self._open_recogniser(on_lack=self.get_logger().warning)
         self._echo = echo
         self._reference = SoundIntake()
         self._activity = self.publisher(topics.SPEECH_ACTIVITY)
@@ -83,14 +85,18 @@ class ListenerNode(AvatarNode[ListenerSettings]):
             self.get_logger().warning(self._lack)
             return "gate", EchoControl("gate", **times)
 
-    def _open_recogniser(self) -> Recogniser:
+    def _open_recogniser(
+        self, *, on_lack: Callable[[str], object] = lambda line: None
+    ) -> Recogniser:
         recogniser = open_recogniser(
             self.settings.recogniser,
             model=self.settings.recogniser_model,
             phrases=self._phrases,
             language=self.settings.language,
+            likely_language=self._persona_language,
             device=self.settings.recogniser_device,
             threads=self.settings.threads,
+            on_lack=on_lack,
         )
         if unknown := getattr(recogniser, "unknown_words", []):
             self.get_logger().warning(f"phrases left out for unknown words: {', '.join(unknown)}")
@@ -99,9 +105,9 @@ class ListenerNode(AvatarNode[ListenerSettings]):
     def _on_persona(self, msg: Persona) -> None:
         if list(msg.phrases) != self._phrases:
             self._phrases = list(msg.phrases)
+            self._persona_language = msg.language
             known = self._phrases if self.settings.eager else ()
-            with_phrases = self.settings.recogniser in USE_PHRASES
-            self._listening.expect(known, self._open_recogniser if with_phrases else None)
+            self._listening.expect(known, self._open_recogniser)
 
     def _on_user_audio(self, msg: AudioChunk) -> None:
         reports = self._listening.hear(

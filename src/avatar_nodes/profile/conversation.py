@@ -56,15 +56,23 @@ class ListenerSection(Section):
     gate_margin_db: float = Field(
         default=6.0, ge=0.0, le=40.0, description="Gate: a visitor is so much louder than the echo."
     )
-    recogniser: Literal["pocketsphinx", "whisper"] = Field(
-        default="pocketsphinx", description="What recognises."
+    recogniser: Literal["auto", "pocketsphinx", "whisper"] = Field(
+        default="auto",
+        description="What recognises; `auto`: whisper where its model is on this machine,"
+        " pocketsphinx elsewhere.",
     )
     recogniser_model: str = Field(
-        default="", description="Folder of its model; empty: the one it carries."
+        default="",
+        description="Folder of its model, or a name of `avatar models`; empty: pocketsphinx's own,"
+        " whisper's whisper-base.",
     )
-    recogniser_device: str = Field(default="cpu", description="Torch device of recogniser whisper.")
+    recogniser_device: str = Field(
+        default="cpu", description="Device of recogniser whisper: `cpu`, `cuda` or `cuda:N`."
+    )
     language: str = Field(
-        default="", description="Spoken language, BCP 47; empty: the model's, or detected."
+        default="",
+        description="Spoken language, BCP 47; empty: the persona's (whisper) or the model's;"
+        " `auto`: found (whisper).",
     )
     phrases: list[str] = Field(
         default_factory=list,

@@ -53,6 +53,8 @@ class PocketSphinxRecogniser:
         RecogniserError: the package or a part of the model is missing.
     """
 
+    interim_s = 0.0
+
     def __init__(
         self, *, model: str | Path = "", phrases: Sequence[str] = (), language: str = ""
     ) -> None:

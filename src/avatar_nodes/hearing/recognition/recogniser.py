@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,9 +11,11 @@ import numpy as np
 
 from avatar_nodes.errors.configuration_error import ConfigurationError
 
-RECOGNISERS = ("pocketsphinx", "whisper")
-USE_PHRASES = ("pocketsphinx",)
-"""Those for which the sentences that visitors are likely to say make a difference."""
+RECOGNISERS = ("auto", "pocketsphinx", "whisper")
+WHISPER = "whisper-base"
+"""The store's model that `whisper` uses when none is named."""
+DETECTED = "auto"
+"""In place of a language: the recogniser is to find which one is spoken."""
 
 
 class RecogniserError(ConfigurationError):
@@ -34,6 +36,9 @@ class Recognition:
 
 class Recogniser(Protocol):
     """Understands one utterance after another. Used by one thread at a time."""
+
+    interim_s: float
+    """Sound between two interim texts that are worth their cost [s]; 0: they cost nothing."""
 
     def push(self, samples: np.ndarray) -> None:
         """The utterance's next samples, int16 mono at 16 kHz [n]; the first ones begin it."""
@@ -62,26 +67,60 @@ def open_recogniser(
     model: str | Path = "",
     phrases: Sequence[str] = (),
     language: str = "",
+    likely_language: str = "",
     device: str = "cpu",
     threads: int = 1,
+    on_lack: Callable[[str], object] = lambda line: None,
 ) -> Recogniser:
-    """The recogniser of the name `kind`, one of RECOGNISERS.
+    """The recogniser of the name `kind`, one of RECOGNISERS; `auto` is whisper where it can be
+    used, and pocketsphinx elsewhere.
 
     Args:
-        model: folder of its model; empty: the one it carries (pocketsphinx only).
-        phrases: sentences that visitors are likely to say (pocketsphinx).
-        language: BCP 47 of what is spoken; empty: the model's own, or detected (whisper).
-        device, threads: torch device, and CPU threads of this process's arithmetic (whisper).
+        model: folder of its model, or (whisper) a name of the store; empty: pocketsphinx's own,
+            whisper's WHISPER of the store.
+        phrases: sentences that visitors are likely to say.
+        language: BCP 47 of what is spoken; empty: the model's own, or the likely one; DETECTED:
+            found (whisper).
+        likely_language: what visitors most likely speak (whisper).
+        device: `cpu`, `cuda` or `cuda:N` (whisper).
+        threads: of the processor (whisper).
+        on_lack: called with one line when `auto` cannot be whisper.
 
     Raises:
         RecogniserError: an unknown name, a missing package, or a model that does not load.
     """
-    if kind == "pocketsphinx":
-        from avatar_nodes.hearing.recognition.pocketsphinx import PocketSphinxRecogniser
-
-        return PocketSphinxRecogniser(model=model, phrases=phrases, language=language)
-    if kind == "whisper":
+    if kind not in RECOGNISERS:
+        raise RecogniserError(f"recogniser {kind!r}: expected one of {', '.join(RECOGNISERS)}")
+    of_sphinx = kind == "auto" and model and any(Path(model).rglob("mdef"))
+    if kind != "pocketsphinx" and not of_sphinx:
         from avatar_nodes.hearing.recognition.whisper import WhisperRecogniser
 
-        return WhisperRecogniser(model, language=language, device=device, threads=threads)
-    raise RecogniserError(f"recogniser {kind!r}: expected one of {', '.join(RECOGNISERS)}")
+        spoken = "" if language == DETECTED else language or likely_language
+        try:
+            return WhisperRecogniser(
+                _stored(model or WHISPER),
+                phrases=phrases,
+                language=spoken,
+                device=device,
+                threads=threads,
+            )
+        except RecogniserError as error:
+            if kind == "whisper" or model:
+                raise
+            on_lack(f"pocketsphinx listens in place of whisper: {error}")
+    from avatar_nodes.hearing.recognition.pocketsphinx import PocketSphinxRecogniser
+
+    named = "" if language == DETECTED else language
+    return PocketSphinxRecogniser(model=model, phrases=phrases, language=named)
+
+
+def _stored(model: str | Path) -> Path:
+    """The folder of a model that is one, or whose name the store knows."""
+    from avatar_nodes.store.store import ModelStore
+
+    store = ModelStore()
+    if str(model) not in store.catalogue:
+        return Path(model)
+    if (found := store.find(str(model))) is None:
+        raise RecogniserError(store.lack(str(model)))
+    return found

@@ -58,7 +58,8 @@ class RecognitionWorker:
         on_heard: called on the worker's thread.
         on_error: called on the worker's thread with one line when the recogniser fails; the turn
             then gets a final text without words.
-        interim_s: seconds of sound between two interim texts; 0: only when the visitor pauses.
+        interim_s: seconds of sound between two interim texts, at least those that the recogniser
+            asks for; 0: only when the visitor pauses.
         backlog_s: seconds of sound that may wait; more is dropped and counted.
     """
 
@@ -74,7 +75,7 @@ class RecognitionWorker:
         self._recogniser = recogniser
         self._on_heard = on_heard
         self._on_error = on_error
-        self._interim_samples = round(interim_s * GRAPH_RATE)
+        self._interim_s = interim_s
         self._room = round(backlog_s * GRAPH_RATE)
         self._tasks: deque[_Task] = deque()
         self._waiting = 0
@@ -180,8 +181,7 @@ class RecognitionWorker:
         if task.kind == "sound":
             self._push(task.samples)
             self._since_interim += len(task.samples)
-            due = 0 < self._interim_samples <= self._since_interim
-            if due and task.words and not self._tasks:
+            if self._interim_is_due and task.words and not self._tasks:
                 self._tell_interim(task)
         elif task.kind == "pause":
             if self._sound and self._ready is None and not self._tasks:
@@ -194,6 +194,11 @@ class RecognitionWorker:
         else:
             self._recogniser.reset()
             self._tell_final(task, _NO_WORDS, 0.0)
+
+    @property
+    def _interim_is_due(self) -> bool:
+        interval_s = max(self._interim_s, self._recogniser.interim_s)
+        return self._interim_s > 0 and self._since_interim >= interval_s * GRAPH_RATE
 
     def _push(self, samples: np.ndarray) -> None:
         """The turn's next samples; all of it once more, if it had been taken for ended."""
