@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from support.visitor import word_errors, words
 
-from avatar_nodes.hearing.recognition.recogniser import open_recogniser
+from avatar_nodes.hearing.recognition.backends import open_recogniser
 from avatar_nodes.sound.audio_file import GRAPH_RATE, read_audio_file
 
 SPHINX = Path("/usr/share/pocketsphinx/test/data")

@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 from support.visitor import PHRASES, QUESTIONS, chunks, say, silence, with_noise, word_errors, words
 
+from avatar_nodes.hearing.recognition.backends import open_recogniser
 from avatar_nodes.hearing.recognition.phrases import words_of
 from avatar_nodes.hearing.recognition.pocketsphinx import PocketSphinxRecogniser
-from avatar_nodes.hearing.recognition.recogniser import (
-    RecogniserError,
-    Recognition,
-    open_recogniser,
-)
+from avatar_nodes.hearing.recognition.recogniser import RecogniserError, Recognition
 
 QUIET = 0.3
 

@@ -23,7 +23,8 @@ from transformers import (
 
 from avatar_nodes.hearing.log_mel import log_mel
 from avatar_nodes.hearing.recognition import whisper
-from avatar_nodes.hearing.recognition.recogniser import RecogniserError, open_recogniser
+from avatar_nodes.hearing.recognition.backends import open_recogniser
+from avatar_nodes.hearing.recognition.recogniser import RecogniserError
 from avatar_nodes.hearing.recognition.whisper import WhisperRecogniser, _Text, _words_of
 
 pytest.importorskip("ctranslate2", reason="the Python package ctranslate2 is not installed")

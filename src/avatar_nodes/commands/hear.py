@@ -49,7 +49,8 @@ def command(
     the processor's time for all of the turn.
     """
     from avatar_nodes.hearing.file_hearing import hear_file
-    from avatar_nodes.hearing.recognition.recogniser import RecogniserError, open_recogniser
+    from avatar_nodes.hearing.recognition.backends import open_recogniser
+    from avatar_nodes.hearing.recognition.recogniser import RecogniserError
     from avatar_nodes.hearing.voice_activity import SileroVoiceActivity, VoiceActivityError
     from avatar_nodes.sound.audio_file import AudioFileError
 

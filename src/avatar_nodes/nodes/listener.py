@@ -9,10 +9,8 @@ from avatar_nodes.hearing.echo.canceller import EchoCancellerError
 from avatar_nodes.hearing.echo.echo import EchoControl, EchoMode
 from avatar_nodes.hearing.echo.gate import EchoGate
 from avatar_nodes.hearing.listening import Activity, Listening
-from avatar_nodes.hearing.recognition.recogniser import (
-    Recogniser,
-    open_recogniser,
-)
+from avatar_nodes.hearing.recognition.backends import open_recogniser
+from avatar_nodes.hearing.recognition.recogniser import Recogniser
 from avatar_nodes.hearing.recognition.worker import Heard
 from avatar_nodes.hearing.settings import ListenerSettings
 from avatar_nodes.hearing.sound_intake import SoundIntake
