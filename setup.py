@@ -45,6 +45,7 @@ setup(
         "livekit>=1.0,<2",
         "mcap>=1.2,<2",
         "numpy>=1.26,<2.5",
+        "onnxruntime>=1.20,<2",
         "opencv-python-headless>=4.9,<6",
         "pillow>=11,<14",
         "pocketsphinx>=5.0.4,<5.2",

@@ -31,7 +31,7 @@ USED = {
     "kiosk": {"av", "cv2", "PIL", "aiortc", "starlette", "uvicorn", "cryptography"},
 }
 """By the kinds of node that use one."""
-READY = {"listener": {"livekit", "pocketsphinx"}, "reasoner": set(), "voice": set()}
+READY = {"listener": {"livekit", "onnxruntime", "pocketsphinx"}, "reasoner": set(), "voice": set()}
 """What those need that load their own models, once they are configured by default."""
 
 _PROGRAM = """
