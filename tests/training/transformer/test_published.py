@@ -237,10 +237,10 @@ def test_what_it_leaves_is_served_over_the_published_folder(
     assert (video.width, video.height, model.past_blocks) == (WIDTH, HEIGHT, 3)
     assert model.aas_from_block == 1
     (place,) = profile.placement.denoisers
-    stage = DenoiserSettings.of(profile, place, dtype="float32")
+    stage = DenoiserSettings.of(profile, place, dtype="float32", device="cpu")
     pipeline = build_pipeline(
         [stage],
-        DecoderSettings.of(profile, dtype="float32"),
+        DecoderSettings.of(profile, dtype="float32", device="cpu"),
         FeatureSettings(checkpoint=model.checkpoint),
     )
     prompt = PromptEncoder(settings_of(PromptSettings, model.checkpoint)).encode(PROMPTS[0])
