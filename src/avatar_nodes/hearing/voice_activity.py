@@ -78,8 +78,8 @@ class SileroVoiceActivity:
 
     def reset(self) -> None:
         """See `VoiceActivity`."""
-        self._before = np.zeros(_CONTEXT, np.float32)
-        self._state = np.zeros(_STATE_SHAPE, np.float32)
+        self._before: np.ndarray = np.zeros(_CONTEXT, np.float32)
+        self._state: np.ndarray = np.zeros(_STATE_SHAPE, np.float32)
 
 
 def _model_path() -> Path:

@@ -190,18 +190,21 @@ class ReasonerSection(Section):
 class VoiceSection(Section):
     """What the avatar speaks with."""
 
-    backend: Literal["espeak", "http", "piper"] = Field(
+    backend: Literal["espeak", "http", "kokoro", "piper"] = Field(
         default="espeak", description="What speaks."
+    )
+    threads: int = Field(
+        default=1, ge=1, le=256, description="CPU threads for the arithmetic of backend kokoro."
     )
     voice: str = Field(
         default="en-us",
-        description="espeak: language+variant (en-us+f3); http: the server's name of it; piper: its"
-        " file.",
+        description="espeak: language+variant (en-us+f3); http: the server's name of it; kokoro:"
+        " its name (af_heart) or a language; piper: its file, or a name of `avatar models`.",
     )
     speed: float = Field(default=1.0, ge=0.5, le=2.5, description="1: natural; 2: twice as fast.")
     pitch: int = Field(default=50, ge=0, le=99, description="Of backend espeak.")
     volume: float = Field(
-        default=1.0, ge=0.0, le=2.0, description="Of backends espeak and piper; 1: as it is."
+        default=1.0, ge=0.0, le=2.0, description="Of all backends but http; 1: as it is."
     )
     speaker: int = Field(
         default=-1, ge=-1, le=9999, description="Of a piper voice of several; -1: its own choice."

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from avatar_nodes.speaking.settings import VoiceSettings
 from avatar_nodes.speaking.synthesis.espeak import EspeakSynthesiser
 from avatar_nodes.speaking.synthesis.http import HttpSynthesiser
+from avatar_nodes.speaking.synthesis.kokoro import STORED, KokoroSynthesiser
 from avatar_nodes.speaking.synthesis.piper import PiperSynthesiser
 from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser, SynthesisError
+from avatar_nodes.store.store import ModelStore
 
 _WORDS_A_MINUTE = 170
 
@@ -27,9 +30,18 @@ def build_synthesiser(settings: VoiceSettings) -> Synthesiser:
             volume=round(100 * settings.volume),
             sample_rate=settings.sample_rate,
         )
+    if settings.backend == "kokoro":
+        return KokoroSynthesiser(
+            folder=_stored(STORED),
+            voice=settings.voice,
+            speed=settings.speed,
+            volume=settings.volume,
+            threads=settings.threads,
+            sample_rate=settings.sample_rate,
+        )
     if settings.backend == "piper":
         return PiperSynthesiser(
-            voice_file=settings.voice,
+            voice_file=_piper_voice(settings.voice),
             speaker=settings.speaker,
             speed=settings.speed,
             volume=settings.volume,
@@ -45,6 +57,20 @@ def build_synthesiser(settings: VoiceSettings) -> Synthesiser:
         timeout_s=settings.timeout_s,
         sample_rate=settings.sample_rate,
     )
+
+
+def _piper_voice(voice: str) -> Path:
+    """The file that `voice` is, or that the store has under that name."""
+    if voice not in ModelStore().catalogue:
+        return Path(voice)
+    return next(_stored(voice).glob("*.onnx"))
+
+
+def _stored(model: str) -> Path:
+    store = ModelStore()
+    if (found := store.find(model)) is None:
+        raise SynthesisError(store.lack(model))
+    return found
 
 
 def _api_key(variable: str) -> str:

@@ -35,6 +35,9 @@ _RATE, _VOLUME, _PITCH = 1, 2, 3
 _EVENT_END, _EVENT_PHONEME = 0, 7
 _GO_ON, _STOP = 0, 1
 _SEED = 20_240_229
+_IPA, _TIED = 0x02, 0x80
+TIE = "^"
+"""Stands between the two letters of one phoneme (`a^ɪ`)."""
 
 
 class SpeechError(ConfigurationError):
@@ -136,6 +139,25 @@ class Espeak:
             raise self._raised
         if status != 0:
             raise SpeechError(f"espeak-ng failed with status {status}")
+
+    def phonemes(self, text: str, *, voice: str) -> str:
+        """How `text` sounds, in IPA with stress marks and TIE; punctuation is lost.
+
+        Raises:
+            SpeechError: an unknown voice.
+        """
+        if not self.knows(voice):
+            raise SpeechError(f"unknown voice {voice!r}")
+        translate = self._library.espeak_TextToPhonemes
+        translate.restype = ctypes.c_char_p
+        encoded = ctypes.create_string_buffer(text.replace("\0", " ").encode("utf-8", "replace"))
+        place = ctypes.c_void_p(ctypes.addressof(encoded))
+        mode = _IPA | _TIED | ord(TIE) << 8
+        clauses = []
+        while place.value is not None:
+            clause = translate(ctypes.byref(place), _CHARS_UTF8, mode)
+            clauses.append((clause or b"").decode("utf-8", "ignore").strip())
+        return " ".join(filter(None, clauses))
 
     def _take(self, wav: object, count: int, events: object) -> int:
         """espeak-ng's callback: no exception may pass through it."""
