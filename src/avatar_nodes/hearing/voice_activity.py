@@ -48,6 +48,8 @@ class SileroVoiceActivity:
     """
 
     window_samples = 512
+    _before: np.ndarray
+    _state: np.ndarray
 
     def __init__(self) -> None:
         import onnxruntime  # 20 MB, spared to nodes that only need the interface
@@ -78,8 +80,8 @@ class SileroVoiceActivity:
 
     def reset(self) -> None:
         """See `VoiceActivity`."""
-        self._before: np.ndarray = np.zeros(_CONTEXT, np.float32)
-        self._state: np.ndarray = np.zeros(_STATE_SHAPE, np.float32)
+        self._before = np.zeros(_CONTEXT, np.float32)
+        self._state = np.zeros(_STATE_SHAPE, np.float32)
 
 
 def _model_path() -> Path:
