@@ -19,7 +19,7 @@ import pytest
 from avatar_nodes.graph.process_log import LineStream, ProcessLog
 from avatar_nodes.graph.restart_policy import RestartPolicy
 from avatar_nodes.graph.supervisor import NAME, Child, Outcome, Supervisor
-from avatar_nodes.profile.schema import RestartSection
+from avatar_nodes.profile.supervision import RestartSection
 
 PATIENT_S = 120.0  # a machine may be busy; nothing here is about speed
 FAST = RestartSection(delay_s=0.01, max_delay_s=0.05, max_restarts=3, grace_s=PATIENT_S)
@@ -316,7 +316,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "supervise.py"
     script.write_text(
         "import sys\n"
-        "from avatar_nodes.profile.schema import RestartSection\n"
+        "from avatar_nodes.profile.supervision import RestartSection\n"
         "from avatar_nodes.graph.supervisor import Child, Supervisor\n"
         f"child = [sys.executable, '-I', '-S', '-c', {STUBBORN!r}]\n"
         "Supervisor([Child('a', child), Child('b', child)], RestartSection()).run()\n"
@@ -337,7 +337,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
 
 def test_two_supervisors_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
     inner = (
-        "from avatar_nodes.profile.schema import RestartSection\n"
+        "from avatar_nodes.profile.supervision import RestartSection\n"
         "from avatar_nodes.graph.supervisor import Child, Supervisor\n"
         "import sys\n"
         "done = Child('c', [sys.executable, '-c', 'pass'], respawn=False, ends_run=True)\n"

@@ -14,7 +14,7 @@ from avatar_nodes.mind.persona_file import PersonaError, load_persona
 from avatar_nodes.profile import ProfileError, hearing_all, load_profile, profile_names, with_values
 from avatar_nodes.profile.reference import reference_markdown
 from avatar_nodes.profile.resources import share_directory
-from avatar_nodes.profile.schema import StreamSection
+from avatar_nodes.profile.stream import StreamSection
 
 
 def _write(folder: Path, text: str, name: str = "mine") -> Path:
@@ -356,7 +356,7 @@ def test_the_reference_page_is_current_and_describes_every_key() -> None:
 
 def test_qos_names_are_those_that_the_nodes_know() -> None:
     qos = pytest.importorskip("avatar_nodes.wire.qos", exc_type=ImportError)
-    from avatar_nodes.profile.schema import QosName
+    from avatar_nodes.profile.section import QosName
 
     assert set(get_args(QosName)) == set(qos.PUBLIC_NAMES)
 

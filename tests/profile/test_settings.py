@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.profile.loudspeaker import LoudspeakerSection
-from avatar_nodes.profile.schema import ModelSection
+from avatar_nodes.profile.model import ModelSection
 from avatar_nodes.profile.section import Device, DTypeName, Sigmas, Steps
 from avatar_nodes.profile.settings import NodeSettings, key
 

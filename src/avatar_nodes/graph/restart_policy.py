@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from avatar_nodes.profile.schema import RestartSection
+from avatar_nodes.profile.supervision import RestartSection
 
 
 class RestartPolicy:

@@ -32,7 +32,7 @@ from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED
 from avatar_nodes.graph.process_log import LineStream, ProcessLog
 from avatar_nodes.graph.restart_policy import RestartPolicy
 from avatar_nodes.graph.tied_process import tied
-from avatar_nodes.profile.schema import RestartSection
+from avatar_nodes.profile.supervision import RestartSection
 
 NAME = "avatar"  # the supervisor's own lines in the log
 
