@@ -77,7 +77,8 @@ def _publishers(wire: Wire) -> str:
 
 
 def _ends(names: Sequence[str], anybody: bool) -> str:
-    return ", ".join([*names, *([ANYBODY] if anybody and ANYBODY not in names else [])])
+    all_names = [*names, *([ANYBODY] if anybody and ANYBODY not in names else [])]
+    return ", ".join(all_names) or "under another name"
 
 
 def _deviations(wire: Wire) -> str:
