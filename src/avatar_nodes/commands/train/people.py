@@ -30,10 +30,23 @@ def people(out: Path | None) -> None:
 
 
 @click.command("sheet")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The picture to write (PNG, JPEG).",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="The first person's seed.")
-@click.option("--count", type=click.IntRange(1), default=24, show_default=True)
-@click.option("--size", type=click.IntRange(32, 1024), default=256, show_default=True)
+@click.option(
+    "--count", type=click.IntRange(1), default=24, show_default=True, help="How many people."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(32, 1024),
+    default=256,
+    show_default=True,
+    help="Side of each person's picture [pixels].",
+)
 @click.option("--actions", is_flag=True, help="All actions of the first person instead.")
 def sheet(out: Path, seed: int, count: int, size: int, actions: bool) -> None:
     """Draw many lifelike people into one picture, to judge them by eye."""
