@@ -89,7 +89,10 @@ class Presenter:
 def start(
     processes: ProcessGroup, folder: Path, *, limit_kib: int = 0, **parameters: object
 ) -> subprocess.Popen[bytes]:
-    values = {"folder": str(folder), "free_megabytes": 0, "watermark": True, **parameters}
+    values = {
+        "folder": str(folder), "free_megabytes": 0, "width": 256, "height": 256, "label": False,
+        "mcap_exclude": "[image_raw]", **parameters,
+    }  # fmt: skip
     texts = {n: str(v).lower() if isinstance(v, bool) else v for n, v in values.items()}
     words = [word for name, text in texts.items() for word in ("-p", f"{name}:={text}")]
     command = [sys.executable, "-m", "avatar_nodes.nodes.archive", "--ros-args"]

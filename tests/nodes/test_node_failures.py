@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import rclpy
+from support.settings import overrides_of
 
 from avatar_nodes.denoising.stage import StageError
 from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED
 from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
 from avatar_nodes.nodes.presenter import PresenterNode
+from avatar_nodes.presenting.settings import PresenterSettings
 
 
 class _Failing(AvatarNode):
@@ -87,7 +89,8 @@ def test_a_presenter_whose_clock_fails_ends(
         raise RuntimeError("out of time")
 
     monkeypatch.setattr(PresenterNode, "_keep_time", fails)
-    node = PresenterNode(context=ros_context)
+    overrides = overrides_of(PresenterSettings(width=64, height=64))
+    node = PresenterNode(context=ros_context, parameter_overrides=overrides)
     try:
         node.trigger_configure()
         node._play()
