@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from avatar_nodes.conducting.epoch_keeper import EpochKeeper, unix_ms
+from avatar_nodes.conducting.epoch_keeper import EpochKeeper
 
 
 def keeper(*stages: str) -> EpochKeeper:
-    return EpochKeeper(
-        stages or ("a", "b"), heartbeat_timeout_s=2.0, block_timeout_s=10.0, first_epoch=lambda: 100
-    )
+    return EpochKeeper(stages or ("a", "b"), heartbeat_timeout_s=2.0, block_timeout_s=10.0)
 
 
 def beat(to: EpochKeeper, now: float, ready: bool = True, **instances: str) -> None:
@@ -21,7 +19,7 @@ def beat(to: EpochKeeper, now: float, ready: bool = True, **instances: str) -> N
 def running() -> EpochKeeper:
     watched = keeper()
     beat(watched, 0.0, a="1", b="1")
-    assert watched.begin() == 100
+    assert watched.begin(100) == 100
     beat(watched, 0.0, a="1", b="1")
     return watched
 
@@ -33,7 +31,7 @@ def test_begins_when_all_are_there() -> None:
     assert watched.waiting_for(0.0) == ["a", "b"]
     beat(watched, 0.1, ready=False, b="1", stranger="1")
     assert watched.reason_for_new_epoch(0.1) == "every stage is there"
-    watched.begin()
+    watched.begin(100)
     assert not watched.may_issue(0.1)
     beat(watched, 0.2, a="1")
     assert watched.waiting_for(0.2) == ["b"]
@@ -48,7 +46,7 @@ def test_a_restarted_stage_begins_a_new_epoch() -> None:
     assert watched.restarted == ["b"]
     assert not watched.may_issue(1.0)
     assert watched.reason_for_new_epoch(1.0) == "b restarted"
-    assert watched.begin() == 101
+    assert watched.begin(100) == 101
     beat(watched, 1.1, a="1", b="2")
     assert watched.may_issue(1.1)
 
@@ -72,13 +70,13 @@ def test_an_overdue_block_begins_a_new_epoch_with_growing_patience() -> None:
     assert watched.reason_for_new_epoch(9.9) is None
     beat(watched, 10.1, a="1", b="1")
     assert watched.reason_for_new_epoch(10.1) == "a block is overdue"
-    watched.begin()
+    watched.begin(100)
     watched.issued(10.1)
     beat(watched, 25.0, a="1", b="1")
     assert watched.reason_for_new_epoch(25.0) is None
     beat(watched, 30.2, a="1", b="1")
     assert watched.reason_for_new_epoch(30.2) == "a block is overdue"
-    watched.begin()
+    watched.begin(100)
     watched.progressed(31.0, in_flight=1)
     beat(watched, 41.1, a="1", b="1")
     assert watched.reason_for_new_epoch(41.1) == "a block is overdue"
@@ -97,8 +95,7 @@ def test_a_restarted_keeper_is_ahead_of_its_past() -> None:
     watched.status("a", instance="1", ready=True, epoch=5000, now=0.0)
     watched.status("b", instance="1", ready=True, epoch=4000, now=0.0)
     assert watched.highest_seen == 5000
-    assert watched.begin() == 5001
-    assert unix_ms() > 1_700_000_000_000
+    assert watched.begin(100) == 5001
 
 
 def test_no_stage_is_an_error() -> None:
@@ -112,19 +109,19 @@ def test_an_epoch_can_be_asked_for_once_and_waits_for_all() -> None:
     assert watched.reason_for_new_epoch(3.0) is None, "nobody was heard of lately"
     beat(watched, 3.0, a="1", b="1")
     assert watched.reason_for_new_epoch(3.0) == "another reference picture"
-    watched.begin()
+    watched.begin(100)
     beat(watched, 3.1, a="1", b="1")
     assert watched.reason_for_new_epoch(3.1) is None
 
 
 def test_a_stage_that_could_not_begin_an_epoch_is_asked_again_with_growing_patience() -> None:
     watched = running()
-    watched.begin()
+    watched.begin(100)
     for now, reason in ((1.0, None), (10.9, None), (11.1, "b did not begin the epoch")):
         beat(watched, now, a="1")
         watched.status("b", instance="1", ready=True, epoch=100, now=now)  # the one before
         assert watched.reason_for_new_epoch(now) == reason
-    watched.begin()
+    watched.begin(100)
     for now in (11.2, 31.1):
         beat(watched, now, ready=False, a="1", b="1")
         assert watched.reason_for_new_epoch(now) is None
@@ -135,7 +132,7 @@ def test_a_stage_that_could_not_begin_an_epoch_is_asked_again_with_growing_patie
 def test_a_stage_that_is_away_is_not_waited_for_in_vain() -> None:
     """Until it is back no epoch would be better; then its time begins anew."""
     watched = running()
-    watched.begin()
+    watched.begin(100)
     for now in (1.0, 50.0):
         beat(watched, now, a="1")
         assert watched.reason_for_new_epoch(now) is None
@@ -149,7 +146,7 @@ def test_a_stage_that_lost_its_epoch_begins_a_new_one_at_once() -> None:
     watched.status("b", instance="1", ready=False, epoch=0, now=1.0)
     assert watched.waiting_for(1.0) == ["b"]
     assert watched.reason_for_new_epoch(1.0) == "b lost the epoch"
-    watched.begin()
+    watched.begin(100)
     beat(watched, 1.1, a="1", b="1")
     assert watched.may_issue(1.1) and watched.reason_for_new_epoch(1.1) is None
 
@@ -171,11 +168,11 @@ def test_a_stage_that_fails_again_and_again_is_asked_with_growing_patience() -> 
         return watched.reason_for_new_epoch(now)
 
     assert fails(1.0) == "b lost the epoch"
-    watched.begin()
+    watched.begin(100)
     assert [fails(now) for now in (1.1, 11.0, 11.2)] == [None, None, "b lost the epoch"]
-    watched.begin()
+    watched.begin(100)
     assert [fails(now) for now in (11.3, 31.2, 31.4)] == [None, None, "b lost the epoch"]
-    watched.begin()
+    watched.begin(100)
     watched.progressed(32.0, in_flight=0)
     assert fails(32.1) == "b lost the epoch"
 
@@ -183,7 +180,7 @@ def test_a_stage_that_fails_again_and_again_is_asked_with_growing_patience() -> 
 def test_a_stage_that_never_held_an_epoch_has_lost_none() -> None:
     watched = keeper()
     beat(watched, 0.0, ready=False, a="1", b="1")
-    watched.begin()
+    watched.begin(100)
     beat(watched, 0.1, a="1")
     watched.status("b", instance="1", ready=False, epoch=0, now=0.1)
     assert watched.reason_for_new_epoch(0.1) is None

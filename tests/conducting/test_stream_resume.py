@@ -73,6 +73,14 @@ class TestPosition:
         assert not position.credit(-1, 0)
         assert position.next_block == 6
 
+    def test_another_stream_begins_with_the_next_block_or_with_what_was_lost(self) -> None:
+        position = StreamPosition(0)
+        position.credit(5, 2)
+        position.restart()
+        assert (position.stream_start, position.next_block) == (6, 6)
+        position.presenter_lost()
+        assert (position.stream_start, position.next_block) == (4, 4), "no block is left out"
+
 
 class TestLedger:
     def test_context_ends_where_something_is_missing(self) -> None:

@@ -1,5 +1,4 @@
-"""What the conductor remembers of the blocks it issued: to issue them again, and to rebuild caches
-from."""
+"""Remembers the blocks that were issued, to issue them again and to rebuild caches from."""
 
 from __future__ import annotations
 
@@ -44,6 +43,12 @@ class BlockLedger:
         self._window = window
         self._issued: dict[int, IssuedBlock] = {}
         self._clean: dict[int, Tensor] = {}
+        self._muted_before = 0
+
+    def restart(self) -> None:
+        """Another stream: nothing of the one before counts."""
+        self._issued.clear()
+        self._clean.clear()
         self._muted_before = 0
 
     def record(self, issued: IssuedBlock) -> None:

@@ -1,4 +1,4 @@
-"""What may happen in a conversation: its phases, the events, and what every event does in each."""
+"""The table of a conversation: its phases, the events, and what every event does in each."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 
 class State(IntEnum):
-    """What a visitor sees of the avatar; the numbers are those of avatar_msgs/AvatarState."""
+    """What a visitor sees of the avatar, or that there is none and a file is rendered; the numbers
+    are those of avatar_msgs/AvatarState."""
 
     IDLE = 0
     LISTENING = 1
     THINKING = 2
     SPEAKING = 3
+    RENDERING = 4
+    FINISHED = 5
 
 
 class Phase(Enum):

@@ -1,9 +1,8 @@
-"""Which epoch the graph is in, who takes part in it, and when a new one must begin."""
+"""Says when an epoch must begin, who takes part in it, and which one the graph is in."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _OVERDUE_GROWTH = 2.0
@@ -24,12 +23,6 @@ class _Stage:
     """It held an epoch and holds none any more: something went wrong with a block."""
 
 
-def unix_ms() -> int:
-    """Milliseconds since 1970: where epoch numbers start, so a restarted keeper is ahead of its
-    past."""
-    return time.time_ns() // 1_000_000
-
-
 class EpochKeeper:
     """Watches the stages of a graph and says when an epoch has to be begun.
 
@@ -40,29 +33,26 @@ class EpochKeeper:
     was lost), or when a stage that is there has not become ready for as long (it could not begin
     the epoch). A stage that has fallen silent only stops the issue of blocks: with it away, a new
     epoch would be no better.
-        Times are seconds of any monotonic clock.
+    Times are seconds of any monotonic clock.
 
     Args:
         stages: names of the stages that every block passes.
         heartbeat_timeout_s: silence after which a stage is lost.
         block_timeout_s: time under way after which a block is lost; doubles while nothing gets
-        through. first_epoch: source of the first epoch number.
+            through.
+
+    Raises:
+        ValueError: there is no stage.
     """
 
     def __init__(
-        self,
-        stages: Sequence[str],
-        *,
-        heartbeat_timeout_s: float,
-        block_timeout_s: float,
-        first_epoch: Callable[[], int] = unix_ms,
+        self, stages: Sequence[str], *, heartbeat_timeout_s: float, block_timeout_s: float
     ) -> None:
         if not stages:
             raise ValueError("no stage to keep epochs for")
         self._stages = {name: _Stage() for name in stages}
         self._heartbeat_timeout_s = heartbeat_timeout_s
         self._block_timeout_s = block_timeout_s
-        self._first_epoch = first_epoch
         self._patience_s = block_timeout_s
         self._oldest_issued: float | None = None
         self._waiting_since: float | None = None
@@ -175,10 +165,11 @@ class EpochKeeper:
         """An epoch must begin as soon as every stage is there."""
         self._asked = reason
 
-    def begin(self) -> int:
-        """Begin an epoch with those who are there and return its number."""
+    def begin(self, unix_ms: int) -> int:
+        """Begin an epoch with those who are there and return its number: the milliseconds since
+        1970, so that a keeper which was restarted is ahead of its past, or more."""
         self._asked = ""
-        self.epoch = max(self.epoch, self._highest_seen, self._first_epoch() - 1) + 1
+        self.epoch = max(self.epoch, self._highest_seen, unix_ms - 1) + 1
         self._oldest_issued = self._waiting_since = self._failing_since = None
         for stage in self._stages.values():
             stage.epoch_instance = stage.instance

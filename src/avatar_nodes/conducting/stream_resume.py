@@ -1,4 +1,4 @@
-"""From which block a new epoch goes on, and with which sink and past."""
+"""Works out from which block a new epoch goes on, and with which sink and past."""
 
 from __future__ import annotations
 
@@ -31,9 +31,15 @@ class StreamPosition:
         self.begun = max(self.begun, presented_block - queue_depth)
         return True
 
+    def restart(self) -> None:
+        """Another stream begins with the next block."""
+        self.stream_start = self.next_block
+
     def presenter_lost(self) -> None:
-        """What it had taken and not shown must be made again."""
+        """What it had taken and not shown must be made again; if that was of the stream before, the
+        present one begins with it."""
         self.taken = self.begun
+        self.stream_start = min(self.stream_start, self.next_block)
 
     @property
     def next_block(self) -> int:

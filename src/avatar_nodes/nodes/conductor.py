@@ -1,396 +1,288 @@
-"""The one place where decisions are made per block: sound, prompt, sink, time, epochs, recovery."""
+"""Gives the conductor its messages and carries out what it decides."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
-from avatar_msgs.msg import (
-    AudioChunk,
-    AvatarState,
-    BlockConditioning,
-    BlockCredit,
-    LatentBlock,
-    MemoryTokens,
-    SinkFrame,
-    StageStatus,
-)
-from avatar_nodes.block.block import EpochStart, Sink
-from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
-from avatar_nodes.conducting.block_slicer import BlockSound
+from rclpy.client import Client
+from std_srvs.srv import Trigger
+
+from avatar_msgs import msg as m
+from avatar_msgs.action import Perform, Say
+from avatar_msgs.srv import SetPrompt
+from avatar_nodes.conducting import effects as fx
 from avatar_nodes.conducting.build import PromptEncoder, build_features
-from avatar_nodes.conducting.conversation_table import Command
-from avatar_nodes.conducting.epoch_keeper import EpochKeeper
-from avatar_nodes.conducting.flow_control import CreditWindow, JustInTime
-from avatar_nodes.conducting.memory_versions import MemoryVersions
+from avatar_nodes.conducting.conductor import Conductor
 from avatar_nodes.conducting.settings import ConductorSettings
-from avatar_nodes.conducting.sink_versions import SinkVersions
-from avatar_nodes.conducting.stream_resume import StreamPosition, resume
+from avatar_nodes.conducting.state_cycling import TurnPrompts
 from avatar_nodes.errors.configuration_error import ConfigurationError
+from avatar_nodes.errors.refused_error import RefusedError
+from avatar_nodes.mind.sentences import split_sentences
+from avatar_nodes.nodes.base.goals import Goals
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
-from avatar_nodes.nodes.conversation import Conversation
-from avatar_nodes.nodes.operator_requests import OperatorRequests
-from avatar_nodes.nodes.speech_intake import SpeechIntake
-from avatar_nodes.nodes.state_report import StateReport
-from avatar_nodes.nodes.stream_prompts import StreamPrompts
 from avatar_nodes.wire import topics
+from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.block import (
     conditioning_to_msg,
     epoch_to_msg,
     issued_from_msg,
     latent_from_msg,
+    prompt_to_msg,
     sink_from_msg,
+)
+from avatar_nodes.wire.conversation import (
+    feedback_to_msg,
+    order_to_msg,
+    result_to_msg,
+    say_from_goal,
+    sentence_from_msg,
+    sentence_to_msg,
+    state_to_msg,
 )
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 _TICK_S = 0.02
-_RECOVERY_S = 1.0
-_PRESENTER = "presenter"
 
 
 class ConductorNode(AvatarNode[ConductorSettings]):
     """`speech/audio`, signs of life, credits, clean latents, sinks and memory in; `blocks/epoch`,
-    `blocks/prompt`, `blocks/conditioning`, `speech/demand` and `state` out."""
+    `blocks/prompt`, `blocks/conditioning`, `speech/demand` and `state` out. In a conversation also
+    `user/speech_activity`, `user/utterance`, `intent`, `reply` and `persona` in, `turn/control` and
+    `reply` out, and what an operator may ask."""
 
     KIND = "conductor"
 
     def setup(self) -> None:
-        self._realtime = self.settings.pace == "realtime"
-        self._render = self.settings.mode == "render"
-        if self._render and self._realtime:
+        if self.settings.mode == "render" and self.settings.pace == "realtime":
             raise ConfigurationError("parameter pace: expected free in mode render, got realtime")
-        self._features = build_features(self.settings)
-        encoder = PromptEncoder(self.settings)
-        self._prompts = StreamPrompts(
-            self, encoder.encode, next_block=lambda: self._window.next_block,
-            on_set=self._on_prompt_set,
+        features = build_features(self.settings)
+        self._sample_rate = features.timing.sample_rate
+        self._conductor = Conductor(
+            self.settings, features=features, encode=PromptEncoder(self.settings).encode,
+            split=split_sentences,
         )  # fmt: skip
-        self._intake = SpeechIntake(
-            self, self._features.timing, context_samples=self._features.context_samples,
-            lookahead_samples=self._features.lookahead_samples, endless=not self._render,
-        )  # fmt: skip
-        self._conversation: Conversation | None = None
-        self._requests: OperatorRequests | None = None
-        if self.settings.mode == "converse":
-            self._conversation = Conversation(self, obey=self._obey)
-        first = self.settings.first_block
-        self._position = StreamPosition(first)
-        self._window = CreditWindow(max_in_flight=self.settings.max_in_flight, first_block=first)
-        self._jit = JustInTime(
-            block_s=self._features.timing.block_s, margin_s=self.settings.margin_s
-        )
-        self._ledger = BlockLedger(window=self.settings.past_blocks)
-        self._keeper = EpochKeeper(
-            self.settings.stages,
-            heartbeat_timeout_s=self.settings.heartbeat_timeout_s,
-            block_timeout_s=self.settings.block_timeout_s,
-        )
-        self._memory = MemoryVersions(lag=self.settings.memory_lag)
-        self._sinks = SinkVersions(aas_from_block=self.settings.own_sink_from_block)
-        self._start: EpochStart | None = None
-        self._state = StateReport(self, render=self._render)
-        self._last_block: int | None = None
-        self._finished = False
-        self._all_there_since: float | None = None
+        self._talk, self._requests = self._conductor.conversation, self._conductor.requests
+        self._goals = Goals(self)
         self._epoch_out = self.publisher(topics.EPOCH)
         self._conditioning_out = self.publisher(topics.CONDITIONING)
+        self._prompt_out = self.publisher(topics.PROMPT)
+        self._demand_out = self.publisher(topics.SPEECH_DEMAND)
+        self._state_out = self.publisher(topics.STATE)
+        if self.settings.mode == "converse":
+            self._reply_out = self.publisher(topics.REPLY)
+            self._control_out = self.publisher(topics.TURN_CONTROL)
 
     def start(self) -> None:
-        self._prompts.start()
-        self.listen(topics.SPEECH_AUDIO, self._on_audio)
-        self.listen(topics.STAGES, self._on_status)
-        self.listen(topics.CREDIT, self._on_credit)
-        self.listen(topics.PRESENTED, self._on_presented)
-        self.listen(topics.LATENT_CLEAN, self._on_clean)
-        self.listen(topics.SINK, self._on_sink)
-        if self._memory.lag:
-            self.listen(topics.MEMORY, self._on_memory)
-        if self._conversation is not None:
-            self._conversation.start()
-            self._requests = OperatorRequests(
-                self, self._conversation, self._intake,
-                block=lambda: self._window.next_block,
-                block_s=self._features.timing.block_s,
-            )  # fmt: skip
+        self._conductor.begin()
+        self._services = [self.serve(topics.SET_PROMPT, self._on_set_prompt)]
+        self._hear(topics.SPEECH_AUDIO, self._on_audio)
+        self._hear(topics.STAGES, self._on_status)
+        self._hear(topics.CREDIT, self._on_credit)
+        self._hear(topics.PRESENTED, self._on_presented)
+        self._hear(topics.LATENT_CLEAN, self._on_clean)
+        self._hear(topics.SINK, self._on_sink)
+        if self.settings.memory_lag:
+            self._hear(topics.MEMORY, self._on_memory)
+        if self.settings.mode == "converse":
+            self._start_conversing()
         self.every(_TICK_S, self._advance)
-        self.heartbeat.say(detail="waiting for the stages")
 
     def stop(self) -> None:
-        self._prompts.stop()
-        if self._requests is not None:
-            self._requests.close()
-            self._requests = None
+        for effect in self._conductor.end(self._at()):
+            self._carry_out(effect)
+        self._goals.close()
+        for service in self._services:
+            self.destroy_service(service)
+        if self.settings.mode == "converse":
+            self.destroy_client(self._reasoner)
 
-    def _on_audio(self, msg: AudioChunk) -> None:
-        if self._intake.was_dropped(msg.stream):
-            return
-        if self._conversation is None:
-            self._intake.push(msg)
-        elif self._conversation.takes(msg):
-            if msg.stream != self._intake.stream:
-                self._intake.drop()  # of a reply that is over, or of a voice that has died
-            self._intake.push(msg)
-        if self._intake.block_ready:
-            self._advance()
+    def _start_conversing(self) -> None:
+        self._hear(topics.SPEECH_ACTIVITY, self._on_activity)
+        self._hear(topics.UTTERANCE, self._on_utterance)
+        # Not what was intended before this node came: that turn is over, or comes again with sound.
+        self._hear(topics.INTENT, self._on_intent)
+        self._hear(topics.REPLY, self._on_reply)
+        self._hear(topics.PERSONA, self._on_persona)
+        self._goals.serve(topics.SAY, self._on_say)
+        self._goals.serve(topics.PERFORM, self._on_perform)
+        self._services += [
+            self.serve(topics.INTERRUPT, self._on_interrupt),
+            self.serve(topics.RESET, self._on_reset),
+        ]
+        self._reasoner: Client = topics.RESET_REASONER.client(self, self.KIND)
 
-    def _obey(self, command: Command) -> int:
-        """What a conversation orders about the sound; returns the first block still to be heard."""
-        if command is Command.RESUME:
-            return 0
-        # Also those that are about to be issued again are of the past.
-        first = max(self._window.next_block, self._ledger.next_block)
-        self._ledger.mute(first)
-        if command is Command.CANCEL:
-            self._intake.drop()
-        else:
-            self._intake.hold(self._ledger.issued_from(self._position.begun))
-        return first
-
-    def _on_status(self, msg: StageStatus) -> None:
-        if self._conversation is not None:
-            self._conversation.alive(msg.name, msg.instance)
-        self._keeper.status(
-            msg.name, instance=msg.instance, ready=msg.ready, epoch=msg.epoch,
-            now=time.monotonic(),
-        )  # fmt: skip
-        self._advance()
-
-    def _on_credit(self, msg: BlockCredit) -> None:
-        now = time.monotonic()
-        if not msg.epoch or not self._position.credit(msg.presented_block, msg.queue_depth):
-            return
-        if self._jit.playable(msg.playable_block, now):
-            self.telemetry.sample("pipeline_ms", self._jit.pipeline_s * 1000.0)
-        if self._window.give_back(msg.presented_block):
-            self._keeper.progressed(now, in_flight=self._window.in_flight)
-            self._ledger.forget(self._position.begun)
-        if due := nanoseconds(msg.next_due):
-            wait_s = (due - self.get_clock().now().nanoseconds) / 1e9
-            self._jit.next_due(msg.playable_block + 1, now + wait_s)
-        self._advance()
-
-    def _on_presented(self, msg: BlockConditioning) -> None:
-        """What an earlier conductor issued and the presenter has taken."""
-        if self._keeper.epoch == 0 and msg.block >= self.settings.first_block:
-            self._ledger.record(issued_from_msg(msg, sample_rate=self._intake.sample_rate))
-
-    def _on_clean(self, msg: LatentBlock) -> None:
-        block = latent_from_msg(msg)
-        if self._keeper.epoch in (0, block.epoch):
-            self._ledger.clean(block.block, block.latent)
-
-    def _on_sink(self, msg: SinkFrame) -> None:
-        sink = sink_from_msg(msg)
-        if msg.replaces and self._keeper.epoch:
-            self._begin_stream(sink)
-            return
-        of_now = sink.epoch in (0, self._keeper.epoch) or self._keeper.epoch == 0
-        if of_now and self._sinks.wants(sink):
-            self._sinks.add(sink)
-            self._prompts.book.pinned = sink.prompt_id or self._prompts.book.pinned
-            self._advance()
-
-    def _on_memory(self, msg: MemoryTokens) -> None:
-        if msg.epoch == self._keeper.epoch:
-            self._memory.add(msg.version)
-            self._advance()
-
-    def _begin_stream(self, reference: Sink) -> None:
-        """Another person: whatever is not yet presented is made anew, from that picture alone."""
-        self._position = StreamPosition(self._position.next_block)
-        self._ledger = BlockLedger(window=self.settings.past_blocks)
-        self._sinks.restart(reference)
-        self._start = None
-        self._keeper.ask("another reference picture")
-        self._advance()
-
-    def _on_prompt_set(self, text: str) -> None:
-        if self._conversation is not None:
-            self._conversation.override(text)
+    def _at(self) -> fx.Moment:
+        return fx.Moment(time.monotonic(), self.get_clock().now().nanoseconds)
 
     def _advance(self) -> None:
-        """Do whatever has become possible: begin an epoch, issue blocks, ask for sound, finish."""
-        now = time.monotonic()
-        if self._conversation is not None:
-            self._conversation.shown(self._position.begun)
-            if self._state.replying and not self._conversation.replying:
-                self._tell_state()  # no block tells when the last words of a reply were heard
-        if self._requests is not None:
-            self._requests.tick(now)
-        reason = self._keeper.reason_for_new_epoch(now)
-        if reason is not None and not self._finished and self._knows_enough(now):
-            self._begin_epoch(reason)
-        if self._start is not None and self._keeper.may_issue(now):
-            while self._issue_one(time.monotonic()):
-                pass
-        self._tell_condition(now)
-        if self._start is not None:
-            if self._conversation is not None and self.settings.cache_switch:
-                wait_s = max(0.0, self._jit.wait(self._window.next_block, now))
-                self._prompts.expect(self._conversation.coming_prompt(wait_s))
-            self._intake.demand(now)
-        self._finish_if_done()
+        for goal in self._goals.cancelled():
+            self._requests.cancel(goal)
+        issued = True
+        while issued:
+            effects = self._conductor.advance(self._at())
+            for effect in effects:
+                self._carry_out(effect)
+            issued = any(isinstance(effect, fx.IssueBlock) for effect in effects)
 
-    def _knows_enough(self, now: float) -> bool:
-        """An epoch needs a sink; a restarted conductor waits for what others kept for it."""
-        if not self._sinks.known:
-            return False
-        if self._keeper.epoch or not self._keeper.highest_seen:
-            return True
-        if self._all_there_since is None:
-            self._all_there_since = now
-        first = self._position.next_block
-        wanted = min(self.settings.past_blocks, first - self.settings.first_block)
-        complete = wanted > 0 and len(self._ledger.context(first)) >= wanted
-        complete = complete and self._sinks.complete
-        return complete or now - self._all_there_since > _RECOVERY_S
+    def _hear(self, topic: topics.Topic, callback: Callable[[Any], None]) -> None:
+        """Listen, and advance after every message."""
 
-    def _begin_epoch(self, reason: str) -> None:
-        if self._keeper.epoch == 0 and self._position.next_block > self.settings.first_block:
-            self._take_over()
-        if _PRESENTER in self._keeper.restarted:
-            self._position.presenter_lost()
-        first = self._position.next_block
-        self._start = resume(
-            epoch=self._keeper.begin(),
-            first_block=first,
-            stream_start=self._position.stream_start,
-            seed=self.settings.seed,
-            ledger=self._ledger,
-            sinks=self._sinks.known,
-            prompts=self._prompts.book.known,
-            prompt_id=self._prompts.current.id,
+        def then_advance(msg: Any) -> None:
+            callback(msg)
+            self._advance()
+
+        self.listen(topic, then_advance)
+
+    def _on_audio(self, msg: m.AudioChunk) -> None:
+        samples = audio_from_msg(msg, sample_rate=self._sample_rate, channels=1)
+        self._conductor.sound(
+            self._at(), stream=msg.stream, first_sample=msg.first_sample, samples=samples,
+            end_of_stream=msg.end_of_stream,
+        )  # fmt: skip
+
+    def _on_status(self, msg: m.StageStatus) -> None:
+        self._conductor.status(
+            self._at(), msg.name, instance=msg.instance, ready=msg.ready, epoch=msg.epoch
         )
-        self._sinks.begin(self._start)
-        self._memory.begin(self._start)
-        self._window.restart(first)
-        self._jit.restart(first)
-        msg = epoch_to_msg(self._start)
-        msg.instances = self._keeper.instances
-        msg.header.stamp = self.get_clock().now().to_msg()
-        self._epoch_out.publish(msg)
+
+    def _on_credit(self, msg: m.BlockCredit) -> None:
+        self._conductor.credit(
+            self._at(), epoch=msg.epoch, presented_block=msg.presented_block,
+            playable_block=msg.playable_block, queue_depth=msg.queue_depth,
+            next_due_ns=nanoseconds(msg.next_due),
+        )  # fmt: skip
+
+    def _on_presented(self, msg: m.BlockConditioning) -> None:
+        self._conductor.presented(issued_from_msg(msg, sample_rate=self._sample_rate))
+
+    def _on_clean(self, msg: m.LatentBlock) -> None:
+        block = latent_from_msg(msg)
+        self._conductor.clean(epoch=block.epoch, block=block.block, latent=block.latent)
+
+    def _on_sink(self, msg: m.SinkFrame) -> None:
+        self._conductor.sink(sink_from_msg(msg), replaces=msg.replaces)
+
+    def _on_memory(self, msg: m.MemoryTokens) -> None:
+        self._conductor.memory(epoch=msg.epoch, version=msg.version)
+
+    def _on_set_prompt(
+        self, request: SetPrompt.Request, response: SetPrompt.Response
+    ) -> SetPrompt.Response:
+        self._conductor.set_prompt(request.prompt, cache_switch=request.cache_switch)
+        response.success, response.prompt_id = True, self._conductor.prompt.id
+        response.first_block = self._conductor.next_block
+        self._advance()
+        return response
+
+    def _on_activity(self, msg: m.SpeechActivity) -> None:
+        stamp_ns = nanoseconds(msg.header.stamp)
+        self._talk.speech_activity(self._at(), active=msg.active, stamp_ns=stamp_ns)
+
+    def _on_utterance(self, msg: m.Utterance) -> None:
+        self._talk.utterance(
+            self._at(), turn=msg.turn, text=msg.text, is_final=msg.is_final,
+            end_ns=nanoseconds(msg.end),
+        )  # fmt: skip
+
+    def _on_intent(self, msg: m.Intent) -> None:
+        prompts = TurnPrompts(msg.action_prompt, msg.stable_prompt, msg.action_duration)
+        self._talk.intent(self._at(), msg.turn, prompts)
+
+    def _on_reply(self, msg: m.ReplySegment) -> None:
+        if msg.cancelled:
+            self._talk.reply_cancelled(self._at(), msg.turn)
+        else:
+            self._talk.reply(self._at(), sentence_from_msg(msg))
+
+    def _on_persona(self, msg: m.Persona) -> None:
+        self._talk.persona(
+            msg.prompt_idle, msg.prompt_listening, msg.prompt_thinking, msg.prompt_speaking
+        )
+
+    def _on_say(self, goal: int, request: Say.Goal) -> None:
+        try:
+            self._requests.say(goal, say_from_goal(request))
+        except RefusedError as error:
+            self._carry_out(fx.SayOver(goal, False, f"audio: {error}"))
+
+    def _on_perform(self, goal: int, request: Perform.Goal) -> None:
+        self._requests.perform(self._at(), goal, request.prompt, request.duration)
+
+    def _on_interrupt(
+        self, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        response.success = self._requests.interrupt(self._at())
+        response.message = "" if response.success else "nothing was being said"
+        self._advance()
+        return response
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._requests.reset(self._at())
+        self._advance()
+        if self._reasoner.service_is_ready():
+            self._reasoner.call_async(Trigger.Request())  # nobody waits for the answer
+        else:
+            response.message = "no reasoner is there to forget"
+        response.success = True
+        return response
+
+    def _carry_out(self, effect: fx.Effect) -> None:
+        match effect:
+            case fx.BeginEpoch():
+                self._begin_epoch(effect)
+            case fx.IssueBlock():
+                self._issue(effect)
+            case fx.AnnouncePrompt(prompt, expected_block):
+                self._prompt_out.publish(prompt_to_msg(prompt, expected_block=expected_block))
+            case fx.DemandSound(stream, next_sample, limit_sample):
+                self._demand_out.publish(
+                    m.AudioDemand(stream=stream, next_sample=next_sample, limit_sample=limit_sample)
+                )
+            case fx.ReportState():
+                self._state_out.publish(self._stamped(state_to_msg(effect)))
+            case fx.ReportCondition(ready, epoch, detail):
+                self.heartbeat.say(ready=ready, epoch=epoch, detail=detail)
+            case fx.ReportPipelineTime(seconds):
+                self.telemetry.sample("pipeline_ms", seconds * 1000.0)
+            case fx.EndStream(block):
+                self.get_logger().info(f"the stream has ended with block {block}")
+            case fx.TurnOrder(command, turn, _, reason):
+                self._control_out.publish(self._stamped(order_to_msg(effect)))
+                self.telemetry.count(f"turn_{command.name.lower()}")
+                self.get_logger().info(f"turn {turn}: {command.name.lower()}: {reason}")
+            case fx.SpeakSentence():
+                self._reply_out.publish(self._stamped(sentence_to_msg(effect)))
+            case fx.SayFeedback() | fx.PerformFeedback():
+                self._goals.tell(effect.request, feedback_to_msg(effect))
+            case fx.SayOver() | fx.PerformOver():
+                self._goals.end(effect.request, result_to_msg(effect))
+
+    def _begin_epoch(self, effect: fx.BeginEpoch) -> None:
+        msg = epoch_to_msg(effect.start)
+        msg.instances = list(effect.instances)
+        self._epoch_out.publish(self._stamped(msg))
         self.telemetry.count("epochs")
-        self.get_logger().info(f"epoch {self._start.epoch} from block {first}: {reason}")
-        self._tell_state()
-
-    def _take_over(self) -> None:
-        """Go on in the sound where the conductor before us was."""
-        if self._conversation is not None:
-            self._conversation.take_over()
-        first = self._position.next_block
-        newest = self._ledger.issued(first - 1)
-        if newest is None:
-            return
-        self._intake.restore(newest, self._ledger, first)
-        self._last_block = newest.block if newest.last else None
-
-    def _issue_one(self, now: float) -> bool:
-        """Issue the next block if its time has come and everything for it is there."""
-        assert self._start is not None
-        block = self._window.next_block
-        if not self._window.open or (self._last_block is not None and block > self._last_block):
-            return False
-        sink_version = self._sinks.version_for(block)
-        memory_version = self._memory.version_for(block)
-        if self._memory.overdue(block, now, self.settings.block_timeout_s):
-            self._keeper.ask("memory is overdue")
-        if sink_version is None or memory_version is None:
-            return False
-        issued = self._ledger.again(block) or self._decide(block, now)
-        if issued is None:
-            return False
-        self._window.issue()
-        self._keeper.issued(now)
-        self._jit.issued(block, now)
-        msg = conditioning_to_msg(
-            issued,
-            epoch=self._start.epoch,
-            seed=self._start.seed,
-            sink_version=sink_version,
-            memory_version=memory_version,
-            sample_rate=self._intake.sample_rate,
+        start = effect.start
+        self.get_logger().info(
+            f"epoch {start.epoch} from block {start.first_block}: {effect.reason}"
         )
-        if self._realtime:
-            ahead_ns = round((self._jit.due(block, now) - now) * 1e9)
-            msg.header.stamp = stamp_of(self.get_clock().now().nanoseconds + ahead_ns)
+
+    def _issue(self, effect: fx.IssueBlock) -> None:
+        msg = conditioning_to_msg(
+            effect.issued, epoch=effect.epoch, seed=effect.seed, sink_version=effect.sink_version,
+            memory_version=effect.memory_version, sample_rate=self._sample_rate,
+        )  # fmt: skip
+        msg.header.stamp = stamp_of(effect.due_ns)
         self._conditioning_out.publish(msg)
         self.telemetry.output()
-        self.telemetry.gauge("queue_depth", self._window.in_flight)
-        self._tell_state()
-        self._state.told_of_block()
-        return True
+        self.telemetry.gauge("queue_depth", effect.in_flight)
 
-    def _decide(self, block: int, now: float) -> IssuedBlock | None:
-        """What the block is made of; None: it is too early to say."""
-        sound = self._decide_sound(block, now)
-        if sound is None:
-            return None
-        self._intake.speaking = not sound.idle
-        if sound.last:
-            self._last_block = block
-        before, number = self._ledger.issued(block - 1), block - self._position.stream_start
-        changed = before is not None and before.prompt_id != self._prompts.current.id
-        issued = IssuedBlock(
-            block=block,
-            prompt_id=self._prompts.current.id,
-            features=self._features.block(sound.window, number, ahead_samples=sound.ahead_samples),
-            samples=sound.samples,
-            stream=self._intake.stream,
-            first_sample=sound.first_sample,
-            next_sample=sound.next_sample,
-            last=sound.last,
-            cache_switch=changed and self._prompts.switch,
-        )
-        self._ledger.record(issued)
-        self._prompts.issued(changed=changed)
-        return issued
-
-    def _decide_sound(self, block: int, now: float) -> BlockSound | None:
-        """The block's sound and, in a conversation, its state and prompt."""
-        due = not self._realtime or self._jit.wait(block, now) <= 0.0
-        if self._conversation is None:
-            sound = self._intake.next_block(block, now, waited_enough=due)
-            if sound is not None:
-                self._state.show(AvatarState.IDLE if sound.idle else AvatarState.SPEAKING)
-            return sound
-        if not due:
-            return None
-        decision = self._conversation.at_block_border()
-        self._state.note_overdue(decision.overdue)
-        if not decision.plays:
-            sound = self._intake.silence()
-        elif (sound := self._intake.next_block(block, now, waited_enough=True)) is None:
-            return None
-        self._state.show(int(decision.state), decision.turn or 0)
-        self._prompts.use(decision.prompt, switch=self.settings.cache_switch)
-        if decision.plays and not sound.idle:
-            self._conversation.sounds()
-        if decision.plays and self._intake.over:
-            self._conversation.issued(block)
-        return sound
-
-    def _finish_if_done(self) -> None:
-        done = self._last_block is not None and self._position.begun >= self._last_block
-        if done and not self._finished:
-            self._finished = True
-            self._tell_state()
-            self.get_logger().info(f"the stream has ended with block {self._last_block}")
-
-    def _tell_condition(self, now: float) -> None:
-        waiting = self._keeper.waiting_for(now)
-        detail = f"waiting for {', '.join(waiting)}" if waiting else "conducting"
-        self.heartbeat.say(ready=not waiting, epoch=self._keeper.epoch, detail=detail)
-
-    def _tell_state(self) -> None:
-        first, last = self.settings.first_block, self._last_block
-        self._state.tell(
-            epoch=self._keeper.epoch,
-            block=last if self._finished and last is not None else self._window.next_block - 1,
-            total_blocks=0 if last is None else last - first + 1,
-            finished=self._finished,
-            prompt=self._prompts.current.text,
-            replying=self._conversation is not None and self._conversation.replying,
-        )
+    def _stamped(self, msg: Any) -> Any:
+        msg.header.stamp = self.get_clock().now().to_msg()
+        return msg
 
 
 def main() -> None:

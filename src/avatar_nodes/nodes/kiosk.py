@@ -22,6 +22,7 @@ from avatar_msgs.msg import (
 from avatar_nodes.marking.marker import marker_of
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.nodes.base.turns import follow_turns
 from avatar_nodes.nodes.kiosk_desk import KioskDesk
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
 from avatar_nodes.web.server import WebServer
@@ -79,7 +80,7 @@ class KioskNode(AvatarNode[KioskSettings]):
         self.listen(topics.RECORDING, self._on_recording)
         self.listen(topics.DIAGNOSTICS, self._on_diagnostics)
         self.listen(topics.LOG, self._on_log)
-        self._desk.turns.follow(self)
+        follow_turns(self, self._desk.turns)
         self.every(_LOOK_S, self._look)
         self.heartbeat.say(ready=True, detail=f"the page is at {self._server.url}")
 

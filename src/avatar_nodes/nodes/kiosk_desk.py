@@ -14,8 +14,8 @@ from std_srvs.srv import SetBool, Trigger
 from avatar_msgs.action import Say
 from avatar_msgs.msg import Utterance
 from avatar_msgs.srv import SetPersona, SetPrompt, SetReference
+from avatar_nodes.conducting.turn_numbers import TurnNumbers
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.nodes.base.turn_numbers import TurnNumbers
 from avatar_nodes.web.browser_microphone import RATE
 from avatar_nodes.web.desk import Answer
 from avatar_nodes.wire import topics

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
+from avatar_nodes.conducting.turn_numbers import TurnNumbers
 from avatar_nodes.hearing.echo.canceller import EchoCancellerError
 from avatar_nodes.hearing.echo.echo import EchoControl, EchoMode
 from avatar_nodes.hearing.echo.gate import EchoGate
@@ -17,7 +18,7 @@ from avatar_nodes.hearing.sound_intake import SoundIntake
 from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
-from avatar_nodes.nodes.base.turn_numbers import TurnNumbers
+from avatar_nodes.nodes.base.turns import follow_turns
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
@@ -59,7 +60,7 @@ class ListenerNode(AvatarNode[ListenerSettings]):
         )
 
     def start(self) -> None:
-        self._turns.follow(self)
+        follow_turns(self, self._turns)
         self.listen(topics.USER_AUDIO, self._on_user_audio)
         self.listen(topics.AUDIO, self._on_avatar_audio)
         if self.settings.persona_phrases:

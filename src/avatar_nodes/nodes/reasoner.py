@@ -23,7 +23,7 @@ from avatar_nodes.mind.settings import ReasonerSettings
 from avatar_nodes.mind.utterance_parts import Span
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
-from avatar_nodes.nodes.base.turn_numbers import check_turn
+from avatar_nodes.nodes.base.turns import check_turn
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.stamp import nanoseconds
 

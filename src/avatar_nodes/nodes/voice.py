@@ -9,7 +9,7 @@ from avatar_msgs.msg import AudioDemand, ReplySegment, TurnControl
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
-from avatar_nodes.nodes.base.turn_numbers import check_turn
+from avatar_nodes.nodes.base.turns import check_turn
 from avatar_nodes.speaking.settings import VoiceSettings
 from avatar_nodes.speaking.speaker import Speaker
 from avatar_nodes.speaking.synthesis.backends import build_synthesiser

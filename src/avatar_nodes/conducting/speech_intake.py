@@ -1,51 +1,52 @@
-"""The conductor's side of the speech stream: what has come of it, what is wanted of it."""
+"""Collects the speech stream, hands it out block by block, and says what is wanted of it."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 
 import numpy as np
 
-from avatar_msgs.msg import AudioChunk, AudioDemand
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_slicer import BlockSlicer, BlockSound
-from avatar_nodes.conducting.settings import ConductorSettings
-from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.wire import topics
-from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.conducting.effects import DemandSound, Emit
 
 _DEMAND_PERIOD_S = 0.1
 _PATIENCE_S = 0.3
 _REMEMBERED_STREAMS = 8
-_BUFFERED_BLOCKS = {"realtime": 3, "free": 8}
+_REALTIME_BLOCKS, _FREE_BLOCKS = 3, 8
 
 
 class SpeechIntake:
-    """`speech/audio` in, `speech/demand` out; cuts the sound into blocks.
+    """Emits DemandSound.
 
-    timing: of the model's blocks.
+    Args:
+        timing: of the model's blocks.
+        context_samples, lookahead_samples, endless: see `BlockSlicer`.
+        realtime: blocks are cut when they are due; else as soon as their sound is there.
+        keeps_alive: in real time and without sound, blocks of silence go on.
     """
 
     def __init__(
-        self, node: AvatarNode[ConductorSettings], timing: BlockTiming, *, context_samples: int,
-        lookahead_samples: int, endless: bool,
+        self, timing: BlockTiming, *, context_samples: int, lookahead_samples: int, endless: bool,
+        realtime: bool, keeps_alive: bool, emit: Emit,
     ) -> None:  # fmt: skip
         self.sample_rate = timing.sample_rate
-        self._realtime = node.settings.pace == "realtime"
-        self._keeps_alive = node.settings.idle == "keep_alive"
-        block_samples = timing.samples_per_block
+        self._realtime = realtime
+        self._keeps_alive = keeps_alive
         self._context_samples = context_samples
+        self._emit = emit
+        buffered = _REALTIME_BLOCKS if realtime else _FREE_BLOCKS
         self._slicer = BlockSlicer(
-            block_samples=block_samples,
+            block_samples=timing.samples_per_block,
             context_samples=context_samples,
             lookahead_samples=lookahead_samples,
-            capacity=_BUFFERED_BLOCKS[node.settings.pace] * block_samples + lookahead_samples,
+            capacity=buffered * timing.samples_per_block + lookahead_samples,
             endless=endless,
         )
-        self._out = node.publisher(topics.SPEECH_DEMAND)
-        self._demanded = (0.0, ("", -1, -1))
+        self._demanded = (-math.inf, DemandSound("", -1, -1))
         self._wanted = (-1, 0.0)
         self._dropped: deque[str] = deque(maxlen=_REMEMBERED_STREAMS)
         self.speaking = False
@@ -89,11 +90,6 @@ class SpeechIntake:
     def was_dropped(self, stream: str) -> bool:
         """Whether this stream is one that is not wanted any more."""
         return stream in self._dropped
-
-    def push(self, msg: AudioChunk) -> None:
-        """Take a chunk. Raises RefusedError, RefusedError."""
-        samples = audio_from_msg(msg, sample_rate=self.sample_rate, channels=1)
-        self.take(msg.stream, msg.first_sample, samples, end_of_stream=msg.end_of_stream)
 
     def take(
         self, stream: str, first_sample: int, samples: np.ndarray, *, end_of_stream: bool
@@ -148,11 +144,8 @@ class SpeechIntake:
     def demand(self, now: float) -> None:
         """Tell the source what is wanted, when that has changed."""
         told_at, told = self._demanded
-        wanted = (self._slicer.stream, self._slicer.next_sample, self._slicer.limit_sample)
-        if wanted == told or now - told_at < _DEMAND_PERIOD_S:
-            return
-        self._demanded = (now, wanted)
-        stream, next_sample, limit_sample = wanted
-        self._out.publish(
-            AudioDemand(stream=stream, next_sample=next_sample, limit_sample=limit_sample)
-        )
+        slicer = self._slicer
+        wanted = DemandSound(slicer.stream, slicer.next_sample, slicer.limit_sample)
+        if wanted != told and now - told_at >= _DEMAND_PERIOD_S:
+            self._demanded = (now, wanted)
+            self._emit(wanted)
