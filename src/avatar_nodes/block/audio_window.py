@@ -1,4 +1,4 @@
-"""The sound of a block with the sound around it, as `AudioFeatures.block` wants it."""
+"""Puts the sound around a block to it, as `AudioFeatures.block` wants it."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ class AudioWindow:
     def reset(self) -> None:
         """Begins a stream."""
         self._past = np.zeros_like(self._past)
+
+    def restore(self, past: np.ndarray) -> None:
+        """Goes on in a stream of which these samples, int16 [any], came last."""
+        padded = np.concatenate([np.zeros_like(self._past), past])
+        self._past = padded[len(padded) - len(self._past) :]
 
 
 def split_blocks(samples: np.ndarray, block_samples: int) -> list[np.ndarray]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avatar_nodes.block.audio_window import AudioWindow
 from avatar_nodes.errors.refused_error import RefusedError
-from avatar_nodes.sound.audio_file import float_from_pcm
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class BlockSlicer:
         self._context_samples = context_samples
         self._capacity = capacity
         self._endless = endless
-        self._past = np.zeros(context_samples, np.int16)
+        self._window = AudioWindow(block_samples, context_samples, lookahead_samples)
         self._pending = np.zeros(0, np.int16)
         self._stream = ""
         self._next = 0
@@ -105,8 +105,7 @@ class BlockSlicer:
         """Go on where another slicer was: `past` are the samples (int16) last handed out."""
         self._stream, self._next, self._ended = stream, next_sample, False
         self._pending = np.zeros(0, np.int16)
-        padded = np.concatenate([np.zeros(self._context_samples, np.int16), past])
-        self._past = padded[len(padded) - self._context_samples :]
+        self._window.restore(past)
 
     def push(
         self, *, stream: str, first_sample: int, samples: np.ndarray, end_of_stream: bool = False
@@ -186,21 +185,15 @@ class BlockSlicer:
     ) -> BlockSound:
         first = self._next - len(self._pending)
         self._pending = self._pending[len(sound) :]
-        heard = np.concatenate([self._past, block])
-        self._past = heard[len(heard) - self._context_samples :]
-        follows = self._pending[: self._lookahead_samples if goes_on else 0]
-        ahead = np.zeros(self._lookahead_samples, np.int16)
-        if self._ended and not self._endless:
-            rest = (-(-len(follows) // self._block_samples) + 1) * self._block_samples
-            ahead = ahead[:rest]
-        ahead[: len(follows)] = follows
-        whole = np.concatenate([heard, ahead])
+        follows = self._pending if goes_on else self._pending[:0]
+        ends = self._ended and not self._endless
+        window = self._window.push(block, follows, ends=ends)
         return BlockSound(
             first_sample=first,
             next_sample=first + len(sound),
             samples=sound if last else block,
-            window=float_from_pcm(whole),
-            ahead_samples=len(ahead),
+            window=window,
+            ahead_samples=len(window) - self._context_samples - self._block_samples,
             last=last,
             idle=len(sound) == 0,
         )

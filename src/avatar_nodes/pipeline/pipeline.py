@@ -6,9 +6,7 @@ held to.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -17,7 +15,6 @@ from avatar_nodes.block.audio_features import AudioFeatures
 from avatar_nodes.block.audio_window import AudioWindow, blocks_and_what_follows
 from avatar_nodes.block.block import (
     BlockConditioning,
-    BlockContext,
     BlockLatent,
     EpochStart,
     Memory,
@@ -25,7 +22,10 @@ from avatar_nodes.block.block import (
     Sink,
 )
 from avatar_nodes.block.timing import BlockTiming
+from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.memory_versions import MemoryVersions
+from avatar_nodes.conducting.sink_versions import SinkVersions
+from avatar_nodes.conducting.stream_resume import resume
 from avatar_nodes.decoding.decoder import StreamingDecoder, start_decoding
 from avatar_nodes.denoising.stage import Stage
 from avatar_nodes.remembering.memory_stage import MemoryStage
@@ -56,19 +56,18 @@ class Pipeline:
         self._stages = list(stages)
         self._decoder = decoder
         self._features = features
-        self._aas_from_block = aas_from_block
         self._cache_switching = cache_switching
         self._memory = memory
-        self._versions = MemoryVersions(lag=memory.lag if memory else 0)
+        self._memories = MemoryVersions(lag=memory.lag if memory else 0)
         self._block_samples = features.timing.samples_per_block
         self._audio_window = AudioWindow(
             self._block_samples, features.context_samples, features.lookahead_samples
         )
-        self._context: deque[BlockContext] = deque(maxlen=past_blocks)
+        self._ledger = BlockLedger(window=past_blocks)
+        self._sinks = SinkVersions(aas_from_block=aas_from_block)
         self._start: EpochStart | None = None
         self._prompts: dict[str, Prompt] = {}
         self._prompt_id = ""
-        self._sinks: dict[int, Sink] = {}
         self._block = 0
 
     @property
@@ -87,27 +86,18 @@ class Pipeline:
         """Begins a stream: reference uint8 [H, W, 3] of the video's size, the seed of its noise."""
         latent = self._decoder.encode_reference(reference)
         self._prompts, self._prompt_id = {prompt.id: prompt}, prompt.id
-        self._sinks = {0: Sink(0, latent, prompt.id)}
-        self._context.clear()
+        self._sinks.restart(Sink(0, latent, prompt.id))
+        self._ledger.restart()
         self._audio_window.reset()
         if self._memory is not None:
             self._memory.reset()
         self._block = first_block
-        self._begin(
-            EpochStart(
-                epoch=1,
-                first_block=first_block,
-                seed=seed,
-                sink=self._sinks[0],
-                prompts=(prompt,),
-                stream_start=first_block,
-            )
-        )
+        self._begin(self._sinks.known, epoch=1, seed=seed, stream_start=first_block)
 
     def set_prompt(self, prompt: Prompt) -> None:
         """The prompt from the next block on."""
-        needed = {past.prompt_id for past in self._context}
-        needed |= {sink.prompt_id for sink in self._sinks.values()}
+        needed = {past.prompt_id for past in self._ledger.context(self._block)}
+        needed |= {sink.prompt_id for sink in self._sinks.known.values()}
         self._prompts = {i: known for i, known in self._prompts.items() if i in needed}
         self._prompts[prompt.id] = prompt
         self._prompt_id = prompt.id
@@ -154,22 +144,28 @@ class Pipeline:
         heard = self._audio_window.push(samples, ahead, ends=ends)
         beside = self._features.context_samples + self._block_samples
         audio = self._features.block(heard, relative, ahead_samples=len(heard) - beside)
-        switch = self._switches_caches()
+        before = self._ledger.issued(self._block - 1)
+        changed = before is not None and before.prompt_id != self._prompt_id
+        issued = IssuedBlock(
+            block=self._block, prompt_id=self._prompt_id, features=audio, samples=samples,
+            stream="", first_sample=0, next_sample=0, last=False,
+            cache_switch=changed and self._cache_switching,
+        )  # fmt: skip
         conditioning = BlockConditioning(
             epoch=self._start.epoch, block=self._block, audio=audio, prompt_id=self._prompt_id,
-            sink_version=self._sink_version(relative), seed=self._start.seed, cache_switch=switch,
-            memory_version=self._memory_version(),
+            sink_version=_there(self._sinks.version_for(self._block)), seed=self._start.seed,
+            cache_switch=issued.cache_switch, memory_version=self._memory_version(),
         )  # fmt: skip
         latent: Tensor | None = None
         for stage in self._stages:
             latent = stage.process(conditioning, latent)
         assert latent is not None
-        if switch:
-            self._context_under(self._prompt_id)
-        if relative == 0 and self._aas_from_block is not None:
-            self._adopt_sink(latent, conditioning.epoch)
-        self._context.append(BlockContext(self._block, self._prompt_id, audio, latent))
+        if relative == 0:
+            self._adopt_sink(Sink(1, latent[:, :1].clone(), self._prompt_id, self._start.epoch))
+        self._ledger.record(issued)
+        self._ledger.clean(self._block, latent)
         self._block += 1
+        self._ledger.forget(self._block)
         return latent
 
     def recover(self) -> None:
@@ -178,37 +174,35 @@ class Pipeline:
         """
         if self._start is None:
             raise RuntimeError("the stream was not started")
-        version = self._sink_version(self._block - self._start.stream_start)
-        used = {past.prompt_id for past in self._context} | {self._prompt_id}
-        used.add(self._sinks[version].prompt_id)
+        start, version = self._start, _there(self._sinks.version_for(self._block))
         self._begin(
-            EpochStart(
-                epoch=self._start.epoch + 1,
-                first_block=self._block,
-                seed=self._start.seed,
-                sink=self._sinks[version],
-                prompts=tuple(self._prompts[i] for i in sorted(used)),
-                context=tuple(self._context),
-                stream_start=self._start.stream_start,
-            )
+            {version: self._sinks.known[version]},
+            epoch=start.epoch + 1,
+            seed=start.seed,
+            stream_start=start.stream_start,
         )
-        for sink in self._sinks.values():
+        for sink in self._sinks.known.values():
             for stage in self._stages:
                 stage.set_sink(sink)
 
-    def _begin(self, start: EpochStart) -> None:
-        self._start = start
+    def _begin(
+        self, sinks: Mapping[int, Sink], *, epoch: int, seed: int, stream_start: int
+    ) -> None:
+        start = self._start = resume(
+            epoch=epoch, first_block=self._block, stream_start=stream_start, seed=seed,
+            ledger=self._ledger, sinks=sinks, prompts=self._prompts,
+            prompt_id=self._prompt_id,
+        )  # fmt: skip
         for stage in self._stages:
             stage.start_epoch(start)
-        self._versions.begin(start)
+        self._sinks.begin(start)
+        self._memories.begin(start)
         if self._memory is not None:
             self._tell(self._memory.start_epoch(start))
         start_decoding(self._decoder, start)
 
     def _memory_version(self) -> int:
-        version = self._versions.version_for(self._block)
-        assert version is not None  # every block before this one is finished
-        return version
+        return _there(self._memories.version_for(self._block))
 
     def _remember(self, latent: Tensor, frames: np.ndarray | None) -> None:
         """The block just made enters memory."""
@@ -225,27 +219,19 @@ class Pipeline:
 
     def _tell(self, memories: Sequence[Memory]) -> None:
         for memory in memories:
-            self._versions.add(memory.version)
+            self._memories.add(memory.version)
             for stage in self._stages:
                 stage.set_memory(memory)
 
-    def _switches_caches(self) -> bool:
-        """Whether the past is held under another prompt than that of the next block."""
-        new = bool(self._context) and self._context[-1].prompt_id != self._prompt_id
-        return new and self._cache_switching
-
-    def _context_under(self, prompt_id: str) -> None:
-        self._context = deque(
-            (replace(past, prompt_id=prompt_id) for past in self._context), self._context.maxlen
-        )
-
-    def _sink_version(self, number: int) -> int:
-        """Of the block with this number, counted from the stream's start."""
-        return int(self._aas_from_block is not None and number >= self._aas_from_block)
-
-    def _adopt_sink(self, latent: Tensor, epoch: int) -> None:
+    def _adopt_sink(self, own: Sink) -> None:
         """Adaptive Attention Sink: the stream's own first latent frame replaces the reference."""
-        own = Sink(1, latent[:, :1].clone(), self._prompt_id, epoch)
-        self._sinks[1] = own
-        for stage in self._stages:
-            stage.set_sink(own)
+        if self._sinks.wants(own):
+            self._sinks.add(own)
+            for stage in self._stages:
+                stage.set_sink(own)
+
+
+def _there(version: int | None) -> int:
+    """A version that no block has to wait for: every block before it is finished."""
+    assert version is not None
+    return version
