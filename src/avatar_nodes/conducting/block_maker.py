@@ -7,9 +7,9 @@ from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_slicer import BlockSound
 from avatar_nodes.conducting.conversation import Conversation
 from avatar_nodes.conducting.conversation_table import State
+from avatar_nodes.conducting.current_prompt import CurrentPrompt
 from avatar_nodes.conducting.speech_intake import SpeechIntake
 from avatar_nodes.conducting.state_report import StateReport
-from avatar_nodes.conducting.stream_prompts import StreamPrompts
 
 
 class BlockMaker:
@@ -23,7 +23,7 @@ class BlockMaker:
     """
 
     def __init__(
-        self, intake: SpeechIntake, prompts: StreamPrompts, ledger: BlockLedger,
+        self, intake: SpeechIntake, prompts: CurrentPrompt, ledger: BlockLedger,
         state: StateReport, *, conversation: Conversation | None, features: AudioFeatures,
         cache_switch: bool,
     ) -> None:  # fmt: skip

@@ -13,6 +13,7 @@ from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_maker import BlockMaker
 from avatar_nodes.conducting.conversation import Conversation
 from avatar_nodes.conducting.conversation_table import Command
+from avatar_nodes.conducting.current_prompt import CurrentPrompt
 from avatar_nodes.conducting.effects import (
     BeginEpoch,
     Effect,
@@ -30,7 +31,6 @@ from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.conducting.sink_versions import SinkVersions
 from avatar_nodes.conducting.speech_intake import SpeechIntake
 from avatar_nodes.conducting.state_report import StateReport
-from avatar_nodes.conducting.stream_prompts import StreamPrompts
 from avatar_nodes.conducting.stream_resume import StreamPosition, resume
 
 _RECOVERY_S = 1.0
@@ -62,7 +62,7 @@ class Conductor:
         self._emit = self._effects.append
         self._realtime = settings.pace == "realtime"
         render = settings.mode == "render"
-        self._prompts = StreamPrompts(encode, settings.prompt, emit=self._emit)
+        self._prompts = CurrentPrompt(encode, settings.prompt, emit=self._emit)
         self._intake = SpeechIntake(
             features.timing, context_samples=features.context_samples,
             lookahead_samples=features.lookahead_samples, endless=not render,

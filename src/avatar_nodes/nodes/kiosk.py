@@ -20,10 +20,10 @@ from avatar_msgs.msg import (
     Utterance,
 )
 from avatar_nodes.marking.marker import marker_of
+from avatar_nodes.nodes.base.kiosk_desk import KioskDesk
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turns import follow_turns
-from avatar_nodes.nodes.kiosk_desk import KioskDesk
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
 from avatar_nodes.web.server import WebServer
 from avatar_nodes.web.settings import KioskSettings

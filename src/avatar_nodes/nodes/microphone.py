@@ -13,8 +13,8 @@ from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.hearing.unheard import Unheard
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
+from avatar_nodes.nodes.base.listener_watch import ListenerWatch
 from avatar_nodes.nodes.base.run_nodes import main_of
-from avatar_nodes.nodes.listener_watch import ListenerWatch
 from avatar_nodes.sound.device_source import DeviceSource
 from avatar_nodes.sound.sample_sender import SampleSender
 from avatar_nodes.sound.settings import MicrophoneSettings

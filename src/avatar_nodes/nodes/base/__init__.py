@@ -1,1 +1,1 @@
-"""What every node shares: life cycle, heartbeat, telemetry, parameters."""
+"""What nodes are made of: life cycle, heartbeat, telemetry, parameters, and parts that need ROS."""

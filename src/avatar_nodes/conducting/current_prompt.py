@@ -9,7 +9,7 @@ from avatar_nodes.conducting.effects import AnnouncePrompt, Emit
 from avatar_nodes.conducting.prompt_book import PromptBook
 
 
-class StreamPrompts:
+class CurrentPrompt:
     """Emits AnnouncePrompt.
 
     Stages learn of a prompt before any block that carries it, and may be told what to expect:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from avatar_nodes.block.block import Prompt
+from avatar_nodes.conducting.current_prompt import CurrentPrompt
 from avatar_nodes.conducting.effects import AnnouncePrompt, Effect
-from avatar_nodes.conducting.stream_prompts import StreamPrompts
 
 
 class Speaker:
@@ -15,7 +15,7 @@ class Speaker:
 
     def __init__(self) -> None:
         self.told: list[Effect] = []
-        self.prompts = StreamPrompts(
+        self.prompts = CurrentPrompt(
             lambda text: Prompt(id=text, text=text, states=torch.zeros(1, 4)), "idles",
             emit=self.told.append,
         )  # fmt: skip
