@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from support.process_group import ProcessGroup
 from support.ros_domain import reserved_domain
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 
 pytest_plugins = ["support.fixtures"]
+
+# pytest --hypothesis-profile=thorough
+hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None)
 
 # Before torch is loaded, which reads it once: the tests' models are so small that several threads
 # only wait for each other, without end on a machine with other work.

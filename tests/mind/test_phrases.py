@@ -110,7 +110,9 @@ class TestSentences:
             ("no end", ["no end"]),
             ("", []),
             (" ... ! ", []),
-            ("a\n b\tc.", ["a b c."]),
+            ("a\n b\tc.", ["a", "b c."]),
+            ("Buy:\n- milk\n2. two eggs. Big\n", ["Buy:", "- milk", "2. two eggs.", "Big"]),
+            ("1. First\n2. Second", ["1. First", "2. Second"]),
         ],
     )
     def test_whole_texts(self, text: str, sentences: list[str]) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import sentencex
+
+from avatar_nodes.text.words import has_words
 
 _LONGEST = 600
 _ENGLISH = "en"
+_ITEM = re.compile(r"\s*(?:[-*+]\s+)?\d{1,3}[.)]\s*")
 
 
 class SentenceStream:
-    """`push` text as it comes; a sentence is over when the next one has begun, or at `finish`.
+    """`push` text as it comes; a sentence is over when the next one has begun, at the end of its
+    line, or at `finish`.
 
     Args:
         language: BCP 47; its first part chooses the rules for abbreviations and full stops.
@@ -24,25 +30,37 @@ class SentenceStream:
 
     def push(self, text: str) -> list[str]:
         """Append `text`; returns the sentences that are complete by now, without outer space."""
-        self._rest += text
-        parts = list(sentencex.segment(self._language, self._rest))
-        whole: list[str] = []
-        if len(parts) > 1 and parts[-1].strip():
-            whole, self._rest = parts[:-1], parts[-1]
-        while len(self._rest) > self._longest:
-            whole.append(self._cut())
-        return _spoken(whole)
+        *lines, self._rest = (self._rest + text).split("\n")
+        whole = [part for line in lines for part in self._short(self._segments(line))]
+        *parts, last = self._segments(self._rest) or [""]
+        if parts and last.strip():
+            whole, self._rest = whole + parts, last
+        *parts, self._rest = self._short([self._rest])
+        return _spoken(whole + parts)
 
     def finish(self) -> list[str]:
         """What is left, as sentences; the stream is empty afterwards."""
-        parts, self._rest = list(sentencex.segment(self._language, self._rest)), ""
+        parts, self._rest = self._segments(self._rest), ""
         return _spoken(parts)
 
-    def _cut(self) -> str:
-        place = self._rest.rfind(" ", 0, self._longest)
-        place = self._longest if place <= 0 else place
-        head, self._rest = self._rest[:place], self._rest[place:]
-        return head
+    def _segments(self, line: str) -> list[str]:
+        parts = list(sentencex.segment(self._language, line))
+        if len(parts) > 1 and _ITEM.fullmatch(parts[0]):  # the number of a list's item
+            parts[:2] = [parts[0] + parts[1]]
+        return parts
+
+    def _short(self, parts: list[str]) -> list[str]:
+        """The same parts, cut where they are too long."""
+        short = []
+        for part in parts:
+            rest = part
+            while len(rest) > self._longest:
+                place = rest.rfind(" ", 0, self._longest)
+                place = self._longest if place <= 0 else place
+                short.append(rest[:place])
+                rest = rest[place:]
+            short.append(rest)
+        return short
 
 
 def split_sentences(text: str, language: str = _ENGLISH) -> list[str]:
@@ -53,4 +71,4 @@ def split_sentences(text: str, language: str = _ENGLISH) -> list[str]:
 
 def _spoken(parts: list[str]) -> list[str]:
     """Without outer space, and without parts that have nothing to be spoken."""
-    return [" ".join(part.split()) for part in parts if any(sign.isalnum() for sign in part)]
+    return [" ".join(part.split()) for part in parts if has_words(part)]

@@ -12,10 +12,10 @@ import numpy as np
 
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.speaking.reply_order import ReplyOrder, Sentence
-from avatar_nodes.speaking.speakable_text import speakable
 from avatar_nodes.speaking.speech_stream import SpeechStream
 from avatar_nodes.speaking.spoken_reply import MAX_REPLY_S, SpeechRun, SpokenReply
 from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser
+from avatar_nodes.text.speakable import speakable
 
 _REPORTS = 256
 _TRY_AGAIN_S = 20.0
@@ -240,7 +240,7 @@ class Speaker:
         """The thread: the next sentence, whenever there is one and room for it."""
         while (job := self._next_sentence()) is not None:
             reply, sentence = job
-            text = speakable(sentence.text)
+            text = speakable(sentence.text, sentence.language or self._synthesiser.language)
             if text:
                 report = self._speak(reply, sentence, text)
                 with self._changed:

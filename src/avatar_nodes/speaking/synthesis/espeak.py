@@ -49,6 +49,7 @@ class EspeakSynthesiser(Synthesiser):
             raise SynthesisError(f"espeak: {error}") from error
         if not known:
             raise SynthesisError(f"espeak: unknown voice {voice!r}")
+        self.language = voice.partition("+")[0]
 
     def speak(self, text: str, language: str, stream: SpeechStream, emit: Emit) -> None:
         """See `Synthesiser.speak`."""

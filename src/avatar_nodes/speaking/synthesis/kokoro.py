@@ -67,6 +67,7 @@ class KokoroSynthesiser(Synthesiser):
         self._styles: dict[str, np.ndarray] = {}
         self._voice = voice if self._has(voice) else self._usual(voice)
         self._style(self._voice)
+        self.language = _LANGUAGES[self._voice[0]]
 
     def speak(self, text: str, language: str, stream: SpeechStream, emit: Emit) -> None:
         """See `Synthesiser.speak`."""

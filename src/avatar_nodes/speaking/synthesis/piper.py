@@ -51,6 +51,7 @@ class PiperSynthesiser(Synthesiser):
         except Exception as error:  # whatever the file makes ONNX Runtime or the JSON parser raise
             line = " ".join(str(error).split()) or type(error).__name__
             raise SynthesisError(f"piper: {path}: no usable voice: {line}") from error
+        self.language = self._voice.config.espeak_voice
         self._settings = SynthesisConfig(
             speaker_id=None if speaker < 0 else speaker,
             length_scale=self._voice.config.length_scale / speed,

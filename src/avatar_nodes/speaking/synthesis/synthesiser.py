@@ -38,6 +38,8 @@ class Synthesiser(ABC):
     """
 
     name = "synthesiser"
+    language = ""
+    """What it speaks unless told otherwise, BCP 47; empty: nobody knows."""
 
     def __init__(self, *, sample_rate: int = GRAPH_RATE) -> None:
         self.sample_rate = sample_rate

@@ -1,0 +1,28 @@
+"""Whether a text has words, and texts as they come in from outside."""
+
+from __future__ import annotations
+
+import unicodedata
+
+LONGEST_ENTRY = 4000
+"""Characters of a text that comes in, at most."""
+_ZERO_WIDTH_SPACES = "\u200b\ufeff"
+
+
+def has_words(text: str) -> bool:
+    """Whether a letter or digit is in it: nobody says an emoji, a sign, or "..."."""
+    return any(sign.isalnum() for sign in text)
+
+
+def clean_text(text: str, *, longest: int = LONGEST_ENTRY) -> str:
+    """`text` as it may go on from where it entered: valid Unicode without control characters
+    (line breaks and tabs stay), without outer space, and at most `longest` characters."""
+    # The copy goes over twice the length only: signs that are left out are rarely the rest of it.
+    signs = "".join(" " if _is_hidden(sign) else sign for sign in text[: 2 * longest])
+    return signs.strip()[:longest].rstrip()
+
+
+def _is_hidden(sign: str) -> bool:
+    if sign in "\n\t":
+        return False
+    return unicodedata.category(sign) in ("Cc", "Cs") or sign in _ZERO_WIDTH_SPACES
