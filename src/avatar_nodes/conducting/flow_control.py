@@ -1,4 +1,4 @@
-"""When the next block may be issued: credits bound the blocks on their way, a clock makes them
+"""Says when the next block may be issued: credits bound the blocks on their way, a clock makes them
 just in time."""
 
 from __future__ import annotations

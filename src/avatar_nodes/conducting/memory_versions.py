@@ -1,4 +1,4 @@
-"""Which version of memory a block attends to."""
+"""Chooses the version of memory that a block attends to."""
 
 from __future__ import annotations
 

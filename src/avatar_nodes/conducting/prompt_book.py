@@ -1,4 +1,4 @@
-"""The prompts that a stream has used: the present one, and those that a rebuild may still need."""
+"""Keeps the prompts that a stream has used: the present one, and those that a rebuild may need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which version of the sink a block attends to."""
+"""Chooses the version of the sink that a block attends to."""
 
 from __future__ import annotations
 

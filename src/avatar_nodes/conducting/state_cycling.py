@@ -1,4 +1,5 @@
-"""State-Cycling: which state the avatar shows, under which prompt, and whose reply may be heard."""
+"""Decides which state the avatar shows (State-Cycling), under which prompt, and whose reply may be
+heard."""
 
 from __future__ import annotations
 

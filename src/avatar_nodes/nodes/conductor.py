@@ -23,25 +23,7 @@ from avatar_nodes.mind.sentences import split_sentences
 from avatar_nodes.nodes.base.goals import Goals
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
-from avatar_nodes.wire import topics
-from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.block import (
-    conditioning_to_msg,
-    epoch_to_msg,
-    issued_from_msg,
-    latent_from_msg,
-    prompt_to_msg,
-    sink_from_msg,
-)
-from avatar_nodes.wire.conversation import (
-    feedback_to_msg,
-    order_to_msg,
-    result_to_msg,
-    say_from_goal,
-    sentence_from_msg,
-    sentence_to_msg,
-    state_to_msg,
-)
+from avatar_nodes.wire import audio, block, conversation, topics
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 _TICK_S = 0.02
@@ -137,7 +119,7 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         self.listen(topic, then_advance)
 
     def _on_audio(self, msg: m.AudioChunk) -> None:
-        samples = audio_from_msg(msg, sample_rate=self._sample_rate, channels=1)
+        samples = audio.audio_from_msg(msg, sample_rate=self._sample_rate, channels=1)
         self._conductor.sound(
             self._at(), stream=msg.stream, first_sample=msg.first_sample, samples=samples,
             end_of_stream=msg.end_of_stream,
@@ -156,14 +138,14 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         )  # fmt: skip
 
     def _on_presented(self, msg: m.BlockConditioning) -> None:
-        self._conductor.presented(issued_from_msg(msg, sample_rate=self._sample_rate))
+        self._conductor.presented(block.issued_from_msg(msg, sample_rate=self._sample_rate))
 
     def _on_clean(self, msg: m.LatentBlock) -> None:
-        block = latent_from_msg(msg)
-        self._conductor.clean(epoch=block.epoch, block=block.block, latent=block.latent)
+        clean = block.latent_from_msg(msg)
+        self._conductor.clean(epoch=clean.epoch, block=clean.block, latent=clean.latent)
 
     def _on_sink(self, msg: m.SinkFrame) -> None:
-        self._conductor.sink(sink_from_msg(msg), replaces=msg.replaces)
+        self._conductor.sink(block.sink_from_msg(msg), replaces=msg.replaces)
 
     def _on_memory(self, msg: m.MemoryTokens) -> None:
         self._conductor.memory(epoch=msg.epoch, version=msg.version)
@@ -195,7 +177,7 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         if msg.cancelled:
             self._talk.reply_cancelled(self._at(), msg.turn)
         else:
-            self._talk.reply(self._at(), sentence_from_msg(msg))
+            self._talk.reply(self._at(), conversation.sentence_from_msg(msg))
 
     def _on_persona(self, msg: m.Persona) -> None:
         self._talk.persona(
@@ -204,7 +186,7 @@ class ConductorNode(AvatarNode[ConductorSettings]):
 
     def _on_say(self, goal: int, request: Say.Goal) -> None:
         try:
-            self._requests.say(goal, say_from_goal(request))
+            self._requests.say(goal, conversation.say_from_goal(request))
         except RefusedError as error:
             self._carry_out(fx.SayOver(goal, False, f"audio: {error}"))
 
@@ -236,42 +218,38 @@ class ConductorNode(AvatarNode[ConductorSettings]):
             case fx.IssueBlock():
                 self._issue(effect)
             case fx.AnnouncePrompt(prompt, expected_block):
-                self._prompt_out.publish(prompt_to_msg(prompt, expected_block=expected_block))
-            case fx.DemandSound(stream, next_sample, limit_sample):
-                self._demand_out.publish(
-                    m.AudioDemand(stream=stream, next_sample=next_sample, limit_sample=limit_sample)
-                )
+                self._prompt_out.publish(block.prompt_to_msg(prompt, expected_block=expected_block))
+            case fx.DemandSound():
+                self._demand_out.publish(m.AudioDemand(**vars(effect)))
             case fx.ReportState():
-                self._state_out.publish(self._stamped(state_to_msg(effect)))
+                self._state_out.publish(self._stamped(conversation.state_to_msg(effect)))
             case fx.ReportCondition(ready, epoch, detail):
                 self.heartbeat.say(ready=ready, epoch=epoch, detail=detail)
             case fx.ReportPipelineTime(seconds):
                 self.telemetry.sample("pipeline_ms", seconds * 1000.0)
-            case fx.EndStream(block):
-                self.get_logger().info(f"the stream has ended with block {block}")
+            case fx.EndStream(last):
+                self.get_logger().info(f"the stream has ended with block {last}")
             case fx.TurnOrder(command, turn, _, reason):
-                self._control_out.publish(self._stamped(order_to_msg(effect)))
+                self._control_out.publish(self._stamped(conversation.order_to_msg(effect)))
                 self.telemetry.count(f"turn_{command.name.lower()}")
                 self.get_logger().info(f"turn {turn}: {command.name.lower()}: {reason}")
             case fx.SpeakSentence():
-                self._reply_out.publish(self._stamped(sentence_to_msg(effect)))
+                self._reply_out.publish(self._stamped(conversation.sentence_to_msg(effect)))
             case fx.SayFeedback() | fx.PerformFeedback():
-                self._goals.tell(effect.request, feedback_to_msg(effect))
+                self._goals.tell(effect.request, conversation.feedback_to_msg(effect))
             case fx.SayOver() | fx.PerformOver():
-                self._goals.end(effect.request, result_to_msg(effect))
+                self._goals.end(effect.request, conversation.result_to_msg(effect))
 
     def _begin_epoch(self, effect: fx.BeginEpoch) -> None:
-        msg = epoch_to_msg(effect.start)
+        msg = block.epoch_to_msg(effect.start)
         msg.instances = list(effect.instances)
         self._epoch_out.publish(self._stamped(msg))
         self.telemetry.count("epochs")
-        start = effect.start
-        self.get_logger().info(
-            f"epoch {start.epoch} from block {start.first_block}: {effect.reason}"
-        )
+        epoch = f"epoch {effect.start.epoch} from block {effect.start.first_block}"
+        self.get_logger().info(f"{epoch}: {effect.reason}")
 
     def _issue(self, effect: fx.IssueBlock) -> None:
-        msg = conditioning_to_msg(
+        msg = block.conditioning_to_msg(
             effect.issued, epoch=effect.epoch, seed=effect.seed, sink_version=effect.sink_version,
             memory_version=effect.memory_version, sample_rate=self._sample_rate,
         )  # fmt: skip
