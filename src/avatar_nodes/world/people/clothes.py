@@ -27,20 +27,17 @@ def covered(
     outside = np.minimum((radius - 0.071 + 1.2 * collar) * 0.8, (0.603 - z) * 1.5)
     share = np.clip(0.5 + 0.5 * (below - outside) / 0.022, 0.0, 1.0)
     distance = outside + (below - outside) * share + 0.022 * share * (1.0 - share)
-    if garment in ("vneck", "blazer"):
-        opening = width * np.clip((z - (0.549 + collar - depth)) / depth, -0.2, 1.5)
-        distance = np.where(y < 0.0, np.minimum(distance, np.abs(x) - opening), distance)
+    if garment in ("vneck", "blazer", "shirt"):
+        up = z - (0.549 + collar - depth)
+        beside = np.abs(x) - width * np.minimum(up / depth, 1.5)
+        opening = np.where(up > 0.0, beside, np.hypot(x, up))
+        distance = np.where(y < 0.0, np.minimum(distance, opening), distance)
     on_arm = np.minimum(distance, (sleeve - along) * 0.22)
     return np.where(along > 0.0, on_arm, distance)
 
 
 def beanie(points: np.ndarray) -> np.ndarray:
     return points[:, 2] - (0.787 - 0.40 * (points[:, 1] + 0.15))
-
-
-def turban(points: np.ndarray) -> np.ndarray:
-    x, y, z, _ = points.T
-    return z - (0.795 - 0.36 * (y + 0.15)) + 0.20 * np.abs(x)
 
 
 def scarf(points: np.ndarray) -> np.ndarray:

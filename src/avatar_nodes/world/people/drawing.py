@@ -13,7 +13,7 @@ from avatar_nodes.world.people.assets import ISLAND, TEXTURE_SIZE
 from avatar_nodes.world.people.camera import Camera, looking, parallel
 from avatar_nodes.world.people.figure import Figure
 from avatar_nodes.world.people.hair import style_of
-from avatar_nodes.world.people.identity import CURLED, PATTERNS
+from avatar_nodes.world.people.identity import CURLED, LONG, PATTERNS
 from avatar_nodes.world.people.lights import uniforms
 from avatar_nodes.world.people.mesh import lathe, triangles
 from avatar_nodes.world.people.room import SIDE, paint_room
@@ -21,6 +21,7 @@ from avatar_nodes.world.people.rotation import about, smooth_step, unit
 from avatar_nodes.world.people.skeleton import Pose
 from avatar_nodes.world.people.solid import Solid
 from avatar_nodes.world.people.studio import SHADOW_SIZE, Studio, put
+from avatar_nodes.world.people.visibility import arm_quads, ever_seen
 
 _GARMENTS = {"tee": 0, "vneck": 1, "turtleneck": 2, "blazer": 3, "shirt": 4, "sweater": 5}
 _FOLDED = {
@@ -53,6 +54,26 @@ class Moment:
     things: tuple[tuple[Solid, np.ndarray], ...] = ()
 
 
+_SHADED = {"ARMS": 1}
+
+
+@dataclass(frozen=True)
+class _Mesh:
+    """Vertex arrays of one mesh: without, and with the shadow of a raised arm."""
+
+    plain: Any
+    shaded: Any
+
+
+@dataclass(frozen=True)
+class _HairMeshes:
+    """Vertex arrays of the hair: as it looks, only its depth, only its triangles' numbers."""
+
+    drawn: _Mesh
+    shadow: Any
+    numbered: Any
+
+
 class Drawing:
     """A figure's buffers, textures and baked light."""
 
@@ -63,7 +84,7 @@ class Drawing:
         context = studio.context
         self._texture = context.texture(TEXTURE_SIZE, 4, figure.texture.tobytes())
         self._texture.build_mipmaps()
-        self._texture.filter = studio.mipmapped
+        self._texture.filter = studio.smooth
         self._room = context.texture((SIDE, SIDE), 3, paint_room(identity).tobytes(), alignment=1)
         self._room.filter = studio.smooth
         corners = np.array((-1, -1, 1, -1, -1, 1, 1, 1), np.float32)
@@ -82,8 +103,21 @@ class Drawing:
         self._solids: dict[int, tuple[Solid, Any]] = {}
         self._occluders = self._depth_mesh(self._occluding())
         self._bake()
-        self._meshes = {name: self._mesh(name) for name in figure.quads}
+        seen, locks = ever_seen(
+            figure, figure.camera, studio, self._upload_places, self._moving,
+            self._hair and self._hair.numbered, self._hair_frames,
+        )  # fmt: skip
+        self._meshes = {name: self._mesh(name, quads) for name, quads in seen.items()}
+        if self._hair is not None:
+            self._hair = self._hair_mesh(locks)
         self._arms = {side: self._depth_mesh(self._arm(side)) for side in ("L", "R")}
+        self._raised = {
+            side: {
+                name: self._mesh(name, quads)
+                for name, quads in arm_quads(figure, side, ("skin", "cloth")).items()
+            }
+            for side in ("L", "R")
+        }
 
     def release(self) -> None:
         """Give the GPU's memory back."""
@@ -107,18 +141,17 @@ class Drawing:
                 part = figure.range_of(name)
                 self._baked[part, 1:] = clothes.folds(rng, figure.places[part])
 
-    def _program(self, name: str) -> Any:
-        program = self._studio.program
+    def _program(self, name: str, **defines: int) -> Any:
         if name == "skin":
-            return program("surface.vert", "skin.frag")
+            return self._surface("skin.frag", defines)
         if name in ("upper_teeth", "lower_teeth", "tongue"):
-            return program("surface.vert", "mouth.frag")
+            return self._surface("mouth.frag", defines)
         if name in ("lashes", "beard"):
-            return program("surface.vert", f"{name}.frag")
+            return self._surface(f"{name}.frag", defines)
         identity = self.figure.identity
         pattern = PATTERNS.index(identity.pattern)
         garment = _GARMENTS[identity.garment]
-        cover = {"scarf": 4, "turban": 7}.get(identity.cover, 3)
+        cover = 4 if identity.cover == "scarf" else 3
         tie = 11 if identity.seed % 2 and not identity.feminine else 10
         layer, pattern = {
             "cloth": (0, pattern),
@@ -128,17 +161,24 @@ class Drawing:
             "drape": (5, 0),
             "scalp": (6, 0),
         }[name]
-        return program("surface.vert", "cloth.frag", LAYER=layer, GARMENT=garment, PATTERN=pattern)
+        kind = {"LAYER": layer, "GARMENT": garment, "PATTERN": pattern}
+        return self._surface("cloth.frag", {**defines, **kind})
 
-    def _mesh(self, name: str) -> Any:
+    def _surface(self, fragment: str, defines: dict[str, int]) -> Any:
+        return self._studio.program("surface.vert", fragment, **defines)
+
+    def _mesh(self, name: str, quads: np.ndarray) -> _Mesh:
         context = self._studio.context
-        fixed = (self._fixed, "4f 4f 4f", "place", "detail", "baked")
-        return context.vertex_array(
-            self._program(name),
-            [(self._moving, "3f 3f", "position", "normal"), fixed],
-            context.buffer(triangles(self.figure.quads[name]).tobytes()),
-            skip_errors=True,
+        rows = [
+            (self._moving, "3f 3f", "position", "normal"),
+            (self._fixed, "4f 4f 4f", "place", "detail", "baked"),
+        ]
+        index = context.buffer(triangles(quads).tobytes())
+        plain, shaded = (
+            context.vertex_array(self._program(name, **defines), rows, index, skip_errors=True)
+            for defines in ({}, _SHADED)
         )
+        return _Mesh(plain, shaded)
 
     def _depth_mesh(self, quads: np.ndarray) -> Any:
         context = self._studio.context
@@ -165,35 +205,39 @@ class Drawing:
         for name in ("skin", "cloth"):
             quads = figure.quads[name]
             place = figure.places[quads]
-            on_arm = (place[:, :, 3] > 0.6).all(axis=1) & (sign * place[:, :, 0] > 0).all(axis=1)
+            on_arm = (place[:, :, 3] > 0.9).all(axis=1) & (sign * place[:, :, 0] > 0).all(axis=1)
             if name == "cloth":
                 on_arm &= (figure.detail[quads, 0] > 0.0).all(axis=1)
             kept.append(quads[on_arm])
         return np.concatenate(kept)
 
-    def _hair_mesh(self) -> tuple[Any, Any] | None:
+    def _hair_mesh(self, seen: np.ndarray | None = None) -> _HairMeshes | None:
+        """The hair's meshes; `seen`: the triangles to draw, None: all."""
         hair = self.figure.hair
         if hair is None:
             return None
-        context = self._studio.context
+        context, program = self._studio.context, self._studio.program
         rows = np.concatenate(
             [hair.vertices, hair.along, hair.normals,
              np.stack([hair.across, hair.share, hair.tone, hair.light, hair.chest, hair.free], 1)],
             axis=1,
         )  # fmt: skip
         buffer = context.buffer(rows.astype(np.float32).tobytes())
-        index = context.buffer(hair.triangles.tobytes())
-        drawn = context.vertex_array(
-            self._studio.program("hair.vert", "hair.frag"),
-            [(buffer, "3f 3f 3f 4f 2f", "position", "along", "normal", "lock", "hangs")],
-            index,
+        everything = context.buffer(hair.triangles.tobytes())
+        chosen = hair.triangles if seen is None else hair.triangles[seen]
+        index = context.buffer(chosen.tobytes())
+        looks = [(buffer, "3f 3f 3f 4f 2f", "position", "along", "normal", "lock", "hangs")]
+        places = [(buffer, "3f 40x 2f", "position", "hangs")]
+        return _HairMeshes(
+            _Mesh(
+                *(
+                    context.vertex_array(program("hair.vert", "hair.frag", **defines), looks, index)
+                    for defines in ({}, _SHADED)
+                )
+            ),
+            context.vertex_array(program("depth_hair.vert", "depth.frag"), places, everything),
+            context.vertex_array(program("depth_hair.vert", "number.frag"), places, everything),
         )
-        shadow = context.vertex_array(
-            self._studio.program("depth_hair.vert", "depth.frag"),
-            [(buffer, "3f 40x 2f", "position", "hangs")],
-            index,
-        )
-        return drawn, shadow
 
     def _eyeball(self) -> Any:
         context = self._studio.context
@@ -293,8 +337,8 @@ class Drawing:
         self._occluders.render()
         if self._hair is not None:
             head, chest = self._hair_frames(transforms)
-            put(self._hair[1].program, view=view, head=head, chest=chest)
-            self._hair[1].render()
+            put(self._hair.shadow.program, view=view, head=head, chest=chest)
+            self._hair.shadow.render()
         depth = studio.shadow_values()
         at = points @ view[:3, :3].T + view[:3, 3]
         pixel = np.clip((at[:, :2] * 0.5 + 0.5) * SHADOW_SIZE - 0.5, 0.0, SHADOW_SIZE - 1.1)
@@ -319,6 +363,9 @@ class Drawing:
         rows = np.concatenate([vertices, normals], axis=1)
         self._moving.write(np.ascontiguousarray(rows, np.float32).tobytes())
 
+    def _upload_places(self, vertices: np.ndarray) -> None:
+        self._upload(vertices, vertices)
+
     # Every frame.
 
     def draw(self, moment: Moment, camera: Camera, size: int) -> np.ndarray:
@@ -332,10 +379,10 @@ class Drawing:
         studio.context.enable_only(studio.depth_test)
         self._texture.use(0)
         studio.shadow.use(1)
-        self._draw_skin(common)
+        self._draw_skin(moment, common)
         self._draw_eyes(moment, common)
         self._draw_mouth(moment, common)
-        self._draw_clothes(common)
+        self._draw_clothes(moment, common)
         self._draw_hair(moment, common)
         self._draw_solids(moment, common)
         self._draw_room(camera)
@@ -344,7 +391,7 @@ class Drawing:
 
     def _arm_shadow(self, moment: Moment) -> dict[str, Any]:
         if not moment.raised:
-            return {"arm_raised": 0.0, "arm_depth": 1}
+            return {}
         studio = self._studio
         centre = np.array((0.0, -0.05, self.figure.crown - 0.32))
         direction = np.asarray(self._lights["key_from"])
@@ -355,20 +402,29 @@ class Drawing:
         for side in moment.raised:
             put(self._arms[side].program, view=view)
             self._arms[side].render()
-        return {"arm_raised": 1.0, "arm_depth": 1, "arm_view": view}
+        return {"arm_depth": 1, "arm_view": view}
 
-    def _put(self, mesh: Any, common: dict[str, Any], **values: Any) -> None:
+    @staticmethod
+    def _put(mesh: Any, common: dict[str, Any], **values: Any) -> None:
+        if isinstance(mesh, _Mesh):
+            mesh = mesh.shaded if "arm_view" in common else mesh.plain
         put(mesh.program, **common, **values)
         mesh.render()
 
-    def _draw_skin(self, common: dict[str, Any]) -> None:
+    def _with_arms(self, name: str, moment: Moment) -> list[Any]:
+        """The part's mesh, and those of raised arms."""
+        arms = [self._raised[side][name] for side in moment.raised if name in self._raised[side]]
+        return [self._meshes[name], *arms]
+
+    def _draw_skin(self, moment: Moment, common: dict[str, Any]) -> None:
         skin = np.array(self.figure.identity.skin)
         light = skin.mean() > 0.45
         self._studio.context.enable(self._studio.cull)
-        self._put(
-            self._meshes["skin"], common, albedo=0, skin=skin, island=ISLAND,
-            scatter=np.full(3, 0.42 if light else 0.25), oil=1.0 if light else 1.4,
-        )  # fmt: skip
+        for mesh in self._with_arms("skin", moment):
+            self._put(
+                mesh, common, albedo=0, skin=skin, island=ISLAND,
+                scatter=np.full(3, 0.42 if light else 0.25), oil=1.0 if light else 1.4,
+            )  # fmt: skip
         self._studio.context.disable(self._studio.cull)
 
     def _draw_eyes(self, moment: Moment, common: dict[str, Any]) -> None:
@@ -393,7 +449,7 @@ class Drawing:
         if "beard" in self._meshes:
             self._put(self._meshes["beard"], common, hair=0.9 * np.array(figure.identity.hair))
 
-    def _draw_clothes(self, common: dict[str, Any]) -> None:
+    def _draw_clothes(self, moment: Moment, common: dict[str, Any]) -> None:
         identity = self.figure.identity
         first, second, third = (np.array(colour) for colour in identity.colours)
         blazer = identity.garment == "blazer"
@@ -407,9 +463,11 @@ class Drawing:
             "scalp": (0.75 * np.array(identity.hair), third, 0.0),
         }
         for name, (colour, buttons, folded) in looks.items():
-            if name in self._meshes:
+            if name not in self._meshes:
+                continue
+            for mesh in self._with_arms(name, moment):
                 self._put(
-                    self._meshes[name], common, first=colour, second=second, third=buttons,
+                    mesh, common, first=colour, second=second, third=buttons,
                     neck=identity.neck, scale=60.0, folded=folded,
                 )  # fmt: skip
 
@@ -419,10 +477,12 @@ class Drawing:
         identity = self.figure.identity
         head, chest = self._hair_frames(moment.transforms)
         colour = np.array(identity.hair)
+        curled = style_of(identity) in CURLED
         self._put(
-            self._hair[0], common, head=head, chest=chest, swing=moment.swing,
+            self._hair.drawn, common, head=head, chest=chest, swing=moment.swing,
             dark=0.80 * colour, bright=np.clip(1.30 * colour + 0.02, 0.0, 1.0),
-            gloss=0.4 if style_of(identity) in CURLED else 1.0, strands=6.0,
+            gloss=0.4 if curled else 1.0, strands=4.0 if curled else 6.0,
+            fray=0.3 if curled else 0.5 if style_of(identity) in LONG else 1.0,
         )  # fmt: skip
 
     def _draw_solids(self, moment: Moment, common: dict[str, Any]) -> None:

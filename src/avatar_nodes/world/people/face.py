@@ -11,7 +11,7 @@ from avatar_nodes.world.people.gestures import GAZE
 MAX_OPENING = 0.0165
 """Metres between the lips, in the middle, at aperture 1."""
 
-_PRESSED = -0.0006  # lips that press upon each other overlap a little, so that no line is left
+_PRESSED = -0.0011  # lips that press upon each other overlap a little, so that no line is left
 _BOTH = ("Left", "Right")
 
 
@@ -50,12 +50,12 @@ class Face:
         add("mouthFunnel", 0.75 * p.rounding * (0.20 + 0.6 * p.aperture))
         add("mouthStretch", 0.30 * spread)
         smile = p.smile * (1.0 - 0.55 * p.rounding) * (1.0 - 0.35 * p.aperture)
-        add("mouthSmile", 0.62 * smile + 0.10 * spread)
-        add("mouthDimple", 0.12 * smile)
+        add("mouthSmile", 0.95 * smile + 0.10 * spread)
+        add("mouthDimple", 0.20 * smile)
         add("mouthRollLower", 0.55 * p.bite + 0.16 * p.press)
         add("mouthRollUpper", 0.16 * p.press)
         add("mouthPress", 0.40 * p.press)
-        add("tongueOut", 0.30 * p.tongue * np.clip(3.0 * p.aperture, 0.0, 1.0))
+        add("tongueOut", 0.45 * p.tongue * np.clip(3.0 * p.aperture, 0.0, 1.0))
         parted = np.zeros_like(out)
         for name, value in (
             ("mouthLowerDown", 0.34 * p.aperture + 0.26 * p.clench),
@@ -83,9 +83,9 @@ class Face:
         add("eyeBlink", np.clip(p.blink + 0.5 * down * (1.0 - p.blink), 0.0, 1.0))
         add("eyeSquint", 0.22 * p.smile * (1.0 - p.blink))
         add("eyeWide", (0.10 + 0.35 * p.brow) * (1.0 - p.blink))
-        add("cheekSquint", 0.45 * p.smile)
-        add("browInnerUp", 0.10 + 0.60 * p.brow)
-        add("browOuterUp", 0.65 * p.brow + 0.08 * p.smile)
+        add("cheekSquint", 0.60 * p.smile)
+        add("browInnerUp", 0.02 + 0.50 * p.brow)
+        add("browOuterUp", 0.60 * p.brow + 0.10 * p.smile)
 
 
 def lip_edges(assets: Assets, skin: np.ndarray) -> tuple[int, int]:

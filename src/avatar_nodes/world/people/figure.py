@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from avatar_nodes.world.people import clothes
 from avatar_nodes.world.people.assets import Assets
+from avatar_nodes.world.people.camera import Camera
 from avatar_nodes.world.people.face import Face
 from avatar_nodes.world.people.hair import STYLES, Hair, grow, style_of
 from avatar_nodes.world.people.identity import Identity
@@ -27,6 +28,10 @@ from avatar_nodes.world.people.rotation import smooth_step, unit
 from avatar_nodes.world.people.skeleton import Skeleton
 from avatar_nodes.world.people.skin import SkinMap, above_hairline, paint
 
+DISTANCE = 1.35
+"""Metres from the camera to the face."""
+
+_HEADROOM = 0.86  # where the crown is in the picture, -1 .. 1
 HEAD, MOUTH = 1.0, 2.0
 """Islands of the skin, in its detail's last column; 0 is the body."""
 
@@ -160,6 +165,21 @@ class Figure:
         skin = self.template.skin_vertices
         return float(self.rest[skin, 2].max())
 
+    @property
+    def mouth(self) -> np.ndarray:
+        """Where the mouth is at rest [3]."""
+        return self.rest[self.face.upper].astype(float)
+
+    @property
+    def camera(self) -> Camera:
+        """The camera that frames them."""
+        framing = self.identity.framing
+        field = 2.0 * float(np.arctan(framing.height / 2.0 / DISTANCE))
+        centre = np.array((0.0, -0.05, self.crown + 0.02 - _HEADROOM * framing.height / 2.0))
+        centre[0] -= framing.offset * framing.height / 2.0
+        back = np.array((np.sin(framing.turn), -np.cos(framing.turn), np.tan(framing.above)))
+        return Camera(centre + DISTANCE * back, centre, field)
+
     def posed(self, weights: np.ndarray, transforms: np.ndarray) -> np.ndarray:
         """float32 [N, 3]: the vertices for shapes [52] and bones [163, 3, 4]."""
         out = self._base.copy()
@@ -229,8 +249,8 @@ class Figure:
         assets = self.template.assets
         parts = {}
         for name, helper, front, edge, gum in (
-            ("upper_teeth", "upper_teeth", -0.1478, 0.6568, 0.6690),
-            ("lower_teeth", "lower_teeth", -0.1448, 0.6590, 0.6470),
+            ("upper_teeth", "upper_teeth", -0.1478, 0.6562, 0.6690),
+            ("lower_teeth", "lower_teeth", -0.1442, 0.6548, 0.6440),
         ):
             ids = np.unique(assets.quads(helper)[0])
             points, detail, quads = _arch(front, edge, gum)
@@ -280,6 +300,7 @@ class Figure:
         _, y, z, along = points.T
         if garment == "blazer":
             inside = ((z > 0.27) & (along < 0.15) & (y < 0.02)) | ((z > 0.5) & (along < 0.05))
+            inside &= cover < 0.03  # the jacket hides the rest
             parts["inner"] = layer(0.006, inside, 0.57 - z)
         if garment in ("shirt", "blazer"):
             near = (np.abs(clothes.collar_height(points) - 0.03 - z) < 0.075) & (along < 0.2)
@@ -290,14 +311,14 @@ class Figure:
         return parts
 
     def _covers(self) -> dict[str, Part]:
-        """Beanie, cap, turban or scarf: the head's skin, smoothed until no ear is left."""
+        """Beanie or scarf: the head's skin, smoothed until no ear is left."""
         cover = self.identity.cover
         if cover == "none":
             return {}
         t = self.template
         ids = t.head_vertices
         start = self.rest[ids].astype(float)
-        thick = {"scarf": 0.008, "turban": 0.020}.get(cover, 0.009)
+        thick = 0.008 if cover == "scarf" else 0.009
         shape = start + self._rest_normals[ids] * (thick + 0.002)
         for _ in range(24 if cover == "scarf" else 10):
             shape = 0.5 * shape + 0.5 * (t.head_average @ shape)
@@ -307,7 +328,7 @@ class Figure:
         for _ in range(3):
             shape = 0.5 * shape + 0.5 * (t.head_average @ shape)
         points = t.points[ids]
-        edge = {"scarf": clothes.scarf, "turban": clothes.turban}.get(cover, clothes.beanie)(points)
+        edge = (clothes.scarf if cover == "scarf" else clothes.beanie)(points)
         detail = np.zeros((len(ids), 4))
         detail[:, 0] = edge
         return {

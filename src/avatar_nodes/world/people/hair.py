@@ -42,15 +42,18 @@ STYLES: dict[str, Style] = {
     "bun": Style(380, 11, 0.20, 0.0070, 0.05, 0.005, 0.0, 0.005),
     "ponytail": Style(380, 11, 0.20, 0.0070, 0.05, 0.005, 0.0, 0.005),
     "pixie": Style(560, 7, 0.058, 0.0060, 0.18, 0.011, 0.16, 0.008),
-    "short": Style(620, 6, 0.036, 0.0055, 0.20, 0.010, 0.10, 0.008),
-    "swept": Style(560, 7, 0.062, 0.0062, 0.26, 0.013, 0.08, 0.010),
+    "short": Style(680, 6, 0.036, 0.0058, 0.13, 0.009, 0.12, 0.008),
+    "swept": Style(620, 8, 0.064, 0.0066, 0.16, 0.013, 0.10, 0.010),
     "side": Style(560, 7, 0.056, 0.0062, 0.16, 0.011, 0.14, 0.009),
     "crop": Style(700, 5, 0.022, 0.0044, 0.26, 0.006, 0.06, 0.005),
-    "curly": Style(720, 11, 0.085, 0.0050, 0.50, 0.020, 0.10, 0.018),
-    "coils": Style(800, 9, 0.050, 0.0040, 0.60, 0.014, 0.04, 0.018),
-    "afro": Style(950, 9, 0.075, 0.0042, 0.80, 0.020, 0.0, 0.034),
+    "curly": Style(620, 19, 0.120, 0.0052, 0.45, 0.024, 0.22, 0.016),
+    "coils": Style(1500, 9, 0.024, 0.0034, 0.0, 0.0, 0.0, 0.016),
+    "afro": Style(1900, 9, 0.055, 0.0040, 0.0, 0.0, 0.0, 0.040),
     "beanie": Style(200, 4, 0.030, 0.0040, 0.10, 0.003, 0.10, 0.004),
 }
+PUFFED = ("afro", "coils")
+"""Styles that stand off the head by themselves, as a cushion of small curls."""
+
 _NAPE = 0.70  # height in the template below which hair lies close
 _SEED = 0x4A
 
@@ -78,10 +81,10 @@ class Hair:
 
 
 def style_of(identity: Identity) -> str | None:
-    """The style that is seen: none under a scarf or turban, or without hair."""
-    if identity.cover in ("scarf", "turban") or identity.style in ("bald", "buzz"):
+    """The style that is seen: none under a scarf, or without hair."""
+    if identity.cover == "scarf" or identity.style in ("bald", "buzz"):
         return None
-    if identity.cover in ("beanie", "cap"):
+    if identity.cover == "beanie":
         return identity.style if identity.style in LONG else "beanie"
     return identity.style
 
@@ -118,7 +121,10 @@ def grow(
     head = _Head(assets, np.unique(quads), quads, rest, normals, neck)
     style = STYLES[name]
     roots = _Roots(identity, name, style, head, rng)
-    strips = [_fallen(identity, name, style, head, roots, rng)]
+    if name in PUFFED:
+        strips = [_puffed(identity, style, head, roots, rng)]
+    else:
+        strips = [_fallen(identity, name, style, head, roots, rng)]
     if name == "bun":
         strips.append(_knot(head, roots.knot, rng))
     if name == "ponytail":
@@ -138,6 +144,8 @@ class _Roots:
         x, y, z = middle.T
         grows = (above > 0.001) & (z > 0.6) & (np.abs(x) < 0.1)
         grows &= ~((np.abs(x) > 0.073) & (z < 0.744) & (y < -0.02))  # not on the ears
+        if name in LONG:
+            grows &= ~((z < 0.735) & (y < -0.040))  # what would fall before the neck
         if name == "beanie":
             points = np.concatenate([middle, np.zeros((len(middle), 1))], axis=1)
             grows &= beanie(points) < -0.004
@@ -174,6 +182,8 @@ class _Roots:
             flow = np.where(front, over, rest)
         elif name in LONG:
             flow = np.stack([self.side, 0.28 * ones, -0.25 * ones], axis=1)
+            down = np.stack([0.10 * self.side, 0.45 * ones, -ones], axis=1)
+            flow = flow + smooth_step(0.80, 0.73, place[:, 2])[:, None] * (down - flow)
         elif name in TIED:
             flow = self.knot - self.root
         elif name == "short":
@@ -237,7 +247,6 @@ def _fallen(
     off = 0.0035 + layer * style.layers * scale
     point = roots.root + roots.normal * 0.0005
     path = [point.copy()]
-    phase = rng.uniform(0.0, 2.0 * np.pi, n)
     for joint in range(1, style.joints):
         point = point + direction * step[:, None]
         distance, near = head.tree.query(point)
@@ -257,10 +266,87 @@ def _fallen(
             step = np.maximum(step, far / (style.joints - joint + 1.5))
         else:
             heading = unit(point - path[-1])
-            pull = _pull(name, style, head, roots, point, joint, phase)
+            pull = _pull(name, style, head, roots, point, joint)
             direction = unit(heading + pull)
         path.append(point.copy())
-    return _lit(style, name, head, np.stack(path, axis=1), layer, lengths, rng)
+    combed = _outside(head, off, _combed(name, roots, np.stack(path, axis=1)))
+    for _ in range(2 if name in LONG else 0):  # no kink where they meet the shoulders
+        combed[:, 1:-1] += 0.25 * (combed[:, 2:] + combed[:, :-2] - 2.0 * combed[:, 1:-1])
+    if name == "curly":
+        combed = _curled(head, combed, lengths, rng)
+    return _lit(style, name, head, combed, layer, lengths, rng)
+
+
+def _combed(name: str, roots: _Roots, path: np.ndarray) -> np.ndarray:
+    """Locks lie along their neighbours: no single one stands off."""
+    if name in TIED:
+        return path
+    share = 0.4 if name == "curly" else 0.75
+    sides = np.concatenate([roots.place, 0.2 * roots.side[:, None]], axis=1)
+    _, near = cKDTree(sides).query(sides, k=8)
+    steps = path - path[:, :1]
+    together = np.median(steps[near], axis=1)
+    grown = share * np.clip(np.linspace(0.0, 2.0, path.shape[1]), 0.0, 1.0)[None, :, None]
+    return path[:, :1] + steps + grown * (together - steps)
+
+
+def _curled(
+    head: _Head, path: np.ndarray, lengths: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Ringlets: every lock winds around the line that it would follow."""
+    n, joints = path.shape[:2]
+    along = unit(np.gradient(path, axis=1))
+    first = unit(np.cross(along, path - head.centre))
+    second = np.cross(along, first)
+    share = np.linspace(0.0, 1.0, joints)[None]
+    turns = rng.uniform(0.85, 1.15, (n, 1)) * lengths[:, None] / 0.030
+    angle = rng.uniform(0.0, 2.0 * np.pi, (n, 1)) + 2.0 * np.pi * turns * share
+    wide = 0.0065 * head.scale * np.clip(4.0 * share, 0.0, 1.0)
+    curl = np.cos(angle)[..., None] * first + np.sin(angle)[..., None] * second
+    return path + wide[..., None] * curl
+
+
+def _puffed(
+    identity: Identity, style: Style, head: _Head, roots: _Roots, rng: np.random.Generator
+) -> _Strip:
+    """Small loops that fill a cushion around the head, thicker above than at temples and nape."""
+    n, joints = roots.count, style.joints
+    thick = style.length * identity.length * head.scale * np.ones(n)
+    thick *= 1.0 - 0.55 * smooth_step(0.75, 0.69, roots.place[:, 2])
+    thick *= 0.35 + 0.65 * smooth_step(0.0, 0.030, above_hairline(roots.place, identity))
+    layer = np.sqrt(rng.random(n))
+    share = np.linspace(0.0, 1.0, joints)[None]
+    first = unit(np.cross(roots.normal, rng.normal(0.0, 1.0, (n, 3))))
+    second = np.cross(roots.normal, first)
+    angle = rng.uniform(0.0, 2.0 * np.pi, (n, 1)) + 2.0 * np.pi * 1.15 * share
+    loop = np.cos(angle)[..., None] * first[:, None] + np.sin(angle)[..., None] * second[:, None]
+    wide = (0.0035 + 0.10 * thick)[:, None, None] * rng.uniform(0.7, 1.2, (n, 1, 1))
+    up = thick[:, None] * (0.25 + 0.75 * layer[:, None]) * (0.80 + 0.20 * share)
+    path = roots.root[:, None] + up[..., None] * roots.normal[:, None] + wide * loop
+    ones = np.ones((n, joints))
+    normal = unit(0.75 * roots.normal[:, None] + 0.6 * loop)
+    light = (0.30 + 0.70 * layer**2)[:, None] * (0.85 + 0.15 * share)
+    low = smooth_step(-0.16, -0.02, path[:, :, 2] - head.centre[2])
+    tone: np.ndarray = rng.random((n,))
+    width = style.width * head.scale * ones
+    order = np.argsort(-layer)
+    rows = (path, normal, width, tone, light * (0.6 + 0.4 * low), 0.0 * ones, 0.0 * ones)
+    a, b, c, d, e, f, g = (row[order] for row in rows)
+    return a, b, c, d, e, f, g
+
+
+def _outside(head: _Head, off: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """Joints that came to lie within the body are brought out of it again."""
+    n, joints = path.shape[:2]
+    flat = path[:, 1:].reshape(-1, 3)
+    distance, near = head.tree.query(flat)
+    outwards = head.point_normals[near]
+    depth = ((flat - head.points[near]) * outwards).sum(axis=1)
+    wanted = np.repeat(off, joints - 1) * 0.8 + head.dressed[near]
+    push = np.clip(wanted - depth, 0.0, 0.03) * (distance < 0.06)
+    grown = np.tile(np.clip(np.linspace(0.0, 2.2, joints)[1:], 0.0, 1.0), n)
+    moved = flat + outwards * (push * grown)[:, None]
+    return np.concatenate([path[:, :1], moved.reshape(n, joints - 1, 3)], axis=1)
 
 
 def _lengths(
@@ -269,6 +355,11 @@ def _lengths(
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     place = roots.place
     lengths = style.length * scale * identity.length * rng.uniform(0.88, 1.06, roots.count)
+    if name in LONG:
+        # Cut at one height: locks from the crown are longer than those of the nape.
+        drop = roots.root[:, 2] - (roots.root[:, 2].max() - style.length * identity.length)
+        over = 0.05 * smooth_step(0.76, 0.83, place[:, 2])
+        lengths = np.maximum(0.05, (drop + over) * rng.uniform(0.94, 1.04, roots.count))
     low = smooth_step(0.745, _NAPE, place[:, 2])
     lift = style.lift * rng.uniform(0.8, 1.15, roots.count)
     if name in ("short", "swept", "side", "crop", "beanie", "pixie"):
@@ -277,7 +368,7 @@ def _lengths(
     if name not in CURLED:
         lift = lift * (1.0 - 0.75 * low)
     if name == "swept":
-        lift = lift * (1.0 + 0.5 * (place[:, 1] < -0.08))
+        lift = lift * (1.0 + 0.8 * (place[:, 1] < -0.08))
     if name in CURLED:
         lengths *= 1.0 - 0.5 * smooth_step(-0.055, -0.10, place[:, 1])
         lengths *= 1.0 - 0.35 * low if not identity.feminine else 1.0
@@ -290,7 +381,6 @@ def _lengths(
 
 def _pull(
     name: str, style: Style, head: _Head, roots: _Roots, point: np.ndarray, joint: int,
-    phase: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """What turns the locks at this joint: weight, a free face, shoulders, curls."""
     scale, centre = head.scale, head.centre
@@ -311,20 +401,10 @@ def _pull(
         pull[:, 0] -= beside * np.sign(point[:, 0]) * 0.9
     if name == "wavy":
         # Neighbours wave together, so that waves run over the whole head.
-        turn = 1.05 * joint + 9.0 * roots.place[:, 0] + 0.25 * phase
+        turn = 1.05 * joint + 9.0 * roots.place[:, 0] + 5.0 * roots.place[:, 1]
         grown = min(1.0, joint / 5.0)
         pull[:, 0] += np.cos(turn) * 0.50 * grown
         pull[:, 1] += np.sin(turn) * 0.38 * grown
-    if name in CURLED:
-        first = unit(np.cross(roots.normal, (0.01, 0.01, 1.0)))
-        second = np.cross(roots.normal, first)
-        turn = (1.5 if name == "coils" else 1.35) * joint + phase
-        size = 1.0 if name == "curly" else 0.9
-        curl = np.cos(turn)[:, None] * first + np.sin(turn)[:, None] * second
-        outwards = {"curly": 0.12, "coils": 0.3, "afro": 0.5}[name]
-        pull += size * curl + roots.normal * outwards
-        if name == "curly":
-            pull[:, 2] -= 0.22
     return pull
 
 
@@ -341,7 +421,8 @@ def _lit(
     normal = path - centre
     normal[:, :, 2] = np.where(path[:, :, 2] < centre[2], 0.15 * normal[:, :, 2], normal[:, :, 2])
     share = np.linspace(0.0, 1.0, joints)[None]
-    width = style.width * scale * (1.0 - 0.45 * share**3) * np.ones((n, joints))
+    width = style.width * scale * (1.0 - 0.35 * share**3) * np.ones((n, joints))
+    width = width * (0.35 + 0.65 * smooth_step(-0.02, 0.16, share))
     if name in CURLED:
         light = (0.35 + 0.65 * smooth_step(0.0, 0.8, share)) * (0.75 + 0.25 * layer[:, None])
         light = light * np.ones((n, joints))

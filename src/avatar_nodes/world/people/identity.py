@@ -20,7 +20,7 @@ TIED = ("bun", "ponytail")
 SHORT = ("short", "swept", "side", "crop", "pixie")
 CURLED = ("curly", "afro", "coils")
 BARE = ("bald", "buzz")
-COVERS = ("none", "beanie", "scarf", "turban", "cap")
+COVERS = ("none", "beanie", "scarf")
 BEARDS = ("none", "stubble", "full", "goatee", "moustache")
 
 # Origins: weights of the three faces; places in SKINS, HAIRS and IRISES that go with them.
@@ -171,12 +171,12 @@ class Identity:
             pattern=_pattern(rng, garment),
             neck=_neck(rng, garment),
             colours=colours,
-            cover_colour=_hsv(rng.random(), rng.uniform(0.1, 0.6), rng.uniform(0.2, 0.75)),
+            cover_colour=_shifted(_CLOTHS[int(rng.integers(len(_CLOTHS)))], rng, 0.08),
             room=str(
-                rng.choice(("studio", "home", "office", "evening"), p=(0.25, 0.33, 0.27, 0.15))
+                rng.choice(("studio", "home", "office", "evening"), p=(0.28, 0.34, 0.28, 0.10))
             ),
             framing=Framing(
-                height=float(rng.choice((0.42, 0.46, 0.54, 0.66), p=(0.3, 0.35, 0.2, 0.15))),
+                height=float(rng.choice((0.45, 0.49, 0.54, 0.62), p=(0.3, 0.35, 0.2, 0.15))),
                 turn=float(np.clip(rng.normal(0.0, 0.12), -0.3, 0.3)),
                 above=float(np.clip(rng.normal(0.02, 0.04), -0.06, 0.12)),
                 offset=float(np.clip(rng.normal(0.0, 0.04), -0.1, 0.1)),
@@ -218,7 +218,7 @@ def _style(rng: np.random.Generator, origin: str, feminine: bool, age: float) ->
 
 
 def _cover_shares(feminine: bool) -> tuple[float, ...]:
-    return (0.84, 0.03, 0.11, 0.01, 0.01) if feminine else (0.84, 0.07, 0.0, 0.05, 0.04)
+    return (0.86, 0.03, 0.11) if feminine else (0.94, 0.06, 0.0)
 
 
 def _neck(rng: np.random.Generator, garment: str) -> tuple[float, float, float, float]:
@@ -229,7 +229,7 @@ def _neck(rng: np.random.Generator, garment: str) -> tuple[float, float, float, 
         "sweater": (1.93, rng.uniform(-0.006, 0.006), 0.1, 0.05),
         "turtleneck": (1.93, 0.065, 0.1, 0.05),
         "blazer": (1.9, 0.0, 0.20, 0.060),
-        "shirt": (rng.choice((1.92, 1.92, 0.7)), 0.022, 0.1, 0.05),
+        "shirt": (rng.choice((1.92, 1.92, 0.7)), 0.018, rng.uniform(0.05, 0.085), 0.020),
     }[garment]
     return float(sleeve), float(collar), float(depth), float(width)
 
@@ -244,21 +244,27 @@ def _pattern(rng: np.random.Generator, garment: str) -> str:
     return str(rng.choice(PATTERNS, p=shares))
 
 
+_CLOTHS: tuple[Colour, ...] = (
+    (0.13, 0.15, 0.20), (0.17, 0.23, 0.34), (0.10, 0.10, 0.11), (0.30, 0.32, 0.35),
+    (0.48, 0.50, 0.52), (0.35, 0.13, 0.16), (0.20, 0.29, 0.24), (0.29, 0.33, 0.22),
+    (0.17, 0.34, 0.37), (0.23, 0.34, 0.47), (0.42, 0.30, 0.22), (0.36, 0.22, 0.33),
+    (0.87, 0.87, 0.86), (0.85, 0.81, 0.73), (0.78, 0.71, 0.60), (0.70, 0.76, 0.82),
+    (0.82, 0.70, 0.68), (0.66, 0.74, 0.66), (0.76, 0.56, 0.30), (0.68, 0.36, 0.28),
+    (0.55, 0.62, 0.72), (0.62, 0.55, 0.66),
+)  # fmt: skip
+_JACKETS = 12  # the first of them, dark enough for a jacket
+
+
 def _colours(rng: np.random.Generator, garment: str) -> tuple[Colour, Colour, Colour]:
     """Garment, its second colour (pattern, ribs, shirt under a jacket), tie and buttons."""
-    muted = [_hsv(rng.random(), rng.uniform(0.2, 0.55), rng.uniform(0.25, 0.75)) for _ in range(3)]
-    plain: list[Colour] = [
-        (0.13, 0.15, 0.20), (0.87, 0.87, 0.86), (0.17, 0.23, 0.34), (0.46, 0.48, 0.51),
-        (0.09, 0.09, 0.10), (0.78, 0.73, 0.64), (0.30, 0.14, 0.16), (0.20, 0.29, 0.24),
-    ]  # fmt: skip
-    if garment == "blazer":
-        plain = [c for c in plain if max(c) < 0.6]
-    first = (muted + plain)[int(rng.integers(len(muted) + len(plain)))]
-    light = max(first) > 0.6
-    second = _hsv(rng.random(), rng.uniform(0.0, 0.3), rng.uniform(0.25, 0.5) if light else 0.85)
+    count = _JACKETS if garment == "blazer" else len(_CLOTHS)
+    first = _shifted(_CLOTHS[int(rng.integers(count))], rng, 0.10)
+    light = sum(first) > 1.5
+    choice = _CLOTHS[:_JACKETS] if light else _CLOTHS[_JACKETS:]
+    second = _shifted(choice[int(rng.integers(len(choice)))], rng, 0.05)
     if garment == "blazer":
         second = (0.93, 0.93, 0.92) if rng.random() < 0.6 else _hsv(0.6, 0.15, 0.85)
-    third = _hsv(float(rng.choice((0.0, 0.6, 0.58, 0.95, 0.4))), 0.6, 0.35)
+    third = _hsv(float(rng.choice((0.0, 0.6, 0.58, 0.95, 0.4))), 0.5, 0.32)
     return first, second, third
 
 

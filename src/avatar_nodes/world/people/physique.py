@@ -8,7 +8,7 @@ from avatar_nodes.world.people.assets import Physique
 
 # Local changes of the body by region: their standard deviation, their limit, their names.
 _VARIATION: tuple[tuple[float, float, str], ...] = (
-    (0.27, 0.6, """nose-nostrils-angle-up nose-flaring-incr nose-curve-convex nose-scale-depth-incr
+    (0.20, 0.5, """nose-nostrils-angle-up nose-flaring-incr nose-curve-convex nose-scale-depth-incr
         nose-scale-vert-incr nose-point-width-incr nose-scale-horiz-incr nose-width1-incr
         nose-trans-up nose-hump-incr nose-nostrils-width-incr nose-greek-incr nose-point-up
         nose-width2-incr nose-width3-incr nose-septumangle-incr nose-base-up nose-volume-incr"""),

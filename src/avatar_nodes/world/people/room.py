@@ -76,7 +76,7 @@ def _home(rng: np.random.Generator) -> _Canvas:
         _plant(canvas, rng)
     if rng.random() < 0.5:
         canvas.glow(rng.uniform(0.05, 0.95), rng.uniform(0.55, 0.8), 0.15,
-                    0.5 * np.array((1.0, 0.8, 0.5)))  # fmt: skip
+                    0.28 * np.array((1.0, 0.8, 0.5)))  # fmt: skip
     canvas.blurred(rng.uniform(3.0, 8.0))
     return canvas
 

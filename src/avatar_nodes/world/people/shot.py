@@ -11,9 +11,8 @@ import numpy as np
 from avatar_nodes.world.motion import Performance
 from avatar_nodes.world.objects import Thing
 from avatar_nodes.world.people import things
-from avatar_nodes.world.people.camera import Camera
 from avatar_nodes.world.people.drawing import Drawing, Moment, gaze_turn
-from avatar_nodes.world.people.figure import Figure
+from avatar_nodes.world.people.figure import DISTANCE, Figure
 from avatar_nodes.world.people.gestures import GAZE, pose
 from avatar_nodes.world.people.identity import Identity
 from avatar_nodes.world.people.skeleton import Pose
@@ -23,10 +22,6 @@ from avatar_nodes.world.people.studio import studio
 Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels; x1 and y1 exclusive."""
 
-DISTANCE = 1.35
-"""Metres from the camera to the face."""
-
-_HEADROOM = 0.86  # where the crown is in the picture, -1 .. 1
 _KEPT = 4
 
 
@@ -42,10 +37,10 @@ class Shot:
     ) -> None:
         self.identity, self.performance, self.size, self._fine = identity, performance, size, fine
         self.figure = _figure(identity)
-        self.camera = _camera(self.figure)
+        self.camera = self.figure.camera
         self.weights = self.figure.face.weights(performance)
         self._poses = [
-            pose(performance, n, self.figure.skeleton, self.camera)
+            pose(performance, n, self.figure.skeleton, self.camera, self.figure.mouth)
             for n in range(performance.num_frames)
         ]
         self._swing = _swinging(self._poses)
@@ -166,16 +161,6 @@ def _placed(centre: np.ndarray) -> np.ndarray:
     model = np.eye(4)
     model[:3, 3] = centre
     return model
-
-
-def _camera(figure: Figure) -> Camera:
-    framing = figure.identity.framing
-    field = 2.0 * float(np.arctan(framing.height / 2.0 / DISTANCE))
-    top = figure.crown + 0.02
-    centre = np.array((0.0, -0.05, top - _HEADROOM * framing.height / 2.0))
-    centre[0] -= framing.offset * framing.height / 2.0
-    back = np.array((np.sin(framing.turn), -np.cos(framing.turn), np.tan(framing.above)))
-    return Camera(centre + DISTANCE * back, centre, field)
 
 
 def _swinging(poses: list[Pose]) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ SIDES = {"L": 1.0, "R": -1.0}
 
 _SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 _NECK = (("neck01", 0.25), ("neck02", 0.45), ("neck03", 0.65), ("head", 1.0))
+_DROPPED = 0.07  # radians by which shoulders hang lower than in the body at rest
 _RELAXED = ((0.12, 0.25, 0.20), *[(0.35, 0.40, 0.25)] * 4)
 
 
@@ -86,6 +87,7 @@ class Skeleton:
         self._bone, self._names, self._parents = assets.bone, assets.bones, assets.parents
         self.heads, self._tails = body.heads, body.tails
         self._arms = {side: self._measure(side) for side in SIDES}
+        self._hanging: dict[str, dict[str, np.ndarray]] = {}
 
     def head(self, name: str) -> np.ndarray:
         """Where a bone begins in the body at rest [3]."""
@@ -103,7 +105,7 @@ class Skeleton:
         sign, arm = SIDES[side], self._arms[side]
         wrist = (
             self.shoulder(side)
-            + arm.upper_length * unit((0.16 * sign, 0.04, -1.0))
+            + arm.upper_length * unit((0.11 * sign, 0.04, -1.0))
             + arm.fore_length * unit((0.06 * sign, -0.26, -1.0))
         )
         return Hand(
@@ -118,8 +120,15 @@ class Skeleton:
         turns = self._torso(pose)
         chest = turns["spine01"]
         for side in SIDES:
-            hand = pose.hands.get(side) or self.hanging(side)
-            for name, turn in self._arm(side, hand, pose).items():
+            if side in pose.hands:
+                hand = pose.hands[side]
+                arm = self._arm(side, hand, pose)
+                missed = hand.wrist - self._wrist(side, arm)
+                arm = self._arm(side, replace(hand, wrist=hand.wrist + missed), pose)
+            else:
+                shoulder = self._shoulder(side, _raised(pose))
+                arm = {**self._at_rest(side), "clavicle": shoulder[0], "shoulder01": shoulder[1]}
+            for name, turn in arm.items():
                 turns[f"{name}.{side}"] = chest @ turn
         return self._chain(turns)
 
@@ -132,6 +141,27 @@ class Skeleton:
         for name, share in _NECK:
             turns[name] = turns["spine01"] @ _turned(pose.head, share)
         return turns
+
+    def _wrist(self, side: str, arm: dict[str, np.ndarray]) -> np.ndarray:
+        """Where the wrist comes to be with these turns of the arm's bones, the chest upright."""
+        names = ("clavicle", "shoulder01", "upperarm01", "upperarm02", "lowerarm01", "lowerarm02")
+        heads = [self.head(f"{name}.{side}") for name in (*names, "wrist")]
+        place = heads[0]
+        for name, head, after in zip(names, heads[:-1], heads[1:], strict=True):
+            place = place + arm[name] @ (after - head)
+        return place
+
+    def _at_rest(self, side: str) -> dict[str, np.ndarray]:
+        """The turns of an arm that hangs; they are the same in every frame."""
+        if side not in self._hanging:
+            self._hanging[side] = self._arm(side, self.hanging(side), Pose())
+        return self._hanging[side]
+
+    @staticmethod
+    def _shoulder(side: str, raised: float) -> tuple[np.ndarray, np.ndarray]:
+        """Turns of the collar bone and the shoulder blade."""
+        angle = -SIDES[side] * raised
+        return about((0, 1, 0), angle), about((0, 1, 0), 0.6 * angle)
 
     def _measure(self, side: str) -> _Arm:
         def at(name: str) -> np.ndarray:
@@ -162,10 +192,9 @@ class Skeleton:
     def _arm(self, side: str, hand: Hand, pose: Pose) -> dict[str, np.ndarray]:
         """Turns of an arm's bones against the chest."""
         sign, arm = SIDES[side], self._arms[side]
-        raised = pose.shrug + 0.012 * pose.breath
         lifted = float(np.clip((hand.wrist - self.shoulder(side))[2] / self.reach(side), -1, 1))
-        raised += 0.16 * max(0.0, lifted + 0.35)
-        clavicle, blade = about((0, 1, 0), -sign * raised), about((0, 1, 0), -sign * 0.6 * raised)
+        raised = _raised(pose) + 0.16 * max(0.0, lifted + 0.35)
+        clavicle, blade = self._shoulder(side, raised)
         root = self.head(f"clavicle.{side}")
         shoulder = root + clavicle @ (self.shoulder(side) - root)
         upper, fore = self._bend(arm, hand, shoulder)
@@ -234,6 +263,11 @@ class Skeleton:
             out[place, :, :3] = turn
             out[place, :, 3] = moved - turn @ head
         return out
+
+
+def _raised(pose: Pose) -> float:
+    """How far the shoulders are up [radians]."""
+    return pose.shrug + 0.012 * pose.breath - _DROPPED
 
 
 def _turned(angles: tuple[float, float, float], share: float) -> np.ndarray:

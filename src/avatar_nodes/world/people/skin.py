@@ -159,7 +159,7 @@ def _wrinkles(p: _Paint) -> None:
         crow = smooth_step(0.0009, 0.0, np.abs(p.z - line))
         lines += 0.8 * crow * smooth_step(0.052, 0.056, p.x) * smooth_step(0.070, 0.062, p.x)
     lines *= p.y < -0.05
-    p.blend(0.34 * strength * gaussian_filter(lines, 1.0), p.skin * (0.62, 0.50, 0.46))
+    p.blend(0.27 * strength * gaussian_filter(lines, 1.0), p.skin * (0.62, 0.50, 0.46))
     spots = smooth_step(1.2, 2.2, gaussian_filter(p.map.grain[::-1], 2.2) * 6.0)
     p.blend(0.20 * strength * spots, p.skin * (0.78, 0.66, 0.60))
 
@@ -192,7 +192,7 @@ def _scalp(p: _Paint) -> None:
     """The colour of hair shines through where it grows, so that no skin is seen between locks."""
     identity = p.identity
     share = {"bald": 0.0, "buzz": 0.74}.get(identity.style, 1.0)
-    if identity.cover in ("scarf", "turban"):
+    if identity.cover == "scarf":
         share = 0.0
     if share <= 0.0:
         return
@@ -216,7 +216,11 @@ def _beard(p: _Paint) -> np.ndarray:
     moustache = smooth_step(0.0085, 0.0045, lip) * smooth_step(0.034, 0.024, p.x) * (p.y < -0.12)
     chin = smooth_step(0.650, 0.641, p.z) * smooth_step(0.036, 0.022, p.x)
     patch = smooth_step(0.006, 0.003, p.x) * smooth_step(0.656, 0.652, p.z) * (p.z > 0.63)
-    corners = smooth_step(0.005, 0.002, np.abs(p.x - 0.030)) * smooth_step(0.676, 0.670, p.z)
+    corners = (
+        0.8
+        * smooth_step(0.0035, 0.001, np.abs(p.x - 0.0285 - 0.1 * np.abs(p.z - 0.655)))
+        * smooth_step(0.676, 0.670, p.z)
+    )
     corners = corners * smooth_step(0.630, 0.645, p.z) * (p.y < -0.11)
     line = np.minimum(0.648 + 0.85 * np.clip(p.x - 0.030, 0.0, 1.0), 0.70)
     aside = smooth_step(0.024, 0.032, p.x + 0.5 * np.clip(0.652 - p.z, 0.0, 1.0))

@@ -1,4 +1,4 @@
-// LAYER: 0 garment, 1 collar, 2 shirt under a jacket, 3 beanie, 4 scarf, 5 drape, 6 scalp, 7 turban.
+// LAYER: 0 garment, 1 collar, 2 shirt under a jacket, 3 beanie, 4 scarf, 5 drape, 6 scalp.
 // GARMENT: 0 tee, 1 v-neck, 2 turtleneck, 3 blazer, 4 shirt, 5 sweater.
 // PATTERN: 0 plain, 1 stripes, 2 checks, 3 dots, 4 knit, 5 melange; 10 shirt, 11 with a tie.
 // detail: distance to the edge [m], -, openness, tone. baked: light of the key, folds.
@@ -8,6 +8,19 @@ out vec4 colour;
 uniform vec3 first, second, third;
 uniform vec4 neck;
 uniform float scale, folded;
+float covered(vec4 c) { // distance to the garment's edge, as clothes.covered
+  float edge = .549 + neck.y + .36 * (c.y + .075) - .10 * max(abs(c.x) - .05, 0.);
+  float radius = length(vec2(c.x, (c.y + .028) * (c.y > -.028 ? .85 : .95)));
+  float below = edge - c.z, outside = min((radius - .071 + neck.y * 1.2) * .8, (.603 - c.z) * 1.5);
+  float share = clamp(.5 + .5 * (below - outside) / .022, 0., 1.);
+  float d = mix(outside, below, share) + .022 * share * (1. - share);
+#if GARMENT == 1 || GARMENT == 3 || GARMENT == 4
+  float up = c.z - (.549 + neck.y - neck.z);
+  float beside = abs(c.x) - neck.w * min(up / neck.z, 1.5);
+  if (c.y < 0.) d = min(d, up > 0. ? beside : length(vec2(c.x, up)));
+#endif
+  return c.w > 0. ? min(d, (neck.x - c.w) * .22) : d;
+}
 float lapel(vec4 c) { // + on the lapel
   float base = .549 + neck.y - neck.z, t = (c.z - base) / neck.z;
   float open = neck.w * clamp(t, -.2, 1.5);
@@ -22,7 +35,7 @@ float leaf(vec4 c) { // + on the leaf of a shirt's collar
   float down = (top - c.z) * .8 + max(radius - .060, 0.) * .9;
   float longest = .046 + .022 * smoothstep(0., -.06, c.y) * smoothstep(.085, .03, abs(c.x));
   float d = min(top - c.z, longest - down);
-  float gap = .003 + max(0., top - c.z) * .55;
+  float gap = .010 + max(0., top - c.z) * .50;
   return c.y < 0. ? min(d, abs(c.x) - gap) : d;
 }
 void button(vec2 at, float radius, inout vec3 a, inout float open) {
@@ -32,7 +45,12 @@ void button(vec2 at, float radius, inout vec3 a, inout float open) {
 void main() {
   vec3 n = normalize(N), v = normalize(eye - P);
   if (!gl_FrontFacing) n = -n;
-  float cover = U.x, edge = 1., open = U.z;
+#if LAYER == 0
+  float cover = covered(C);
+#else
+  float cover = U.x;
+#endif
+  float edge = 1., open = gl_FrontFacing ? U.z : U.z * .4;
   vec3 a = linear(first);
 #if LAYER == 0
   if (cover < 0.) discard;
@@ -104,7 +122,9 @@ void main() {
 #if LAYER < 2
   float sx = C.w > .12 ? C.w * .25 : C.z;
 #if PATTERN == 1
-  a = mix(a, linear(second), smoothstep(.48, .52, abs(fract(sx * scale * .5) - .5) * 2.));
+  float stripe = smoothstep(.48, .52, abs(fract(sx * scale * .5) - .5) * 2.);
+  if (C.w < .25) stripe *= smoothstep(.537, .533, C.z - .12 * max(abs(C.x) - .1, 0.));
+  a = mix(a, linear(second), stripe);
 #elif PATTERN == 2
   a = mix(a, linear(second), .35 * (step(.6, fract(C.x * scale * .5)) + step(.6, fract(sx * scale * .5))));
 #elif PATTERN == 3

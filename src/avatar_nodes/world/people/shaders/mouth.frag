@@ -5,6 +5,7 @@ out vec4 colour;
 uniform float mouth_open;
 void main() {
   vec3 n = normalize(N), v = normalize(eye - P), a;
+  if (dot(n, v) < 0.) n = -n;
   float open = X.x, gloss;
   if (U.w < .5) {
     float gap = abs(fract(U.x) - .5);
