@@ -32,7 +32,13 @@ from avatar_nodes.commands.graph_options import plain_errors
     "--language", default="", help="Spoken language, BCP 47. Default: the model's, found."
 )
 @click.option("--phrase", "phrases", multiple=True, help="A likely sentence. May be repeated.")
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="CPU threads of the recogniser.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a turn.")
 def command(
     files: Sequence[Path],
