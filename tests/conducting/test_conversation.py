@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from support.settings import settings_of
 
 from avatar_nodes.conducting.conversation import Conversation
@@ -13,6 +15,7 @@ from avatar_nodes.conducting.state_cycling import OWN_TURN
 from avatar_nodes.conducting.turn_numbers import check_turn
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.speaking.turn_stream import new_stream
+from avatar_nodes.text.words import clean_text, has_words
 
 NOW_MS = 1_790_000_000_000
 HOUR_MS = 3_600_000
@@ -241,3 +244,27 @@ def test_a_conductor_in_the_place_of_another_lets_every_reply_go_on() -> None:
     assert own == OWN_TURN
     assert visitor_s > asked_before_the_clock_was_set_back
     check_turn(visitor_s, NOW_MS)
+
+
+@given(st.text(st.characters(), max_size=30))
+@example("👍🏽")
+@example("...")
+@example("\ud83d")
+@example("!" * 5000 + "a")
+def test_only_words_cut_a_reply_and_nothing_else_is_waited_for(text: str) -> None:
+    talk = Talk()
+    talk.words(1, "Who are you?", end_s=99.0)
+    assert talk.answers(1)
+    assert talk.shown is State.SPEAKING
+    talk.words(2, text, end_s=100.0)
+    cut = has_words(clean_text(text))
+    assert (Command.CANCEL in talk.orders) is cut
+    assert talk.shown is (State.THINKING if cut else State.SPEAKING)
+
+
+@given(st.text(st.characters(), max_size=30))
+def test_a_reply_of_any_text_without_words_is_over(text: str) -> None:
+    talk = Talk()
+    talk.words(1, "Who are you?", end_s=99.0)
+    talk.conversation.reply(talk.at, SpeakSentence(1, 0, text, "en", is_last=True))
+    assert [turn for turn, *_ in talk.over] == ([] if has_words(text) else [1])

@@ -17,6 +17,7 @@ from avatar_nodes.mind.reasoner import Intention, Request, Sentence, Thought
 from avatar_nodes.mind.reply_template import check_template, clock_values, fill_template
 from avatar_nodes.mind.rotation import Rotation
 from avatar_nodes.mind.sentences import SentenceStream, split_sentences
+from avatar_nodes.text.words import clean_text, has_words
 
 NOON = datetime(2026, 11, 21, 12, 5)
 
@@ -140,6 +141,17 @@ class TestSentences:
         letters = [sign for sentence in said for sign in sentence if sign.isalnum()]
         assert letters == [sign for sign in text if sign.isalnum()]
         assert all(any(sign.isalnum() for sign in sentence) for sentence in said)
+
+
+@given(st.text(st.characters(), max_size=80), st.sampled_from(["en", "de", "ja", "xx"]))
+def test_any_text_becomes_sentences_that_can_be_sent(text: str, language: str) -> None:
+    for sentence in split_sentences(text, language):
+        assert sentence.encode() and sentence == clean_text(sentence) and has_words(sentence)
+
+
+def test_an_emoji_in_two_halves_is_one() -> None:
+    stream = SentenceStream()
+    assert stream.push("Hi \ud83d") + stream.push("\ude00 you") + stream.finish() == ["Hi 😀 you"]
 
 
 def test_the_dialogue_is_bounded() -> None:

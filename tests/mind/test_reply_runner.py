@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from support.reply_stage import NOD, Stage, StepReasoner, answer
 from support.waiting import wait_until
 
@@ -14,6 +17,7 @@ from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Began, Done, Intention, Sentence
 from avatar_nodes.mind.reply import Segment
+from avatar_nodes.text.words import clean_text, has_words
 
 
 @pytest.fixture
@@ -39,6 +43,30 @@ def test_a_sentence_goes_out_while_the_next_is_made(stage: Stage) -> None:
     thinking = stage.hear(7)
     stage.think(thinking, NOD, Sentence("One."))
     stage.expect((7, "<nods>"), (7, "One."))
+
+
+def test_the_beginning_of_a_long_text_is_answered(stage: Stage) -> None:
+    stage.hear(7, "x" * 5000)
+    assert [request.utterance for request in stage.reasoner.requests] == ["x" * 4000]
+
+
+def test_of_any_text_the_words_are_answered() -> None:
+    """With the conductor's idea of words: it waits for exactly these."""
+    turns = itertools.count(1)
+    stage = Stage()
+
+    @given(st.text(st.characters(), max_size=30))
+    @example("👍🏽")
+    @example("...")
+    @example("!" * 5000 + "a")
+    def check(text: str) -> None:
+        coughs = stage.record.counts["coughs"]
+        stage.runner.hear(next(turns), text, busy=True)
+        coughed = stage.record.counts["coughs"] - coughs
+        assert coughed == (not has_words(clean_text(text)))
+
+    check()
+    stage.runner.close()
 
 
 class TestControl:

@@ -10,6 +10,7 @@ from std_srvs.srv import Trigger
 
 from avatar_msgs.action import Perform, Say
 from avatar_nodes.client.visitor import VirtualVisitor
+from avatar_nodes.text.words import clean_text
 from avatar_nodes.wire import topics
 
 
@@ -39,11 +40,11 @@ class VirtualOperator:
         Raises:
             VisitorError: no answer came in time.
         """
-        return self._act("say", self._say, Say.Goal(text=text), timeout_s)
+        return self._act("say", self._say, Say.Goal(text=clean_text(text)), timeout_s)
 
     def perform(self, prompt: str, *, seconds: float, timeout_s: float) -> str:
         """Let the avatar act, and wait until it has. Raises VisitorError."""
-        goal = Perform.Goal(prompt=prompt, duration=seconds)
+        goal = Perform.Goal(prompt=clean_text(prompt), duration=seconds)
         return self._act("perform", self._perform, goal, timeout_s)
 
     def interrupt(self, *, timeout_s: float) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from avatar_msgs.msg import AvatarState, ReplySegment, SpeechActivity, TurnTimeline, Utterance
 from avatar_nodes.client.client_node import ClientNode
 from avatar_nodes.sound.audio_file import GRAPH_RATE
+from avatar_nodes.text.words import clean_text
 from avatar_nodes.timeline.turn_timeline import TurnTimeline as Timeline
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_to_msg
@@ -107,7 +108,7 @@ class VirtualVisitor(ClientNode):
         """Type instead of speaking, as the kiosk's page passes it on."""
         now = self.node.get_clock().now()
         msg = Utterance(
-            turn=now.nanoseconds // 1_000_000, text=text, is_final=True, confidence=-1.0
+            turn=now.nanoseconds // 1_000_000, text=clean_text(text), is_final=True, confidence=-1.0
         )
         msg.header.stamp = msg.start = msg.end = now.to_msg()
         with self._lock:

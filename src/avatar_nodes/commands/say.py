@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from avatar_nodes.commands.graph_options import plain_errors, require_ros
+from avatar_nodes.text.words import clean_text, has_words
 
 
 @click.command("say")
@@ -27,7 +28,8 @@ def command(text: str, audio: Path | None, language: str, interrupt: bool, names
 
     Ends when it has been said.
     """
-    if bool(text.strip()) == (audio is not None):
+    text = clean_text(text)
+    if has_words(text) == (audio is not None):
         raise click.UsageError("expected a text, or --audio FILE")
     require_ros()
     from avatar_msgs.action import Say

@@ -19,6 +19,7 @@ from avatar_nodes.conducting.state_cycling import (
 )
 from avatar_nodes.conducting.turn_numbers import above_all_turns, check_turn
 from avatar_nodes.speaking.turn_stream import turn_of
+from avatar_nodes.text.words import clean_text, has_words
 
 _REASONER, _VOICE = "reasoner", "voice"
 
@@ -100,12 +101,12 @@ class Conversation:
             self._active, self._silent_since = False, at.now
 
     def utterance(self, at: Moment, *, turn: int, text: str, is_final: bool, end_ns: int) -> None:
-        """What the visitor has said up to `end_ns`; empty `text`: no words were found."""
+        """What the visitor has said up to `end_ns`; a `text` without words: none were found."""
         check_turn(turn, at.unix_ms)
         if not self._barge_in and self._machine.phase.has_reply:
             return
         # Without barge-in the reasoner alone knows what it answers: its intent begins the turn.
-        words = bool(text.strip()) and self._barge_in
+        words = has_words(clean_text(text)) and self._barge_in
         if not is_final:
             if words and self._machine.phase.has_reply:
                 self._handle(Event(EventKind.BARGE_IN, turn, "words came"), at.now)
@@ -133,7 +134,7 @@ class Conversation:
             self._sentences = []
         if sentence.index == len(self._sentences):  # not one that was given again
             self._sentences.append(sentence)
-        if sentence.text.strip():
+        if has_words(sentence.text):
             self._said = {sentence.turn}
         elif sentence.is_last and sentence.turn not in self._said:
             self.tell(EventKind.NO_REPLY, at.now, sentence.turn, "there was nothing to say")

@@ -24,6 +24,7 @@ from avatar_nodes.conducting.own_speech import OwnSpeech
 from avatar_nodes.conducting.speech_intake import SpeechIntake
 from avatar_nodes.conducting.state_cycling import OWN_TURN
 from avatar_nodes.errors.refused_error import RefusedError
+from avatar_nodes.text.words import has_words
 
 _FEEDBACK_S = 0.2
 _DEFAULT_DURATION_S = 2.88
@@ -56,7 +57,7 @@ class SayRequest:
     @property
     def has_words(self) -> bool:
         """Whether there is anything in the text that can be spoken."""
-        return any(sign.isalnum() for sign in self.text)
+        return has_words(self.text)
 
 
 @dataclass

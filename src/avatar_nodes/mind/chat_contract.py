@@ -10,6 +10,7 @@ import jiter
 
 from avatar_nodes.mind.persona import Persona
 from avatar_nodes.mind.reasoner import Request
+from avatar_nodes.text.words import has_words
 
 Message = dict[str, str]
 """`role` (system, user, assistant) and `content`."""
@@ -150,7 +151,7 @@ class AnswerReader:
             raise MalformedAnswerError(
                 f"no complete object in {seen!r}" if seen else "no text at all"
             )
-        if not any(sign.isalnum() for sign in answer.reply):
+        if not has_words(answer.reply):
             raise MalformedAnswerError("the reply is empty")
         return answer
 

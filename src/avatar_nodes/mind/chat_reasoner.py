@@ -19,6 +19,7 @@ from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Began, Done, Intention, Request, Sentence, Thought
 from avatar_nodes.mind.sentences import SentenceStream
 from avatar_nodes.mind.text_stream import ChatError, Patience, TextStream
+from avatar_nodes.text.words import has_words
 
 
 class ChatModel(Protocol):
@@ -134,7 +135,7 @@ class _ReplySoFar:
         if answer.reply_complete:
             for sentence in self._sentences.finish():
                 yield from self._say(sentence, answer)
-            self.complete = any(sign.isalnum() for sign in answer.reply)
+            self.complete = has_words(answer.reply)
 
     def _say(self, sentence: str, answer: Answer) -> Iterator[Thought]:
         if not self.intended:

@@ -22,6 +22,7 @@ from avatar_nodes.mind.reasoner import (
 )
 from avatar_nodes.mind.reply import Reply, ReplyOutput
 from avatar_nodes.mind.utterance_parts import Span, UtteranceParts
+from avatar_nodes.text.words import clean_text, has_words
 
 _PATIENCE_S = 10.0
 
@@ -120,6 +121,7 @@ class ReplyRunner:
                 (`turn`).
         """
         with self._changed:
+            text = clean_text(text)
             if turn <= 0:
                 raise RefusedError("turn", f"turn {turn}: expected 1 or more")
             if turn <= self._newest:
@@ -127,7 +129,7 @@ class ReplyRunner:
             self._newest = turn
             held = 0 <= self._held_up_to < turn or self._cough_due
             self._cough_due = False
-            if (busy or held) and not _has_words(text):
+            if (busy or held) and not has_words(text):
                 self._measures.count("coughs")
                 return
             if self._reply is not None:
@@ -138,12 +140,10 @@ class ReplyRunner:
             if 0.0 < self._forget_after_s < self._clock() - self._last_said:
                 self.forget()
             self._last_said = self._clock()
-            kind, whole = self._kind(text, confidence), text.strip()
+            kind, whole = self._kind(text, confidence), text
             if kind == "answer":
                 whole = self._whole(whole, span)
-            request = Request(
-                whole, self._dialogue.exchanges, state or "thinking", latest=text.strip()
-            )
+            request = Request(whole, self._dialogue.exchanges, state or "thinking", latest=text)
             reply = Reply(turn, request, kind, self._output, self._clock())
             if kind == "answer":
                 self._answered = reply
@@ -223,7 +223,7 @@ class ReplyRunner:
         return self._parts.add(text, span)
 
     def _kind(self, text: str, confidence: float) -> str:
-        if _has_words(text) and not 0.0 <= confidence < self._min_confidence:
+        if has_words(text) and not 0.0 <= confidence < self._min_confidence:
             self._pardoned = False
             return "answer"
         self._measures.count("not_understood")
@@ -316,7 +316,3 @@ class ReplyRunner:
         self._remember(reply)
         self._last_said = self._clock()
         reply.finish()
-
-
-def _has_words(text: str) -> bool:
-    return any(sign.isalnum() for sign in text)

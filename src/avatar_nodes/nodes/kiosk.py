@@ -25,6 +25,7 @@ from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turns import follow_turns
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
+from avatar_nodes.text.words import has_words
 from avatar_nodes.web.server import WebServer
 from avatar_nodes.web.settings import KioskSettings
 from avatar_nodes.web.state_timing import StateTiming
@@ -123,7 +124,7 @@ class KioskNode(AvatarNode[KioskSettings]):
     def _on_reply(self, msg: ReplySegment) -> None:
         if msg.cancelled:
             self._server.tell({"type": "caption", "who": "avatar", "turn": msg.turn, "cut": True})
-        elif msg.text.strip():
+        elif has_words(msg.text):
             self._caption("avatar", msg.turn, msg.text, final=msg.is_last, index=msg.index)
 
     def _caption(self, who: str, turn: int, text: str, *, final: bool, index: int = 0) -> None:

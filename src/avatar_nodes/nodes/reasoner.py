@@ -33,7 +33,6 @@ _STATES = {
     AvatarState.THINKING: "thinking",
     AvatarState.SPEAKING: "speaking",
 }
-_LONGEST_UTTERANCE = 4000
 
 
 class ReasonerNode(AvatarNode[ReasonerSettings]):
@@ -151,8 +150,6 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
         if not msg.is_final:
             return
         check_turn(msg.turn)
-        if len(msg.text) > _LONGEST_UTTERANCE:
-            raise RefusedError("length", f"an utterance of {len(msg.text)} characters")
         self.note_hop(msg.header.stamp)
         if self._talks_over(msg.turn) and not self.settings.barge_in:
             self.telemetry.count("overheard")

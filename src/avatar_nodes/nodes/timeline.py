@@ -16,6 +16,7 @@ from avatar_msgs.msg import (
 )
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.text.words import has_words
 from avatar_nodes.timeline.settings import TimelineSettings
 from avatar_nodes.timeline.turn_observer import TurnObserver
 from avatar_nodes.wire import topics
@@ -65,7 +66,7 @@ class TimelineNode(AvatarNode[TimelineSettings]):
         self._observer.utterance(
             msg.turn,
             is_final=msg.is_final,
-            has_words=bool(msg.text.strip()),
+            has_words=has_words(msg.text),
             start=nanoseconds(msg.start),
             end=nanoseconds(msg.end),
             stamp=self._when(msg.header.stamp),
@@ -78,7 +79,7 @@ class TimelineNode(AvatarNode[TimelineSettings]):
 
     def _on_reply(self, msg: ReplySegment) -> None:
         self._observer.segment(
-            msg.turn, has_words=bool(msg.text.strip()), stamp=self._when(msg.header.stamp)
+            msg.turn, has_words=has_words(msg.text), stamp=self._when(msg.header.stamp)
         )
         self._tell()
 

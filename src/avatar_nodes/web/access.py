@@ -113,7 +113,7 @@ class AccessRules:
         if self.open and name not in (*_LOOPBACK_NAMES, *self.hosts):
             raise WebError(403, f"This page is not known as {name!r:.80}.")
         origin = request.headers.get("origin")
-        if changes and origin is not None and urlsplit(origin).netloc != host:
+        if changes and origin is not None and _host_of(origin) != host:
             raise WebError(403, f"Requests from {origin!r:.80} are not accepted here.")
 
     def _token(self, role: Role) -> str:
@@ -122,6 +122,14 @@ class AccessRules:
 
 def _same(given: str, wanted: str) -> bool:
     return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def _host_of(origin: str) -> str:
+    """With its port; empty where there is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _name(host: str) -> str:

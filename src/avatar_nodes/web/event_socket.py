@@ -86,6 +86,6 @@ async def _obey(socket: WebSocket, kiosk: Kiosk, session: Session) -> None:
 def _wish(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from avatar_nodes.text.words import clean_text, has_words
 from avatar_nodes.web.access import Role
 from avatar_nodes.web.event_socket import event_socket
 from avatar_nodes.web.kiosk import Kiosk
@@ -74,9 +75,9 @@ async def ask(request: Request) -> Response:
     """The visitor writes instead of speaking."""
     kiosk = Kiosk.of(request)
     session = kiosk.sessions.get(request.path_params["session"])
-    text = str((await json_object(request)).get("text", "")).strip()
-    if not text or len(text) > LONGEST_QUESTION:
-        raise WebError(400, f"Write between 1 and {LONGEST_QUESTION} letters.")
+    text = (await json_object(request)).get("text", "")
+    if not isinstance(text, str) or not has_words(text) or len(text) > LONGEST_QUESTION:
+        raise WebError(400, f"Write a question of at most {LONGEST_QUESTION} letters.")
     if kiosk.settings.mode != "converse":
         raise WebError(409, "This avatar does not answer: it is moved by a voice.")
     kiosk.sessions.check_floor(session)
@@ -97,15 +98,16 @@ async def stop(request: Request) -> Response:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object; an empty body is an empty one. Raises WebError 400."""
+    """The body as a JSON object with its texts cleaned; an empty body is an empty one. Raises
+    WebError 400."""
     body = await request.body()
     try:
         value = json.loads(body) if body else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise WebError(400, "expected a JSON object")
-    return value
+    return {key: clean_text(v) if isinstance(v, str) else v for key, v in value.items()}
 
 
 def _path(session: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from avatar_nodes.hearing.log_mel import HOP, log_mel
 from avatar_nodes.hearing.recognition.recogniser import RecogniserError, Recognition
 from avatar_nodes.sound.audio_file import GRAPH_RATE, float_from_pcm
+from avatar_nodes.text.words import has_words
 
 _WINDOW_S = 30
 """Whisper hears no more at a time; of a longer utterance, the last part counts."""
@@ -205,7 +206,7 @@ def _words_of(found: _Text) -> str:
     if silent or found.score < _UNLIKELY or _is_repetitive(found.text):
         return ""
     text = " ".join(_SOUNDS.sub(" ", found.text).split())
-    return text if any(letter.isalnum() for letter in text) else ""
+    return text if has_words(text) else ""
 
 
 def _is_repetitive(text: str) -> bool:
