@@ -28,6 +28,7 @@ from avatar_nodes.hearing.recognition.pocketsphinx import PocketSphinxRecogniser
 from avatar_nodes.hearing.recognition.recogniser import Recognition
 from avatar_nodes.hearing.recognition.worker import Heard
 from avatar_nodes.hearing.settings import ListenerSettings
+from avatar_nodes.hearing.turn_end import TurnEnd
 from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
 
 SECOND = 1_000_000_000
@@ -58,7 +59,10 @@ class Ear:
     voice: SileroVoiceActivity
     recogniser: PocketSphinxRecogniser
 
-    def __init__(self, mode: str = "none", known: Sequence[str] = (), **settings: object) -> None:
+    def __init__(
+        self, mode: str = "none", known: Sequence[str] = (), turn_end: TurnEnd | None = None,
+        **settings: object,
+    ) -> None:  # fmt: skip
         self.turn_clock = 1
         self.heard: list[Heard] = []
         self.errors: list[str] = []
@@ -70,6 +74,7 @@ class Ear:
             gate=EchoGate(margin_db=6.0) if mode == "gate" else None,
             settings=ListenerSettings(backlog_s=100.0, **settings),  # type: ignore[arg-type]
             known=known,
+            turn_end=turn_end,
             turn_clock=lambda: self.turn_clock,
             on_heard=self.heard.append,
             on_error=self.errors.append,
@@ -133,6 +138,43 @@ def make_ear(silero: SileroVoiceActivity, recogniser: KeptRecogniser) -> Iterato
 
 def around(speech: np.ndarray, before_s: float = 1.0, after_s: float = 1.0) -> np.ndarray:
     return with_noise(np.concatenate([silence(before_s), speech, silence(after_s)]))
+
+
+class Verdict:
+    """Says of each pause what the test has it say."""
+
+    def __init__(self, verdict: float) -> None:
+        self.verdict = verdict
+        self.heard: list[np.ndarray] = []
+
+    def complete(self, sound: np.ndarray) -> float:
+        self.heard.append(sound)
+        return self.verdict
+
+
+@pytest.mark.parametrize(("verdict", "turns"), [(0.0, 1), (0.5, 2), (1.0, 2)])
+def test_two_pieces_of_a_sentence_are_one_turn(
+    make_ear: type[Ear], verdict: float, turns: int
+) -> None:
+    ear = make_ear(turn_end=Verdict(verdict))
+    first, rest = say("Can you tell me"), say("where is the exit?")
+    ear.hear(around(np.concatenate([first, silence(1.2), rest]), after_s=2.0))
+    assert len(ear.finals(turns)) == turns
+    assert len(ear.changes) == 2 * turns
+
+
+@pytest.mark.parametrize(("verdict", "silence_s"), [(1.0, 0.3), (0.5, 0.4), (0.0, 1.6)])
+def test_how_long_a_pause_ends_a_turn(
+    make_ear: type[Ear], verdict: float, silence_s: float
+) -> None:
+    judge = Verdict(verdict)
+    ear = make_ear(turn_end=judge)
+    ear.hear(around(say("Where is the exit, please?"), after_s=3.0))
+    ear.finals(1)
+    ended = ear.changes[-1]
+    waited = (ended.captured_ns - START) / SECOND - ended.since_sample / RATE
+    assert waited == pytest.approx(silence_s, abs=0.07)
+    assert [len(sound) > RATE for sound in judge.heard] == [True]
 
 
 def test_a_question_is_a_turn_with_its_times_and_words(make_ear: type[Ear]) -> None:

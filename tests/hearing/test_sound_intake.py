@@ -152,3 +152,10 @@ def test_stamps_may_jitter_and_drift_and_jump() -> None:
         stamp_ns=START + 900 * SECOND, now_ns=START + 900 * SECOND,
     )  # fmt: skip
     assert jumped is not None and jumped.captured_ns == START + 900 * SECOND
+
+
+def test_the_two_wires_of_a_balanced_line_do_not_cancel() -> None:
+    wires = np.stack([ramp(0, 500), -ramp(0, 500)], axis=1).reshape(-1)
+    piece = push(SoundIntake(), 0, wires, channels=2)
+    assert piece is not None
+    assert np.array_equal(piece.samples, ramp(0, 500))

@@ -152,3 +152,12 @@ def test_the_standard_library_agrees(tmp_path: Path) -> None:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(samples.tobytes())
     assert np.array_equal(read_audio_file(tmp_path / "a.wav"), samples)
+
+
+@pytest.mark.parametrize("signs", [(1, -1), (1, -0.99), (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)])
+def test_channels_that_cancel_are_not_averaged_to_silence(
+    tmp_path: Path, signs: tuple[float, ...]
+) -> None:
+    tone = (0.5 * np.sin(np.arange(16_000) * 0.1)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", tone[:, None] * np.array(signs), 16_000, "FLOAT")
+    assert np.array_equal(read_audio_file(tmp_path / "a.wav"), pcm_from_float(tone))

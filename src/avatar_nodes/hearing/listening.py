@@ -23,6 +23,7 @@ from avatar_nodes.hearing.turn_detector import (
     TurnEnded,
     TurnEvent,
 )
+from avatar_nodes.hearing.turn_end import HEARD_S, TurnEnd, silence_after
 from avatar_nodes.hearing.voice_activity import VoiceActivity
 from avatar_nodes.sound.audio_file import GRAPH_RATE
 from avatar_nodes.sound.ring_buffer import RingBuffer
@@ -57,6 +58,8 @@ class Listening:
     Args:
         known: sentences in any spelling; a turn that is one of them ends at its first pause.
         gate: asks for more than the expected echo while the avatar plays; None: no gate.
+        turn_end: shortens the silence that ends a turn when what was said is complete, and
+            lengthens it when not; None: it is always the settings'.
         turn_clock: the lowest number that a turn which begins now may have. Others number turns,
             too (what a visitor writes): the newer turn has the higher number.
         on_heard, on_error: called on the recognition's thread; see `RecognitionWorker`.
@@ -71,6 +74,7 @@ class Listening:
         gate: EchoGate | None = None,
         settings: ListenerSettings | None = None,
         known: Sequence[str] = (),
+        turn_end: TurnEnd | None = None,
         turn_clock: Callable[[], int] = lambda: 1,
         on_heard: Callable[[Heard], None],
         on_error: Callable[[str], None],
@@ -81,6 +85,8 @@ class Listening:
         self._gate = gate
         self._detector = TurnDetector(settings)
         self._known = {_spoken(sentence) for sentence in known} - {""}
+        self._turn_end = turn_end
+        self._turn_first = 0
         self._complete = (0, 0)
         self._turn_clock = turn_clock
         self._tell = on_heard
@@ -97,6 +103,8 @@ class Listening:
         self.vad_ms = 0.0
         """What judging the last window took."""
         kept_s = settings.pre_roll_s + settings.silence_s + 2.0
+        if turn_end is not None:
+            kept_s = max(kept_s, HEARD_S + 1.0)
         self._ring = RingBuffer(round(kept_s * GRAPH_RATE))
         self._activity_window: list[CleanFrame] = []
         self._rest = np.zeros(0, np.int16)
@@ -274,7 +282,7 @@ class Listening:
         self.turn = max(self.turn + 1, self._turn_clock())
         self._paused = False
         self._start_ns = self.intake.captured_ns(event.speech_start)
-        self._sent = max(event.first_sample, self._ring.start)
+        self._sent = self._turn_first = max(event.first_sample, self._ring.start)
         self._note_end(self._ring.end - len(self._rest))
         self._send(self._ring.end - len(self._rest), words=not event.too_short)
 
@@ -288,6 +296,15 @@ class Listening:
         if pauses and words and not self._paused:
             self._paused = True
             self.worker.pause(self.turn, start_ns=self._start_ns, end_ns=self._end_ns)
+            self._judge_end(event.end_sample)
+
+    def _judge_end(self, end: int) -> None:
+        """How long the pause up to sample `end` has to be to end the turn."""
+        if self._turn_end is None:
+            return
+        first = max(self._turn_first, end - round(HEARD_S * GRAPH_RATE), self._ring.start)
+        complete = self._turn_end.complete(self._ring.read(first, end - first))
+        self._detector.wait(silence_after(complete, self._settings.silence_s))
 
     def _end(self, event: TurnEnded) -> None:
         self.worker.end(

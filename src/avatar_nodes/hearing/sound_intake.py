@@ -12,7 +12,7 @@ import numpy as np
 import soxr
 
 from avatar_nodes.errors.refused_error import RefusedError
-from avatar_nodes.sound.audio_file import GRAPH_RATE, pcm_from_float
+from avatar_nodes.sound.audio_file import GRAPH_RATE, float_from_pcm, mono_of, pcm_from_float
 
 _NANOSECONDS = 1_000_000_000
 _HIGHEST_INDEX = 1 << 62
@@ -138,7 +138,7 @@ class SoundIntake:
         channels = self._format[1]
         mono = np.asarray(samples, np.int16)
         if channels > 1:
-            mono = np.rint(mono.reshape(-1, channels).mean(axis=1)).astype(np.int16)
+            mono = pcm_from_float(mono_of(float_from_pcm(mono).reshape(-1, channels)))
         if self._resampler is None:
             return mono
         scaled = mono.astype(np.float32) / np.float32(32768.0)

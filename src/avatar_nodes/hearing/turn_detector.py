@@ -104,6 +104,10 @@ class TurnDetector:
             self._speech = 0
         return []
 
+    def wait(self, silence_s: float) -> None:
+        """The present pause ends the turn once it is so long, instead of the settings' length."""
+        self._silence_s = silence_s
+
     def stop(self, reason: EndReason) -> list[TurnEvent]:
         """End the open turn, if there is one, and forget what led to the next."""
         events: list[TurnEvent] = [self._end(reason)] if self._open else []
@@ -116,7 +120,7 @@ class TurnDetector:
         self._floor = self._next = first_sample
 
     def _begin(self) -> list[TurnEvent]:
-        self._open = True
+        self._open, self._silence_s = True, self.settings.silence_s
         first = max(self._floor, self._start - round(self.settings.pre_roll_s * GRAPH_RATE))
         return [TurnBegan(first, self._start, self._too_short)]
 
@@ -124,8 +128,9 @@ class TurnDetector:
         if speech:
             self._speech += samples
             self._speech_end = self._next
+            self._silence_s = self.settings.silence_s
         events: list[TurnEvent] = [TurnContinued(self._next, self._speech_end, self._too_short)]
-        if self._next - self._speech_end >= self.settings.silence_s * GRAPH_RATE:
+        if self._next - self._speech_end >= self._silence_s * GRAPH_RATE:
             events.append(self._end("silence"))
         elif self._next - self._start >= self.settings.max_utterance_s * GRAPH_RATE:
             events.append(self._end("length"))
@@ -138,6 +143,6 @@ class TurnDetector:
         return ended
 
     def _clear(self) -> None:
-        self._open = False
+        self._open, self._silence_s = False, self.settings.silence_s
         self._speech = 0
         self._start = self._speech_end = self._next

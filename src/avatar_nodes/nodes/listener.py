@@ -15,6 +15,7 @@ from avatar_nodes.hearing.recognition.recogniser import Recogniser
 from avatar_nodes.hearing.recognition.worker import Heard
 from avatar_nodes.hearing.settings import ListenerSettings
 from avatar_nodes.hearing.sound_intake import SoundIntake
+from avatar_nodes.hearing.turn_end import stored_turn_end
 from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
@@ -54,6 +55,7 @@ class ListenerNode(AvatarNode[ListenerSettings]):
             gate=EchoGate(margin_db=self.settings.gate_margin_db) if mode == "gate" else None,
             settings=self.settings,
             known=self._phrases if self.settings.eager else (),
+            turn_end=stored_turn_end(),
             turn_clock=self._turns.take,
             on_heard=self._on_heard,
             on_error=self._on_recognition_error,

@@ -23,6 +23,8 @@ GRAPH_RATE = 16_000
 
 _READ_FRAMES = 1 << 15
 _HIGHEST_RATE = 768_000
+_CANCELLED = 0.01
+"""Of the loudest channel's power; one channel of eight alone leaves 1/64 of its power."""
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)
 _OGG_LAST_PAGE = 0x04
 # RF64 and streamed WAV put this many bytes or fewer before their data chunk in practice.
@@ -60,6 +62,16 @@ def float_from_pcm(samples: np.ndarray) -> np.ndarray:
     return np.asarray(samples, dtype=np.int16).astype(np.float32) * np.float32(1.0 / 32768.0)
 
 
+def mono_of(channels: np.ndarray) -> np.ndarray:
+    """float32 [n, channels] -> float32 [n]: their mean, or the loudest of them where they cancel
+    each other, as the two wires of a balanced line do."""
+    mono = channels.mean(axis=1, dtype=np.float32)
+    powers = np.square(channels, dtype=np.float32).mean(axis=0)
+    if len(mono) and np.square(mono).mean() < _CANCELLED * powers.max(initial=0.0):
+        mono = channels[:, int(np.argmax(powers))]
+    return np.ascontiguousarray(mono, dtype=np.float32)
+
+
 def check_audio_file(path: str | Path) -> AudioFileInfo:
     """Decode the whole file once, so that what is wrong with it shows before the first sample is
     used.
@@ -86,7 +98,7 @@ def read_audio_file(path: str | Path, *, sample_rate: int = GRAPH_RATE) -> np.nd
 
 def stream_audio_file(path: str | Path, *, sample_rate: int = GRAPH_RATE) -> Iterator[np.ndarray]:
     """Yield the file from its start as int16 mono blocks [n] at `sample_rate`; channels are
-    averaged.
+    averaged where they do not cancel each other.
 
     The same file always gives the same samples, so a reader may begin anew and skip to where it
     was.
@@ -155,7 +167,7 @@ def _frames(sound: soundfile.SoundFile, path: Path) -> Iterator[np.ndarray]:
                 f"{path}: sample {first} (at {first / sound.samplerate:.2f} s) is NaN or infinite"
             )
         position += len(block)
-        yield np.ascontiguousarray(block.mean(axis=1, dtype=np.float32))
+        yield mono_of(block)
     if position == 0:
         raise AudioFileError(f"{path}: the file holds no sound")
     if position < announced:
