@@ -3,7 +3,7 @@ import pytest
 
 from avatar_nodes.world.sentences import sentences
 from avatar_nodes.world.speech import Phone, Speech, synthesise
-from avatar_nodes.world.visemes import FRAME_RATE, VISEMES, lip_track, viseme
+from avatar_nodes.world.visemes import FRAME_RATE, VISEMES, articulation, lip_track, viseme
 
 
 def test_mouth_is_closed_without_speech() -> None:
@@ -63,3 +63,16 @@ def test_every_sound_of_the_sentences_has_a_viseme_of_its_own() -> None:
                 if plain and not any(plain.startswith(symbol) for symbol in VISEMES):
                     missing.add(phone.ipa)
     assert not missing
+
+
+def test_lips_press_for_p_and_bite_for_f_and_only_then() -> None:
+    speech = synthesise("Papa may buy five of them.")
+    detail = articulation(speech, 60)
+    for ipa, track in (("p", detail.press), ("f", detail.bite)):
+        phone = next(phone for phone in speech.phones if phone.ipa == ipa)
+        at = int((phone.end_s) * FRAME_RATE)
+        assert track[max(0, at - 1) : at + 2].max() > 0.5, ipa
+    assert articulation(None, 10).press.max() == 0.0
+    open_ = next(phone for phone in speech.phones if phone.ipa.startswith("aɪ"))
+    middle = int((open_.start_s + open_.end_s) / 2 * FRAME_RATE)
+    assert detail.press[middle] < 0.25

@@ -48,8 +48,9 @@ def scarf(points: np.ndarray) -> np.ndarray:
 
 
 def drape(points: np.ndarray) -> np.ndarray:
+    """The part of a head scarf that lies on the shoulders."""
     x, _, z, along = points.T
-    return np.minimum(z - (0.462 - 0.05 * np.abs(x) / 0.1), (0.22 - along) * 0.2)
+    return np.minimum(z - 0.425 - 0.25 * np.maximum(np.abs(x) - 0.05, 0.0), (0.42 - along) * 0.2)
 
 
 def looseness(garment: str, points: np.ndarray) -> np.ndarray:

@@ -297,6 +297,10 @@ class Drawing:
         openness = np.clip(1.12 * openness, 0.06, 1.0)
         hands = smooth_step(0.9, 1.6, figure.places[:, 3])
         openness = openness * (1.0 - hands) + hands * np.maximum(openness, 0.8)
+        # Arms that were baked hanging are raised later: between them and the body it is not black.
+        arms = smooth_step(0.0, 0.3, figure.places[:, 3])
+        arms = np.maximum(arms, 0.8 * smooth_step(0.10, 0.13, np.abs(figure.places[:, 0])))
+        openness = np.maximum(openness, 0.5 * arms)
         rng = np.random.default_rng(0)
         lit = np.zeros(figure.count)
         for _ in range(_KEY_DIRECTIONS):
@@ -304,6 +308,7 @@ class Drawing:
             lit += self._seen(vertices + 0.004 * normals, direction, 0.45, transforms)
         lit = figure.smoothed(lit / _KEY_DIRECTIONS, 1)
         lit = lit * (1.0 - hands) + hands * np.maximum(lit, 0.9)
+        lit = np.maximum(lit, 0.45 * arms)
         detail = figure.detail.copy()
         for name in figure.quads:
             part = figure.range_of(name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from avatar_nodes.world.motion import Performance
 from avatar_nodes.world.people.assets import Assets, Body
-from avatar_nodes.world.people.gestures import GAZE
 
 MAX_OPENING = 0.0165
 """Metres between the lips, in the middle, at aperture 1."""
@@ -34,8 +35,11 @@ class Face:
         """Metres between the lips for weights [..., 52]."""
         return self._rest + weights @ self._opens
 
-    def weights(self, performance: Performance) -> np.ndarray:
-        """float32 [frames, 52] in 0..1."""
+    def weights(self, performance: Performance, looks_up: np.ndarray | None = None) -> np.ndarray:
+        """float32 [frames, 52] in 0..1.
+
+        looks_up: [frames], how far the eyes are turned up [radians], which the lids follow.
+        """
         p = performance
         out = np.zeros((p.num_frames, len(self._shape)), np.float32)
 
@@ -44,12 +48,12 @@ class Face:
             for side in sides:
                 out[:, self._shape[name + side]] += value
 
-        self._eyes(p, add)
+        self._eyes(p, np.zeros(p.num_frames) if looks_up is None else looks_up, add)
         spread = np.clip(2.0 * p.width - 1.0, 0.0, 1.0)
         add("mouthPucker", 0.80 * p.rounding * (1.0 - 0.5 * p.aperture))
         add("mouthFunnel", 0.75 * p.rounding * (0.20 + 0.6 * p.aperture))
         add("mouthStretch", 0.30 * spread)
-        smile = p.smile * (1.0 - 0.55 * p.rounding) * (1.0 - 0.35 * p.aperture)
+        smile = (0.12 + p.smile) * (1.0 - 0.55 * p.rounding) * (1.0 - 0.35 * p.aperture)
         add("mouthSmile", 0.95 * smile + 0.10 * spread)
         add("mouthDimple", 0.20 * smile)
         add("mouthRollLower", 0.55 * p.bite + 0.16 * p.press)
@@ -78,11 +82,12 @@ class Face:
         return out.astype(np.float32)
 
     @staticmethod
-    def _eyes(p: Performance, add) -> None:  # type: ignore[no-untyped-def]
-        down = np.clip(GAZE * p.gaze_y, 0.0, 0.5)
-        add("eyeBlink", np.clip(p.blink + 0.5 * down * (1.0 - p.blink), 0.0, 1.0))
-        add("eyeSquint", 0.22 * p.smile * (1.0 - p.blink))
-        add("eyeWide", (0.10 + 0.35 * p.brow) * (1.0 - p.blink))
+    def _eyes(p: Performance, looks_up: np.ndarray, add: Callable[[str, np.ndarray], None]) -> None:
+        open_ = 1.0 - p.blink
+        down = np.clip(-looks_up, 0.0, 0.5)
+        add("eyeBlink", np.clip(p.blink + 0.6 * down * open_, 0.0, 1.0))
+        add("eyeSquint", 0.22 * p.smile * open_)
+        add("eyeWide", (0.12 + 0.35 * p.brow + np.clip(1.5 * looks_up, 0.0, 0.5)) * open_)
         add("cheekSquint", 0.60 * p.smile)
         add("browInnerUp", 0.02 + 0.50 * p.brow)
         add("browOuterUp", 0.60 * p.brow + 0.10 * p.smile)

@@ -100,7 +100,7 @@ class Template:
         shell = shell[assets.template[shell][:, :, 2].mean(axis=1) > -0.12]
         self.shell, self.shell_quads = subdivided(shell, count)
         middle = assets.template[quads].mean(axis=1)
-        on_head = (middle[:, 2] > 0.60) & (np.abs(middle[:, 0]) < 0.13)
+        on_head = (middle[:, 2] > 0.565) & (np.abs(middle[:, 0]) < 0.13)
         self.head_vertices, self.head_quads = compacted(quads[on_head])
         self.head_average = averaging(self.head_quads, len(self.head_vertices))
 
@@ -161,9 +161,11 @@ class Figure:
 
     @property
     def crown(self) -> float:
-        """Height of the head's top, hair apart [m]."""
-        skin = self.template.skin_vertices
-        return float(self.rest[skin, 2].max())
+        """Height of the head's top, at most 5 cm of it hair [m]."""
+        bare = float(self.rest[self.template.skin_vertices, 2].max())
+        if self.hair is None:
+            return bare
+        return float(np.clip(self.hair.vertices[:, 2].max(), bare, bare + 0.05))
 
     @property
     def mouth(self) -> np.ndarray:
@@ -222,7 +224,7 @@ class Figure:
         parts.update(self._covers())
         if self.identity.beard in ("full", "goatee", "moustache"):
             parts["beard"] = self._beard_hairs()
-        if style_of(self.identity) is not None:
+        if style_of(self.identity) is not None and self.identity.cover == "none":
             parts["scalp"] = self._scalp()
         return parts
 
@@ -306,8 +308,8 @@ class Figure:
             near = (np.abs(clothes.collar_height(points) - 0.03 - z) < 0.075) & (along < 0.2)
             parts["collar"] = layer(clothes.collar_offset(garment, points), near, np.ones(len(z)))
         if identity.cover == "scarf":
-            off = 0.019 + 0.012 * smooth_step(0.56, 0.50, z)
-            parts["drape"] = layer(off, (z > 0.44) & (along < 0.35), clothes.drape(points))
+            off = 0.009 + 0.019 * smooth_step(0.59, 0.51, z)
+            parts["drape"] = layer(off, (z > 0.38) & (along < 0.6), clothes.drape(points))
         return parts
 
     def _covers(self) -> dict[str, Part]:
@@ -320,14 +322,22 @@ class Figure:
         start = self.rest[ids].astype(float)
         thick = 0.008 if cover == "scarf" else 0.009
         shape = start + self._rest_normals[ids] * (thick + 0.002)
-        for _ in range(24 if cover == "scarf" else 10):
+        points = t.points[ids]
+        x, y, z, _ = points.T
+        ear = (np.abs(x) > 0.070) & (z > 0.66) & (z < 0.755) & (y > -0.075) & (y < 0.03)
+        for _ in range(60 if cover == "scarf" else 10):
+            smooth = 0.5 * shape + 0.5 * (t.head_average @ shape)
+            # A scarf flattens the ears, which are not drawn under it.
+            shape = np.where(ear[:, None], smooth, shape) if cover == "scarf" else smooth
+        for _ in range(14 if cover == "scarf" else 0):
             shape = 0.5 * shape + 0.5 * (t.head_average @ shape)
         outwards = normals(shape, t.head_quads)
         depth = ((shape - start) * outwards).sum(axis=1)
+        if cover == "scarf":
+            depth[ear] = thick
         shape = shape + outwards * np.clip(thick - depth, 0.0, 0.05)[:, None]
         for _ in range(3):
             shape = 0.5 * shape + 0.5 * (t.head_average @ shape)
-        points = t.points[ids]
         edge = (clothes.scarf if cover == "scarf" else clothes.beanie)(points)
         detail = np.zeros((len(ids), 4))
         detail[:, 0] = edge

@@ -146,7 +146,7 @@ class _Roots:
         grows &= ~((np.abs(x) > 0.073) & (z < 0.744) & (y < -0.02))  # not on the ears
         if name in LONG:
             grows &= ~((z < 0.735) & (y < -0.040))  # what would fall before the neck
-        if name == "beanie":
+        if identity.cover == "beanie":
             points = np.concatenate([middle, np.zeros((len(middle), 1))], axis=1)
             grows &= beanie(points) < -0.004
         faces = head.faces[grows]

@@ -22,5 +22,5 @@ def uniforms(light: Light) -> dict[str, np.ndarray | float]:
         "rim": np.array((1.0, 0.98, 0.95)) * light.rim,
         "sky": np.array((0.62, 0.65, 0.70)) * 0.66,
         "ground": np.array((0.36, 0.30, 0.27)) * 0.66,
-        "exposure": 0.53,
+        "exposure": 0.51,
     }

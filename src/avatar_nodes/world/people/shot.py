@@ -38,12 +38,15 @@ class Shot:
         self.identity, self.performance, self.size, self._fine = identity, performance, size, fine
         self.figure = _figure(identity)
         self.camera = self.figure.camera
-        self.weights = self.figure.face.weights(performance)
         self._poses = [
             pose(performance, n, self.figure.skeleton, self.camera, self.figure.mouth)
             for n in range(performance.num_frames)
         ]
         self._swing = _swinging(self._poses)
+        # A bowed head looks up at the camera.
+        bowed = np.array([held.head[1] + held.lean[0] for held in self._poses])
+        looks_up = bowed + identity.framing.above - GAZE * performance.gaze_y
+        self.weights = self.figure.face.weights(performance, looks_up)
 
     def picture(self, n: int) -> np.ndarray:
         """uint8 RGB [size, size, 3] of frame `n`. Raises IndexError when there is none."""
@@ -110,7 +113,7 @@ class Shot:
         knuckle, root = skeleton.head(f"finger3-1.{side}"), skeleton.head(f"wrist.{side}")
         palm = 0.80 * knuckle + 0.20 * root
         place = wrist[:, :3] @ palm + wrist[:, 3]
-        return place + (0.0, -0.006, things.FOOT + 0.018)
+        return place + (0.0, -0.006, things.FOOT + 0.026)
 
     # Truth.
 

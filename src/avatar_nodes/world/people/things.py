@@ -39,10 +39,11 @@ def stand() -> Solid:
 
 
 def _ball(colour: _Colour) -> Solid:
-    vertices, quads = ball(0.036, 22, 30)
-    band = np.abs(vertices[:, 2] + 0.25 * vertices[:, 0]) < 0.0065
+    vertices, quads = ball(0.036, 29, 30)
+    band = np.abs(vertices[:, 2]) < 0.006
     colours = np.where(band[:, None], 0.4 * colour + 0.6, colour)
-    return solid(vertices, quads, colours, gloss=0.5)
+    made = solid(vertices, quads, colours, gloss=0.5)
+    return made.moved(about((0, 1, 0), 0.35), np.zeros(3))
 
 
 def _cube(colour: _Colour) -> Solid:

@@ -6,7 +6,7 @@ uniform mat3 head;
 void main() {
   vec3 d = normalize(D), n = normalize(N), v = normalize(eye - P);
   float angle = atan(d.z, d.x), q = acos(clamp(-d.y, -1., 1.)) / iris_size;
-  vec3 white = vec3(.80, .775, .755) * (1. - .10 * smoothstep(1., 2.4, q));
+  vec3 white = vec3(.72, .70, .685) * (1. - .10 * smoothstep(1., 2.4, q));
   white = mix(white, vec3(.70, .42, .38), smoothstep(1.5, 3., q) * .4);
   float fibre = .75 + .17 * sin(angle * 23. + 2. * sin(angle * 7.)) + .12 * sin(angle * 61. + q * 9.);
   vec3 i = iris * fibre * mix(.85, 1.5, smoothstep(.9, .45, q));

@@ -1,0 +1,69 @@
+"""Makes clips of lifelike people by seed, with the drawn world's sound, prompts and truth."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from avatar_nodes.world.clips import SIZE, Clip, ClipSpec
+from avatar_nodes.world.motion import Performance
+from avatar_nodes.world.people.identity import Identity
+from avatar_nodes.world.people.lens import photographed
+from avatar_nodes.world.people.shot import Box, Shot
+
+
+class PeopleClip(Clip):
+    """Films the frames of a `ClipSpec`: what a `Clip` says, acted by a lifelike person.
+
+    Args:
+        size: side of the pictures in pixels. photographed: with the noise, colours and
+            compression of the person's camera, else as drawn.
+    """
+
+    def __init__(self, spec: ClipSpec, *, size: int = SIZE, photographed: bool = False) -> None:
+        super().__init__(spec)
+        self.size, self._photographed = size, photographed
+        self.person = Identity.sample(spec.identity)
+
+    @cached_property
+    def shot(self) -> Shot:
+        return Shot(self.person, self.performance, size=self.size)
+
+    def frame(self, n: int) -> np.ndarray:
+        """uint8 RGB [size, size, 3]."""
+        return self._taken(self.shot.picture(n), n)
+
+    def reference(self) -> np.ndarray:
+        """uint8 RGB [size, size, 3]: the person at rest."""
+        still = Shot(self.person, Performance.neutral(), size=self.size)
+        return self._taken(still.picture(0), -1)
+
+    def _taken(self, picture: np.ndarray, n: int) -> np.ndarray:
+        if not self._photographed:
+            return picture
+        return photographed(picture, self.person.camera, self.spec.seed * 100_003 + n + 1)
+
+    def mouth_box(self, n: int) -> Box:
+        """Pixels (x0, y0, x1, y1) of frame n's mouth."""
+        return self.shot.mouth_box(n)
+
+    @property
+    def search_box(self) -> Box:
+        """Pixels (x0, y0, x1, y1) within which the mouth stays in this clip."""
+        boxes = np.array([self.mouth_box(n) for n in range(self.performance.num_frames)])
+        low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+    @cached_property
+    def object_visible(self) -> np.ndarray:
+        """float32 [frames]: how much of the object is in the picture, 0 hidden .. 1 all of it."""
+        frames = range(self.performance.num_frames)
+        return np.array([self.shot.thing_visible(n) for n in frames], np.float32)
+
+    def object_box(self, n: int) -> Box | None:
+        """Pixels (x0, y0, x1, y1) of frame n's object, cut at the edge; None if hidden."""
+        if self.object_visible[n] <= 0.0:
+            return None
+        x0, y0, x1, y1 = self.shot.thing_box(n)
+        return max(0, x0), max(0, y0), min(self.size, x1), min(self.size, y1)
