@@ -276,6 +276,7 @@ class SimulatedGraph:
     def _begin_epoch(self, effect: fx.BeginEpoch) -> None:
         before, start = self.seen.epoch, effect.start
         assert before is None or start.epoch > before.start.epoch
+        assert start.stream_start <= start.first_block
         if f"presenter-{self.stages['presenter'].instance}" in effect.instances:
             assert start.first_block == self._taken + 1, "none is left out, none shown again"
         assert [past.block for past in start.context] == list(
