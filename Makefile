@@ -24,12 +24,14 @@ setup-test: ## the same with what tests, linters and training need
 	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py test training chat large
 
 run: setup ## a visitor from sound files talks with the avatar, into out/demo.mp4 (QUESTIONS=, OUT=)
+	-@$(VENV)/avatar models fetch --if-possible
 	@$(VENV)/avatar converse $(QUESTIONS) --out $(OUT)
 
 render: setup ## render the shipped speech as fast as it goes, into out/demo.mp4 (AUDIO=, OUT=)
 	@$(VENV)/avatar render --audio $(AUDIO) --out $(OUT)
 
 kiosk: setup ## the avatar with its web page, http://127.0.0.1:8080, until Ctrl-C
+	-@$(VENV)/avatar models fetch --if-possible
 	@$(VENV)/avatar up --mode converse --kiosk
 
 test: setup-test ## run the tests, linters among them (TESTS=tests/graph/test_graph.py, WORKERS=2 at a time; 0: one by one)

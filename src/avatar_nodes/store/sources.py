@@ -122,7 +122,7 @@ def _download(index: str, package: str, folder: Path) -> None:
         command = [
             *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"),
             *("--ignore-requires-python", "--disable-pip-version-check", "--no-input"),
-            *("--retries", "1", "--dest", str(folder), package),
+            *("--retries", "1", "--timeout", "5", "--dest", str(folder), package),
         ]
     else:
         if (client := shutil.which("npm")) is None:
