@@ -90,3 +90,20 @@ def test_a_thing_is_seen_where_its_box_is(place: str) -> None:
     inside = shown.picture(26)[max(y0, 0) : y1, max(x0, 0) : x1].reshape(-1, 3).astype(int)
     reddish = (inside[:, 0] > 110) & (inside[:, 0] > 1.6 * inside[:, 1])
     assert reddish.mean() > 0.35
+
+
+@pytest.mark.parametrize("action", ["wave", "point", "thumbs_up", "shrug", "show"])
+def test_hands_never_cover_the_mouth(action: str) -> None:
+    """Around the mouth the picture is the same with the hand up and without it."""
+    thing = Thing("cup", "blue") if action == "show" else None
+    for seed in (1, 2, 3):
+        acted = Performance.sample(seed, SPEECH, 48, [(action, 1, 3)], thing)
+        still = {name: np.zeros(48, np.float32)
+                 for name in ("wave", "point", "thumbs_up", "shrug", "show")}  # fmt: skip
+        calm = Performance(**{**acted.__dict__, **still})
+        raised, lowered = shot(seed, acted), shot(seed, calm)
+        for n in (17, 22, 27):
+            x0, y0, x1, y1 = raised.mouth_box(n)
+            here = raised.picture(n)[y0:y1, x0:x1].astype(int)
+            there = lowered.picture(n)[y0:y1, x0:x1]
+            assert (np.abs(here - there).max(axis=2) > 60).mean() < 0.02, (seed, n)

@@ -33,6 +33,10 @@ _FOLDED = {
     "shirt": 0.6,
 }
 _SKY_DIRECTIONS, _KEY_DIRECTIONS = 48, 12
+_ARM_GAP = 0.025  # how far before a surface an arm must be to shade it, as a share of 2.2 m
+# Where a shadow is looked for around a point [pixels of the shadow's picture].
+_SOFT = tuple((4.0 * np.cos(k * 2.4) * (k / 9) ** 0.5, 4.0 * np.sin(k * 2.4) * (k / 9) ** 0.5)
+              for k in range(9))  # fmt: skip
 _ROOM_SHARE = 0.80  # of the painted room is seen at once
 
 
@@ -54,22 +58,11 @@ class Moment:
     things: tuple[tuple[Solid, np.ndarray], ...] = ()
 
 
-_SHADED = {"ARMS": 1}
-
-
-@dataclass(frozen=True)
-class _Mesh:
-    """Vertex arrays of one mesh: without, and with the shadow of a raised arm."""
-
-    plain: Any
-    shaded: Any
-
-
 @dataclass(frozen=True)
 class _HairMeshes:
     """Vertex arrays of the hair: as it looks, only its depth, only its triangles' numbers."""
 
-    drawn: _Mesh
+    drawn: Any
     shadow: Any
     numbered: Any
 
@@ -97,6 +90,9 @@ class Drawing:
         self._baked[:, 0] = 1.0
         self._fold()
         self._fixed = context.buffer(reserve=figure.count * 48)
+        self._shade = context.buffer(np.ones(figure.count, np.float32).tobytes(), dynamic=True)
+        self._is_shaded = False
+        self._below_arms = np.flatnonzero(figure.places[:, 3] < 0.9)
         self._hair = self._hair_mesh()
         self._eye = self._eyeball()
         self._worn = self._worn_solids()
@@ -121,7 +117,7 @@ class Drawing:
 
     def release(self) -> None:
         """Give the GPU's memory back."""
-        for thing in (self._texture, self._room, self._moving, self._fixed):
+        for thing in (self._texture, self._room, self._moving, self._fixed, self._shade):
             thing.release()
 
     # Set-up.
@@ -141,13 +137,13 @@ class Drawing:
                 part = figure.range_of(name)
                 self._baked[part, 1:] = clothes.folds(rng, figure.places[part])
 
-    def _program(self, name: str, **defines: int) -> Any:
+    def _program(self, name: str) -> Any:
         if name == "skin":
-            return self._surface("skin.frag", defines)
+            return self._surface("skin.frag")
         if name in ("upper_teeth", "lower_teeth", "tongue"):
-            return self._surface("mouth.frag", defines)
+            return self._surface("mouth.frag")
         if name in ("lashes", "beard"):
-            return self._surface(f"{name}.frag", defines)
+            return self._surface(f"{name}.frag")
         identity = self.figure.identity
         pattern = PATTERNS.index(identity.pattern)
         garment = _GARMENTS[identity.garment]
@@ -161,24 +157,23 @@ class Drawing:
             "drape": (5, 0),
             "scalp": (6, 0),
         }[name]
-        kind = {"LAYER": layer, "GARMENT": garment, "PATTERN": pattern}
-        return self._surface("cloth.frag", {**defines, **kind})
+        return self._surface("cloth.frag", LAYER=layer, GARMENT=garment, PATTERN=pattern)
 
-    def _surface(self, fragment: str, defines: dict[str, int]) -> Any:
+    def _surface(self, fragment: str, **defines: int) -> Any:
         return self._studio.program("surface.vert", fragment, **defines)
 
-    def _mesh(self, name: str, quads: np.ndarray) -> _Mesh:
+    def _mesh(self, name: str, quads: np.ndarray) -> Any:
         context = self._studio.context
-        rows = [
-            (self._moving, "3f 3f", "position", "normal"),
-            (self._fixed, "4f 4f 4f", "place", "detail", "baked"),
-        ]
-        index = context.buffer(triangles(quads).tobytes())
-        plain, shaded = (
-            context.vertex_array(self._program(name, **defines), rows, index, skip_errors=True)
-            for defines in ({}, _SHADED)
+        return context.vertex_array(
+            self._program(name),
+            [
+                (self._moving, "3f 3f", "position", "normal"),
+                (self._fixed, "4f 4f 4f", "place", "detail", "baked"),
+                (self._shade, "1f", "shade"),
+            ],
+            context.buffer(triangles(quads).tobytes()),
+            skip_errors=True,
         )
-        return _Mesh(plain, shaded)
 
     def _depth_mesh(self, quads: np.ndarray) -> Any:
         context = self._studio.context
@@ -225,15 +220,12 @@ class Drawing:
         buffer = context.buffer(rows.astype(np.float32).tobytes())
         everything = context.buffer(hair.triangles.tobytes())
         chosen = hair.triangles if seen is None else hair.triangles[seen]
-        index = context.buffer(chosen.tobytes())
-        looks = [(buffer, "3f 3f 3f 4f 2f", "position", "along", "normal", "lock", "hangs")]
         places = [(buffer, "3f 40x 2f", "position", "hangs")]
         return _HairMeshes(
-            _Mesh(
-                *(
-                    context.vertex_array(program("hair.vert", "hair.frag", **defines), looks, index)
-                    for defines in ({}, _SHADED)
-                )
+            context.vertex_array(
+                program("hair.vert", "hair.frag"),
+                [(buffer, "3f 3f 3f 4f 2f", "position", "along", "normal", "lock", "hangs")],
+                context.buffer(chosen.tobytes()),
             ),
             context.vertex_array(program("depth_hair.vert", "depth.frag"), places, everything),
             context.vertex_array(program("depth_hair.vert", "number.frag"), places, everything),
@@ -378,12 +370,11 @@ class Drawing:
         studio = self._studio
         self._upload(moment.vertices, moment.normals)
         common = {**self._lights, "view": camera.matrix, "eye": camera.eye}
-        common.update(self._arm_shadow(moment))
+        self._cast_shadow(moment)
         frame = studio.frame(size)
         frame.clear(0.0, 0.0, 0.0, 1.0, depth=1.0)
         studio.context.enable_only(studio.depth_test)
         self._texture.use(0)
-        studio.shadow.use(1)
         self._draw_skin(moment, common)
         self._draw_eyes(moment, common)
         self._draw_mouth(moment, common)
@@ -394,9 +385,13 @@ class Drawing:
         self._draw_lenses(moment, common)
         return np.frombuffer(frame.read(components=4), np.uint8).reshape(size, size, 4)
 
-    def _arm_shadow(self, moment: Moment) -> dict[str, Any]:
+    def _cast_shadow(self, moment: Moment) -> None:
+        """Let raised arms take the key's light from what they are before, softly."""
         if not moment.raised:
-            return {}
+            if self._is_shaded:
+                self._shade.write(np.ones(self.figure.count, np.float32).tobytes())
+                self._is_shaded = False
+            return
         studio = self._studio
         centre = np.array((0.0, -0.05, self.figure.crown - 0.32))
         direction = np.asarray(self._lights["key_from"])
@@ -407,17 +402,27 @@ class Drawing:
         for side in moment.raised:
             put(self._arms[side].program, view=view)
             self._arms[side].render()
-        return {"arm_depth": 1, "arm_view": view}
+        depth = studio.shadow_values()
+        at = moment.vertices[self._below_arms] @ view[:3, :3].T.astype(np.float32)
+        at += view[:3, 3].astype(np.float32)
+        near = at[:, 2] * 0.5 + 0.5 - _ARM_GAP
+        pixel = (at[:, :2] * 0.5 + 0.5) * SHADOW_SIZE
+        lit = np.zeros(len(at), np.float32)
+        for dx, dy in _SOFT:
+            place = np.clip(pixel + (dx, dy), 0, SHADOW_SIZE - 1).astype(np.int32)
+            lit += near < depth[place[:, 1], place[:, 0]]
+        shade = np.ones(self.figure.count, np.float32)
+        shade[self._below_arms] = 0.2 + 0.8 * lit / len(_SOFT)
+        self._shade.write(shade.tobytes())
+        self._is_shaded = True
 
     @staticmethod
     def _put(mesh: Any, common: dict[str, Any], **values: Any) -> None:
-        if isinstance(mesh, _Mesh):
-            mesh = mesh.shaded if "arm_view" in common else mesh.plain
         put(mesh.program, **common, **values)
         mesh.render()
 
     def _with_arms(self, name: str, moment: Moment) -> list[Any]:
-        """The part's mesh, and those of raised arms."""
+        """The part's meshes, and those of raised arms."""
         arms = [self._raised[side][name] for side in moment.raised if name in self._raised[side]]
         return [self._meshes[name], *arms]
 

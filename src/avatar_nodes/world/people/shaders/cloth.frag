@@ -138,7 +138,7 @@ void main() {
 #endif
   n = normalize(n + X.yzw * folded);
   open *= .55 + .45 * edge;
-  float lit = X.x * arm_light(P);
+  float lit = X.x;
   vec3 d = a * (key * clamp((dot(n, key_from) + .2) / 1.2, 0., 1.) * lit * mix(1., open, .55)
               + fill * max((dot(n, fill_from) + .3) / 1.3, 0.) * open + room(n) * open);
   float fuzz = 1. - max(dot(n, v), 0.); fuzz *= fuzz * fuzz;

@@ -13,7 +13,7 @@ void main() {
   mat3 h = mat3(head);
   vec3 t = normalize(h * along), n = normalize(h * normal), v = normalize(eye - p);
   float open = lock.w;
-  float dk = max((dot(n, key_from) + .35) / 1.35, 0.) * arm_light(p);
+  float dk = max((dot(n, key_from) + .35) / 1.35, 0.);
   float df = max((dot(n, fill_from) + .4) / 1.4, 0.);
   float tk = dot(t, key_from); tk = sqrt(max(0., 1. - tk * tk));
   A = mix(linear(dark), linear(bright), clamp(lock.y * .45 + (lock.z - .5) * .5 + .25, 0., 1.));

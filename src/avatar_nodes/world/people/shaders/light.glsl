@@ -1,10 +1,8 @@
-// Light that all surfaces share: a key, a fill, a rim light, the room, and an arm's shadow.
+// Light that all surfaces share: a key, a fill, a rim light and the room.
 uniform vec3 eye;
 uniform vec3 key_from, fill_from, rim_from;
 uniform vec3 key, fill, rim, sky, ground;
 uniform float exposure;
-uniform sampler2D arm_depth;
-uniform mat4 arm_view;
 
 vec3 toned(vec3 c) { // filmic curve, then sRGB
   c *= exposure;
@@ -17,17 +15,4 @@ vec3 room(vec3 n) { return mix(ground, sky, n.z * .5 + .5); }
 float gleam(vec3 n, vec3 v, vec3 l, float power) {
   vec3 h = normalize(v + l);
   return exp2((dot(n, h) - 1.) * power * 1.44) * (power + 8.) * .04;
-}
-float arm_light(vec3 p) { // 1 in the light, 0 in the shadow of a raised arm
-#ifndef ARMS
-  return 1.; // llvmpipe would follow both ways of an if, so this is another program
-#else
-  vec3 q = (arm_view * vec4(p, 1)).xyz * .5 + .5;
-  float z = q.z - .025, lit = 0.;
-  for (int i = 0; i < 4; i++) {
-    vec2 at = q.xy + vec2(float(i & 1) - .5, float(i >> 1) - .5) * .016;
-    lit += step(z, texture(arm_depth, at).r);
-  }
-  return .25 + .75 * lit * .25;
-#endif
 }

@@ -16,7 +16,7 @@ void main() {
     vec4 t = texture(albedo, (U.xy - island.xy) / island.zw);
     a = linear(t.rgb); rough = t.a;
   } else a = linear(skin) * X.y;
-  float lit = X.x * arm_light(P), d = dot(n, key_from);
+  float lit = X.x, d = dot(n, key_from);
   vec3 wrap = scatter * vec3(1., .5, .32);
   vec3 k = clamp((vec3(d) + wrap) / (1. + wrap), 0., 1.);
   k *= k * .35 + .65;
