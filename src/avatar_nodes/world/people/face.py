@@ -87,10 +87,10 @@ class Face:
         down = np.clip(-looks_up, 0.0, 0.5)
         add("eyeBlink", np.clip(p.blink + 0.6 * down * open_, 0.0, 1.0))
         add("eyeSquint", 0.22 * p.smile * open_)
-        add("eyeWide", (0.12 + 0.35 * p.brow + np.clip(1.5 * looks_up, 0.0, 0.5)) * open_)
+        add("eyeWide", (0.04 + 0.20 * p.brow + np.clip(1.3 * looks_up, 0.0, 0.45)) * open_)
         add("cheekSquint", 0.60 * p.smile)
-        add("browInnerUp", 0.02 + 0.50 * p.brow)
-        add("browOuterUp", 0.60 * p.brow + 0.10 * p.smile)
+        add("browInnerUp", 0.40 * p.brow)
+        add("browOuterUp", 0.50 * p.brow + 0.10 * p.smile)
 
 
 def lip_edges(assets: Assets, skin: np.ndarray) -> tuple[int, int]:

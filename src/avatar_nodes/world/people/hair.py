@@ -154,7 +154,7 @@ class _Roots:
         area = np.linalg.norm(np.cross(second - first, third - first), axis=1)
         dense = 1.0 + 2.0 * (np.abs(above[grows]) < 0.012)
         if name in LONG:
-            dense = dense + 1.2 * (np.abs(middle[grows, 0] - identity.parting) < 0.02)
+            dense = dense + 2.5 * (np.abs(middle[grows, 0] - identity.parting) < 0.025)
         chosen = _spread_out(faces, head.rest, area * dense, style.count, rng)
         face, inside = chosen
         self.count = len(face)

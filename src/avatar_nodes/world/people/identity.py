@@ -138,6 +138,8 @@ class Identity:
         style = _style(rng, origin, feminine, age)
         cover = str(rng.choice(COVERS, p=_cover_shares(feminine)))
         garment = str(rng.choice(GARMENTS, p=(0.20, 0.14, 0.19, 0.09, 0.19, 0.19)))
+        if cover == "scarf" and garment in ("shirt", "blazer"):
+            garment = "sweater"  # a collar would lie above the scarf
         colours = _colours(rng, garment)
         beards = (1.0, 0, 0, 0, 0) if feminine else (0.46, 0.24, 0.17, 0.07, 0.06)
         brows = tuple(0.8 * c for c in hair) if max(hair) < 0.4 else tuple(0.6 * c for c in hair)
@@ -246,11 +248,11 @@ def _pattern(rng: np.random.Generator, garment: str) -> str:
 
 _CLOTHS: tuple[Colour, ...] = (
     (0.13, 0.15, 0.20), (0.17, 0.23, 0.34), (0.10, 0.10, 0.11), (0.30, 0.32, 0.35),
-    (0.48, 0.50, 0.52), (0.35, 0.13, 0.16), (0.20, 0.29, 0.24), (0.29, 0.33, 0.22),
-    (0.17, 0.34, 0.37), (0.23, 0.34, 0.47), (0.42, 0.30, 0.22), (0.36, 0.22, 0.33),
+    (0.48, 0.50, 0.52), (0.34, 0.16, 0.18), (0.22, 0.29, 0.25), (0.29, 0.32, 0.24),
+    (0.21, 0.33, 0.36), (0.26, 0.34, 0.44), (0.40, 0.31, 0.25), (0.34, 0.24, 0.32),
     (0.87, 0.87, 0.86), (0.85, 0.81, 0.73), (0.78, 0.71, 0.60), (0.70, 0.76, 0.82),
-    (0.82, 0.70, 0.68), (0.66, 0.74, 0.66), (0.76, 0.56, 0.30), (0.68, 0.36, 0.28),
-    (0.55, 0.62, 0.72), (0.62, 0.55, 0.66),
+    (0.80, 0.70, 0.68), (0.66, 0.72, 0.66), (0.68, 0.56, 0.38), (0.58, 0.37, 0.32),
+    (0.55, 0.61, 0.69), (0.60, 0.55, 0.63),
 )  # fmt: skip
 _JACKETS = 12  # the first of them, dark enough for a jacket
 

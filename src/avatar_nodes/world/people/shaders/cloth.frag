@@ -34,6 +34,9 @@ float leaf(vec4 c) { // + on the leaf of a shirt's collar
   float radius = length(vec2(c.x, (c.y + .028) * (c.y > -.028 ? .85 : .95)));
   float down = (top - c.z) * .8 + max(radius - .060, 0.) * .9;
   float longest = .046 + .022 * smoothstep(0., -.06, c.y) * smoothstep(.085, .03, abs(c.x));
+#if GARMENT == 3
+  longest *= .72;
+#endif
   float d = min(top - c.z, longest - down);
   float gap = .010 + max(0., top - c.z) * .50;
   return c.y < 0. ? min(d, abs(c.x) - gap) : d;
@@ -105,7 +108,7 @@ void main() {
 #elif LAYER == 6
   float q = fract(sin(dot(floor(C.xyz * vec3(420., 420., 160.)), vec3(12.99, 78.23, 37.7))) * 43758.5);
   if (U.x < .001 + .006 * q) discard;
-  a *= .75 + .35 * q; open *= .6 + .4 * smoothstep(0., .02, U.x);
+  a *= .88 + .16 * q; open *= .6 + .4 * smoothstep(0., .02, U.x);
 #else
   if (cover < 0.) discard;
   edge = smoothstep(0., .006, cover);
