@@ -99,8 +99,7 @@ def test_each_problem_has_its_line(tmp_path: Path) -> None:
         "mine.yaml:3: states.idle: expected a text that is not empty, got ''",
         "mine.yaml:4: matching.threshold: expected a number not above 1.0, got 2",
         "mine.yaml:6: intents[0].replies: expected {name}, {time}, {date}, {weekday},"
-        " {part_of_day}, {last_reply}, {utterance} in braces, got 'it is {tiem}', got"
-        " ['it is {tiem}']",
+        " {part_of_day}, {last_reply}, {utterance} in braces, got 'it is {tiem}'",
         "mine.yaml:7: intents[1].name: expected a text that matches ^[A-Za-z][A-Za-z0-9_]*$, got"
         " 'b b'",
         "mine.yaml:7: intents[1].examples: expected at least 1 entries, got []",
