@@ -18,12 +18,13 @@ _FRAMES = 48
 def people_sheet(
     seeds: Sequence[int], speech: Speech, *, size: int = 256, columns: int = 6
 ) -> np.ndarray:
-    """uint8 [rows * size, columns * size, 3]: one frame of each person while they speak."""
+    """uint8 [rows * size, columns * size, 3]: a frame of each person, eyes open, as they speak."""
     pictures = []
     for place, seed in enumerate(seeds):
         performance = Performance.sample(seed, speech, _FRAMES)
         shot = Shot(Identity.sample(seed), performance, size=size)
-        pictures.append(shot.picture(8 + place % (_FRAMES - 8)))
+        open_eyed = np.flatnonzero(performance.blink[8:] < 0.05) + 8
+        pictures.append(shot.picture(int(open_eyed[place % len(open_eyed)])))
     return tiled(pictures, columns)
 
 
