@@ -90,9 +90,11 @@ def command(
             autostart=not no_autostart,
             respawn=False if no_respawn else None,
         ).part(only=only, without=without)
-        ready = " and ".join(
-            f"{namespace}/{topic.name}" for topic in (topics.IMAGE_RAW, topics.AUDIO)
+        image, audio_out = (
+            f"{namespace}/{topics.IMAGE_RAW.name}",
+            f"{namespace}/{topics.AUDIO.name}",
         )
+        ready = f"ready: the avatar is on {image} and {audio_out}"
         runner = GraphRunner(
             graph,
             params_files=params_files,
