@@ -15,7 +15,7 @@ from support.spinner import Spinner, wait_until
 from support.visitor import RATE
 
 from avatar_msgs.msg import AudioChunk, StageStatus
-from avatar_nodes.nodes import listener_watch
+from avatar_nodes.nodes.base import listener_watch
 from avatar_nodes.nodes.microphone import MicrophoneNode
 from avatar_nodes.wire.qos import CAPTURED, SOUND, STAGES
 
