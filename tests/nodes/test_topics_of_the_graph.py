@@ -54,7 +54,6 @@ OF_EVERY_NODE = {
     "get_type_description", "list_parameters", "set_parameters", "set_parameters_atomically",
 }  # fmt: skip
 """Services of ROS's own."""
-SYSTEM_DEFAULT = "system default"
 End = tuple[str, str, str, str, str]
 """Topic, what the node does with it, node, type, QoS."""
 
@@ -109,7 +108,7 @@ def node(
 
 def test_ros_reports_what_is_declared(graph: Graph, node: Node) -> None:
     declared = ends_declared(graph)
-    _wait_for(lambda: {as_declared(end, declared) for end in ends_reported(graph, node)}, declared)
+    _wait_for(lambda: ends_reported(graph, node), declared)
     _wait_for(lambda: requests_reported(graph, node), requests_declared(graph))
     kinds = {each.name: each.kind for each in graph.nodes}
     here = {(name, does, kinds[who]) for name, does, who, *_ in declared}
@@ -196,17 +195,9 @@ def type_name(declared: Declaration, part: str) -> str:
 
 def in_words(qos: QoSProfile) -> str:
     """What others can see of it; a depth stays within its process."""
-    if qos.reliability == ReliabilityPolicy.SYSTEM_DEFAULT:
-        return SYSTEM_DEFAULT
     best_effort = qos.reliability == ReliabilityPolicy.BEST_EFFORT
     latched = qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
     return f"{'best effort' if best_effort else 'reliable'}{', latched' if latched else ''}"
-
-
-def as_declared(end: End, declared: set[End]) -> End:
-    """An end whose QoS is left to the middleware may have any."""
-    unsaid = (*end[:4], SYSTEM_DEFAULT)
-    return unsaid if unsaid in declared else end
 
 
 def _wait_for(reported: Callable[[], set[Any]], declared: set[Any]) -> None:

@@ -66,7 +66,5 @@ class AudioSection(Section):
 class QosSection(Section):
     """Quality of service of the public topics, by the names of ROS 2's presets."""
 
-    image: QosName = Field(
-        default="SYSTEM_DEFAULT", description="QoS of `image_raw` and its siblings."
-    )
-    audio: QosName = Field(default="SYSTEM_DEFAULT", description="QoS of `audio`.")
+    image: QosName = Field(default="RELIABLE", description="QoS of `image_raw` and its siblings.")
+    audio: QosName = Field(default="RELIABLE", description="QoS of `audio`.")

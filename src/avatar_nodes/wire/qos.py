@@ -100,14 +100,13 @@ DIAGNOSTICS = _reliable(10, DurabilityPolicy.VOLATILE)
 LOG = qos_profile_rosout_default
 """Lines of every node's log, as ROS itself publishes them."""
 
-PUBLIC = public_qos("SYSTEM_DEFAULT")
-"""Pictures and sound, unless a parameter says otherwise."""
+PUBLIC = public_qos("RELIABLE")
+"""Pictures and sound, unless a parameter says otherwise: every frame, from now on. What the
+middleware takes for the system's default keeps a hundred pictures under Fast DDS, and hands those
+of seconds ago to late readers."""
 
 BEST_EFFORT = public_qos("SENSOR_DATA")
 """For readers of the public topics for whom nothing waits; it matches whatever is offered."""
-
-EVERY_FRAME = public_qos("RELIABLE")
-"""For readers of the public topics that want every frame."""
 
 WATCHED = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 """For readers that look on, and need not hear of everything."""

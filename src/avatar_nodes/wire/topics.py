@@ -322,10 +322,7 @@ IMAGE_RAW = Topic(
     qos=qos.PUBLIC,
     publishers=("presenter",),
     readers=("recorder", "archive", "kiosk", WITNESS, ANYBODY),
-    reading={
-        **dict.fromkeys(("archive", "kiosk"), _NOTHING_WAITS),
-        WITNESS: Reading(qos=qos.EVERY_FRAME, reason="it counts frames"),
-    },
+    reading=dict.fromkeys(("archive", "kiosk"), _NOTHING_WAITS),
     qos_parameter="qos_image",
     meaning="Pictures, rgb8, one message a frame.",
 )
@@ -362,7 +359,6 @@ AUDIO = Topic(
             ("listener", "microphone"),
             Reading(qos=qos.BEST_EFFORT, reason="late sound is no reference for an echo"),
         ),
-        WITNESS: Reading(qos=qos.EVERY_FRAME, reason="it counts frames"),
     },
     qos_parameter="qos_audio",
     when={"microphone": _captures},
