@@ -172,7 +172,7 @@ def _moves(parameters: Parameters) -> bool:
 
 
 _WHILE_IT_WATCHES = Reading(
-    qos=qos.CONTROL, reason="what came before it began to watch has no time of arrival"
+    qos=qos.CONTROL, reason="it notes when a message arrives: of an earlier one it does not know"
 )
 _NOTHING_WAITS = Reading(qos=qos.BEST_EFFORT, reason="nothing waits for it")
 
