@@ -159,6 +159,15 @@ def test_one_that_takes_its_old_epoch_up_again_has_lost_it_all_the_same() -> Non
     assert watched.reason_for_new_epoch(1.1) == "b lost the epoch"
 
 
+def test_what_a_stage_said_of_earlier_epochs_is_no_failure() -> None:
+    """A conductor that comes back is told again what every stage latched."""
+    watched = running()
+    for epoch, ready in ((98, True), (0, False), (99, True), (0, False), (100, True)):
+        watched.status("b", instance="1", ready=ready, epoch=epoch, now=1.0)
+        assert watched.reason_for_new_epoch(1.0) is None
+    assert watched.may_issue(1.0)
+
+
 def test_a_stage_that_fails_again_and_again_is_asked_with_growing_patience() -> None:
     watched = running()
 

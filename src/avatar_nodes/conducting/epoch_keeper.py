@@ -20,7 +20,7 @@ class _Stage:
     epoch_instance: str = ""
     """Its instance when the current epoch began."""
     has_failed: bool = False
-    """It held an epoch and holds none any more: something went wrong with a block."""
+    """It held this epoch and holds none any more: something went wrong with a block."""
 
 
 class EpochKeeper:
@@ -83,7 +83,8 @@ class EpochKeeper:
         stage = self._stages.get(name)
         if stage is None:
             return
-        if stage.ready_epoch and not ready and not epoch and instance == stage.instance:
+        held = stage.ready_epoch == self.epoch != 0  # of earlier ones, latched news come late
+        if held and not ready and not epoch and instance == stage.instance:
             stage.has_failed = True
         stage.instance = instance
         stage.ready_epoch = epoch if ready else 0

@@ -78,9 +78,9 @@ class ArchiveNode(AvatarNode[ArchiveSettings]):
         self._streams: list[Subscription] = []
         self._said: RecordingStatus | None = None
         self._state = self.publisher(topics.RECORDING)
-        self._service = self.serve(topics.SET_RECORDING, self._on_set)
 
     def start(self) -> None:
+        self.serve(topics.SET_RECORDING, self._on_set)
         self.every(_TICK_S, self._tick)
         if self.settings.record:
             self._begin()
@@ -93,8 +93,8 @@ class ArchiveNode(AvatarNode[ArchiveSettings]):
 
     def teardown(self) -> None:
         """The file is completed however the node ends."""
-        self.destroy_service(self._service)
-        self._recording.close()
+        if recording := getattr(self, "_recording", None):
+            recording.close()
 
     def _on_set(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         if request.data:

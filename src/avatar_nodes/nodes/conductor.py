@@ -59,7 +59,7 @@ class ConductorNode(AvatarNode[ConductorSettings]):
 
     def start(self) -> None:
         self._conductor.begin()
-        self._services = [self.serve(topics.SET_PROMPT, self._on_set_prompt)]
+        self.serve(topics.SET_PROMPT, self._on_set_prompt)
         self._hear(topics.SPEECH_AUDIO, self._on_audio)
         self._hear(topics.STAGES, self._on_status)
         self._hear(topics.CREDIT, self._on_credit)
@@ -76,8 +76,6 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         for effect in self._conductor.end(self._at()):
             self._carry_out(effect)
         self._goals.close()
-        for service in self._services:
-            self.destroy_service(service)
         if self.settings.mode == "converse":
             self.destroy_client(self._reasoner)
 
@@ -90,10 +88,8 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         self._hear(topics.PERSONA, self._on_persona)
         self._goals.serve(topics.SAY, self._on_say)
         self._goals.serve(topics.PERFORM, self._on_perform)
-        self._services += [
-            self.serve(topics.INTERRUPT, self._on_interrupt),
-            self.serve(topics.RESET, self._on_reset),
-        ]
+        self.serve(topics.INTERRUPT, self._on_interrupt)
+        self.serve(topics.RESET, self._on_reset)
         self._reasoner: Client = topics.RESET_REASONER.client(self, self.KIND)
 
     def _at(self) -> fx.Moment:

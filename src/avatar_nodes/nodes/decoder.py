@@ -46,11 +46,8 @@ class DecoderNode(AvatarNode[DecoderSettings]):
         self._sinks.publish(sink_to_msg(self._reference))
         self.listen(topics.EPOCH, self._on_epoch)
         self.listen(topics.LATENT_IN, self._on_latent)
-        self._service = self.serve(topics.SET_REFERENCE, self._on_set_reference)
+        self.serve(topics.SET_REFERENCE, self._on_set_reference)
         self.heartbeat.say(detail="waiting for an epoch")
-
-    def stop(self) -> None:
-        self.destroy_service(self._service)
 
     def _on_set_reference(
         self, request: SetReference.Request, response: SetReference.Response

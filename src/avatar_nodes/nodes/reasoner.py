@@ -58,17 +58,13 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
         self.listen(topics.UTTERANCE, self._on_utterance)
         self.listen(topics.TURN_CONTROL, self._on_control)
         self.listen(topics.STATE, self._on_state)
-        self._services = [
-            self.serve(topics.FORGET, self._on_forget),
-            self.serve(topics.RESET_REASONER, self._on_reset),
-            self.serve(topics.SET_PERSONA, self._on_set_persona),
-        ]
+        self.serve(topics.FORGET, self._on_forget)
+        self.serve(topics.RESET_REASONER, self._on_reset)
+        self.serve(topics.SET_PERSONA, self._on_set_persona)
         self._tell_persona()
         self.heartbeat.say(ready=True, detail=f"{self.settings.backend}: waiting for words")
 
     def stop(self) -> None:
-        for service in self._services:
-            self.destroy_service(service)
         self._change = None
         self._runner.reset()
 

@@ -72,8 +72,8 @@ class RecorderNode(AvatarNode[RecorderSettings]):
 
     def teardown(self) -> None:
         """The file is completed however the node ends."""
-        if self._writer is not None:
-            writer, self._writer = self._writer, None
+        if (writer := getattr(self, "_writer", None)) is not None:
+            self._writer = None
             for pair in self._pairing.flush():
                 self._write(writer, pair)
             self._writing.shutdown(wait=True)

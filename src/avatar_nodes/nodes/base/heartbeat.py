@@ -37,7 +37,7 @@ class Heartbeat:
         self._telemetry = telemetry
         self._report_period_s = report_period_s
         self.instance = new_instance()
-        """Another one at every start of the process."""
+        """Another one at every start of the process, and at every `renew`."""
         self._condition = Condition()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -68,6 +68,12 @@ class Heartbeat:
         if changed != self._condition:
             self._condition = changed
             self._publish_status()
+
+    def renew(self) -> None:
+        """The node has let go of all that it held: it counts as restarted, and says so."""
+        self.instance = new_instance()
+        self._condition = replace(self._condition, ready=False, epoch=0)
+        self._publish_status()
 
     def stop(self) -> None:
         """End the thread; nothing is published afterwards."""

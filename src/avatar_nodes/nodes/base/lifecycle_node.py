@@ -10,8 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
-from rclpy.publisher import Publisher
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, State, TransitionCallbackReturn
 from rclpy.service import Service as ServiceServer
 from rclpy.subscription import Subscription
 
@@ -35,9 +34,10 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
     """Base of the nodes. A subclass names the class of its settings, `AvatarNode[VoiceSettings]`,
     which are its parameters, and has four steps:
 
-    `setup` (configure: load, create publishers), `start` (activate: `listen` and `every`), `stop`
-    (deactivate) and `teardown` (cleanup). A ConfigurationError in `setup` is
-    one line in the log, and exit code 78.
+    `setup` (configure: load, create publishers), `start` (activate: `listen`, `serve` and `every`),
+    `stop` (deactivate) and `teardown` (cleanup). A step that raises is not taken: the node stays in
+    the state before it and says why in the log and in its sign of life; for a ConfigurationError
+    that is one line. A node that starts by itself then ends, with exit code 78 if it was one.
 
     A callback that raises a RefusedError has refused a message: it is counted under its reason and
     logged. Any other exception is counted too, and logged with its trace; a node that holds an
@@ -59,11 +59,14 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         self.exit_code: int | None = None
         """Set when the node has nothing more to do; its process then ends with it."""
         self.telemetry = Telemetry()
+        self._published: list[LifecyclePublisher[Any]] = []
         self._heard: list[Subscription] = []
+        self._served: list[ServiceServer] = []
         self._ticks: list[Any] = []
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._last_log = 0.0
         self._holds_epoch = False
+        self._code_of_failure = EXIT_FAILED
         self._entered: list[Callable[[], None]] = []
         self.settings: SettingsT = declare_parameters(self, self.SETTINGS)  # type: ignore[assignment]
         self.heartbeat = Heartbeat(
@@ -77,17 +80,18 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         """Begin to work: subscribe and start timers."""
 
     def stop(self) -> None:
-        """Pause; subscriptions and timers are gone already."""
+        """Pause; subscriptions, services and timers are gone already."""
 
     def teardown(self) -> None:
         """Let go of what `setup` made."""
 
     def autostart(self) -> None:
-        """Configure and activate if the parameter says so; a failure sets `exit_code`."""
+        """Configure and activate if the parameter says so; a failure sets `exit_code`. One of a
+        step that somebody else asks for does not: who asked may mend it and ask again."""
         if self.settings.autostart:
             for step in (self.trigger_configure, self.trigger_activate):
                 if step() != TransitionCallbackReturn.SUCCESS:
-                    self.exit_code = self.exit_code or EXIT_FAILED
+                    self.exit_code = self._code_of_failure
                     return
             self.get_logger().debug("active")
 
@@ -99,14 +103,18 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         self._leave(self.teardown)
         self.destroy_node()
 
-    def publisher(self, topic: Topic) -> Publisher:
-        """A publisher that is silent while the node is not active.
+    def publisher(self, topic: Topic) -> LifecyclePublisher[Any]:
+        """A publisher until the node is cleaned up, silent while it is not active.
 
         Raises:
             ValueError: the topic's declaration names no publisher of this node's kind.
         """
         here = topic.with_parameters(self.settings.parameters())
-        return self.create_lifecycle_publisher(here.type, here.name, here.offered_by(self.KIND))
+        made: LifecyclePublisher[Any] = self.create_lifecycle_publisher(
+            here.type, here.name, here.offered_by(self.KIND)
+        )
+        self._published.append(made)
+        return made
 
     def listen(
         self, topic: Topic, callback: Callable[[Any], None], *, raw: bool = False
@@ -123,9 +131,10 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         self._heard.append(subscription)
         return subscription
 
-    def serve(self, service: Service, callback: Callable[[Any, Any], Any]) -> ServiceServer:
-        """Offer a service whose answers have `success` and `message`. What goes wrong in `callback`
-        is counted and answered: outside of it, it would end the process.
+    def serve(self, service: Service, callback: Callable[[Any, Any], Any]) -> None:
+        """Offer a service until the node is deactivated; its answers have `success` and `message`.
+        What goes wrong in `callback` is counted and answered: outside of it, it would end the
+        process.
 
         Raises:
             ValueError: the service's declaration names another kind.
@@ -141,7 +150,7 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
                 line = _one_line(error)
                 return service.type.Response(success=False, message=line)  # type: ignore[attr-defined]
 
-        return self.create_service(service.type, service.name, guarded)
+        self._served.append(self.create_service(service.type, service.name, guarded))
 
     def ignore(self, subscription: Subscription) -> None:
         """No longer listen to what `listen` gave."""
@@ -182,24 +191,35 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
 
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """rclpy's hook."""
-        return self._step(self.setup, "configured", undo=self.teardown)
+        done = self._step(self.setup, "configured", undo=self.teardown)
+        if done != TransitionCallbackReturn.SUCCESS:
+            self._undo(self.teardown)
+            self._withdraw()
+        return done
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """rclpy's hook."""
         super().on_activate(state)
-        return self._step(self.start, "active", undo=self.stop)
+        done = self._step(self.start, "active", undo=self.stop)
+        if done != TransitionCallbackReturn.SUCCESS:
+            self._silence()
+            self._undo(self.stop)
+            super().on_deactivate(state)
+        return done
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """rclpy's hook."""
         self._silence()
         self._holds_epoch = False
-        self.heartbeat.say(ready=False, epoch=0)
+        self.heartbeat.renew()  # what is sent from now on is missed: it counts as restarted
         super().on_deactivate(state)
         return self._step(lambda: self._leave(self.stop), "inactive")
 
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
         """rclpy's hook."""
-        return self._step(lambda: self._leave(self.teardown), "unconfigured")
+        self._leave(self.teardown)
+        self._withdraw()
+        return self._step(lambda: None, "unconfigured")
 
     def on_shutdown(self, state: State) -> TransitionCallbackReturn:
         """rclpy's hook."""
@@ -218,23 +238,27 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         except Exception as error:
             known = isinstance(error, ConfigurationError)
             line = _one_line(error)
-            self.exit_code = EXIT_MISCONFIGURED if known else EXIT_FAILED
+            self._code_of_failure = EXIT_MISCONFIGURED if known else EXIT_FAILED
             self.heartbeat.say(ready=False, detail=line, failed=True)
             self.get_logger().fatal(line if known else traceback.format_exc())
             return TransitionCallbackReturn.FAILURE
         if not self.heartbeat.condition.ready:
-            self.heartbeat.say(detail=done)
+            self.heartbeat.say(detail=done, failed=False)
         return TransitionCallbackReturn.SUCCESS
 
     def _leave(self, undo: Callable[[], None]) -> None:
-        """Undo a step that was taken; what goes wrong with that must not keep the node from
-        ending."""
+        """Undo a step that was taken."""
         if undo in self._entered:
             self._entered.remove(undo)
-            try:
-                undo()
-            except Exception as error:
-                self.get_logger().error(f"while ending: {error}")
+            self._undo(undo)
+
+    def _undo(self, undo: Callable[[], None]) -> None:
+        """Undo a step, or what was done of it; what goes wrong with that must not keep the node
+        from ending."""
+        try:
+            undo()
+        except Exception as error:
+            self.get_logger().error(f"while ending: {error}")
 
     def _guarded(self, topic: str, callback: Callable[[Any], None]) -> Callable[[Any], None]:
         def guarded(message: Any) -> None:
@@ -258,10 +282,17 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
     def _silence(self) -> None:
         for subscription in self._heard:
             self.destroy_subscription(subscription)
+        for service in self._served:
+            self.destroy_service(service)
         for timer in self._ticks:
             self.destroy_timer(timer)
         self._heard.clear()
+        self._served.clear()
         self._ticks.clear()
+
+    def _withdraw(self) -> None:
+        while self._published:
+            self.destroy_lifecycle_publisher(self._published.pop())
 
 
 def _one_line(error: Exception) -> str:
