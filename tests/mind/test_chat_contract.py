@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatar_nodes.mind.chat_contract import (
-    Answer,
-    AnswerReader,
-    MalformedAnswerError,
-    answer_schema,
-    chat_messages,
-    resolve_prompt,
-)
+from avatar_nodes.mind.chat_contract import answer_schema, chat_messages, resolve_prompt
 from avatar_nodes.mind.chat_reasoner import ChatThinking
 from avatar_nodes.mind.dialogue import Exchange
 from avatar_nodes.mind.persona import Persona
@@ -90,45 +82,6 @@ def test_prompts_are_found_by_text_or_name(persona: Persona) -> None:
     assert resolve_prompt(free, " ") is None
 
 
-@given(st.lists(st.integers(1, 400), max_size=12), st.booleans(), st.booleans())
-def test_any_cut_gives_the_same_answer(cuts: list[int], escaped: bool, fenced: bool) -> None:
-    text = json.dumps(WHOLE, ensure_ascii=escaped, indent=2 if fenced else None)
-    text = f"<think>Use {{braces}}?</think>\n```json\n{text}\n```" if fenced else text
-    places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    reader, replies = AnswerReader(), [""]
-    for first, last in pairwise(places):
-        answer = reader.push(text[first:last])
-        replies.append(answer.reply)
-        assert answer.reply_complete <= (answer.reply == REPLY)
-    assert all(later.startswith(earlier) for earlier, later in pairwise(replies))
-    assert reader.finish() == Answer(THUMB, REPLY, True, NOD, True)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "Hello! I am happy to help.",
-        '{"action_prompt": "x", "reply": "hi"',
-        '{"action_prompt": "x", "reply": "hi"}',
-        '{"action_prompt": "x", "reply": 5, "stable_prompt": "x"}',
-        '{"action_prompt": "x", "reply": " . ", "stable_prompt": "x"}',
-        '{"action_prompt": null, "reply": "hi", "stable_prompt": "x"}',
-        "{reply: hi}",
-        '{"reply": "\\x"}',
-        "<think>{}",
-        "[" * 5000 + "{",
-        "{" * 5000,
-        '{"a":' * 5000,
-    ],
-)
-def test_malformed(text: str) -> None:
-    reader = AnswerReader()
-    with pytest.raises(MalformedAnswerError):
-        reader.push(text)
-        reader.finish()
-
-
 def test_thoughts_come_before_the_object_is_complete(phrasebook: Phrasebook) -> None:
     stream = TextStream()
     thinking = iter(ChatThinking(stream, phrasebook, Patience(), Request("hello")))
@@ -167,7 +120,7 @@ def test_an_action_that_the_persona_lacks(phrasebook: Phrasebook) -> None:
 
 def test_what_is_malformed_is_answered_by_the_persona(phrasebook: Phrasebook) -> None:
     trouble = phrasebook.persona.fallback.trouble
-    began, intention, *sentences, done = think(phrasebook, ["Hello, ", "nice to see you."])
+    began, intention, *sentences, done = think(phrasebook, ["{Hello, ", "nice to see you."])
     assert began == Began()
     assert isinstance(intention, Intention)
     assert intention.name == "trouble"

@@ -23,6 +23,22 @@ def test_in_order_until_the_end() -> None:
     assert told == ["stop"]
 
 
+def test_halves_of_a_sign_are_joined() -> None:
+    stream = TextStream()
+    for piece in ("a\ud83d", "\ude00", "b\ud83dc"):
+        stream.put(piece)
+    stream.end()
+    assert list(stream.pieces(LONG)) == ["a", "😀", "b\ufffdc"]
+
+
+def test_thoughts_are_signs_of_life() -> None:
+    stream = TextStream()
+    stream.thinks()
+    assert stream.thoughts_apart
+    with pytest.raises(ChatError, match=r"no more text within 0\.05 s"):
+        list(stream.pieces(Patience(first_s=60.0, stall_s=0.05)))
+
+
 @pytest.mark.parametrize(
     ("patience", "pieces", "message"),
     [

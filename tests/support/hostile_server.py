@@ -1,12 +1,22 @@
-"""A chat server over HTTP whose model's name says how it misbehaves."""
+"""A chat server over HTTP whose model's name says of which kind it is: what it refuses
+(`chat_refusals.py`), what it writes (`chat_kinds.py`), or how it misbehaves (below)."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from support.chat_kinds import ANSWERED, HALVES, OBJECT, UNANSWERED, Event, delta, ends, says
+from support.chat_refusals import REFUSALS
+
+_EVENTS: dict[str, list[Event]] = {
+    **ANSWERED,
+    **{name: events for name, (_, events) in UNANSWERED.items()},
+    "halves": HALVES,
+}
 
 
 class HostileServer:
@@ -18,6 +28,10 @@ class HostileServer:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         """What came with each request as authorization."""
+        self.busy: list[dict[str, str]] = []
+        """Headers of the 429 that the next requests are answered with."""
+        self.step = threading.Semaphore(0)
+        """Model `steps`: released once for each sentence that it may write."""
         self.gone = threading.Event()
         """A client left while its answer was being written or waited for."""
         self.closing = threading.Event()
@@ -45,7 +59,18 @@ def _handler(server: HostileServer) -> type[BaseHTTPRequestHandler]:
             server.keys.append(self.headers.get("Authorization", ""))
             server.requests.append(body)
             model = body["model"]
-            if model in server.texts:
+            refusal = REFUSALS[model](body) if model in REFUSALS else None
+            if server.busy:
+                self._refuse(429, {"error": {"message": "slow down"}}, server.busy.pop(0))
+            elif refusal is not None:
+                self._refuse(*refusal)
+            elif not body.get("stream"):
+                self._whole(OBJECT)
+            elif model in REFUSALS:
+                self._events(says(OBJECT))
+            elif model in _EVENTS:
+                self._events(_EVENTS[model])
+            elif model in server.texts:
                 self._texts(server.texts[model])
             else:
                 behaviour: Callable[[dict[str, Any]], None] = getattr(self, f"_{model}")
@@ -60,16 +85,31 @@ def _handler(server: HostileServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("Connection", "close")
             self.end_headers()
 
+        def _refuse(self, status: int, error: Any, headers: dict[str, str] | None = None) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Connection", "close")
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self._raw(json.dumps(error).encode())
+
+        def _whole(self, text: str) -> None:
+            message = {"role": "assistant", "content": text}
+            self._refuse(200, {"choices": [{"message": message, "finish_reason": "stop"}]})
+
+        def _event(self, event: Event) -> None:
+            data = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "m"}
+            self._raw(f"data: {json.dumps(data | event)}\n\n".encode())
+
+        def _events(self, events: Iterable[Event]) -> None:
+            self._head()
+            for event in events:
+                self._event(event)
+            self._raw(b"data: [DONE]\n\n")
+
         def _chunk(self, text: str) -> None:
-            choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
-            data = {
-                "id": "1",
-                "object": "chat.completion.chunk",
-                "created": 0,
-                "model": "m",
-                "choices": [choice],
-            }
-            self._raw(f"data: {json.dumps(data)}\n\n".encode())
+            self._event(delta(content=text))
 
         def _raw(self, data: bytes) -> None:
             try:
@@ -79,10 +119,7 @@ def _handler(server: HostileServer) -> type[BaseHTTPRequestHandler]:
                 server.gone.set()
 
         def _texts(self, pieces: Sequence[str]) -> None:
-            self._head()
-            for piece in pieces:
-                self._chunk(piece)
-            self._raw(b"data: [DONE]\n\n")
+            self._events(delta(content=piece) for piece in pieces)
 
         def _stall(self) -> None:
             """Silence, until the client leaves or the test ends."""
@@ -134,13 +171,6 @@ def _handler(server: HostileServer) -> type[BaseHTTPRequestHandler]:
             self._head(500, "application/json")
             self._raw(b'{"error": {"message": "out of memory"}}')
 
-        def _refuses_what_is_long(self, body: dict[str, Any]) -> None:
-            if "long" in body["messages"][-1]["content"]:
-                self._head(400, "application/json")
-                self._raw(b'{"error": {"message": "the context is too long"}}')
-            else:
-                self._texts(server.texts["good"])
-
         def _unknown(self, body: dict[str, Any]) -> None:
             self._head(404, "application/json")
             self._raw(b'{"error": {"message": "no such model"}}')
@@ -156,11 +186,29 @@ def _handler(server: HostileServer) -> type[BaseHTTPRequestHandler]:
             while not (server.gone.is_set() or server.closing.wait(0.05)):
                 self._chunk(" ")
 
-        def _plain_only(self, body: dict[str, Any]) -> None:
-            if "response_format" in body:
-                self._head(422, "application/json")
-                self._raw(b'{"error": {"message": "response_format is not supported"}}')
-            else:
-                self._texts(server.texts["good"])
+        def _ignores_stream(self, body: dict[str, Any]) -> None:
+            self._whole(OBJECT)
+
+        def _cut_off(self, body: dict[str, Any]) -> None:
+            begun = '{"action_prompt": "A person raises a thumb.", "reply": "I begin. And th'
+            self._events([*says(begun), *ends("length")])
+
+        def _thinks_long(self, body: dict[str, Any]) -> None:
+            """Signs of life, but no word, for longer than a first word may take."""
+            self._head()
+            for _ in range(8):
+                server.closing.wait(0.1)
+                self._event(delta(reasoning_content="hm "))
+            for event in says(OBJECT):
+                self._event(event)
+            self._raw(b"data: [DONE]\n\n")
+
+        def _steps(self, body: dict[str, Any]) -> None:
+            """Plain sentences, each when it may."""
+            self._head()
+            for sentence in ("One is here. ", "Two is here. ", "Three."):
+                server.step.acquire(timeout=30.0)
+                self._chunk(sentence)
+            self._raw(b"data: [DONE]\n\n")
 
     return Handler

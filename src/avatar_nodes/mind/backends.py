@@ -67,6 +67,7 @@ def _server(settings: ReasonerSettings, phrasebook: Phrasebook) -> Reasoner:
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
         timeout_s=settings.reply_timeout_s,
+        patience_s=settings.first_token_timeout_s,
     )
     schema = answer_schema(phrasebook.persona, bounded=False)
     return ChatReasoner(OpenAIChat(server, schema), phrasebook, _patience(settings))

@@ -1,16 +1,11 @@
-"""What a chat model is asked for, a JSON object, and how its answer is read while it is written."""
+"""What a chat model is told and asked for: a JSON object, which `answer_reader.py` reads."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import Any
-
-import jiter
 
 from avatar_nodes.mind.persona import Persona
 from avatar_nodes.mind.reasoner import Request
-from avatar_nodes.text.words import has_words
 
 Message = dict[str, str]
 """`role` (system, user, assistant) and `content`."""
@@ -18,7 +13,6 @@ Message = dict[str, str]
 _KEYS = ("action_prompt", "reply", "stable_prompt")
 _LONGEST_REPLY = 600
 _LONGEST_PROMPT = 200
-_CONTROL = dict.fromkeys(range(32), " ")
 
 _RULES = """\
 You are {name}, a talking avatar. {about}
@@ -30,10 +24,6 @@ without lists, markup or symbols.
 "stable_prompt": what you do in silence afterwards, chosen in the same way; usually "{idle}"
 
 {actions}"""
-
-
-class MalformedAnswerError(ValueError):
-    """Text that is not the JSON object that was asked for."""
 
 
 def answer_schema(persona: Persona, *, bounded: bool) -> dict[str, Any]:
@@ -91,85 +81,6 @@ def chat_messages(persona: Persona, request: Request) -> list[Message]:
         said = exchange.reply + (" [interrupted]" if exchange.cut_short else "")
         messages.append({"role": "assistant", "content": said})
     return [*messages, {"role": "user", "content": request.utterance}]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer as far as it was read. A prompt is None until it is complete; `reply` is what is
-    there of it; `whole`: the object is complete, with every key."""
-
-    action_prompt: str | None = None
-    reply: str = ""
-    reply_complete: bool = False
-    stable_prompt: str | None = None
-    whole: bool = False
-
-
-class AnswerReader:
-    """Reads the object while it is written. Thoughts in `<think>` and what surrounds the object (a
-    code fence) are passed over; line breaks within its texts are taken for spaces."""
-
-    def __init__(self) -> None:
-        self._text = ""
-
-    def push(self, piece: str) -> Answer:
-        """Append a piece; returns what is known by now.
-
-        Raises:
-            MalformedAnswerError: this cannot become the object any more.
-        """
-        self._text += piece.translate(_CONTROL)
-        start = self._object_start()
-        if start < 0:
-            return Answer()
-        written = self._text[start:].encode()
-        try:
-            complete = jiter.from_json(written, partial_mode="on")
-            partial = jiter.from_json(written, partial_mode="trailing-strings")
-        except ValueError as error:
-            raise MalformedAnswerError(str(error)) from None
-        wrong = [key for key in _KEYS if key in partial and not isinstance(partial[key], str)]
-        if wrong:
-            raise MalformedAnswerError(f"{wrong[0]} is no text")
-        return Answer(
-            action_prompt=complete.get("action_prompt"),
-            reply=partial.get("reply", ""),
-            reply_complete="reply" in complete,
-            stable_prompt=complete.get("stable_prompt"),
-            whole=self._closed(start) and all(key in complete for key in _KEYS),
-        )
-
-    def finish(self) -> Answer:
-        """What is known when no more text comes.
-
-        Raises:
-            MalformedAnswerError: the object is not complete, or says nothing.
-        """
-        answer = self.push("")
-        if not answer.whole:
-            seen = self._text.strip()[:60]
-            raise MalformedAnswerError(
-                f"no complete object in {seen!r}" if seen else "no text at all"
-            )
-        if not has_words(answer.reply):
-            raise MalformedAnswerError("the reply is empty")
-        return answer
-
-    def _object_start(self) -> int:
-        opened = self._text.find("<think>")
-        if opened >= 0:
-            closed = self._text.find("</think>", opened)
-            return -1 if closed < 0 else self._text.find("{", closed)
-        return self._text.find("{")
-
-    def _closed(self, start: int) -> bool:
-        if "}" not in self._text:
-            return False
-        try:
-            json.JSONDecoder().raw_decode(self._text, start)
-        except (ValueError, RecursionError):
-            return False
-        return True
 
 
 def _plain(text: str) -> str:

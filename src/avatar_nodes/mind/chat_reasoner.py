@@ -1,25 +1,21 @@
-"""Replies by a chat model, whichever runs it: its JSON answer becomes thoughts while it is
-written."""
+"""Replies by a chat model, whichever runs it: its answer becomes thoughts while it is written."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from avatar_nodes.mind.chat_contract import (
-    Answer,
-    AnswerReader,
-    MalformedAnswerError,
-    Message,
-    chat_messages,
-    resolve_prompt,
-)
+from avatar_nodes.mind.answer_reader import Answer, AnswerReader, Habits, MalformedAnswerError
+from avatar_nodes.mind.chat_contract import Message, chat_messages, resolve_prompt
 from avatar_nodes.mind.persona import Persona
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Began, Done, Intention, Request, Sentence, Thought
 from avatar_nodes.mind.sentences import SentenceStream
 from avatar_nodes.mind.text_stream import ChatError, Patience, TextStream
 from avatar_nodes.text.words import has_words
+
+_FULL_STOPS = (".", "!", "?", "…", "。", "！", "？")
 
 
 class ChatModel(Protocol):
@@ -41,11 +37,13 @@ class ChatReasoner:
         self._model = model
         self._phrasebook = phrasebook
         self._patience = patience
+        self._habits = Habits()
 
     def think(self, request: Request) -> ChatThinking:
         """Begin a reply."""
         stream = self._model.stream(chat_messages(self._phrasebook.persona, request))
-        return ChatThinking(stream, self._phrasebook, self._patience, request)
+        reader = AnswerReader(self._habits)
+        return ChatThinking(stream, self._phrasebook, self._patience, request, reader)
 
     def close(self) -> None:
         """End the model."""
@@ -56,9 +54,15 @@ class ChatThinking:
     """One reply of a chat model."""
 
     def __init__(
-        self, stream: TextStream, phrasebook: Phrasebook, patience: Patience, request: Request
+        self,
+        stream: TextStream,
+        phrasebook: Phrasebook,
+        patience: Patience,
+        request: Request,
+        reader: AnswerReader | None = None,
     ) -> None:
         self._stream = stream
+        self._reader = reader or AnswerReader()
         self._phrasebook = phrasebook
         self._patience = patience
         self._request = request
@@ -81,23 +85,34 @@ class ChatThinking:
             yield from self._answer()
             yield Done(*self._reply.complaint)
         except (ChatError, MalformedAnswerError) as error:
-            problem = error.problem if isinstance(error, ChatError) else "malformed"
+            if error.problem == "cut_off":
+                yield from self._as_far_as_it_goes()
             if not self._reply.complete and self._wanted:
                 yield from self._fall_back()
-            yield Done(problem, str(error))
+            yield Done(error.problem, str(error))
 
     def _answer(self) -> Iterator[Thought]:
         """What the model says, as it comes."""
-        reader, begun = AnswerReader(), False
+        begun = False
         for piece in self._stream.pieces(self._patience):
             if not begun:
                 yield Began()
             begun = True
-            answer = reader.push(piece)
+            answer = self._read(piece)
             yield from self._reply.follow(answer)
             if answer.whole:
                 break
-        yield from self._reply.follow(reader.finish())
+        yield from self._reply.follow(self._reader.finish())
+
+    def _read(self, piece: str) -> Answer:
+        self._reader.thoughts_apart = self._stream.thoughts_apart
+        return self._reader.push(piece)
+
+    def _as_far_as_it_goes(self) -> Iterator[Thought]:
+        """The whole sentences of what was cut off: with them it is complete enough."""
+        with contextlib.suppress(MalformedAnswerError):
+            yield from self._reply.follow(self._reader.cut_off())
+            yield from self._reply.break_off()
 
     def _fall_back(self) -> Iterator[Thought]:
         """The persona's words, after whatever was said already."""
@@ -113,12 +128,13 @@ class _ReplySoFar:
     def __init__(self, persona: Persona) -> None:
         self._persona = persona
         self._sentences = SentenceStream(persona.language)
-        self._taken = 0
+        self._taken = ""
         self._given: Intention | None = None
         self.complete = False
         """The whole reply was given; only what is of no consequence may be missing."""
         self.complaint = ("", "")
         """Problem and detail of what was put right."""
+        self._said = False
 
     @property
     def intended(self) -> bool:
@@ -129,7 +145,12 @@ class _ReplySoFar:
         """What is new in `answer`."""
         if answer.action_prompt is not None:
             yield from self._intend(answer)
-        new, self._taken = answer.reply[self._taken :], len(answer.reply)
+        if not answer.reply.startswith(self._taken):
+            if self._taken.startswith(answer.reply):
+                return
+            # What was taken for the answer was none.
+            self._sentences, self._taken = SentenceStream(self._persona.language), ""
+        new, self._taken = answer.reply.removeprefix(self._taken), answer.reply
         for sentence in self._sentences.push(new):
             yield from self._say(sentence, answer)
         if answer.reply_complete:
@@ -137,9 +158,17 @@ class _ReplySoFar:
                 yield from self._say(sentence, answer)
             self.complete = has_words(answer.reply)
 
+    def break_off(self) -> Iterator[Thought]:
+        """No more comes: what is left is said if it is a sentence."""
+        for sentence in self._sentences.finish():
+            if sentence.endswith(_FULL_STOPS):
+                yield from self._say(sentence, Answer())
+        self.complete = self._said
+
     def _say(self, sentence: str, answer: Answer) -> Iterator[Thought]:
         if not self.intended:
             yield from self._intend(answer)
+        self._said = True
         yield Sentence(sentence)
 
     def _intend(self, answer: Answer) -> Iterator[Intention]:

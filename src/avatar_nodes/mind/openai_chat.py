@@ -5,19 +5,31 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import json
+import math
 import os
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 
+from avatar_nodes.mind.chat_chunk import read_chunk, whole_answer
 from avatar_nodes.mind.chat_contract import Message
 from avatar_nodes.mind.reasoner import ReasonerError
+from avatar_nodes.mind.server_dialect import Dialect, answer_formats
 from avatar_nodes.mind.text_stream import TextStream
 
 _PATIENCE_S = 5.0
-# What servers answer that do not know a field of the request.
-_REFUSALS = (400, 415, 422, 501)
+_BUSY = (429, 503, 529)
+_SHORT_WAIT_S = 1.0
+_LONGEST_WAIT_S = 60.0
+_CUT_OFF = {
+    "length": "cut off after reasoner.max_tokens, {max_tokens} of thoughts and answer",
+    "content_filter": "cut off by the server's filter",
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,8 @@ class ServerOptions:
     """Where the server is and what it is asked for.
 
     `api_key_env` names the environment variable with the key; empty or unset: no key is needed.
-    `timeout_s` is for connecting and for each read, beyond which the connection is given up.
+    `timeout_s` is for connecting and for each read, beyond which the connection is given up;
+    `patience_s` is how long the visitor waits for a first word.
     """
 
     base_url: str
@@ -34,13 +47,15 @@ class ServerOptions:
     max_tokens: int = 256
     temperature: float = 0.6
     timeout_s: float = 20.0
+    patience_s: float = 5.0
 
 
 class OpenAIChat:
     """Streams answers; the requests run in an event loop on a thread of their own.
 
-    A server that refuses the answer's JSON schema is asked for any JSON object, then for plain
-    text; what it takes is remembered. One that refuses them all has another reason.
+    What the server refuses is changed or left out, and once it has answered so, that is remembered
+    (`server_dialect.py`). A busy server is asked again when it says, if the visitor can wait so
+    long; until then it is left alone.
 
     Raises:
         ReasonerError: the `openai` package is missing, or address or model are empty.
@@ -54,12 +69,8 @@ class OpenAIChat:
             )
         self._openai = _import_openai()
         self._options = options
-        named = {"name": "answer", "schema": schema, "strict": True}
-        self._formats: list[dict[str, Any]] = [
-            {"response_format": {"type": "json_schema", "json_schema": named}},
-            {"response_format": {"type": "json_object"}},
-            {},
-        ]
+        self._dialect = Dialect(answer_formats(schema))
+        self._busy_until = 0.0
         self._client = self._openai.AsyncOpenAI(
             base_url=options.base_url,
             api_key=os.environ.get(options.api_key_env, "") or "none",
@@ -98,45 +109,116 @@ class OpenAIChat:
 
     async def _answer(self, messages: list[Message], text: TextStream) -> None:
         """Ask, and hand over what comes; whatever goes wrong ends the text."""
+        server = self._options.base_url
         try:
-            for answer_format in tuple(self._formats):
-                if await self._ask(messages, text, answer_format):
-                    # What was refused before it was refused for its format.
-                    if answer_format in self._formats:
-                        del self._formats[: self._formats.index(answer_format)]
-                    break
-            text.end()
+            chunks = await self._ask(messages)
+            async with chunks:
+                await self._hand_over(chunks, text)
+        except _BusyError as error:
+            text.fail("busy", f"{server}: {error}")
         except self._openai.APITimeoutError:
-            text.fail("timeout", f"{self._options.base_url}: does not answer")
+            text.fail("timeout", f"{server}: does not answer")
         except self._openai.APIStatusError as error:
-            text.fail("server", f"{self._options.base_url}: {error.status_code} {error.message}")
+            text.fail("server", f"{server}: {error.status_code} {error.message}")
         except Exception as error:  # garbage may break the client anywhere
-            line = str(error) or type(error).__name__
-            text.fail("server", f"{self._options.base_url}: {line}")
+            text.fail("server", f"{server}: {str(error) or type(error).__name__}")
 
-    async def _ask(
-        self, messages: list[Message], text: TextStream, answer_format: dict[str, Any]
-    ) -> bool:
-        """False: the server refuses the format of the answer, and there is another to try."""
+    async def _ask(self, messages: list[Message]) -> Any:
+        """The stream of the answer's events, once the server has accepted the request.
+
+        Raises:
+            _BusyError: it is busy for longer than the visitor waits.
+            openai.APIError: it refuses for good, or cannot be reached.
+        """
+        deadline = time.monotonic() + self._options.patience_s
+        dialect, asked_again = self._dialect, False
+        await self._wait(self._busy_until - time.monotonic(), deadline)
+        while True:
+            try:
+                chunks = await self._request(dialect, messages)
+            except self._openai.APIStatusError as error:
+                if error.status_code in _BUSY and not asked_again:
+                    wait_s = _retry_after_s(error.response.headers)
+                    asked_again = wait_s is None
+                    await self._wait(_SHORT_WAIT_S if wait_s is None else wait_s, deadline)
+                    continue
+                if error.status_code in _BUSY:
+                    raise _BusyError(f"{error.status_code} {error.message}") from error
+                changed = dialect.after_refusal(error.status_code, error.body or error.message)
+                if changed is None:
+                    raise
+                dialect = changed
+            else:
+                # What was refused before it was refused for its form.
+                self._dialect = dialect
+                return chunks
+
+    async def _wait(self, wait_s: float, deadline: float) -> None:
+        """Leave the server alone for so long."""
+        if wait_s <= 0.0:
+            return
+        now = time.monotonic()
+        self._busy_until = now + min(wait_s, _LONGEST_WAIT_S)
+        if self._busy_until > deadline:
+            raise _BusyError(f"it is busy for {wait_s:.1f} s more")
+        await asyncio.sleep(wait_s)
+
+    async def _request(self, dialect: Dialect, messages: list[Message]) -> Any:
         options = self._options
-        try:
-            chunks = await self._client.chat.completions.create(
-                model=options.model,
-                messages=messages,
-                max_tokens=options.max_tokens,
-                temperature=options.temperature,
-                stream=True,
-                **answer_format,
-            )
-        except self._openai.APIStatusError as error:
-            if error.status_code not in _REFUSALS or not answer_format:
-                raise
-            return False
-        async with chunks:
-            async for chunk in chunks:
-                for choice in chunk.choices or ():
-                    text.put(choice.delta.content or "")
-        return True
+        body = {"model": options.model, "messages": dialect.messages(messages)}
+        body |= dialect.parameters(max_tokens=options.max_tokens, temperature=options.temperature)
+        return await self._client.post(
+            "/chat/completions",
+            body=body,
+            cast_to=object,  # events as they are: the typed ones cannot be without a field
+            stream=True,
+            stream_cls=self._openai.AsyncStream[object],
+        )
+
+    async def _hand_over(self, chunks: Any, text: TextStream) -> None:
+        """The events' text, and what they end with. A tool's arguments count as text: some servers
+        bring the answer that way."""
+        tool = finish = ""
+        async for event in _events(chunks):
+            chunk = read_chunk(event)
+            if chunk.thought:
+                text.thinks()
+            if chunk.tool:
+                text.put("\n")
+            text.put(chunk.text + chunk.arguments)
+            tool, finish = tool or chunk.tool, chunk.finish or finish
+        if finish in _CUT_OFF:
+            text.fail("cut_off", _CUT_OFF[finish].format(max_tokens=self._options.max_tokens))
+        elif tool:
+            text.fail("tool", f"it called {tool!r}, though no tool was offered")
+        else:
+            text.end()
+
+
+class _BusyError(Exception):
+    """A server that has no time, for longer than somebody waits for it."""
+
+
+async def _events(chunks: Any) -> AsyncIterator[object]:
+    """What the server sends; one that does not stream sends all of it in one piece."""
+    if "json" in chunks.response.headers.get("content-type", ""):
+        yield whole_answer(json.loads(await chunks.response.aread()))
+        return
+    async for event in chunks:
+        yield event
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """How long a server wants to be left alone [s], above 0; None: it does not say."""
+    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "")
+        with contextlib.suppress(ValueError):
+            wait_s = float(value) * scale
+            return wait_s if 0.0 < wait_s < math.inf else None
+        with contextlib.suppress(ValueError):
+            wait_s = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
+            return max(wait_s, 0.001)
+    return None
 
 
 def _import_openai() -> Any:

@@ -57,7 +57,8 @@ class Sentence:
 @dataclass(frozen=True)
 class Done:
     """The reply is over. `problem` is empty when all went well, else one word for counting
-    (`timeout`, `server`, `malformed`, `action`, `model`), and `detail` says it in one line."""
+    (`timeout`, `server`, `busy`, `malformed`, `cut_off`, `tool`, `action`, `model`), and `detail`
+    says it in one line."""
 
     problem: str = ""
     detail: str = ""

@@ -6,7 +6,7 @@ import re
 
 import sentencex
 
-from avatar_nodes.text.words import clean_text, has_words
+from avatar_nodes.text.words import WholeSigns, clean_text, has_words
 
 _LONGEST = 600
 _ENGLISH = "en"
@@ -26,11 +26,11 @@ class SentenceStream:
     def __init__(self, language: str = _ENGLISH, *, longest: int = _LONGEST) -> None:
         self._language = language.partition("-")[0].lower() or _ENGLISH
         self._longest = longest
-        self._rest = self._half = ""
+        self._rest, self._signs = "", WholeSigns()
 
     def push(self, text: str) -> list[str]:
         """Append `text`; returns the sentences that are complete by now, without outer space."""
-        *lines, self._rest = (self._rest + self._whole_signs(text)).split("\n")
+        *lines, self._rest = (self._rest + self._signs.push(text)).split("\n")
         whole = [part for line in lines for part in self._short(self._segments(line))]
         *parts, last = self._segments(self._rest) or [""]
         if parts and last.strip():
@@ -40,15 +40,8 @@ class SentenceStream:
 
     def finish(self) -> list[str]:
         """What is left, as sentences; the stream is empty afterwards."""
-        parts, self._rest, self._half = self._segments(self._rest), "", ""
+        parts, self._rest, self._signs = self._segments(self._rest), "", WholeSigns()
         return _spoken(parts)
-
-    def _whole_signs(self, text: str) -> str:
-        """Valid Unicode: JSON may bring the two halves of an emoji in two pieces."""
-        text, self._half = self._half + text, ""
-        if "\ud800" <= text[-1:] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def _segments(self, line: str) -> list[str]:
         parts = list(sentencex.segment(self._language, line))

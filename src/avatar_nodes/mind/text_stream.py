@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from avatar_nodes.text.words import WholeSigns
+
 _LONGEST = 20_000
 
 
@@ -35,7 +37,8 @@ class _End:
 
 
 class TextStream:
-    """One answer of a chat model. The maker calls `put`, `end` and `fail`, the reader `pieces`.
+    """One answer of a chat model. The maker calls `put`, `thinks`, `end` and `fail`, the reader
+    `pieces`.
 
     `cancel` may come from any thread. `on_cancel` is called once the text is of no more use, to
     stop its maker: at the first `cancel`, or when the reader gives up.
@@ -43,7 +46,10 @@ class TextStream:
 
     def __init__(self) -> None:
         self._pieces: queue.SimpleQueue[str | ChatError | _End] = queue.SimpleQueue()
+        self._signs = WholeSigns()
         self._cancelled = False
+        self.thoughts_apart = False
+        """The model thinks, and its thoughts are not in the text."""
         self.on_cancel: Callable[[], object] | None = None
 
     @property
@@ -53,8 +59,13 @@ class TextStream:
 
     def put(self, text: str) -> None:
         """More text."""
-        if text:
+        if text := self._signs.push(text):
             self._pieces.put(text)
+
+    def thinks(self) -> None:
+        """A sign of life: the model has thought, which the reader gets as an empty piece."""
+        self.thoughts_apart = True
+        self._pieces.put("")
 
     def end(self) -> None:
         """The answer is complete."""
@@ -78,12 +89,12 @@ class TextStream:
         Raises:
             ChatError: the maker failed, wrote without end, or was silent for too long.
         """
-        begun = time.monotonic()
+        started, begun = time.monotonic(), False
         wait_s, length = patience.first_s, 0
         try:
             while not self._cancelled:
-                left_s = patience.total_s - (time.monotonic() - begun)
-                late = f"no {'more' if length else 'first'} text within {wait_s:g} s"
+                left_s = patience.total_s - (time.monotonic() - started)
+                late = f"no {'more' if begun else 'first'} text within {wait_s:g} s"
                 if left_s < wait_s:
                     late = f"no complete answer within {patience.total_s:g} s"
                 piece = self._next(min(wait_s, left_s), late)
@@ -92,7 +103,7 @@ class TextStream:
                 length += len(piece)
                 if length > _LONGEST:
                     raise ChatError("malformed", f"more than {_LONGEST} characters")
-                wait_s = patience.stall_s
+                wait_s, begun = patience.stall_s, True
                 yield piece
         finally:
             self.cancel()

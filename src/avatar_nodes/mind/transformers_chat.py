@@ -77,13 +77,17 @@ class TransformersChat:
         if text.cancelled:
             return
         try:
-            self._generate(messages, text)
-            text.end()
+            if self._generate(messages, text):
+                text.end()
+            else:
+                limit = self._options.max_tokens
+                text.fail("cut_off", f"cut off after reasoner.max_tokens, {limit}")
         except Exception as error:  # of torch's many kinds
             text.fail("model", f"{type(error).__name__}: {error}"[:300])
 
     @torch.inference_mode()
-    def _generate(self, messages: list[Message], text: TextStream) -> None:
+    def _generate(self, messages: list[Message], text: TextStream) -> bool:
+        """Write an answer; false: it was longer than it may be."""
         inputs = self._tokenizer.apply_chat_template(
             messages,
             add_generation_prompt=True,
@@ -93,7 +97,7 @@ class TransformersChat:
         ).to(self._model.device)
         warm = self._options.temperature > 0.0
         constraints = [JsonConstraint(self._grammar)] if self._grammar else []
-        self._model.generate(
+        written = self._model.generate(
             **inputs,
             max_new_tokens=self._options.max_tokens,
             do_sample=warm,
@@ -102,7 +106,10 @@ class TransformersChat:
             logits_processor=LogitsProcessorList(constraints),
             stopping_criteria=StoppingCriteriaList([_Cancelled(text)]),
             streamer=_Streamer(self._tokenizer, text),
-        )
+        )[0, inputs["input_ids"].shape[1] :]
+        ends = self._model.generation_config.eos_token_id
+        ended = int(written[-1]) in (ends if isinstance(ends, list) else [ends])
+        return ended or len(written) < self._options.max_tokens
 
 
 class _Streamer(TextStreamer):

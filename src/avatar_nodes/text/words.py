@@ -22,6 +22,20 @@ def clean_text(text: str, *, longest: int = LONGEST_ENTRY) -> str:
     return signs.strip()[:longest].rstrip()
 
 
+class WholeSigns:
+    """Joins what comes in pieces to valid Unicode: the two halves of an emoji may come in two."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def push(self, text: str) -> str:
+        """`text` as far as its signs are whole; half a sign alone becomes U+FFFD."""
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _is_hidden(sign: str) -> bool:
     if sign in "\n\t":
         return False
