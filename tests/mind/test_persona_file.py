@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from avatar_nodes.mind.persona_file import PersonaError, load_persona, persona_names
 from avatar_nodes.world.motion import ACTIONS
@@ -135,3 +138,41 @@ def test_no_such_persona() -> None:
         PersonaError, match="expected a persona file or one of default, guide, got 'nob"
     ):
         load_persona("nobody")
+
+
+PIECES = st.sampled_from(
+    [*"[]{}:,-&*!|>?%@`\"'#~", "\n", "  ", "name", "about", "language", "intents", "replies", "<<",
+     "extends: default\n", "\\ud800", "\\0", "{name}", "!!binary ", "&a", "*a", "- ", "? "]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES | st.text(max_size=6), max_size=12).map("".join) | st.binary(max_size=40))
+@example("extends: default\nname: " + "[" * 5000)
+@example("- " * 3000)
+@example('extends: "\\0"')
+@example("extends: " + "x" * 5000)
+@example('extends: default\nlanguage: "\\ud800"')
+@example('extends: default\nname: "a\\0b"')
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_file_is_a_persona_or_refused(tmp_path: Path, text: str | bytes) -> None:
+    file = tmp_path / "any.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    _is_persona_or_refused(str(file))
+
+
+@given(st.text(st.characters(), max_size=20))
+@example("x" * 5000)
+@example("a\0b.yaml")
+@example("~no-such-user/mine.yaml")
+def test_any_name_is_a_persona_s_or_refused(name: str) -> None:
+    _is_persona_or_refused(name)
+
+
+def _is_persona_or_refused(name: str) -> None:
+    try:
+        persona = load_persona(name)
+    except PersonaError as error:
+        str(error).encode()
+    else:
+        json.dumps(persona.model_dump(), ensure_ascii=False).encode()
+        assert "\0" not in persona.name

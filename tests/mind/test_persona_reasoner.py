@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from avatar_nodes.mind.backends import build_reasoner
 from avatar_nodes.mind.intent_matcher import IntentMatcher
@@ -172,3 +174,15 @@ def test_the_embedding_is_that_of_the_packages_own_model(embedding: SentenceEmbe
         with torch.inference_mode():
             mean = model(**batch).last_hidden_state[0].mean(dim=0)
         assert np.allclose(vector, torch.nn.functional.normalize(mean, dim=0), atol=1e-5)
+
+
+@given(st.text(max_size=60))
+@example("{utterance} {0} {name!r}")
+@example("👍🏽")
+@example("a" * 4000)
+@example("字" * 4000)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_words_are_answered(reasoner: Reasoner, text: str) -> None:
+    thoughts = list(reasoner.think(Request(text, latest=text)))
+    assert thoughts[-1] == Done()
+    assert any(isinstance(thought, Sentence) for thought in thoughts)

@@ -145,7 +145,9 @@ class TestSentences:
 
 @given(st.text(st.characters(), max_size=80), st.sampled_from(["en", "de", "ja", "xx"]))
 def test_any_text_becomes_sentences_that_can_be_sent(text: str, language: str) -> None:
-    for sentence in split_sentences(text, language):
+    sentences = split_sentences(text, language)
+    assert bool(sentences) == has_words(text)
+    for sentence in sentences:
         assert sentence.encode() and sentence == clean_text(sentence) and has_words(sentence)
 
 

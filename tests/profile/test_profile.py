@@ -252,6 +252,7 @@ def test_steps_are_covered_once_and_in_order(tmp_path: Path, steps: list[list[in
         ("3: 4", "profile: expected keys that are words, got 3"),
         ("a: [", "profile: expected valid YAML, got expected the node content, but found"),
         ("a: &a [*a]", "a[0]: expected no deeper nesting, got too much"),
+        ("a: " + "[" * 5000, "profile: expected no deeper nesting, got too much"),
     ],
 )
 def test_what_is_impossible_is_said_in_one_line(tmp_path: Path, text: str, line: str) -> None:
@@ -273,6 +274,8 @@ def test_what_a_profile_must_have(tmp_path: Path) -> None:
     [
         ("mine", "a profile that does not lead back here, got 'mine'"),
         ("nowhere", "a profile that exists, got 'nowhere'"),
+        ('"a\\0b"', "a profile that exists, got 'a\\x00b'"),
+        ("~no-such-user/a.yaml", "a profile that exists, got '~no-such-user/a.yaml'"),
         ("3", "the name of a profile, got 3"),
     ],
 )
@@ -283,6 +286,9 @@ def test_extends_must_lead_somewhere(tmp_path: Path, base: str, expected: str) -
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match=r"a profile file or one of tiny, .*'nowhere'"):
         load_profile("nowhere")
+    for name in ("x" * 5000, "a\0b", "\ud800", "~no-such-user/a.yaml", ""):
+        with pytest.raises(ProfileError, match="a profile file or one of tiny"):
+            load_profile(name)
     file = tmp_path / "mine.yaml"
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ProfileError, match="expected UTF-8 text"):

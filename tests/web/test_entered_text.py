@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import example, given
@@ -14,6 +16,8 @@ from support.http_client import ask
 from support.web_show import serving
 from websockets.sync.client import connect
 
+from avatar_nodes.text.words import has_words
+from avatar_nodes.web import rate_limits
 from avatar_nodes.web.session_routes import json_object
 from avatar_nodes.web.web_error import WebError
 
@@ -67,6 +71,39 @@ def test_nothing_answers_500(body: str) -> None:
             assert isinstance(text, str) and text.encode() is not None
         bad = {"Origin": "http://["}
         assert ask(server.url, "POST", "/api/sessions", headers=bad).status == 403
+
+
+@pytest.fixture
+def without_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of requests a minute."""
+    limits = [(name, prefix, "100000000/minute") for name, prefix, _ in rate_limits._LIMITS]
+    monkeypatch.setattr(rate_limits, "_LIMITS", limits)
+
+
+def test_whatever_is_entered_is_taken_or_refused_in_words(without_limits: None) -> None:
+    with serving(mode="converse") as (server, desk):
+        session = ask(server.url, "POST", "/api/sessions").json["id"]
+        paths = [f"/api/sessions/{session}/ask", "/api/operator/say", "/api/operator/prompt"]
+        at = urlsplit(server.url)
+        connection = HTTPConnection(str(at.hostname), at.port, timeout=60)
+
+        @given(st.sampled_from(paths), JSON | st.binary(max_size=60), st.booleans())
+        @example(paths[0], "👍🏽 yes", True)
+        @example(paths[0], "a" * 501, True)
+        @example(paths[1], DEEP, False)
+        def check(path: str, value: object, wrapped: bool) -> None:
+            body = value if isinstance(value, bytes) else json.dumps(value).encode()
+            if wrapped and not isinstance(value, bytes):
+                body = json.dumps({"text": value, "value": value}).encode()
+            connection.request("POST", path, body=body)
+            answer = connection.getresponse()
+            said = json.loads(answer.read())
+            assert answer.status in (200, 202, 400, 413), said
+            asked = desk.asked[-1] if answer.status == 202 else "a"
+            assert asked.encode() and has_words(asked)
+
+        check()
+        connection.close()
 
 
 def test_signs_alone_are_no_question() -> None:

@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from avatar_nodes.mind.reply_template import check_template
+from avatar_nodes.text.words import clean_text
 
-Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
-Prompt = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+Clean = AfterValidator(clean_text)
+Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S"), Clean]
+Prompt = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S"), Clean]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
 Reply = Text
 
@@ -104,7 +106,9 @@ class Persona(_Section):
 
     name: Text = Field(description="The avatar's name.")
     about: Text = Field(description="Who it is and what it knows, for the chat models.")
-    language: str = Field(default="en", description="Language of the replies, BCP 47.")
+    language: str = Field(
+        default="en", pattern=r"^[A-Za-z0-9_-]*$", description="Language of the replies, BCP 47."
+    )
     states: StatesSection
     actions: list[ActionEntry] = Field(min_length=1, description="The gestures.")
     free_actions: bool = Field(

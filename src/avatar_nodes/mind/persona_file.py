@@ -13,7 +13,7 @@ from avatar_nodes.mind.persona import Persona
 from avatar_nodes.profile.explain import explain
 from avatar_nodes.profile.problem import KeyPath, Problem, ProfileError
 from avatar_nodes.profile.resources import share_directory
-from avatar_nodes.profile.source import Source, read_source
+from avatar_nodes.profile.source import Source, is_file, locate_yaml, read_source
 
 _WHOLE: KeyPath = ("persona",)
 
@@ -37,7 +37,7 @@ def load_persona(name: str | Path) -> Persona:
         PersonaError: see there.
     """
     file = _locate(str(name), Path.cwd() / "here")
-    if not file.is_file():
+    if not is_file(file):
         known = ", ".join(persona_names())
         raise PersonaError([Problem((), f"a persona file or one of {known}", str(name))])
     try:
@@ -57,12 +57,7 @@ def _folder() -> Path:
 
 
 def _locate(name: str, beside: Path) -> Path:
-    """A bare word is a persona beside the file that names it, or a shipped one; else a path."""
-    path = Path(name).expanduser()
-    if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
-        return path if path.is_absolute() else beside.parent / path
-    sibling = beside.parent / f"{name}.yaml"
-    return sibling if sibling.is_file() else _folder() / f"{name}.yaml"
+    return locate_yaml(name, beside, _folder())
 
 
 def _validate(source: Source) -> Persona:

@@ -15,7 +15,14 @@ from avatar_nodes.profile.explain import explain
 from avatar_nodes.profile.problem import Problem, ProfileError, Said
 from avatar_nodes.profile.resources import share_directory
 from avatar_nodes.profile.schema import Profile
-from avatar_nodes.profile.source import Source, merge_values, read_source
+from avatar_nodes.profile.source import (
+    Source,
+    is_bare_word,
+    is_file,
+    locate_yaml,
+    merge_values,
+    read_source,
+)
 
 # Values that are paths, resolved when the profile is read.
 _PATHS = (("model", "checkpoint"), ("stream", "reference"), ("reasoner", "persona"))
@@ -23,7 +30,6 @@ _PATHS = (("model", "checkpoint"), ("stream", "reference"), ("reasoner", "person
 _IN_CHECKPOINT = (("model", "lora"), ("model", "light_decoder"))
 # Where a bare word is the name of something that is shipped.
 _NAMES = (("reasoner", "persona"),)
-_YAML = (".yaml", ".yml")
 _NO_PROFILES = ("models.yaml",)
 
 
@@ -35,7 +41,7 @@ def load_profile(name: str | Path) -> Profile:
         was found.
     """
     file = _locate(str(name), Path.cwd() / "here")
-    if not file.is_file():
+    if not is_file(file):
         known = ", ".join(profile_names())
         raise ProfileError([Problem((), f"a profile file or one of {known}", str(name))])
     source = read_source(file, _locate)
@@ -63,16 +69,7 @@ def with_values(profile: Profile, values: Mapping[str, Any]) -> Profile:
 
 
 def _locate(name: str, beside: Path) -> Path:
-    """A bare word is a profile beside the file that names it, or a shipped one; else a path."""
-    path = Path(name).expanduser()
-    if not _is_name(path):
-        return path if path.is_absolute() else beside.parent / path
-    sibling = beside.parent / f"{name}.yaml"
-    return sibling if sibling.is_file() else share_directory() / "config" / f"{name}.yaml"
-
-
-def _is_name(path: Path) -> bool:
-    return path.suffix not in _YAML and len(path.parts) == 1
+    return locate_yaml(name, beside, share_directory() / "config")
 
 
 def _resolve_path(source: Source, section: str, key: str) -> None:
@@ -82,7 +79,7 @@ def _resolve_path(source: Source, section: str, key: str) -> None:
         return
     place = source.place((section, key))
     path = Path(values[key]).expanduser()
-    if (section, key) in _NAMES and _is_name(path):
+    if (section, key) in _NAMES and is_bare_word(values[key]):
         return
     beside = place.file.parent / path if place else path
     if (section, key) in _IN_CHECKPOINT and not beside.exists():

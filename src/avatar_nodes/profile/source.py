@@ -14,6 +14,7 @@ from avatar_nodes.profile.problem import KeyPath, Problem, ProfileError, Said
 
 _EXTENDS = "extends"
 _DEEPEST = 16  # also ends an alias that contains itself
+_YAML = (".yaml", ".yml")
 
 # (name of a base profile, file that extends it) -> file of the base profile
 LocateBase = Callable[[str, Path], Path]
@@ -40,6 +41,37 @@ class Source:
             if path[:end] in self.places:
                 return self.places[path[:end]]
         return None
+
+
+def locate_yaml(name: str, beside: Path, shipped: Path) -> Path:
+    """The file that `name` means in the file `beside`: a bare word is a YAML file next to that, or
+    one of the folder `shipped`; anything else is a path. The file need not be there."""
+    if not is_bare_word(name):
+        path = _expanded(name)
+        return path if path.is_absolute() else beside.parent / path
+    sibling = beside.parent / f"{name}.yaml"
+    return sibling if is_file(sibling) else shipped / f"{name}.yaml"
+
+
+def is_bare_word(name: str) -> bool:
+    """Whether `name` is no path, but the name of something that is shipped."""
+    path = Path(name)
+    return path.suffix not in _YAML and len(path.parts) == 1
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have (too long, a zero) is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # nobody of that name has a home
+        return Path(name)
 
 
 def read_source(file: Path, locate: LocateBase) -> Source:
@@ -79,12 +111,12 @@ def _extend(source: Source, file: Path, locate: LocateBase, chain: tuple[Path, .
     if not isinstance(name, str):
         raise ProfileError([Problem((_EXTENDS,), "the name of a profile", name, file, line)])
     base_file = locate(name, file)
+    if not is_file(base_file):
+        raise ProfileError([Problem((_EXTENDS,), "a profile that exists", name, file, line)])
     if base_file.resolve() in chain:
         raise ProfileError(
             [Problem((_EXTENDS,), "a profile that does not lead back here", name, file, line)]
         )
-    if not base_file.is_file():
-        raise ProfileError([Problem((_EXTENDS,), "a profile that exists", name, file, line)])
     base = _read(base_file, locate, chain)
     return _merge(base, source)
 
@@ -131,6 +163,9 @@ def _compose(file: Path) -> yaml.Node | None:
     try:
         node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
         return node
+    except RecursionError:
+        got = Said("too much")
+        raise ProfileError([Problem((), "no deeper nesting", got, file, 1)]) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
