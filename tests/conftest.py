@@ -25,8 +25,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 pytest_plugins = ["support.fixtures"]
 
+# The same examples every time: a run tells of the change, not of chance. To look for more:
 # pytest --hypothesis-profile=thorough
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 # Before torch is loaded, which reads it once: the tests' models are so small that several threads
 # only wait for each other, without end on a machine with other work.

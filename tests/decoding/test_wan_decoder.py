@@ -20,6 +20,7 @@ from avatar_nodes.model.light_decoder import load_light_decoder
 from avatar_nodes.model.wan_vae import WanVAE, load_wan_vae
 
 SHAPE = (16, 3, 4, 6)
+VIDEO = (32, 48)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_blocks_are_parts_of_the_whole_decoding(vae: WanVAE, latents: torch.Tens
         + torch.tensor(vae.network.config.latents_mean).view(16, 1, 1, 1)
     ).sample[0]
     expected = ((video + 1) * 127.5).round().permute(1, 2, 3, 0).numpy().astype(np.uint8)
-    stage = DecoderStage(WanStreamingDecoder(vae), latent_shape=SHAPE)
+    stage = DecoderStage(WanStreamingDecoder(vae), latent_shape=SHAPE, video_size=VIDEO)
     stage.start_epoch(_start(latents))
     frames = np.concatenate([_decoded(stage, latents, block) for block in (0, 1)])
     assert frames.shape == (24, 32, 48, 3)
@@ -64,16 +65,16 @@ def test_blocks_are_parts_of_the_whole_decoding(vae: WanVAE, latents: torch.Tens
 
 
 def test_a_new_epoch_goes_on_where_the_context_ends(vae: WanVAE, latents: torch.Tensor) -> None:
-    stage = DecoderStage(WanStreamingDecoder(vae), latent_shape=SHAPE)
+    stage = DecoderStage(WanStreamingDecoder(vae), latent_shape=SHAPE, video_size=VIDEO)
     stage.start_epoch(_start(latents))
     expected = [_decoded(stage, latents, block) for block in (0, 1)][1]
-    again = DecoderStage(WanStreamingDecoder(vae), latent_shape=SHAPE)
+    again = DecoderStage(WanStreamingDecoder(vae), latent_shape=SHAPE, video_size=VIDEO)
     again.start_epoch(_start(latents, epoch=2, blocks=1))
     assert np.array_equal(_decoded(again, latents, 1, epoch=2), expected)
 
 
 def test_a_stream_begins_with_a_sink(vae: WanVAE, latents: torch.Tensor) -> None:
-    stage = DecoderStage(WanStreamingDecoder(vae), latent_shape=SHAPE)
+    stage = DecoderStage(WanStreamingDecoder(vae), latent_shape=SHAPE, video_size=VIDEO)
     with pytest.raises(RefusedError, match="begins with a sink") as caught:
         stage.start_epoch(EpochStart(1, 0, 0, None))
     assert caught.value.reason == "sink"
@@ -113,7 +114,7 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> WanStreamingDecoder:
 def test_a_light_decoder_shows_what_it_makes_of_the_whole(light: WanStreamingDecoder) -> None:
     data = load_file(golden.FOLDER.parent / "taehv/io.safetensors")
     latents = data["latent"][0].transpose(0, 1)  # the reference's, and a block
-    stage = DecoderStage(light, latent_shape=SHAPE)
+    stage = DecoderStage(light, latent_shape=SHAPE, video_size=VIDEO)
     stage.start_epoch(_start(latents))
     frames = _decoded(stage, latents, 0)
     expected = (data["frames"][0, 1:] * 255).round().permute(0, 2, 3, 1).numpy()

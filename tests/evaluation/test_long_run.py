@@ -56,6 +56,8 @@ class EchoStream:
 class PaintingDecoder:
     """Shows the reference, darker by what the latent says, its mouth as the segment's truth."""
 
+    looks_at_reference = False
+
     def __init__(self, speech: LongSpeech) -> None:
         self._clip = speech.clip
         self._reference = speech.clip.reference().astype(np.float32)

@@ -12,7 +12,8 @@ from avatar_nodes.denoising.stage import Stage
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.host_copies import HostCopies
 from avatar_nodes.model.own_stream import OwnStream
-from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
+from avatar_nodes.model.tiny_vae import TinyVAE
+from avatar_nodes.model.tiny_vae_config import TinyVAEConfig
 
 CPU = torch.device("cpu")
 needs_gpu = pytest.mark.skipif(

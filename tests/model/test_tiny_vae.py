@@ -9,7 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.model.checkpoint import CheckpointError
-from avatar_nodes.model.tiny_vae import MemoryBlock, TinyVAE, TinyVAEConfig, Upsample, load_vae
+from avatar_nodes.model.tiny_decoder import MemoryBlock, Upsample
+from avatar_nodes.model.tiny_vae import TinyVAE, load_vae
+from avatar_nodes.model.tiny_vae_config import TinyVAEConfig
 
 SMALL = TinyVAEConfig(
     latent_channels=8, encoder_channels=(16, 16, 16, 32), decoder_channels=(32, 16, 16, 48)

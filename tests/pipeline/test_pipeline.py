@@ -15,7 +15,8 @@ from avatar_nodes.decoding.decoder import TinyStreamingDecoder
 from avatar_nodes.denoising.stage import Stage
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
-from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
+from avatar_nodes.model.tiny_vae import TinyVAE
+from avatar_nodes.model.tiny_vae_config import TinyVAEConfig
 from avatar_nodes.pipeline.pipeline import Pipeline
 
 REFERENCE = np.random.default_rng(1).integers(0, 256, (128, 128, 3), dtype=np.uint8)

@@ -357,13 +357,13 @@ class SimulatedGraph:
             self._tell_credit(due_s=BLOCK_S)
 
     def _tell_credit(self, *, due_s: float) -> None:
-        begun, stage = self.seen.epoch, self.stages["presenter"]
-        if begun is None or not stage.up or stage.epoch != begun.start.epoch:
+        stage = self.stages["presenter"]
+        if not stage.up or not stage.epoch:
             return
         due_ns = 0 if self.settings.pace == "free" else self.at.wall_ns + round(due_s * 1e9)
         self.seen.returned = max(self.seen.returned, self._taken)
         self.call(
-            "credit", self.at, epoch=begun.start.epoch, presented_block=self._taken,
+            "credit", self.at, epoch=stage.epoch, presented_block=self._taken,
             playable_block=self._taken, queue_depth=self._taken - self._played, next_due_ns=due_ns,
         )  # fmt: skip
 

@@ -8,7 +8,8 @@ import torch
 
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.model.dit_config import DiTConfig
-from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
+from avatar_nodes.model.tiny_vae import TinyVAE
+from avatar_nodes.model.tiny_vae_config import TinyVAEConfig
 from avatar_nodes.training.data.encoding import write_encoded
 from avatar_nodes.training.data.shards.build import build_shards
 from avatar_nodes.training.data.shards.tiny_world import WorldData

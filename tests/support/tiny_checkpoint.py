@@ -21,7 +21,8 @@ from avatar_nodes.model.checkpoint import WEIGHTS
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig, MemoryConfig
 from avatar_nodes.model.text import TextEncoder
-from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
+from avatar_nodes.model.tiny_vae import TinyVAE
+from avatar_nodes.model.tiny_vae_config import TinyVAEConfig
 
 SIDE = 64
 """Width and height of its pictures."""
@@ -51,6 +52,7 @@ def build_tiny_checkpoint(
             latent_channels=LATENT_CHANNELS,
             encoder_channels=(8, 8, 8, 16),
             decoder_channels=(16, 8, 8, 48),
+            reference_channels=(8, 8, 8, 8),
             latents_mean=(0.0,) * LATENT_CHANNELS,
             latents_std=(1.0,) * LATENT_CHANNELS,
         )

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.text import TextEncoder
-from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
+from avatar_nodes.model.tiny_vae import TinyVAE
+from avatar_nodes.model.tiny_vae_config import TinyVAEConfig
 
 SIGMAS = (1.0, 0.9, 0.5, 0.0)
 CONFIG = DiTConfig.tiny(

@@ -29,7 +29,18 @@ def test_prompt_and_sink() -> None:
     sink = Sink(1, random_tensor(1, (4, 1, 8, 8)), "wink", 2**50)
     received = wire.sink_from_msg(sent(wire.sink_to_msg(sink)))
     assert (received.version, received.prompt_id, received.epoch) == (1, "wink", 2**50)
-    assert torch.equal(received.latent, sink.latent)
+    assert torch.equal(received.latent, sink.latent) and received.picture is None
+
+
+def test_a_sink_takes_the_reference_picture_along() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    msg = wire.sink_to_msg(Sink(0, random_tensor(1, (4, 1, 8, 8)), picture=picture))
+    received = wire.sink_from_msg(sent(msg))
+    assert received.picture is not None and np.array_equal(received.picture, picture)
+    msg.picture_height = 2**32 - 1
+    with pytest.raises(RefusedError) as error:
+        wire.sink_from_msg(msg)
+    assert error.value.reason == "picture"
 
 
 def test_latent() -> None:

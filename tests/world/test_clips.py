@@ -9,7 +9,8 @@ from support.training_run import write_run
 
 from avatar_nodes.block.audio_features import MelFeatures
 from avatar_nodes.block.timing import BlockTiming
-from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig
+from avatar_nodes.model.tiny_vae import TinyVAE
+from avatar_nodes.model.tiny_vae_config import TinyVAEConfig
 from avatar_nodes.training.data.clip_files import ClipFiles
 from avatar_nodes.training.data.encoded import EncodedClips, WindowError
 from avatar_nodes.training.data.encoding import mouth_cells, write_encoded

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
 
@@ -26,13 +27,16 @@ class Sink:
     latent.
 
     latent [C, 1, H, W]; prompt_id: the prompt it is seen under (empty: that of the first block to
-    use it); epoch: the epoch it was made in, 0 when it belongs to none (the reference image).
+    use it); epoch: the epoch it was made in, 0 when it belongs to none (the reference image);
+    picture: the reference picture itself, uint8 RGB [height, width, 3] of the video's size, for a
+    decoder that looks at it.
     """
 
     version: int
     latent: Tensor
     prompt_id: str = ""
     epoch: int = 0
+    picture: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,6 +51,9 @@ class VirtualVisitor(ClientNode):
         self._broken_off = False
         self._begun = self._heard = 0
         self._written: set[int] = set()
+        self._asked: set[int] = set()
+        self._early: dict[int, list[str]] = {}
+        """Sentences of turns whose question has not come in yet."""
         self.noticed = False
         """The avatar hears somebody speak."""
         self.state: AvatarState | None = None
@@ -217,7 +220,14 @@ class VirtualVisitor(ClientNode):
                 self._heard += msg.turn not in self._written  # typed, not heard
                 self._lock.notify_all()
             self.on_line("visitor", msg.text or "(not understood)")
+            self._asked.add(msg.turn)
+            for text in self._early.pop(msg.turn, []):
+                self.on_line("avatar", text)
 
     def _on_reply(self, msg: ReplySegment) -> None:
-        if msg.text and not msg.cancelled:
+        if not msg.text or msg.cancelled:
+            return
+        if msg.turn in self._asked or msg.turn == 0:  # 0: nobody asked, an operator lets it speak
             self.on_line("avatar", msg.text)
+        else:  # an answer may come in before its question: they are two topics
+            self._early.setdefault(msg.turn, []).append(msg.text)

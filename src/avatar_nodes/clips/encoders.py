@@ -13,7 +13,8 @@ from avatar_nodes.block.audio_window import AudioWindow, blocks_and_what_follows
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.conducting.build import build_features
 from avatar_nodes.conducting.settings import FeatureSettings
-from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
+from avatar_nodes.model.tiny_decoder import FRAMES_PER_LATENT
+from avatar_nodes.model.tiny_vae import TinyVAE, channels_last, load_vae
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE, VIDEO_VAE
 
 

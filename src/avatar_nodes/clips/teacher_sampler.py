@@ -14,7 +14,7 @@ from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.conditions import Conditions, clip_conditions
 from avatar_nodes.clips.flow import noised, shifted
 from avatar_nodes.clips.guidance import Guidance, guided_velocity
-from avatar_nodes.decoding.decoder import TinyStreamingDecoder
+from avatar_nodes.decoding.decoder import TinyStreamingDecoder, begin_with
 from avatar_nodes.model.checkpoint import load_checkpoint
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.text import TextEncoder
@@ -125,8 +125,7 @@ class TeacherSampler:
                 steps=self._steps, audio_guidance=self._guidance.audio,
                 text_guidance=self._guidance.text, shift=self._shift,
             )  # fmt: skip
-        self._decoder.reset()
-        self._decoder.decode(conditions.sink[0])
+        begin_with(self._decoder, clip.reference())
         return np.concatenate([self._decoder.decode(latent) for latent in latents[0].float()])
 
 

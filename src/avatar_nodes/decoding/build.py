@@ -27,13 +27,16 @@ def build_decoder(settings: DecoderSettings) -> StreamingDecoder:
     vae = load_vae(Path(checkpoint) / "vae")
     stride = vae.config.spatial_stride
     _, rows, columns = read_config(checkpoint).latent_shape
-    if (columns * stride, rows * stride) != (settings.width, settings.height):
+    width, height = columns * stride, rows * stride
+    scale = max(1, settings.width // width) if vae.looks_at_reference else 1
+    if (scale * width, scale * height) != (settings.width, settings.height):
+        larger = " or a whole number of times larger ones" if vae.looks_at_reference else ""
         raise AssemblyError(
-            f"{checkpoint}: makes {columns * stride}x{rows * stride} pictures,"
+            f"{checkpoint}: makes {width}x{height} pictures{larger},"
             f" the profile asks for {settings.width}x{settings.height}"
         )
     return TinyStreamingDecoder(
-        vae, device=checked_device(settings.device), dtype=DTYPES[settings.dtype]
+        vae, device=checked_device(settings.device), dtype=DTYPES[settings.dtype], scale=scale
     )
 
 

@@ -7,11 +7,15 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
-from avatar_nodes.block.block import EpochStart
+from avatar_nodes.block.block import EpochStart, Sink
+from avatar_nodes.decoding.composite import composite
 from avatar_nodes.model.host_copies import HostCopies
 from avatar_nodes.model.own_stream import OwnStream
-from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, DecoderState, TinyVAE, channels_last
+from avatar_nodes.model.reference_decoder import Appearance
+from avatar_nodes.model.tiny_decoder import FRAMES_PER_LATENT, DecoderState
+from avatar_nodes.model.tiny_vae import TinyVAE, channels_last
 
 
 class StreamingDecoder(Protocol):
@@ -21,8 +25,17 @@ class StreamingDecoder(Protocol):
     """Whether a stream has to begin with a sink, whose frame is not shown: the first latent of all
     makes less than four frames."""
 
+    @property
+    def looks_at_reference(self) -> bool:
+        """Whether frames are made of the reference picture, too, and not of latents alone."""
+        ...
+
+    def look_at(self, picture: np.ndarray) -> None:
+        """The person's picture from now on, uint8 RGB [H, W, 3] of the video's size."""
+        ...
+
     def reset(self) -> None:
-        """Forget the stream; the next latent is decoded as a first one."""
+        """Forget the stream, not the person; the next latent is decoded as a first one."""
         ...
 
     def decode(self, latent: Tensor) -> np.ndarray:
@@ -35,6 +48,20 @@ class StreamingDecoder(Protocol):
         ...
 
 
+def reference_sink(decoder: StreamingDecoder, picture: np.ndarray, *, prompt_id: str = "") -> Sink:
+    """The sink of a person's `picture`, uint8 RGB [H, W, 3] of the video's size."""
+    latent = decoder.encode_reference(picture)
+    return Sink(0, latent, prompt_id, picture=picture if decoder.looks_at_reference else None)
+
+
+def begin_with(decoder: StreamingDecoder, picture: np.ndarray) -> None:
+    """A new stream of the person in `picture`, uint8 RGB [H, W, 3] of the video's size."""
+    decoder.reset()
+    if decoder.looks_at_reference:
+        decoder.look_at(picture)
+    decoder.decode(decoder.encode_reference(picture))
+
+
 def start_decoding(decoder: StreamingDecoder, start: EpochStart) -> None:
     """Bring the decoder to where an epoch begins: its memory is that of the sink, then the context.
 
@@ -42,6 +69,8 @@ def start_decoding(decoder: StreamingDecoder, start: EpochStart) -> None:
     """
     decoder.reset()
     if start.sink is not None:
+        if decoder.looks_at_reference and start.sink.picture is not None:
+            decoder.look_at(start.sink.picture)
         decoder.decode(start.sink.latent)
     for past in start.context:
         decoder.decode(past.latent)
@@ -52,22 +81,48 @@ class TinyStreamingDecoder:
 
     On the CPU in bfloat16 the picture differs from float32 by less than a grey level on average
     and takes a fraction of the time.
+
+    Args:
+        scale: of the video's sides to those of the pictures that latents are made of; above 1 the
+            autoencoder has to look at the reference picture, which it is then warped at.
     """
 
     needs_sink = False
 
     def __init__(
-        self, vae: TinyVAE, *, device: str = "cpu", dtype: torch.dtype = torch.float32
-    ) -> None:
+        self, vae: TinyVAE, *, device: str = "cpu", dtype: torch.dtype = torch.float32,
+        scale: int = 1,
+    ) -> None:  # fmt: skip
+        if scale > 1 and not vae.looks_at_reference:
+            raise ValueError("only a decoder that looks at the reference makes larger pictures")
         self._vae = channels_last(vae.to(device=device, dtype=dtype)).eval()
         self._device = torch.device(device)
         self._dtype = dtype
+        self._scale = scale
         self._state: DecoderState | None = None
+        self._picture: np.ndarray | None = None
+        self._appearance: Appearance | None = None
         self._copies = HostCopies(self._device)
         self._stream = OwnStream(self._device)
 
+    @property
+    def looks_at_reference(self) -> bool:
+        """Whether frames are made of the reference picture, too, and not of latents alone."""
+        return self._vae.looks_at_reference
+
+    @torch.inference_mode()
+    def look_at(self, picture: np.ndarray) -> None:
+        """The person's picture from now on, uint8 RGB [H, W, 3] of the video's size.
+
+        Raises:
+            TypeError: this decoder makes frames of latents alone.
+            ValueError: as `encode_reference`.
+        """
+        self._appearance = self._vae.look_at(self._small(picture))
+        self._picture = picture
+
     def reset(self) -> None:
-        """Forget the stream; the next latent is decoded as a first one."""
+        """Forget the stream, not the person; the next latent is decoded as a first one."""
         self._state = None
 
     @torch.inference_mode()
@@ -75,7 +130,8 @@ class TinyStreamingDecoder:
         """Normalised latent [C, F, h, w] -> uint8 RGB frames [F * 4, H, W, 3].
 
         Raises:
-            ValueError: the channel count is not the autoencoder's.
+            ValueError: the channel count is not the autoencoder's, or there is no picture to look
+                at.
         """
         channels = self._vae.config.latent_channels
         if latent.ndim != 4 or latent.shape[0] != channels:
@@ -86,8 +142,23 @@ class TinyStreamingDecoder:
 
     def _decode(self, latent: Tensor) -> np.ndarray:
         z = self._copies.to_device(latent).to(self._dtype).transpose(0, 1).unsqueeze(0)
+        if self._vae.looks_at_reference:
+            return self._composed(z)
         frames, self._state = self._vae.decode(z, self._state)
         return pixels_of(frames[0], self._copies)
+
+    def _composed(self, z: Tensor) -> np.ndarray:
+        picture = self._picture
+        if picture is None or self._appearance is None:
+            raise ValueError("no picture of the person: this decoder has to look at one first")
+        painting, self._state = self._vae.paint(z, self._appearance, self._state)
+        drawn = pixels_of(painting.drawn[0], self._copies)
+        flow, mask = painting.flow[0].cpu().numpy(), painting.mask[0, :, 0].cpu().numpy()
+        frames = [
+            composite(picture, drawn=drawn[n], flow=flow[n], mask=mask[n])
+            for n in range(len(drawn))
+        ]
+        return np.stack(frames)
 
     @torch.inference_mode()
     def encode_reference(self, image: np.ndarray) -> Tensor:
@@ -96,9 +167,19 @@ class TinyStreamingDecoder:
         Raises:
             ValueError: the image is not uint8 RGB, or a side is no multiple of the stride.
         """
-        frame = frame_of(image).to(self._device, self._dtype).div(127.5).sub(1.0)
-        still = frame.expand(1, FRAMES_PER_LATENT, -1, -1, -1)
+        still = self._small(image).expand(1, FRAMES_PER_LATENT, -1, -1, -1)
         return self._vae.encode(still)[0].transpose(0, 1).float().cpu().contiguous()
+
+    def _small(self, picture: np.ndarray) -> Tensor:
+        """uint8 RGB [H, W, 3] -> [1, 3, h, w] in -1..1, as large as latents stand for.
+
+        Raises:
+            ValueError: the picture is not uint8 RGB.
+        """
+        pixels = frame_of(picture)[None].to(self._device)
+        if self._scale > 1:
+            pixels = avg_pool2d(pixels.float(), self._scale)
+        return pixels.to(self._dtype).div(127.5).sub(1.0)
 
 
 def pixels_of(frames: Tensor, copies: HostCopies | None = None) -> np.ndarray:

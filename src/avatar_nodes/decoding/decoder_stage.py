@@ -19,11 +19,16 @@ class DecoderStage:
     Args:
         decoder: the video decoder, whose state follows the stream.
         latent_shape: [C, frames, h, w] of a block.
+        video_size: height and width of the frames, which are those of a reference picture.
     """
 
-    def __init__(self, decoder: StreamingDecoder, *, latent_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, decoder: StreamingDecoder, *, latent_shape: tuple[int, ...],
+        video_size: tuple[int, int],
+    ) -> None:  # fmt: skip
         self._decoder = decoder
         self._latent_shape = latent_shape
+        self._picture_shape = (*video_size, 3)
         self._start: EpochStart | None = None
         self._next_block = 0
         self._wants_sink = False
@@ -38,12 +43,14 @@ class DecoderStage:
 
         Raises:
             RefusedError: `stale` (not a newer epoch), `sink` (none, and the decoder needs
-                one), `shape`.
+                one), `shape`, `picture` (not of the video's size).
         """
         if start.epoch <= self.epoch:
             raise LeftoverError("stale", f"epoch {start.epoch} after {self.epoch}")
         if start.sink is None and self._decoder.needs_sink:
             raise RefusedError("sink", f"epoch {start.epoch}: this decoder begins with a sink")
+        if start.sink is not None:
+            self._check_picture(start.sink)
         for past in start.context:
             self._check(past.latent, past.block)
         start_decoding(self._decoder, start)
@@ -61,7 +68,8 @@ class DecoderStage:
         if not self._wants_sink or self._start is None:
             return None
         prompt_id = self._start.prompts[-1].id if self._start.prompts else ""
-        return Sink(1, block.latent[:, :1].clone(), prompt_id, block.epoch)
+        picture = self._start.sink.picture if self._start.sink else None
+        return Sink(1, block.latent[:, :1].clone(), prompt_id, block.epoch, picture)
 
     def decode(self, block: BlockLatent) -> Iterator[np.ndarray]:
         """The frames of the next block, uint8 RGB [n, H, W, 3], latent by latent: the first can be
@@ -83,6 +91,11 @@ class DecoderStage:
         if block.block != self._next_block:
             raise RefusedError("order", f"block {block.block}, expected {self._next_block}")
         self._check(block.latent, block.block)
+
+    def _check_picture(self, sink: Sink) -> None:
+        if sink.picture is not None and sink.picture.shape != self._picture_shape:
+            found, wanted = list(sink.picture.shape), list(self._picture_shape)
+            raise RefusedError("picture", f"reference picture {found}, expected {wanted}")
 
     def _check(self, latent: Tensor, block: int) -> None:
         if tuple(latent.shape) != self._latent_shape:

@@ -34,6 +34,7 @@ class WanStreamingDecoder:
     """
 
     needs_sink = True
+    looks_at_reference = False
 
     def __init__(self, vae: WanVAE, decoder: LatentDecoder | None = None) -> None:
         self._vae = vae
@@ -42,8 +43,12 @@ class WanStreamingDecoder:
         self._copies = HostCopies(vae.device)
         self._stream = OwnStream(vae.device)
 
+    def look_at(self, picture: np.ndarray) -> None:
+        """Raises TypeError: frames are made of latents alone."""
+        raise TypeError("this decoder does not look at a reference picture")
+
     def reset(self) -> None:
-        """Forget the stream; the next latent is decoded as a first one."""
+        """Forget the stream; the next latent is decoded as a first one: it makes one frame."""
         self._state = None
 
     @torch.inference_mode()

@@ -99,7 +99,8 @@ class LongRun:
         pipeline.start(reference, rest, seed=seed)
         self._times_ms.clear()
         self._tail.clear()
-        self._decoder.reset()
+        if self._decoder.looks_at_reference:
+            self._decoder.look_at(reference)
         self._tail.append(self._decoder.encode_reference(reference))
         block_s = self._block_s
         total = max(blocks, starts[-1] + SEGMENT_BLOCKS)

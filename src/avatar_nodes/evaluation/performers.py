@@ -17,7 +17,7 @@ from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.encoders import encode_frames
 from avatar_nodes.clips.stream import Prompts, clip_stream
 from avatar_nodes.clips.teacher_sampler import TeacherSampler
-from avatar_nodes.decoding.decoder import TinyStreamingDecoder
+from avatar_nodes.decoding.decoder import TinyStreamingDecoder, begin_with
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.syncnet import WINDOW_FRAMES, sound_columns
 from avatar_nodes.model.tiny_vae import channels_last, load_vae
@@ -113,8 +113,7 @@ class ReconstructionPerformer:
     def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
         """See `Performer.perform`; the decoder begins with the reference, as a stream does."""
         truth = Footage.truth(clip).frames
-        self._decoder.reset()
-        self._decoder.decode(self._decoder.encode_reference(clip.reference()))
+        begin_with(self._decoder, clip.reference())
         frames = []
         for part in np.split(truth, clip.spec.blocks):
             latent = torch.from_numpy(encode_frames(self._encoder, part)).transpose(0, 1)

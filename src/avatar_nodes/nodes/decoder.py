@@ -10,8 +10,8 @@ import torch
 
 from avatar_msgs.msg import EpochStart, LatentBlock
 from avatar_msgs.srv import SetReference
-from avatar_nodes.block.block import Sink
 from avatar_nodes.decoding.build import build_decoder
+from avatar_nodes.decoding.decoder import reference_sink
 from avatar_nodes.decoding.decoder_stage import DecoderStage
 from avatar_nodes.decoding.reference_picture import ReferencePictureError, load_reference
 from avatar_nodes.decoding.settings import DecoderSettings
@@ -37,8 +37,12 @@ class DecoderNode(AvatarNode[DecoderSettings]):
         config = read_config(settings.checkpoint, size=size)
         self._decoder = decoder
         self._block_frames = config.timing.frames_per_block
-        self._reference = Sink(0, decoder.encode_reference(reference))
-        self._stage = DecoderStage(decoder, latent_shape=config.block_shape)
+        self._reference = reference_sink(decoder, reference)
+        if decoder.looks_at_reference:  # for a sink that comes without its picture
+            decoder.look_at(reference)
+        self._stage = DecoderStage(
+            decoder, latent_shape=config.block_shape, video_size=(settings.height, settings.width)
+        )
         self._sinks = self.publisher(topics.SINK)
         self._frames = self.publisher(topics.FRAMES)
 
@@ -60,7 +64,7 @@ class DecoderNode(AvatarNode[DecoderSettings]):
         except ReferencePictureError as error:
             response.message = str(error)
             return response
-        self._reference = Sink(0, self._decoder.encode_reference(picture))
+        self._reference = reference_sink(self._decoder, picture)
         msg = sink_to_msg(self._reference)
         msg.replaces = True
         self._sinks.publish(msg)

@@ -26,7 +26,7 @@ from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.memory_versions import MemoryVersions
 from avatar_nodes.conducting.sink_versions import SinkVersions
 from avatar_nodes.conducting.stream_resume import resume
-from avatar_nodes.decoding.decoder import StreamingDecoder, start_decoding
+from avatar_nodes.decoding.decoder import StreamingDecoder, reference_sink, start_decoding
 from avatar_nodes.denoising.stage import Stage
 from avatar_nodes.remembering.memory_stage import MemoryStage
 
@@ -84,9 +84,8 @@ class Pipeline:
         self, reference: np.ndarray, prompt: Prompt, *, seed: int = 0, first_block: int = 0
     ) -> None:
         """Begins a stream: reference uint8 [H, W, 3] of the video's size, the seed of its noise."""
-        latent = self._decoder.encode_reference(reference)
         self._prompts, self._prompt_id = {prompt.id: prompt}, prompt.id
-        self._sinks.restart(Sink(0, latent, prompt.id))
+        self._sinks.restart(reference_sink(self._decoder, reference, prompt_id=prompt.id))
         self._ledger.restart()
         self._audio_window.reset()
         if self._memory is not None:
@@ -161,7 +160,11 @@ class Pipeline:
             latent = stage.process(conditioning, latent)
         assert latent is not None
         if relative == 0:
-            self._adopt_sink(Sink(1, latent[:, :1].clone(), self._prompt_id, self._start.epoch))
+            own = Sink(
+                1, latent[:, :1].clone(), self._prompt_id, self._start.epoch,
+                self._start.sink.picture if self._start.sink else None,
+            )  # fmt: skip
+            self._adopt_sink(own)
         self._ledger.record(issued)
         self._ledger.clean(self._block, latent)
         self._block += 1

@@ -89,8 +89,13 @@ def reconstruction_quality(
     found = []
     for clip in ShardClips(shards, split):
         truth = clip.frames(range(min(blocks, clip.blocks)))
-        pixels = torch.from_numpy(truth).permute(0, 3, 1, 2).div(127.5).sub(1.0)
-        output, _ = model.decode(model.encode(pixels.unsqueeze(0)))
+        frames, reference = (_pixels(truth), _pixels(clip.reference[None]))
+        output, _ = model.decode(model.encode(frames[None]), pictures=reference)
         made = output[0].add(1.0).mul(127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
         found.append((psnr(made.numpy(), truth), ssim(made.numpy(), truth)))
     return dict(zip(("vae_psnr", "vae_ssim"), np.mean(found, axis=0).tolist(), strict=True))
+
+
+def _pixels(pictures: np.ndarray) -> torch.Tensor:
+    """uint8 [n, H, W, 3] -> [n, 3, H, W] in -1..1."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).div(127.5).sub(1.0)

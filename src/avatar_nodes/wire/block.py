@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import torch
 
 from avatar_msgs import msg as m
@@ -38,19 +41,32 @@ def prompt_from_msg(msg: m.Prompt) -> Prompt:
 
 
 def sink_to_msg(sink: Sink) -> m.SinkFrame:
-    """A sink with its latent."""
-    return m.SinkFrame(
+    """A sink with its latent, and with the reference picture where it has one."""
+    msg = m.SinkFrame(
         version=sink.version,
         epoch=sink.epoch,
         prompt_id=sink.prompt_id,
         latent=tensor_to_msg(sink.latent),
     )
+    if sink.picture is not None:
+        msg.picture_height, msg.picture_width, _ = sink.picture.shape
+        msg.picture.frombytes(np.ascontiguousarray(sink.picture).data.cast("B"))
+    return msg
 
 
 def sink_from_msg(msg: m.SinkFrame) -> Sink:
-    """Raises RefusedError: see `tensor_from_msg`."""
+    """Raises RefusedError: see `tensor_from_msg`; `picture`: its size is not that of its bytes."""
     latent = tensor_from_msg(msg.latent, shape=_LATENT, dtype=torch.float32)
-    return Sink(version=msg.version, latent=latent, prompt_id=msg.prompt_id, epoch=msg.epoch)
+    picture = None
+    if len(msg.picture):
+        shape = (msg.picture_height, msg.picture_width, 3)
+        if len(msg.picture) != math.prod(shape):
+            raise RefusedError("picture", f"{len(msg.picture)} bytes for a picture {list(shape)}")
+        picture = np.frombuffer(msg.picture, np.uint8).reshape(shape)
+    return Sink(
+        version=msg.version, latent=latent, prompt_id=msg.prompt_id, epoch=msg.epoch,
+        picture=picture,
+    )  # fmt: skip
 
 
 def latent_to_msg(block: BlockLatent, *, sigma: float) -> m.LatentBlock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -130,6 +131,8 @@ def _with_object(
 
 class Clip:
     """Renders the frames of a `ClipSpec`, with sound and ground truth."""
+
+    SOURCE: ClassVar[str] = "world"
 
     def __init__(self, spec: ClipSpec) -> None:
         self.spec = spec

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.people import people_studio
 
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.training.data.shards.build import build_shards
@@ -14,6 +15,7 @@ from avatar_nodes.training.data.shards.codec import decode_video, encode_video
 from avatar_nodes.training.data.shards.tiny_world import SEED_STRIDE, WorldData
 from avatar_nodes.training.data.snippets import Snippets
 from avatar_nodes.world.clips import Clip, ClipSpec
+from avatar_nodes.world.people.clips import PeopleClip
 
 PLAN = WorldData(train=3, val=1, test=0, blocks=2, seed=4, clips_per_shard=2)
 
@@ -125,7 +127,9 @@ def test_snippets_come_from_every_clip_and_mouths_stay_in_place(folder: Path) ->
         expected = torch.from_numpy(clips[clip].frames()[span]).permute(0, 3, 1, 2)
         assert torch.equal(frames[0].add(1).mul(127.5).round().byte(), expected)
         assert boxes.tolist() == clips[clip].mouth[span].tolist()
-    pixels, weights = snippets.crops(np.random.default_rng(0), 4, 96, 3.0)
+    crops = snippets.crops(np.random.default_rng(0), 4, 96, 3.0)
+    pixels, weights = crops.frames, crops.weights
+    assert crops.references.shape == (4, 3, 96, 96)
     assert pixels.shape == (4, 12, 3, 96, 96) and weights.shape == (4, 12, 1, 96, 96)
     assert set(weights.unique().tolist()) == {1.0, 3.0}
 
@@ -146,7 +150,8 @@ def test_pictures_need_not_be_square_nor_mouths_be_known(tmp_path: Path) -> None
     assert write_shard(tmp_path / "train-0.tar", [record]) == 1
     (tmp_path / "train-0.json").write_text(json.dumps({"clips": 1}))
     snippets = Snippets.read(tmp_path, count=2)
-    pixels, weights = snippets.crops(np.random.default_rng(0), 8, 64, 3.0)
+    crops = snippets.crops(np.random.default_rng(0), 8, 64, 3.0)
+    pixels, weights = crops.frames, crops.weights
     assert pixels.shape == (8, 12, 3, 64, 64) and (weights == 1.0).all()
 
 
@@ -155,3 +160,23 @@ def test_impossible_plans_are_refused() -> None:
         WorldData(blocks=0)
     with pytest.raises(ValueError, match="negative"):
         WorldData(val=-1)
+
+
+def test_a_share_of_the_clips_is_of_lifelike_people(tmp_path: Path) -> None:
+    people_studio()
+    plan = WorldData(train=2, val=0, test=0, blocks=1, seed=4, people_share=1.0)
+    build(tmp_path, plan)
+    clip = next(iter(ShardClips(tmp_path, "train")))
+    assert clip.about["source"] == "people"
+    spec = ClipSpec.sample(4 * SEED_STRIDE, split="train", blocks=1)
+    same = PeopleClip(spec, photographed=True)
+    assert np.array_equal(clip.frames()[3], same.frame(3))
+    assert np.array_equal(clip.reference, same.reference())
+    assert clip.mouth.tolist()[3] == list(same.mouth_box(3))
+    with pytest.raises(ShardError, match="people_share"):
+        build(tmp_path, WorldData(train=2, val=0, test=0, blocks=1, seed=4))
+
+
+def test_a_share_is_a_share() -> None:
+    with pytest.raises(ValueError, match="people_share must be within"):
+        WorldData(people_share=1.2)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from avatar_nodes.model.tensor_files import CheckpointError
 from avatar_nodes.model.tiny_vae import TinyVAE, load_vae
 from avatar_nodes.training.data.shards.build import build_shards
 from avatar_nodes.training.data.shards.clips import ShardClips
@@ -116,8 +117,9 @@ def test_smaller_latents_learn_the_smaller_pictures(
     seen: list[tuple[int, int]] = []
     decode = TinyVAE.decode
 
-    def noting(self: TinyVAE, z: torch.Tensor, *state: Any) -> Any:
-        frames, kept = decode(self, z, *state)
+    def noting(self: TinyVAE, z: torch.Tensor, *state: Any, pictures: torch.Tensor) -> Any:
+        assert pictures.shape[-2:] == (16 * z.shape[-2], 16 * z.shape[-1])
+        frames, kept = decode(self, z, *state, pictures=pictures)
         seen.append((z.shape[-1], frames.shape[-1]))
         return frames, kept
 
@@ -141,3 +143,31 @@ def test_latents_of_the_training_data_have_mean_0_and_deviation_1(
             z = torch.cat([vae.encode(data.whole(i)[0]) for i in range(2)]).flatten(0, 1)
         assert z.mean(dim=(0, 2, 3)).abs().max() < 0.1
         assert (z.std(dim=(0, 2, 3)) - 1).abs().max() < 0.1
+
+
+LOOKING = replace(SHORT, reference_channels=(8, 8, 8, 8), keep_encoder=True)
+
+
+def test_a_decoder_learns_to_look_at_the_reference_for_the_latents_that_are_there(
+    shards: Path, trained: Path, tmp_path: Path
+) -> None:
+    train_vae(LOOKING, shards=shards, folder=tmp_path, resume=False, start=trained)
+    before, after = load_vae(trained), load_vae(tmp_path / "vae")
+    assert after.looks_at_reference and not before.looks_at_reference
+    assert replace(after.config, reference_channels=()) == before.config
+    kept = before.encoder.state_dict()
+    assert all(torch.equal(kept[name], x) for name, x in after.encoder.state_dict().items())
+    assert after.decoder.get_parameter("flow_out.bias").any(), "it has learnt"
+    found = reconstruction_quality(tmp_path / "vae", shards, split="train", blocks=1)
+    assert found["vae_psnr"] > 5.0
+
+
+def test_another_way_of_looking_is_refused(shards: Path, trained: Path, tmp_path: Path) -> None:
+    train_vae(LOOKING, shards=shards, folder=tmp_path, resume=False, start=trained)
+    other = replace(LOOKING, reference_channels=(8, 8, 8, 16))
+    with pytest.raises(CheckpointError, match=r"has reference_channels \[8, 8, 8, 8\]"):
+        train_vae(
+            other, shards=shards, folder=tmp_path / "other", resume=False, start=tmp_path / "vae"
+        )
+    with pytest.raises(ValueError, match="set it to 0"):
+        replace(LOOKING, shrunk_share=0.4)

@@ -1,10 +1,12 @@
-"""Draws short snippets for the autoencoder from the shards: twelve frames and the mouth's box."""
+"""Draws short snippets for the autoencoder from the shards: twelve frames, the mouth's box, and the
+reference picture."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -15,20 +17,38 @@ from torch import Tensor
 from avatar_nodes.training.data.shards.clips import ShardClip, ShardClips
 
 _CLIPS_AT_ONCE = 16
+_ANOTHER_MOMENT = 0.25
+"""Share of the crops whose reference is not the clip's, but a frame of another of its snippets:
+people come with their mouths open, and from other sides."""
+
+
+@dataclass(frozen=True)
+class Crops:
+    """frames [B, 12, 3, side, side] in -1..1, their loss weights [B, 12, 1, side, side], and what
+    the reference picture has there, [B, 3, side, side]."""
+
+    frames: Tensor
+    weights: Tensor
+    references: Tensor
 
 
 class Snippets:
     """Random crops of snippets that are held in memory: random reads stall on disk."""
 
     def __init__(
-        self, frames: np.ndarray, boxes: np.ndarray, sources: Sequence[tuple[str, int]]
-    ) -> None:
+        self, frames: np.ndarray, boxes: np.ndarray, sources: Sequence[tuple[str, int]],
+        references: Mapping[str, np.ndarray],
+    ) -> None:  # fmt: skip
         """frames: uint8 RGB [N,12,H,W,3]; boxes: int16 [N,12,4], the mouth; 0 where unknown;
-        sources: the clip and the block that each is of.
+        sources: the clip and the block that each is of; references: uint8 RGB [H,W,3] by clip.
         """
         self._frames = frames
         self._boxes = boxes
         self.sources = list(sources)
+        self._references = dict(references)
+        self._of_clip: dict[str, list[int]] = {}
+        for row, (key, _) in enumerate(self.sources):
+            self._of_clip.setdefault(key, []).append(row)
 
     @classmethod
     def read(
@@ -42,6 +62,7 @@ class Snippets:
         clips = ShardClips(shards, "train")
         per_clip = -(-count // max(1, len(clips) if keys is None else len(keys)))
         frames, boxes, sources, found = None, [], [], 0
+        references: dict[str, np.ndarray] = {}
         source = (clip for clip in clips if keys is None or clip.key in keys)
         with ThreadPoolExecutor(threads) as pool:
             while found < count and (some := list(islice(source, _CLIPS_AT_ONCE))):
@@ -53,11 +74,12 @@ class Snippets:
                     boxes.append(mouths[:taken])
                     sources += blocks[:taken]
                     found += taken
+                references |= {clip.key: clip.reference for clip in some}
                 print(f"snippets {found}/{count}", flush=True)
         if frames is None:
             which = "are empty" if keys is None else "have none of these clips"
             raise FileNotFoundError(f"{shards}: the train shards {which}")
-        return cls(frames[:found], np.concatenate(boxes), sources)
+        return cls(frames[:found], np.concatenate(boxes), sources, references)
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -68,23 +90,21 @@ class Snippets:
 
     def whole(self, index: int) -> tuple[Tensor, Tensor]:
         """One whole snippet: frames [1, 12, 3, H, W] in -1..1 and its mouth boxes [12, 4]."""
-        frames = torch.from_numpy(np.array(self._frames[index])).permute(0, 3, 1, 2)
-        return frames.float().div(127.5).sub(1.0).unsqueeze(0), torch.from_numpy(
-            np.array(self._boxes[index])
-        )
+        boxes = torch.from_numpy(np.array(self._boxes[index]))
+        return _in_range(self._frames[index])[None], boxes
 
-    def crops(
-        self, rng: np.random.Generator, batch: int, side: int, mouth_weight: float
-    ) -> tuple[Tensor, Tensor]:
-        """Frames [B, 12, 3, side, side] in -1..1 and loss weights [B, 12, 1, side, side].
+    def reference(self, index: int) -> Tensor:
+        """The reference picture of a snippet's clip, [1, 3, H, W] in -1..1."""
+        return _in_range(self._references[self.sources[index][0]][None])
 
-        Half of the crops hold the mouth, where it is known.
-        """
-        frames, weights = [], []
+    def crops(self, rng: np.random.Generator, batch: int, side: int, mouth_weight: float) -> Crops:
+        """Random crops. Half of them hold the mouth, where it is known."""
+        frames, weights, references = [], [], []
         for _ in range(batch):
             row = int(rng.integers(len(self)))
             x, y = self._corner(rng, self._boxes[row][0], side)
             crop = np.array(self._frames[row, :, y : y + side, x : x + side])
+            reference = self._reference_of(rng, row)[y : y + side, x : x + side]
             weight = np.ones((len(crop), 1, side, side), np.float32)
             for i, (x0, y0, x1, y1) in enumerate(self._boxes[row]):
                 if x1 <= x0:
@@ -93,11 +113,20 @@ class Snippets:
                 columns = slice(max(0, x0 - 4 - x), max(0, x1 + 4 - x))
                 weight[i, 0, rows, columns] = mouth_weight
             if rng.random() < 0.5:
-                crop, weight = crop[:, :, ::-1], weight[..., ::-1]
-            frames.append(np.ascontiguousarray(crop))
-            weights.append(np.ascontiguousarray(weight))
-        pixels = torch.from_numpy(np.stack(frames)).permute(0, 1, 4, 2, 3)
-        return pixels.float().div(127.5).sub(1.0), torch.from_numpy(np.stack(weights))
+                crop, weight, reference = crop[:, :, ::-1], weight[..., ::-1], reference[:, ::-1]
+            frames.append(_in_range(crop))
+            weights.append(torch.from_numpy(np.ascontiguousarray(weight)))
+            references.append(_in_range(reference[None])[0])
+        return Crops(torch.stack(frames), torch.stack(weights), torch.stack(references))
+
+    def _reference_of(self, rng: np.random.Generator, row: int) -> np.ndarray:
+        key = self.sources[row][0]
+        others = [other for other in self._of_clip[key] if other != row]
+        if not others or rng.random() >= _ANOTHER_MOMENT:
+            return self._references[key]
+        other = others[int(rng.integers(len(others)))]
+        moment: np.ndarray = self._frames[other, int(rng.integers(self._frames.shape[1]))]
+        return moment
 
     def _corner(self, rng: np.random.Generator, box: np.ndarray, side: int) -> tuple[int, int]:
         """Origin of a crop: half of the time anywhere, otherwise such that it holds the mouth's
@@ -124,3 +153,9 @@ def _blocks(clip: ShardClip, count: int) -> tuple[np.ndarray, np.ndarray, list[t
     frames, mouth = clip.frames(chosen), clip.mouth.reshape(clip.blocks, -1, 4)
     pictures = frames.reshape(len(chosen), -1, *frames.shape[1:])
     return pictures, mouth[chosen], [(clip.key, block) for block in chosen]
+
+
+def _in_range(pictures: np.ndarray) -> Tensor:
+    """uint8 RGB [n, H, W, 3] -> [n, 3, H, W] in -1..1."""
+    pixels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    return pixels.float().div(127.5).sub(1.0)

@@ -9,7 +9,7 @@ shows every such error as a stain. Beside the exact ones it is therefore shown e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from avatar_nodes.model.checkpoint import CheckpointError
-from avatar_nodes.model.tiny_vae import FRAMES_PER_LATENT, TinyVAE, channels_last, load_vae
+from avatar_nodes.model.tiny_decoder import FRAMES_PER_LATENT
+from avatar_nodes.model.tiny_vae import TinyVAE, channels_last, load_vae
 from avatar_nodes.training.data.encoded import EncodedClips
 from avatar_nodes.training.data.snippets import Snippets
 from avatar_nodes.training.flow.estimates import estimated_blocks
@@ -64,8 +65,10 @@ class _Pictures:
 
     def draw(
         self, rng: np.random.Generator, options: SharpenTraining
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents [B, 3, C, h, w], frames [B, 12, 3, H, W] in -1..1, weights [B, 12, 1, H, W]."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Latents [B, 3, C, h, w], frames [B, 12, 3, H, W] in -1..1, weights [B, 12, 1, H, W],
+        reference pictures [B, 3, H, W].
+        """
         rows = rng.integers(len(self.snippets), size=options.batch).tolist()
         window = self.clips.windows(rng, self.places(rows), 1)
         latents = window.latents[:, 0]
@@ -74,7 +77,8 @@ class _Pictures:
             latents = torch.cat([estimated, latents[options.estimates :]])
         weight = cell_weight(window, options.mouth_weight, options.motion_weight)[:, 0]
         frames = torch.cat([self.snippets.whole(row)[0] for row in rows])
-        return latents.transpose(1, 2), frames, _in_pixels(weight, frames)
+        references = torch.cat([self.snippets.reference(row) for row in rows])
+        return latents.transpose(1, 2), frames, _in_pixels(weight, frames), references
 
     def places(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         """(clip, block) of the snippets, in the encoded clips."""
@@ -113,12 +117,13 @@ def train_sharpen(
     data = _read(options, shards, clips, denoiser, sigmas)
     for step in run:
         rng = np.random.default_rng((options.seed, step))
-        latents, frames, weight = (x.to(device) for x in data.draw(rng, options))
+        drawn = (x.to(device) for x in data.draw(rng, options))
+        latents, frames, weight, references = drawn
         scale = min(1.0, (step + 1) / 50) * (0.02 + 0.98 * (1 - run.fraction**2))
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * scale
         with torch.autocast(device.type, torch.bfloat16):
-            output, _ = model.decode(latents)
+            output, _ = model.decode(latents, pictures=references)
         parts = reconstruction_loss(output.float(), frames, weight)
         loss = parts["pixel"] + parts["edge"] + 0.25 * parts["motion"] + 2.0 * parts["square"]
         optimizer.zero_grad(set_to_none=True)
@@ -138,13 +143,18 @@ def train_sharpen(
 
 
 def _begun(vae: Path, start: Path | None) -> TinyVAE:
-    """The autoencoder `vae`, or `start` if it has the same latents."""
+    """The autoencoder `vae`, or `start` if it has the same latents, whatever its decoder is."""
     model = load_vae(vae)
     if start is None:
         return model
     begun = load_vae(start)
     latents, wanted = _without_decoder(begun), _without_decoder(model)
-    same = begun.config == model.config and latents.keys() == wanted.keys()
+    config = model.config
+    same = latents.keys() == wanted.keys() and config == replace(
+        begun.config,
+        decoder_channels=config.decoder_channels,
+        reference_channels=config.reference_channels,
+    )
     if not same or any(not torch.equal(latents[name], wanted[name]) for name in wanted):
         raise CheckpointError(f"{start}: its encoder is not that of {vae}, so latents differ")
     return begun
@@ -201,7 +211,8 @@ def _strip(vae: TinyVAE, data: _Pictures, path: Path) -> None:
         rows = [frames[0, -1]]
         for latents in sources:
             with torch.autocast(device.type, torch.bfloat16):
-                output, _ = vae.decode(latents.transpose(1, 2).to(device))
+                reference = data.snippets.reference(row).to(device)
+                output, _ = vae.decode(latents.transpose(1, 2).to(device), pictures=reference)
             rows.append(output[0, -1].float().cpu())
         columns.append(torch.cat(rows, dim=1))
     write_pictures(columns, path)

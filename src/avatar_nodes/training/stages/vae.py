@@ -13,7 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avatar_nodes.model.tiny_vae import TinyVAE, TinyVAEConfig, channels_last, load_vae
+from avatar_nodes.model.tensor_files import CheckpointError
+from avatar_nodes.model.tiny_vae import TinyVAE, channels_last, load_vae
+from avatar_nodes.model.tiny_vae_config import TinyVAEConfig
 from avatar_nodes.training.data.snippets import Snippets
 from avatar_nodes.training.loop.parameter_average import ParameterAverage
 from avatar_nodes.training.loop.run import TrainingRun
@@ -36,9 +38,21 @@ class VAETraining:
     (EQ-VAE). It makes latents smooth: what a transformer cannot tell then decodes to a blur of what
     it may be, where latents that change with every pixel of a movement average to nothing."""
     mouth_weight: float = 3.0
+    reference_channels: tuple[int, ...] = ()
+    """Of the reference picture's features, from the image side: a decoder that looks at the picture
+    beside the latents. None of them: one that makes frames of latents alone, or what `--start` has.
+    """
+    keep_encoder: bool = False
+    """Train the decoder only, so that latents stay what they are, and what was trained on them."""
     snippets: int = 2400
     """Number of snippets of twelve frames held in memory (2.4 MB each at 256x256)."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.keep_encoder and self.shrunk_share:
+            raise ValueError(
+                "shrunk_share trains the encoder, which keep_encoder keeps: set it to 0"
+            )
 
 
 def reconstruction_loss(output: Tensor, target: Tensor, weight: Tensor) -> dict[str, Tensor]:
@@ -92,10 +106,11 @@ def train_vae(
     """
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    vae = channels_last(TinyVAE(TinyVAEConfig()) if start is None else load_vae(start).float())
-    vae.to(device).train().requires_grad_(True)
+    vae = channels_last(_begun(options, start)).to(device).train().requires_grad_(True)
+    vae.encoder.requires_grad_(not options.keep_encoder)
+    trained = [parameter for parameter in vae.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
-        vae.parameters(), lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+        trained, lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
     )
     average = ParameterAverage(vae, decay=0.998)
     run = TrainingRun(
@@ -109,7 +124,8 @@ def train_vae(
     for step in run:
         rng = np.random.default_rng((options.seed, step))
         crops = data.crops(rng, options.batch, options.crop, options.mouth_weight)
-        frames, weight = (x.to(device) for x in crops)
+        frames, weight = crops.frames.to(device), crops.weights.to(device)
+        references = crops.references.to(device)
         progress = run.fraction
         warm = min(1.0, (step + 1) / 100)
         for group in optimizer.param_groups:
@@ -123,8 +139,9 @@ def train_vae(
                 z = shrunk(z, side)
                 pixels = side * vae.config.spatial_stride
                 frames, weight = shrunk(frames, pixels), shrunk(weight, pixels)
+                references = shrunk(references[:, None], pixels)[:, 0]
             noise = latent_noise(z, options.latent_noise, options.seed * 1_000_003 + step)
-            output, _ = vae.decode(z + (noise * deviation).to(z.dtype))
+            output, _ = vae.decode(z + (noise * deviation).to(z.dtype), pictures=references)
         parts = reconstruction_loss(output.float(), frames, weight)
         size = z.float().square().mean()
         loss = (
@@ -136,7 +153,7 @@ def train_vae(
         )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        norm = nn.utils.clip_grad_norm_(trained, 1.0)
         figures = {"loss": loss.item(), "psnr": psnr(output.detach().float(), frames)}
         run.log({**figures, "grad": norm.item()})  # before it can spoil the weights
         optimizer.step()
@@ -146,8 +163,27 @@ def train_vae(
             _strip(vae, data, picture)
             run.picture("reconstruction", picture, step + 1)
     if run.complete:
-        export_vae(vae, average, folder / "vae", measured_on=data)
+        measured = None if options.keep_encoder else data
+        export_vae(vae, average, folder / "vae", measured_on=measured)
     return run.complete
+
+
+def _begun(options: VAETraining, start: Path | None) -> TinyVAE:
+    """A new autoencoder, or the one at `start`; its decoder may learn to look at the reference."""
+    wanted = options.reference_channels
+    if start is None:
+        return TinyVAE(TinyVAEConfig(reference_channels=wanted))
+    begun = load_vae(start).float()
+    if not wanted or wanted == begun.config.reference_channels:
+        return begun
+    if begun.looks_at_reference:
+        raise CheckpointError(
+            f"{start}: has reference_channels {list(begun.config.reference_channels)}, the recipe"
+            f" asks for {list(wanted)}"
+        )
+    looking = TinyVAE(replace(begun.config, reference_channels=wanted))
+    looking.load_state_dict({**looking.state_dict(), **begun.state_dict()})
+    return looking
 
 
 @torch.no_grad()
@@ -179,8 +215,9 @@ def _strip(vae: TinyVAE, data: Snippets, path: Path) -> None:
     for index in data.spread(5):
         frames, _ = data.whole(index)
         device = next(vae.parameters()).device
+        reference = data.reference(index).to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            output, _ = vae.decode(vae.encode(frames.to(device)))
+            output, _ = vae.decode(vae.encode(frames.to(device)), pictures=reference)
         columns.append(torch.cat([frames[0, -1], output[0, -1].float().cpu()], dim=1))
     write_pictures(columns, path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ class PeopleClip(Clip):
         size: side of the pictures in pixels. photographed: with the noise, colours and
             compression of the person's camera, else as drawn.
     """
+
+    SOURCE: ClassVar[str] = "people"
 
     def __init__(self, spec: ClipSpec, *, size: int = SIZE, photographed: bool = False) -> None:
         super().__init__(spec)

@@ -42,7 +42,8 @@ class ShardJob(ABC):
         if not (report.exists() and tar.exists()):
             return False
         found, asked = json.loads(report.read_text())["job"], json.loads(json.dumps(asdict(self)))
-        found = {"timing": asdict(BlockTiming()), **found}  # of those that do not state it
+        unstated = {"timing": asdict(BlockTiming()), "people_share": 0.0}  # in older reports
+        found = {**unstated, **found}
         for key in asked:
             if found.get(key) != asked[key]:
                 raise ShardError(

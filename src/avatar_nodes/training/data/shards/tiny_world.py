@@ -1,4 +1,4 @@
-"""Plans the tiny world's shards: rendered clips with their truth."""
+"""Plans the tiny world's shards: clips of drawn and of lifelike people, with their truth."""
 
 from __future__ import annotations
 
@@ -29,8 +29,13 @@ class WorldData:
     """Length of a clip."""
     seed: int = 2
     clips_per_shard: int = 20
+    people_share: float = 0.0
+    """Share of the clips that are of lifelike people, as a camera would take them; the others are
+    drawn. It needs the training extra and the file of `avatar train people`."""
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.people_share <= 1.0:
+            raise ValueError(f"people_share must be within 0..1, got {self.people_share}")
         if self.blocks < 1 or self.clips_per_shard < 1:
             raise ValueError("blocks and clips_per_shard must be at least 1")
         if min(self.train, self.val, self.test) < 0:
@@ -50,6 +55,7 @@ class WorldData:
                 blocks=self.blocks,
                 seed=self.seed,
                 timing=timing or BlockTiming(),
+                people_share=self.people_share,
             )
             for split, total in zip(SPLITS, (self.train, self.val, self.test), strict=True)
             for first in range(0, total, step)
@@ -66,6 +72,7 @@ class WorldShard(ShardJob):
     blocks: int
     seed: int
     timing: BlockTiming
+    people_share: float = 0.0
 
     def write(self, folder: Path) -> dict[str, Any]:
         return {"clips": write_shard(folder / f"{self.name}.tar", self._clips())}
@@ -76,11 +83,18 @@ class WorldShard(ShardJob):
                 self.seed * SEED_STRIDE + index, split=self.split, blocks=self.blocks,
                 timing=self.timing,
             )  # fmt: skip
-            yield world_record(f"{self.split}_{index:05d}", Clip(spec))
+            yield world_record(f"{self.split}_{index:05d}", self._clip(spec))
+
+    def _clip(self, spec: ClipSpec) -> Clip:
+        if np.random.default_rng([spec.seed, 13]).random() >= self.people_share:
+            return Clip(spec)
+        from avatar_nodes.world.people.clips import PeopleClip  # needs the training extra
+
+        return PeopleClip(spec, photographed=True)
 
 
 def world_record(key: str, clip: Clip) -> ClipRecord:
-    """A clip of the tiny world with all that is known of it."""
+    """A clip of the tiny world with all that is known of it; `source` is `world` or `people`."""
     count = clip.performance.num_frames
     spec = clip.spec
     truth = {
@@ -94,7 +108,7 @@ def world_record(key: str, clip: Clip) -> ClipRecord:
         ),
     }
     about = {
-        "source": "world",
+        "source": clip.SOURCE,
         "seed": spec.seed,
         "split": spec.split,
         "identity": spec.identity,
