@@ -24,6 +24,7 @@ class Speaker:
     def issue(self, text: str) -> bool:
         """The next block has this prompt; returns whether it would switch the caches."""
         before, self._last = self._last, text
+        self.prompts.settle()
         self.prompts.use(text, switch=True)
         switches = self.prompts.switch
         self.prompts.issued(changed=before != text)
@@ -80,3 +81,15 @@ def test_what_is_expected_is_told_once_for_each_block(speaker: Speaker) -> None:
     speaker.prompts.expect("waves", 8)
     assert speaker.announced == [("waves", 7), ("waves", 8)]
     assert speaker.prompts.current.text == "idles"
+
+
+def test_of_many_wishes_few_are_told_and_the_last_counts(speaker: Speaker) -> None:
+    prompts = speaker.prompts
+    for tick in range(100):
+        prompts.ask(f"wish {tick}", switch=False)
+        prompts.settle(tick * 0.005)
+    assert len(speaker.announced) == 3, "in half a second"
+    prompts.settle()
+    assert prompts.current.text == "wish 99"
+    prompts.settle()
+    assert len(speaker.announced) == 4

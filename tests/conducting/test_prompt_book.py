@@ -43,3 +43,12 @@ def test_the_pinned_one_is_kept_until_another_is() -> None:
     book.pinned = book.current.id
     book.use("another")
     assert "id of talk" not in book.known and len(book.known) == KNOWN_PROMPTS
+
+
+def test_those_that_blocks_may_need_are_kept() -> None:
+    book, _ = _book()
+    needed = {"id of talk", "id of prompt 3"}
+    book.needed = lambda: needed
+    for n in range(2 * KNOWN_PROMPTS):
+        book.use(f"prompt {n}")
+    assert needed <= book.known.keys() and len(book.known) == KNOWN_PROMPTS

@@ -300,3 +300,28 @@ def test_what_an_epoch_leaves_over_is_told_from_what_is_wrong() -> None:
         inbox.offer(_latent(0, epoch=2, step=3))
     assert not isinstance(wrong.value, LeftoverError)
     assert str(wrong.value) == "latent of another step: step 3, not 1"
+
+
+def test_a_prompt_is_not_forgotten_while_a_block_waits_for_it() -> None:
+    inbox = _inbox(first_step=1)
+    inbox.offer(epoch_start())
+    inbox.offer(prompt("wave"))
+    inbox.offer(conditioning(0, prompt_id="wave"))
+    _drain(inbox)
+    for number in range(3 * KNOWN_LIMIT):
+        inbox.offer(prompt(f"prompt {number}"))
+        _drain(inbox)
+    inbox.offer(_latent(0))
+    *again, block = _drain(inbox)
+    ids = [work.id for work in again if isinstance(work, Prompt)]
+    assert ids == ["talk", "wave"], "the stage has them no more"
+    assert isinstance(block, BlockWork) and block.conditioning.prompt_id == "wave"
+
+
+def test_blocks_of_an_epoch_far_ahead_make_room_for_the_next() -> None:
+    inbox = _inbox(first_step=0)
+    for number in range(100):
+        with suppress(RefusedError):
+            inbox.offer(conditioning(0, epoch=1000 - number))
+    inbox.offer(epoch_start(901))
+    assert _blocks(_drain(inbox)) == [0]

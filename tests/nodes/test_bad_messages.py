@@ -50,6 +50,9 @@ SOUNDS = {
     "rate": m.AudioChunk(sample_rate=0, channels=1, data=[1]),
     "channels": m.AudioChunk(sample_rate=16000, channels=0, data=[1]),
     "stream": m.AudioChunk(
+        stream="mine", sample_rate=16000, channels=1, first_sample=2**40, data=[1, 2]
+    ),
+    "sample": m.AudioChunk(
         stream="mine", sample_rate=16000, channels=1, first_sample=2**60, data=[1, 2]
     ),
 }

@@ -30,7 +30,7 @@ BLOCK_SAMPLES, BLOCK_S = TIMING.samples_per_block, TIMING.block_s
 WALL_NS = 1_790_000_000_000_000_000
 STAGES = ("denoiser", "decoder", "presenter")
 LATENT = torch.zeros(1, 3, 1, 1)
-_BEAT_S, _HOP_S, _BEGIN_S, _MAKE_S = 0.5, 0.01, 0.1, 0.15
+_BEAT_S, _HOP_S, _BEGIN_S, _MAKE_S, _START_S = 0.5, 0.01, 0.1, 0.15, 0.8
 
 
 class Features:
@@ -80,6 +80,7 @@ class Stage:
 
     instance: int = 1
     up: bool = True
+    up_at: float = 0.0
     epoch: int = 0
     ready: bool = False
     told: tuple[str, int] = ("", 0)
@@ -193,17 +194,20 @@ class SimulatedGraph:
     def restart(self, name: str, down_s: float) -> None:
         """A stage is killed, with all that it holds, and comes back."""
         stage = self.stages[name]
-        stage.up, stage.ready, stage.epoch = False, False, 0
+        stage.ready, stage.epoch = False, 0
         stage.instance += 1
         if name == "presenter":
             self._taken = self._played
-        self._later(down_s, lambda: setattr(stage, "up", True))
+        # A process takes longer to start than the one before counts as alive.
+        self._down(stage, max(down_s, _START_S))
 
     def hang(self, name: str, seconds: float) -> None:
         """A stage is not heard of for a while; what it is sent meanwhile is lost."""
-        stage = self.stages[name]
-        stage.up = False
-        self._later(seconds, lambda: setattr(stage, "up", True))
+        self._down(self.stages[name], seconds)
+
+    def _down(self, stage: Stage, seconds: float) -> None:
+        stage.up, stage.up_at = False, max(stage.up_at, self.now + seconds)
+        self._later(seconds, lambda: setattr(stage, "up", self.now >= stage.up_at))
 
     def fail(self, name: str) -> None:
         """A stage loses its epoch, and says so."""

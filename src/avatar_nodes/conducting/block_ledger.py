@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from avatar_nodes.block.block import BlockContext
+
+_MOST = 256
+"""More than a window and what is under way; only what strangers send reaches it."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,21 @@ class BlockLedger:
     def record(self, issued: IssuedBlock) -> None:
         """Remember a block that was issued."""
         self._issued[issued.block] = issued
+        _bound(self._issued)
 
     def clean(self, block: int, latent: Tensor) -> None:
         """Remember a block's clean latent, float32 [C, F, H, W]; a later one replaces it."""
         self._clean[block] = latent
+        _bound(self._clean)
 
     def issued(self, block: int) -> IssuedBlock | None:
         """The block as it was issued; None: it was not, or is forgotten."""
         return self._issued.get(block)
+
+    @property
+    def prompt_ids(self) -> set[str]:
+        """The prompts of all blocks that are remembered."""
+        return {issued.prompt_id for issued in self._issued.values()}
 
     @property
     def next_block(self) -> int:
@@ -121,3 +132,8 @@ class BlockLedger:
         for store in (self._issued, self._clean):
             for block in [number for number in store if number < oldest]:
                 del store[block]
+
+
+def _bound(store: dict[int, Any]) -> None:
+    while len(store) > _MOST:
+        del store[min(store)]

@@ -41,6 +41,7 @@ class BlockMaker:
         sound = self._sound(block, now, due=due)
         if sound is None:
             return None
+        self._prompts.settle()
         self._intake.speaking = not sound.idle
         before, prompt_id = self._ledger.issued(block - 1), self._prompts.current.id
         changed = before is not None and before.prompt_id != prompt_id

@@ -5,12 +5,12 @@ transformers, whose import takes seconds, is imported only where it is needed.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avatar_nodes.block.block import Prompt
 from avatar_nodes.block.timing import TimingError
+from avatar_nodes.conducting.prompt_book import prompt_id
 from avatar_nodes.conducting.settings import FeatureSettings, PromptSettings
 from avatar_nodes.model.device import DTYPES, AssemblyError, checked_device
 from avatar_nodes.model.read_config import read_config
@@ -88,5 +88,6 @@ class PromptEncoder:
 
     def encode(self, text: str) -> Prompt:
         """The same text always gives the same id and states."""
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return Prompt(id=digest, text=text, states=self._encoder.encode(text).float().cpu())
+        return Prompt(
+            id=prompt_id(text), text=text, states=self._encoder.encode(text).float().cpu()
+        )

@@ -11,7 +11,7 @@ from avatar_nodes.block.audio_features import AudioFeatures
 from avatar_nodes.block.block import EpochStart, Prompt, Sink
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_maker import BlockMaker
-from avatar_nodes.conducting.conversation import Conversation
+from avatar_nodes.conducting.conversation import MAKERS, Conversation
 from avatar_nodes.conducting.conversation_table import Command
 from avatar_nodes.conducting.current_prompt import CurrentPrompt
 from avatar_nodes.conducting.effects import (
@@ -25,6 +25,7 @@ from avatar_nodes.conducting.effects import (
 )
 from avatar_nodes.conducting.epoch_keeper import EpochKeeper
 from avatar_nodes.conducting.flow_control import CreditWindow, JustInTime
+from avatar_nodes.conducting.instances import Instances
 from avatar_nodes.conducting.memory_versions import MemoryVersions
 from avatar_nodes.conducting.operator_requests import OperatorRequests
 from avatar_nodes.conducting.settings import ConductorSettings
@@ -32,8 +33,11 @@ from avatar_nodes.conducting.sink_versions import SinkVersions
 from avatar_nodes.conducting.speech_intake import SpeechIntake
 from avatar_nodes.conducting.state_report import StateReport
 from avatar_nodes.conducting.stream_resume import StreamPosition, resume
+from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 
 _RECOVERY_S = 1.0
+_LONGEST_WAIT_S = 120.0
+"""Until a block that is playable is shown: far more than can be under way."""
 _PRESENTER = "presenter"
 
 
@@ -75,11 +79,13 @@ class Conductor:
         )
         self._jit = JustInTime(block_s=features.timing.block_s, margin_s=settings.margin_s)
         self._ledger = BlockLedger(window=settings.past_blocks)
+        self._prompts.book.needed = lambda: self._ledger.prompt_ids
         self._keeper = EpochKeeper(
             settings.stages,
             heartbeat_timeout_s=settings.heartbeat_timeout_s,
             block_timeout_s=settings.block_timeout_s,
         )
+        self._instances = Instances(*settings.stages, *MAKERS)
         self._memory = MemoryVersions(lag=settings.memory_lag)
         self._sinks = SinkVersions(aas_from_block=settings.own_sink_from_block)
         self._start: EpochStart | None = None
@@ -139,7 +145,11 @@ class Conductor:
         self._intake.take(stream, first_sample, samples, end_of_stream=end_of_stream)
 
     def status(self, at: Moment, name: str, *, instance: str, ready: bool, epoch: int) -> None:
-        """A node's sign of life."""
+        """A node's sign of life. Raises LeftoverError: another process of its name is alive."""
+        if not self._instances.heard(name, instance, at.now):
+            if name in self._settings.stages or name in MAKERS:
+                raise LeftoverError("instance", f"{name}: another instance is alive")
+            return
         self.conversation.alive(at, name, instance)
         self._keeper.status(name, instance=instance, ready=ready, epoch=epoch, now=at.now)
 
@@ -148,8 +158,11 @@ class Conductor:
         queue_depth: int, next_due_ns: int,
     ) -> None:  # fmt: skip
         """What the presenter has taken; see avatar_msgs/BlockCredit. `next_due_ns`: nanoseconds
-        since 1970, 0: no clock runs."""
-        if not epoch or not self._position.credit(presented_block, queue_depth):
+        since 1970, 0: no clock runs. Raises RefusedError: it cannot be so."""
+        if not epoch:
+            return
+        self._check_credit(presented_block, playable_block, next_due_ns - at.wall_ns)
+        if not self._position.credit(presented_block, queue_depth):
             return
         if self._jit.playable(playable_block, at.now):
             self._emit(ReportPipelineTime(self._jit.pipeline_s))
@@ -160,6 +173,16 @@ class Conductor:
             wait_s = (next_due_ns - at.wall_ns) / 1e9
             self._jit.next_due(playable_block + 1, at.now + wait_s)
 
+    def _check_credit(self, presented: int, playable: int, due_in_ns: int) -> None:
+        """Raises RefusedError: of blocks that were not issued, or due at no time of ours."""
+        if not presented <= playable <= presented + 1:
+            raise RefusedError("order", f"block {playable} playable after {presented}")
+        issued = max(self._window.next_block, self._ledger.next_block) - 1
+        if self._keeper.epoch and presented > issued:
+            raise RefusedError("block", f"block {presented} presented, {issued} was issued last")
+        if due_in_ns > _LONGEST_WAIT_S * 1e9:
+            raise RefusedError("due", f"the next block is due in {due_in_ns / 1e9:.0f} s")
+
     def presented(self, issued: IssuedBlock) -> None:
         """A block that an earlier conductor issued and the presenter has taken."""
         if self._keeper.epoch == 0 and issued.block >= self._settings.first_block:
@@ -167,7 +190,8 @@ class Conductor:
 
     def clean(self, *, epoch: int, block: int, latent: Tensor) -> None:
         """A block's clean latent, float32 [C, F, H, W]."""
-        if self._keeper.epoch in (0, epoch):
+        before_us = self._keeper.epoch == 0
+        if before_us or (self._keeper.epoch == epoch and self._ledger.issued(block) is not None):
             self._ledger.clean(block, latent)
 
     def sink(self, sink: Sink, *, replaces: bool) -> None:
@@ -181,12 +205,14 @@ class Conductor:
             self._prompts.book.pinned = sink.prompt_id or self._prompts.book.pinned
 
     def memory(self, *, epoch: int, version: int) -> None:
-        """A version of memory is there."""
-        if epoch == self._keeper.epoch:
+        """A version of memory is there: of as many blocks as it has been given, at most."""
+        given = self._window.next_block - self._position.stream_start
+        if epoch == self._keeper.epoch and version <= given:
             self._memory.add(version)
 
     def set_prompt(self, text: str, *, cache_switch: bool) -> None:
-        """An operator's prompt from the next block on; empty: the stream's own again."""
+        """An operator's prompt from the next block on; empty: the stream's own again. Of many that
+        come before that block, the last counts."""
         self.conversation.override(text)
         self._prompts.ask(text, switch=cache_switch)
 
@@ -201,6 +227,7 @@ class Conductor:
         if self._state.replying and not self.conversation.replying:
             self._tell_state()  # no block tells when the last words of a reply were heard
         self.requests.tick(now)
+        self._prompts.settle(now)
         reason = self._keeper.reason_for_new_epoch(now)
         if reason is not None and not self._finished and self._knows_enough(now):
             self._begin_epoch(reason, at)

@@ -21,7 +21,9 @@ from avatar_nodes.conducting.turn_numbers import above_all_turns, check_turn
 from avatar_nodes.speaking.turn_stream import turn_of
 from avatar_nodes.text.words import clean_text, has_words
 
-_REASONER, _VOICE = "reasoner", "voice"
+_REASONER, _VOICE = MAKERS = "reasoner", "voice"
+"""Nodes that make a reply."""
+_MOST_SENTENCES = 512
 
 
 class Conversation:
@@ -132,7 +134,7 @@ class Conversation:
         check_turn(sentence.turn, at.unix_ms)
         if self._sentences and self._sentences[0].turn != sentence.turn:
             self._sentences = []
-        if sentence.index == len(self._sentences):  # not one that was given again
+        if sentence.index == len(self._sentences) < _MOST_SENTENCES:  # not one given again
             self._sentences.append(sentence)
         if has_words(sentence.text):
             self._said = {sentence.turn}
@@ -167,7 +169,7 @@ class Conversation:
     def alive(self, at: Moment, name: str, instance: str) -> None:
         """A sign of life of any node. With another instance of the reasoner what it thought about
         is lost; another voice is given the sentences of the reply again, from its first one on."""
-        if name not in (_REASONER, _VOICE):
+        if name not in MAKERS:
             return
         phase, turn = self._machine.phase, self._machine.turn
         said = [sentence for sentence in self._sentences if sentence.turn == turn]

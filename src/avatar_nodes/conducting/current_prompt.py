@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from avatar_nodes.block.block import Prompt
 from avatar_nodes.conducting.effects import AnnouncePrompt, Emit
 from avatar_nodes.conducting.prompt_book import PromptBook
+
+_CALM_S = 0.2
 
 
 class CurrentPrompt:
@@ -27,6 +30,9 @@ class CurrentPrompt:
         self._announced: tuple[str, int] | None = None
         self._asked: tuple[str, bool] | None = None
         """What an operator has set and no block has yet, and whether it switches the caches."""
+        self._unsettled: tuple[str, bool] | None = None
+        """Of `_asked`, what no stage was told of yet."""
+        self._settled_at = -math.inf
         self.book = PromptBook(encode, text)
         self.switch = False
         """A change of the prompt switches the caches."""
@@ -41,13 +47,23 @@ class CurrentPrompt:
         self._emit(AnnouncePrompt(self.current))
 
     def ask(self, text: str, *, switch: bool) -> None:
-        """An operator sets the prompt; empty: that of the stream's start again."""
+        """An operator sets the prompt; empty: that of the stream's start again. `settle` does the
+        rest."""
         self._asked = (text, switch)
-        self.use(text or self._default, switch=switch)
+        self._unsettled = (text or self._default, switch)
+
+    def settle(self, now: float | None = None) -> None:
+        """Encode and announce what an operator has set: early, so that the stages can prepare, but
+        few times a second; without `now`, since a block is made of it, in any case."""
+        if self._unsettled is None or (now is not None and now - self._settled_at < _CALM_S):
+            return
+        (text, switch), self._settled_at = self._unsettled, self._settled_at if now is None else now
+        self.use(text, switch=switch)
 
     def use(self, text: str, *, switch: bool) -> None:
         """Set the prompt of the blocks from now on. One that an operator has set switches the
         caches as the operator asked, another as `switch` says."""
+        self._unsettled = None
         if self._asked is not None and self._asked[0] in (text, ""):
             switch = self._asked[1]
         self.switch = switch

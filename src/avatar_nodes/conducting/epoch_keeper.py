@@ -20,7 +20,8 @@ class _Stage:
     epoch_instance: str = ""
     """Its instance when the current epoch began."""
     has_failed: bool = False
-    """It held this epoch and holds none any more: something went wrong with a block."""
+    """It held this epoch and holds none any more: something went wrong with a block. Or it holds
+    one that we did not begin."""
 
 
 class EpochKeeper:
@@ -84,7 +85,9 @@ class EpochKeeper:
         if stage is None:
             return
         held = stage.ready_epoch == self.epoch != 0  # of earlier ones, latched news come late
-        if held and not ready and not epoch and instance == stage.instance:
+        lost = held and not ready and not epoch
+        strayed = 0 < self.epoch < epoch  # somebody else has begun one
+        if (lost or strayed) and instance == stage.instance:
             stage.has_failed = True
         stage.instance = instance
         stage.ready_epoch = epoch if ready else 0

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from avatar_nodes.block.block import Prompt
 
 KNOWN_PROMPTS = 64
 
 
+def prompt_id(text: str) -> str:
+    """The id that the prompt of a text has."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
+
+
 class PromptBook:
-    """Encodes each text once and keeps the last `KNOWN_PROMPTS`, and the one that is pinned.
+    """Encodes each text once and keeps the last `KNOWN_PROMPTS`, and those that are needed.
 
     encode: text to prompt, such as `PromptEncoder.encode`. text: the first prompt.
     """
@@ -22,6 +28,8 @@ class PromptBook:
         self._ids: dict[str, str] = {}
         self.pinned = ""
         """Id of a prompt that is kept for as long as this names it: the sink's."""
+        self.needed: Callable[[], Container[str]] = tuple
+        """Tells the ids of others that are kept: those of blocks that may be issued again."""
         self.current = self._kept(text)
         """The prompt of the next block."""
 
@@ -49,7 +57,10 @@ class PromptBook:
         self._ids[text] = prompt.id
         self._known[prompt.id] = prompt
         self._known.move_to_end(prompt.id)
-        while len(self._known) > KNOWN_PROMPTS:
-            oldest = next(p for p in self._known.values() if p.id != self.pinned)
-            del self._known[oldest.id], self._ids[oldest.text]
+        if len(self._known) > KNOWN_PROMPTS:
+            needed = self.needed()
+            free = [p for p in self._known.values() if p.id != self.pinned and p.id not in needed]
+            for oldest in free[: len(self._known) - KNOWN_PROMPTS]:
+                if oldest is not prompt:
+                    del self._known[oldest.id], self._ids[oldest.text]
         return prompt

@@ -52,6 +52,8 @@ class ConductorSettings(FeatureSettings, PromptSettings, ConversationSection, No
     idle: Literal["keep_alive", "hold"] = key("stream.idle")
     heartbeat_timeout_s: float = key("stream.heartbeat_timeout_s")
     block_timeout_s: float = key("stream.block_timeout_s")
+    width: int = key("video.width")
+    height: int = key("video.height")
     memory_lag: int = Field(
         default=0,
         ge=0,

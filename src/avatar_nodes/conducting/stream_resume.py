@@ -63,7 +63,8 @@ def resume(
     The stream's own sink (version 1) holds once block 0 was shown. Context blocks of a prompt that
     is not known any more, and all before them, are left out; so is the context while there is no
     sink. A sink whose prompt is not known is seen under that of the first block that attends to it:
-    no stage could begin otherwise. The prompt of `first_block` comes last.
+    no stage could begin otherwise. The prompts of all blocks that will be issued again are told;
+    that of `first_block` comes last.
     """
     sink = sinks.get(1) if first_block > stream_start else None
     sink = sink or sinks.get(0)
@@ -75,6 +76,8 @@ def resume(
         used[sink.prompt_id] = None
     elif sink is not None and sink.prompt_id:
         sink = replace(sink, prompt_id="")
+    to_come = (issued.prompt_id for issued in ledger.issued_from(first_block))
+    used |= dict.fromkeys(name for name in (*to_come, prompt_id) if name in prompts)
     again = ledger.issued(first_block)
     first_prompt = again.prompt_id if again and again.prompt_id in prompts else prompt_id
     used.pop(first_prompt, None)

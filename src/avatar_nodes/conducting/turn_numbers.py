@@ -1,4 +1,4 @@
-"""Numbers turns by a clock that may be set back."""
+"""Numbers turns by a clock that may be set back; says which numbers of turns and epochs can be."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ def check_turn(turn: int, unix_ms: int) -> None:
     """Raises RefusedError: no turn that can be at `unix_ms`, milliseconds since 1970."""
     if turn > unix_ms + _FAR_AHEAD_MS:
         raise RefusedError("turn", f"turn {turn} is far ahead of the clock")
+
+
+def check_epoch(epoch: int, unix_ms: int) -> None:
+    """Raises RefusedError: no epoch that can be at `unix_ms`, milliseconds since 1970. Whoever
+    begins the one after it finds it within the bound, since time has gone on meanwhile."""
+    if epoch > unix_ms + _FAR_AHEAD_MS:
+        raise RefusedError("epoch", f"epoch {epoch} is far ahead of the clock")
 
 
 def above_all_turns(unix_ms: int) -> int:

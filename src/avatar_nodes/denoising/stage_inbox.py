@@ -64,7 +64,8 @@ class StageInbox:
         self._memory_shape = memory_shape
         self._limit = limit
         self._ready: deque[EpochStart | Prompt | Sink | Memory] = deque()
-        self._prompts: OrderedDict[str, None] = OrderedDict()
+        self._prompts: OrderedDict[str, Prompt] = OrderedDict()
+        self._held_by_stage: OrderedDict[str, None] = OrderedDict()
         self._sinks: dict[int, Sink] = {}
         self._memories: set[int] = set()
         self._early: deque[Memory] = deque(maxlen=KNOWN_MEMORIES)
@@ -107,23 +108,32 @@ class StageInbox:
         for `process`.
         """
         if self._ready:
-            return self._ready.popleft()
+            ready = self._ready.popleft()
+            for prompt in _prompts_of(ready):
+                self._stage_has(prompt.id)
+            return ready
         work = self._complete()
-        if work is not None:
-            key = (self._epoch, self._next_block)
-            del self._conditioning[key]
-            self._latents.pop(key, None)
-            sink = self._sinks[work.conditioning.sink_version]
-            for prompt_id in (sink.prompt_id, work.conditioning.prompt_id):
-                if prompt_id:
-                    self._know(prompt_id)
-            self._next_block += 1
+        if work is None:
+            return None
+        prompt_ids = self._prompts_for(work.conditioning)
+        for prompt_id in prompt_ids:
+            if prompt_id not in self._held_by_stage:  # pushed out by others since it was handed out
+                self._stage_has(prompt_id)
+                return self._prompts[prompt_id]
+        for prompt_id in prompt_ids:
+            self._stage_has(prompt_id)
+            self._prompts.move_to_end(prompt_id)
+        key = (self._epoch, self._next_block)
+        del self._conditioning[key]
+        self._latents.pop(key, None)
+        self._next_block += 1
         return work
 
     def clear(self) -> None:
         """Forgets everything; nothing is taken until an epoch starts."""
         self._ready.clear()
         self._prompts.clear()
+        self._held_by_stage.clear()
         self._sinks.clear()
         self._memories.clear()
         self._early.clear()
@@ -146,10 +156,10 @@ class StageInbox:
         self._ready = deque(w for old in self._ready for w in _outlives(old))
         self._sinks = {v: sink for v, sink in self._sinks.items() if v == 0}
         self._ready.append(start)
-        for prompt in start.prompts:
-            self._know(prompt.id)
         if start.sink is not None:
             self._sinks[start.sink.version] = start.sink
+        for prompt in start.prompts:
+            self._know(prompt)
         self._memories.clear()
         early, self._early = self._early, deque(maxlen=self._early.maxlen)
         for memory in early:
@@ -179,7 +189,7 @@ class StageInbox:
         )
         self._make_room()
         self._ready.append(prompt)
-        self._know(prompt.id)
+        self._know(prompt)
 
     def _add_sink(self, sink: Sink) -> None:
         self._check_sink(sink)
@@ -189,6 +199,9 @@ class StageInbox:
             )
         if sink.version and not self._epoch:
             raise LeftoverError("sink before any epoch", f"sink version {sink.version}")
+        replaces = sink.version in self._sinks
+        if replaces and sink.prompt_id and sink.prompt_id not in self._prompts:
+            raise _refused("sink names an unknown prompt", sink.prompt_id)
         self._make_room()
         self._ready.append(sink)
         self._sinks[sink.version] = sink
@@ -226,8 +239,11 @@ class StageInbox:
         if arrival.epoch == self._epoch and arrival.block >= self._next_block + self._limit:
             raise _refused("block too far ahead", f"{_named(arrival)}, next is {self._next_block}")
         now = arrival.epoch == self._epoch
-        if sum((epoch == self._epoch) == now for epoch, _ in held) >= self._limit:
-            raise _refused("inbox full", _named(arrival))
+        alike = [other for other in held if (other[0] == self._epoch) == now]
+        if len(alike) >= self._limit:
+            if now or max(alike) < key:
+                raise _refused("inbox full", _named(arrival))
+            del held[max(alike)]  # the next epoch is the nearest
         held[key] = arrival
 
     def _complete(self) -> BlockWork | None:
@@ -245,12 +261,28 @@ class StageInbox:
             return None
         return BlockWork(conditioning, latent.latent if latent is not None else None)
 
-    def _know(self, prompt_id: str) -> None:
-        """Notes a prompt as used last; forgets the longest unused, as the stage does."""
-        self._prompts[prompt_id] = None
-        self._prompts.move_to_end(prompt_id)
-        while len(self._prompts) > KNOWN_LIMIT:
-            self._prompts.popitem(last=False)
+    def _know(self, prompt: Prompt) -> None:
+        """Keeps a prompt; forgets the longest unused, but none that a block here waits with."""
+        self._prompts[prompt.id] = prompt
+        self._prompts.move_to_end(prompt.id)
+        if len(self._prompts) > KNOWN_LIMIT:
+            waiting = {block.prompt_id for block in self._conditioning.values()}
+            waiting |= {sink.prompt_id for sink in self._sinks.values()} | {prompt.id}
+            unused = [name for name in self._prompts if name not in waiting]
+            for name in unused[: len(self._prompts) - KNOWN_LIMIT]:
+                del self._prompts[name]
+
+    def _stage_has(self, prompt_id: str) -> None:
+        """Follows which prompts the stage keeps: see `PromptStore`."""
+        self._held_by_stage[prompt_id] = None
+        self._held_by_stage.move_to_end(prompt_id)
+        while len(self._held_by_stage) > KNOWN_LIMIT:
+            self._held_by_stage.popitem(last=False)
+
+    def _prompts_for(self, block: BlockConditioning) -> list[str]:
+        """What the stage needs to know for a block."""
+        names = (self._sinks[block.sink_version].prompt_id, block.prompt_id)
+        return [name for name in names if name]
 
     def _make_room(self) -> None:
         if len(self._ready) >= 2 * self._limit:
@@ -296,6 +328,16 @@ def _refused(reason: str, what: str) -> RefusedError:
 
 def _named(arrival: BlockConditioning | BlockLatent) -> str:
     return f"block {arrival.block} of epoch {arrival.epoch}"
+
+
+def _prompts_of(work: EpochStart | Prompt | Sink | Memory) -> tuple[Prompt, ...]:
+    match work:
+        case EpochStart():
+            return work.prompts
+        case Prompt():
+            return (work,)
+        case _:
+            return ()
 
 
 def _outlives(work: EpochStart | Prompt | Sink | Memory) -> list[Prompt | Sink]:

@@ -15,15 +15,18 @@ from avatar_msgs.srv import SetPrompt
 from avatar_nodes.conducting import effects as fx
 from avatar_nodes.conducting.build import PromptEncoder, build_features
 from avatar_nodes.conducting.conductor import Conductor
+from avatar_nodes.conducting.prompt_book import prompt_id
 from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.conducting.state_cycling import TurnPrompts
 from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.mind.sentences import split_sentences
+from avatar_nodes.model.read_config import read_config
 from avatar_nodes.nodes.base.goals import Goals
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.wire import audio, block, conversation, topics
+from avatar_nodes.wire.limits import block_number, duration_s, epoch_number, text_of
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 _TICK_S = 0.02
@@ -42,6 +45,11 @@ class ConductorNode(AvatarNode[ConductorSettings]):
             raise ConfigurationError("parameter pace: expected free in mode render, got realtime")
         features = build_features(self.settings)
         self._sample_rate = features.timing.sample_rate
+        self._size = (self.settings.width, self.settings.height)
+        config = read_config(self.settings.checkpoint, size=self._size)
+        channels, _, height, width = self._block_shape = config.block_shape
+        self._sink_shape = (channels, 1, height, width)
+        self._audio_shape = config.audio_shape
         self._conductor = Conductor(
             self.settings, features=features, encode=PromptEncoder(self.settings).encode,
             split=split_sentences,
@@ -123,34 +131,40 @@ class ConductorNode(AvatarNode[ConductorSettings]):
 
     def _on_status(self, msg: m.StageStatus) -> None:
         self._conductor.status(
-            self._at(), msg.name, instance=msg.instance, ready=msg.ready, epoch=msg.epoch
-        )
+            self._at(), msg.name, instance=msg.instance, ready=msg.ready,
+            epoch=epoch_number(msg.epoch),
+        )  # fmt: skip
 
     def _on_credit(self, msg: m.BlockCredit) -> None:
         self._conductor.credit(
-            self._at(), epoch=msg.epoch, presented_block=msg.presented_block,
-            playable_block=msg.playable_block, queue_depth=msg.queue_depth,
+            self._at(), epoch=epoch_number(msg.epoch),
+            presented_block=block_number(msg.presented_block),
+            playable_block=block_number(msg.playable_block), queue_depth=msg.queue_depth,
             next_due_ns=nanoseconds(msg.next_due),
         )  # fmt: skip
 
     def _on_presented(self, msg: m.BlockConditioning) -> None:
-        self._conductor.presented(block.issued_from_msg(msg, sample_rate=self._sample_rate))
+        self._conductor.presented(
+            block.issued_from_msg(msg, sample_rate=self._sample_rate, shape=self._audio_shape)
+        )
 
     def _on_clean(self, msg: m.LatentBlock) -> None:
-        clean = block.latent_from_msg(msg)
+        clean = block.latent_from_msg(msg, shape=self._block_shape)
         self._conductor.clean(epoch=clean.epoch, block=clean.block, latent=clean.latent)
 
     def _on_sink(self, msg: m.SinkFrame) -> None:
-        self._conductor.sink(block.sink_from_msg(msg), replaces=msg.replaces)
+        sink = block.sink_from_msg(msg, shape=self._sink_shape, size=self._size)
+        self._conductor.sink(sink, replaces=msg.replaces)
 
     def _on_memory(self, msg: m.MemoryTokens) -> None:
-        self._conductor.memory(epoch=msg.epoch, version=msg.version)
+        self._conductor.memory(epoch=epoch_number(msg.epoch), version=msg.version)
 
     def _on_set_prompt(
         self, request: SetPrompt.Request, response: SetPrompt.Response
     ) -> SetPrompt.Response:
-        self._conductor.set_prompt(request.prompt, cache_switch=request.cache_switch)
-        response.success, response.prompt_id = True, self._conductor.prompt.id
+        text = text_of(request.prompt)
+        self._conductor.set_prompt(text, cache_switch=request.cache_switch)
+        response.success, response.prompt_id = True, prompt_id(text or self.settings.prompt)
         response.first_block = self._conductor.next_block
         self._advance()
         return response
@@ -161,12 +175,13 @@ class ConductorNode(AvatarNode[ConductorSettings]):
 
     def _on_utterance(self, msg: m.Utterance) -> None:
         self._talk.utterance(
-            self._at(), turn=msg.turn, text=msg.text, is_final=msg.is_final,
+            self._at(), turn=msg.turn, text=text_of(msg.text), is_final=msg.is_final,
             end_ns=nanoseconds(msg.end),
         )  # fmt: skip
 
     def _on_intent(self, msg: m.Intent) -> None:
-        prompts = TurnPrompts(msg.action_prompt, msg.stable_prompt, msg.action_duration)
+        texts = text_of(msg.action_prompt), text_of(msg.stable_prompt)
+        prompts = TurnPrompts(*texts, duration_s(msg.action_duration))
         self._talk.intent(self._at(), msg.turn, prompts)
 
     def _on_reply(self, msg: m.ReplySegment) -> None:
@@ -176,18 +191,24 @@ class ConductorNode(AvatarNode[ConductorSettings]):
             self._talk.reply(self._at(), conversation.sentence_from_msg(msg))
 
     def _on_persona(self, msg: m.Persona) -> None:
-        self._talk.persona(
+        prompts = (
             msg.prompt_idle, msg.prompt_listening, msg.prompt_thinking, msg.prompt_speaking
-        )
+        )  # fmt: skip
+        self._talk.persona(*map(text_of, prompts))
 
     def _on_say(self, goal: int, request: Say.Goal) -> None:
         try:
             self._requests.say(goal, conversation.say_from_goal(request))
         except RefusedError as error:
-            self._carry_out(fx.SayOver(goal, False, f"audio: {error}"))
+            self._carry_out(fx.SayOver(goal, False, str(error)))
 
     def _on_perform(self, goal: int, request: Perform.Goal) -> None:
-        self._requests.perform(self._at(), goal, request.prompt, request.duration)
+        try:
+            prompt = text_of(request.prompt)
+        except RefusedError as error:
+            self._carry_out(fx.PerformOver(goal, False, f"prompt: {error}"))
+        else:
+            self._requests.perform(self._at(), goal, prompt, request.duration)
 
     def _on_interrupt(
         self, request: Trigger.Request, response: Trigger.Response

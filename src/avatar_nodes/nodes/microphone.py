@@ -10,7 +10,6 @@ import numpy as np
 
 from avatar_msgs.msg import AudioChunk, AudioDemand
 from avatar_nodes.errors.configuration_error import ConfigurationError
-from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.hearing.unheard import Unheard
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.listener_watch import ListenerWatch
@@ -20,7 +19,7 @@ from avatar_nodes.sound.sample_sender import SampleSender
 from avatar_nodes.sound.settings import MicrophoneSettings
 from avatar_nodes.sound.sources import AudioSource, BufferSource, FileSource
 from avatar_nodes.wire import topics
-from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
+from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg, check_demand
 from avatar_nodes.wire.stamp import stamp_of
 
 _POLL_S = 0.02
@@ -96,8 +95,7 @@ class MicrophoneNode(AvatarNode[MicrophoneSettings]):
             self._source.finish()
 
     def _on_demand(self, msg: AudioDemand) -> None:
-        if msg.limit_sample < msg.next_sample:
-            raise RefusedError("order", f"limit {msg.limit_sample} before sample {msg.next_sample}")
+        check_demand(msg)
         if msg.stream:
             self._stream = msg.stream
         self._sender.demand(msg.next_sample, msg.limit_sample, time.monotonic())

@@ -15,9 +15,11 @@ from avatar_nodes.presenting.presentation import Presentation, Slot
 from avatar_nodes.presenting.settings import PresenterSettings
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
+from avatar_nodes.wire.block import check_epoch_numbers
 from avatar_nodes.wire.camera import camera_info
 from avatar_nodes.wire.frames import frames_from_msg
 from avatar_nodes.wire.image import image_to_jpeg_msg, image_to_msg
+from avatar_nodes.wire.limits import block_number, epoch_number
 from avatar_nodes.wire.stamp import stamp_of
 
 _IDLE_S = 0.5
@@ -74,6 +76,7 @@ class PresenterNode(AvatarNode[PresenterSettings]):
             self._player = None
 
     def _on_epoch(self, msg: EpochStart) -> None:
+        check_epoch_numbers(msg)
         if not self.takes_part(msg):
             return
         with self._changed:
@@ -102,6 +105,8 @@ class PresenterNode(AvatarNode[PresenterSettings]):
             self._came(known, taken)
 
     def _on_conditioning(self, msg: BlockConditioning) -> None:
+        epoch_number(msg.epoch)
+        block_number(msg.block)
         samples = audio_from_msg(msg.sound, sample_rate=self.settings.sample_rate, channels=1)
         last = msg.sound.end_of_stream
         with self._changed:
@@ -114,7 +119,7 @@ class PresenterNode(AvatarNode[PresenterSettings]):
         since there are no others yet."""
         if msg.command != TurnControl.RESUME:
             with self._changed:
-                self._presentation.mute(msg.first_block)
+                self._presentation.mute(block_number(msg.first_block))
 
     def _came(self, known: int, taken: list[BlockConditioning]) -> None:
         """Something of a block came, and completed the blocks `taken`: leave a trace of these for a

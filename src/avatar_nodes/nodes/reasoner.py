@@ -25,6 +25,7 @@ from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turns import check_turn
 from avatar_nodes.wire import topics
+from avatar_nodes.wire.limits import text_of
 from avatar_nodes.wire.stamp import nanoseconds
 
 _STATES = {
@@ -152,7 +153,7 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
             return
         self._runner.hear(
             msg.turn,
-            msg.text,
+            text_of(msg.text),
             span=_span(msg),
             confidence=msg.confidence,
             state=_STATES.get(self._state.state, ""),

@@ -15,7 +15,8 @@ from avatar_nodes.speaking.speaker import Speaker
 from avatar_nodes.speaking.synthesis.backends import build_synthesiser
 from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser
 from avatar_nodes.wire import topics
-from avatar_nodes.wire.audio import audio_to_msg
+from avatar_nodes.wire.audio import audio_to_msg, check_demand
+from avatar_nodes.wire.limits import text_of
 
 _POLL_S = 0.1
 
@@ -84,8 +85,9 @@ class VoiceNode(AvatarNode[VoiceSettings]):
         if msg.cancelled:
             self._speaker.cancel(msg.turn)
         elif not self._speaker.say(
-            msg.turn, msg.index, msg.text, language=msg.language, is_last=msg.is_last
-        ):
+            msg.turn, msg.index, text_of(msg.text), language=text_of(msg.language),
+            is_last=msg.is_last,
+        ):  # fmt: skip
             self.telemetry.count("late")
         self._send()
 
@@ -102,8 +104,7 @@ class VoiceNode(AvatarNode[VoiceSettings]):
         self._send()
 
     def _on_demand(self, msg: AudioDemand) -> None:
-        if msg.limit_sample < msg.next_sample:
-            raise RefusedError("order", f"limit {msg.limit_sample} before sample {msg.next_sample}")
+        check_demand(msg)
         if self._speaker.demand(msg.stream, msg.next_sample, msg.limit_sample):
             self._send()
 

@@ -7,8 +7,9 @@ from array import array
 
 import numpy as np
 
-from avatar_msgs.msg import AudioChunk
+from avatar_msgs.msg import AudioChunk, AudioDemand
 from avatar_nodes.errors.refused_error import RefusedError
+from avatar_nodes.wire.limits import sample_index
 
 MAX_SAMPLES = 1 << 22
 
@@ -40,6 +41,16 @@ def audio_to_msg(
     return msg
 
 
+def check_demand(msg: AudioDemand) -> None:
+    """Raises RefusedError: `sample`; `order`, a limit before the next sample; `size`, more than a
+    chunk may hold."""
+    first, limit = msg.next_sample, sample_index(msg.limit_sample)
+    if limit < first:
+        raise RefusedError("order", f"limit {limit} before sample {first}")
+    if limit - first > MAX_SAMPLES:
+        raise RefusedError("size", f"{limit - first} samples demanded, at most {MAX_SAMPLES}")
+
+
 def audio_from_msg(
     msg: AudioChunk, *, sample_rate: int | None = None, channels: int | None = None
 ) -> np.ndarray:
@@ -49,8 +60,10 @@ def audio_from_msg(
         sample_rate, channels: expected values; without them any sensible one is right.
 
     Raises:
-        RefusedError: `rate`, `channels`, `size` or `length` (no multiple of the channels).
+        RefusedError: `sample`, `rate`, `channels`, `size` or `length` (no multiple of the
+            channels).
     """
+    sample_index(msg.first_sample)
     if not 0 < msg.sample_rate <= _HIGHEST_RATE or sample_rate not in (None, msg.sample_rate):
         wanted = f", expected {sample_rate}" if sample_rate else ""
         raise RefusedError("rate", f"sound of {msg.sample_rate} Hz{wanted}")

@@ -1,8 +1,13 @@
-"""What travels with a block: avatar_msgs <-> `avatar_nodes.block.block`."""
+"""What travels with a block: avatar_msgs <-> `avatar_nodes.block.block`.
+
+What reads a message raises RefusedError where a number is none that can be (`wire/limits.py`) or a
+tensor is not as expected (`tensor_from_msg`).
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -19,6 +24,7 @@ from avatar_nodes.block.block import (
 from avatar_nodes.conducting.block_ledger import IssuedBlock
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
+from avatar_nodes.wire.limits import block_number, epoch_number, sample_index, text_of
 from avatar_nodes.wire.tensor import tensor_from_msg, tensor_to_msg
 
 _LATENT = (None, None, None, None)
@@ -35,9 +41,10 @@ def prompt_to_msg(prompt: Prompt, *, expected_block: int | None = None) -> m.Pro
 
 
 def prompt_from_msg(msg: m.Prompt) -> Prompt:
-    """Raises RefusedError: see `tensor_from_msg`."""
+    """Raises RefusedError."""
+    block_number(msg.expected_block)
     states = tensor_from_msg(msg.states, shape=(None, None), dtype=torch.float32)
-    return Prompt(id=msg.id, text=msg.text, states=states)
+    return Prompt(id=text_of(msg.id), text=text_of(msg.text), states=states)
 
 
 def sink_to_msg(sink: Sink) -> m.SinkFrame:
@@ -54,18 +61,25 @@ def sink_to_msg(sink: Sink) -> m.SinkFrame:
     return msg
 
 
-def sink_from_msg(msg: m.SinkFrame) -> Sink:
-    """Raises RefusedError: see `tensor_from_msg`; `picture`: its size is not that of its bytes."""
-    latent = tensor_from_msg(msg.latent, shape=_LATENT, dtype=torch.float32)
+def sink_from_msg(
+    msg: m.SinkFrame, *, shape: Sequence[int | None] = _LATENT, size: tuple[int, int] | None = None
+) -> Sink:
+    """`shape`: of its latent; `size`: width and height of its picture, where it has one. Raises
+    RefusedError; `version`: there are 0 and 1; `picture`: its size is not that of its bytes, or not
+    the one expected."""
+    if msg.version > 1:
+        raise RefusedError("version", f"sink version {msg.version}, expected 0 or 1")
+    latent = tensor_from_msg(msg.latent, shape=shape, dtype=torch.float32)
     picture = None
     if len(msg.picture):
-        shape = (msg.picture_height, msg.picture_width, 3)
-        if len(msg.picture) != math.prod(shape):
-            raise RefusedError("picture", f"{len(msg.picture)} bytes for a picture {list(shape)}")
-        picture = np.frombuffer(msg.picture, np.uint8).reshape(shape)
+        sides = (msg.picture_height, msg.picture_width, 3)
+        expected = size is None or (sides[1], sides[0]) == size
+        if len(msg.picture) != math.prod(sides) or not expected:
+            raise RefusedError("picture", f"{len(msg.picture)} bytes for a picture {list(sides)}")
+        picture = np.frombuffer(msg.picture, np.uint8).reshape(sides)
     return Sink(
-        version=msg.version, latent=latent, prompt_id=msg.prompt_id, epoch=msg.epoch,
-        picture=picture,
+        version=msg.version, latent=latent, prompt_id=text_of(msg.prompt_id),
+        epoch=epoch_number(msg.epoch), picture=picture,
     )  # fmt: skip
 
 
@@ -80,12 +94,14 @@ def latent_to_msg(block: BlockLatent, *, sigma: float) -> m.LatentBlock:
     )
 
 
-def latent_from_msg(msg: m.LatentBlock) -> BlockLatent:
-    """Raises RefusedError: see `tensor_from_msg`; `sigma`: no number between 0 and 1."""
+def latent_from_msg(msg: m.LatentBlock, *, shape: Sequence[int | None] = _LATENT) -> BlockLatent:
+    """`shape`: of its latent. Raises RefusedError; `sigma`: no number between 0 and 1."""
     if not 0.0 <= msg.sigma <= 1.0:
         raise RefusedError("sigma", f"noise level {msg.sigma}, expected 0 to 1")
-    latent = tensor_from_msg(msg.latent, shape=_LATENT, dtype=torch.float32)
-    return BlockLatent(epoch=msg.epoch, block=msg.block, step=msg.step, latent=latent)
+    latent = tensor_from_msg(msg.latent, shape=shape, dtype=torch.float32)
+    return BlockLatent(
+        epoch=epoch_number(msg.epoch), block=block_number(msg.block), step=msg.step, latent=latent
+    )
 
 
 def conditioning_to_msg(
@@ -114,10 +130,10 @@ def conditioning_to_msg(
 
 
 def conditioning_from_msg(msg: m.BlockConditioning) -> BlockConditioning:
-    """What the model needs of it, without the sound. Raises RefusedError: see `tensor_from_msg`."""
+    """What the model needs of it, without the sound. Raises RefusedError."""
     return BlockConditioning(
-        epoch=msg.epoch,
-        block=msg.block,
+        epoch=epoch_number(msg.epoch),
+        block=block_number(msg.block),
         audio=tensor_from_msg(msg.features, shape=_FEATURES, dtype=torch.float32),
         prompt_id=msg.prompt_id,
         sink_version=msg.sink_version,
@@ -127,16 +143,19 @@ def conditioning_from_msg(msg: m.BlockConditioning) -> BlockConditioning:
     )
 
 
-def issued_from_msg(msg: m.BlockConditioning, *, sample_rate: int) -> IssuedBlock:
-    """What the one who issued it knows of the block. Raises RefusedError."""
+def issued_from_msg(
+    msg: m.BlockConditioning, *, sample_rate: int, shape: Sequence[int | None] = _FEATURES
+) -> IssuedBlock:
+    """What the one who issued it knows of the block; `shape`: of its features. Raises
+    RefusedError."""
     return IssuedBlock(
-        block=msg.block,
-        prompt_id=msg.prompt_id,
-        features=tensor_from_msg(msg.features, shape=_FEATURES, dtype=torch.float32),
+        block=block_number(msg.block),
+        prompt_id=text_of(msg.prompt_id),
+        features=tensor_from_msg(msg.features, shape=shape, dtype=torch.float32),
         samples=audio_from_msg(msg.sound, sample_rate=sample_rate, channels=1),
         stream=msg.sound.stream,
         first_sample=msg.sound.first_sample,
-        next_sample=msg.next_sample,
+        next_sample=sample_index(msg.next_sample),
         last=msg.sound.end_of_stream,
         cache_switch=msg.cache_switch,
     )
@@ -165,9 +184,8 @@ def epoch_to_msg(start: EpochStart) -> m.EpochStart:
 
 
 def epoch_from_msg(msg: m.EpochStart) -> EpochStart:
-    """Raises RefusedError: see `tensor_from_msg`; `order`: a first block before the stream's."""
-    if msg.first_block < msg.stream_start:
-        raise RefusedError("order", f"block {msg.first_block} of a stream from {msg.stream_start}")
+    """Raises RefusedError; `order`: a first block before the stream's."""
+    check_epoch_numbers(msg)
     if len(msg.context) > _MAX_CONTEXT or len(msg.prompts) > _MAX_CONTEXT:
         raise RefusedError("size", f"{len(msg.context)} context blocks, {len(msg.prompts)} prompts")
     return EpochStart(
@@ -181,9 +199,17 @@ def epoch_from_msg(msg: m.EpochStart) -> EpochStart:
     )
 
 
+def check_epoch_numbers(msg: m.EpochStart) -> None:
+    """Raises RefusedError: `epoch`, `block` or `order`."""
+    epoch_number(msg.epoch)
+    block_number(msg.first_block)
+    if msg.first_block < msg.stream_start:
+        raise RefusedError("order", f"block {msg.first_block} of a stream from {msg.stream_start}")
+
+
 def _context_from_msg(msg: m.BlockContext) -> BlockContext:
     return BlockContext(
-        block=msg.block,
+        block=block_number(msg.block),
         prompt_id=msg.prompt_id,
         audio=tensor_from_msg(msg.features, shape=_FEATURES, dtype=torch.float32),
         latent=tensor_from_msg(msg.latent, shape=_LATENT, dtype=torch.float32),

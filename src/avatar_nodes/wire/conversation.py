@@ -15,8 +15,13 @@ from avatar_nodes.conducting.effects import (
 )
 from avatar_nodes.conducting.operator_requests import SayRequest, SaySound
 from avatar_nodes.conducting.state_cycling import OWN_TURN
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.speaking.turn_stream import new_stream
 from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.limits import text_of
+
+_LOWEST_RATE = 4000
+"""Of sound that is handed over whole: with a lower one, much would be made of little."""
 
 
 def state_to_msg(report: ReportState) -> m.AvatarState:
@@ -45,21 +50,26 @@ def sentence_to_msg(sentence: SpeakSentence) -> m.ReplySegment:
 
 
 def sentence_from_msg(msg: m.ReplySegment) -> SpeakSentence:
-    """A sentence of a reply that was not cancelled."""
+    """A sentence of a reply that was not cancelled. Raises RefusedError."""
     return SpeakSentence(
-        turn=msg.turn, index=msg.index, text=msg.text, language=msg.language, is_last=msg.is_last
-    )
+        turn=msg.turn, index=msg.index, text=text_of(msg.text), language=text_of(msg.language),
+        is_last=msg.is_last,
+    )  # fmt: skip
 
 
 def say_from_goal(goal: Say.Goal) -> SayRequest:
     """What is to be said; its sound is of a stream of its own. Raises RefusedError."""
     sound = None
     if len(goal.audio.data):
+        if goal.audio.sample_rate < _LOWEST_RATE:
+            raise RefusedError("rate", f"audio: {goal.audio.sample_rate} Hz, below {_LOWEST_RATE}")
         sound = SaySound(
             stream=new_stream(OWN_TURN), samples=audio_from_msg(goal.audio),
             sample_rate=goal.audio.sample_rate, channels=goal.audio.channels,
         )  # fmt: skip
-    return SayRequest(goal.text, language=goal.language, interrupt=goal.interrupt, sound=sound)
+    return SayRequest(
+        text_of(goal.text), language=text_of(goal.language), interrupt=goal.interrupt, sound=sound
+    )
 
 
 def feedback_to_msg(told: SayFeedback | PerformFeedback) -> Say.Feedback | Perform.Feedback:

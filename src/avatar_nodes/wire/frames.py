@@ -6,6 +6,7 @@ import numpy as np
 
 from avatar_msgs import msg as m
 from avatar_nodes.errors.refused_error import RefusedError
+from avatar_nodes.wire.limits import block_number, epoch_number
 
 _MAX_FRAMES = 256
 _LARGEST_SIDE = 16384
@@ -34,8 +35,11 @@ def frames_from_msg(
     """uint8 RGB [n, H, W, 3]; it shares the message's memory.
 
     Raises:
-        RefusedError: `encoding`, `size` (not the expected one, or none at all) or `length`.
+        RefusedError: `epoch`, `block`, `encoding`, `size` (not the expected one, or none at all)
+            or `length`.
     """
+    epoch_number(msg.epoch)
+    block_number(msg.block)
     if msg.encoding != "rgb8":
         raise RefusedError("encoding", f"frames in '{msg.encoding[:32]}', expected rgb8")
     sides = sorted((msg.height, msg.width))

@@ -6,18 +6,22 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from rclpy.action import ActionServer, CancelResponse
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.wire.topics import Action
 
+_MOST_GOALS = 32
+_MOST_SAMPLES = 1 << 22
+
 
 class Goals:
     """The goals of a node's actions, each from its acceptance to its result.
 
-    Every goal is accepted, and so is every wish to cancel one: whoever owns this asks `cancelled`
+    A goal is accepted while there are fewer than `_MOST_GOALS`, and no more than `_MOST_SAMPLES` of
+    sound in all of them; and so is every wish to cancel one. Whoever owns this asks `cancelled`
     often, and calls `end` for each goal once.
     """
 
@@ -26,6 +30,7 @@ class Goals:
         self._servers: list[ActionServer] = []
         self._numbers = count(1)
         self._under_way: dict[int, tuple[ServerGoalHandle, Future[Any]]] = {}
+        self._accepted = self._samples = 0
 
     def serve(self, action: Action, begin: Callable[[int, Any], None]) -> None:
         """Offer an action; `begin` gets each goal's number and message.
@@ -38,11 +43,16 @@ class Goals:
             number = next(self._numbers)
             self._under_way[number] = (handle, Future())
             begin(number, handle.request)
-            return await self._result(number)
+            try:
+                return await self._result(number)
+            finally:
+                self._accepted -= 1
+                self._samples -= _samples_of(handle.request)
 
         server = action.serve(
-            self._node, self._node.KIND, execute, cancel_callback=lambda _: CancelResponse.ACCEPT
-        )
+            self._node, self._node.KIND, execute, goal_callback=self._admit,
+            cancel_callback=lambda _: CancelResponse.ACCEPT,
+        )  # fmt: skip
         self._servers.append(server)
 
     def close(self) -> None:
@@ -64,6 +74,14 @@ class Goals:
         """The goal has ended with this result, a message of its action that has `success`."""
         self._under_way[number][1].set_result(result)
 
+    def _admit(self, request: Any) -> GoalResponse:
+        samples = self._samples + _samples_of(request)
+        if self._accepted >= _MOST_GOALS or samples > _MOST_SAMPLES:
+            self._node.telemetry.rejected("goals")
+            return GoalResponse.REJECT
+        self._accepted, self._samples = self._accepted + 1, samples
+        return GoalResponse.ACCEPT
+
     async def _result(self, number: int) -> Any:
         handle, over = self._under_way[number]
         result: Any = await over
@@ -75,3 +93,8 @@ class Goals:
         else:
             handle.abort()
         return result
+
+
+def _samples_of(request: Any) -> int:
+    """Of the sound that a goal brings with it."""
+    return len(request.audio.data) if hasattr(request, "audio") else 0

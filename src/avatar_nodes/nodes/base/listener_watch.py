@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from avatar_msgs.msg import AudioChunk, SpeechActivity, StageStatus, Utterance
+from avatar_nodes.conducting.instances import Instances
 from avatar_nodes.hearing.echo.echo import AUDIBLE_DB, level_db
 from avatar_nodes.hearing.unheard import Unheard
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
@@ -41,6 +42,7 @@ class ListenerWatch:
         self._node = node
         self._unheard = unheard
         self._stream = stream
+        self._instances = Instances(_LISTENER)
         self._known: deque[str] = deque(maxlen=_REMEMBERED)
         self._newcomer = ""
         self._ready = self._matched = False
@@ -96,9 +98,10 @@ class ListenerWatch:
         return self._seen is not None and time.monotonic() - self._seen > _SILENT_S
 
     def _on_status(self, msg: StageStatus) -> None:
-        if msg.name != _LISTENER:
+        now = time.monotonic()
+        if not self._instances.heard(msg.name, msg.instance, now):
             return
-        self._seen = time.monotonic()
+        self._seen = now
         if msg.instance not in self._known:
             first = not self._known
             self._known.append(msg.instance)
