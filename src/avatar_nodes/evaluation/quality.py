@@ -18,6 +18,7 @@ from avatar_nodes.judging.clip_sync import speaking_clips
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.identity_net import TinyIdentityJudge
 from avatar_nodes.judging.image_quality import psnr, ssim
+from avatar_nodes.judging.stillness import moving_detail, stillness
 from avatar_nodes.world.clips import Clip
 
 
@@ -28,6 +29,8 @@ class _Collected:
         self.psnr: list[float] = []
         self.ssim: list[float] = []
         self.sharpness: list[float] = []
+        self.stillness: list[float] = []
+        self.moving_detail: list[float] = []
         self.features: dict[str, list[np.ndarray]] = {}
         self.scores: dict[str, list[float]] = {}
 
@@ -59,6 +62,8 @@ def evaluate_quality(
             row.psnr.append(psnr(footage.frames, truth.frames))
             row.ssim.append(ssim(footage.frames, truth.frames))
             row.sharpness.append(float(sharpness(footage.frames, clip.reference()).mean()))
+            row.stillness.append(_stillness(footage, truth))
+            row.moving_detail.append(moving_detail(footage.frames, truth.frames, clip.reference()))
             _features(row, footage, clip, identity, actions, videos)
             for judge in pictures:
                 row.scores.setdefault(judge.name, []).append(judge.score(footage.frames[::12]))
@@ -70,6 +75,8 @@ def evaluate_quality(
             "psnr": float(np.mean(row.psnr)),
             "ssim": float(np.mean(row.ssim)),
             "sharpness": float(np.mean(row.sharpness)),
+            "stillness": float(np.nanmean(row.stillness)),
+            "moving_detail": float(np.nanmean(row.moving_detail)),
         }
         for name, parts in row.features.items():
             truth_rows = np.concatenate(truth_features.features[name])
@@ -79,6 +86,13 @@ def evaluate_quality(
             figures["evaluations"] = performer.evaluations
         rows[performer.name] = figures
     return {"clips": clips, "blocks": blocks, "systems": rows}
+
+
+def _stillness(footage: Footage, truth: Footage) -> float:
+    rate = truth.timing.frame_rate
+    if len(truth) < rate:
+        return float("nan")
+    return stillness(footage.frames, truth.frames, frame_rate=rate)
 
 
 def against(systems: Mapping[str, Figures], name: str, other: str) -> Figures:

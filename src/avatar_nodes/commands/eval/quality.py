@@ -41,7 +41,8 @@ def command(
     teacher_steps: int, teacher_blocks: int, teacher_guidance: tuple[float, float], qalign: bool,
     fvd: Path | None,
 ) -> None:  # fmt: skip
-    """How good are the pictures: PSNR and SSIM against the truth, Frechet distances to it.
+    """How good are the pictures: PSNR and SSIM against the truth, Frechet distances to it, how
+    still they keep what is still, how sharp what moves.
 
     The Frechet distances are in the features of the judges trained here, and are no FID.
     """
@@ -50,6 +51,7 @@ def command(
             NeighbourPerformer,
             ReconstructionPerformer,
             StillPerformer,
+            TruthPerformer,
         )
         from avatar_nodes.evaluation.quality import against, evaluate_quality
         from avatar_nodes.evaluation.report import markdown_rows
@@ -59,6 +61,7 @@ def command(
         model = under_test.stream()
         others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         others += [ReconstructionPerformer(under_test.checkpoint), StillPerformer()]
+        others.append(TruthPerformer())
         others.append(NeighbourPerformer(timing=under_test.timing))
         missing: dict[str, str] = {}
         identity, actions = None, None

@@ -4,7 +4,7 @@ reference picture."""
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -37,18 +37,20 @@ class Snippets:
 
     def __init__(
         self, frames: np.ndarray, boxes: np.ndarray, sources: Sequence[tuple[str, int]],
-        references: Mapping[str, np.ndarray],
+        references: Sequence[np.ndarray], clips: Sequence[int],
     ) -> None:  # fmt: skip
         """frames: uint8 RGB [N,12,H,W,3]; boxes: int16 [N,12,4], the mouth; 0 where unknown;
-        sources: the clip and the block that each is of; references: uint8 RGB [H,W,3] by clip.
+        sources: the clip and the block that each is of; references: uint8 RGB [H,W,3] of every
+        clip; clips: which of them each is of.
         """
         self._frames = frames
         self._boxes = boxes
         self.sources = list(sources)
-        self._references = dict(references)
-        self._of_clip: dict[str, list[int]] = {}
-        for row, (key, _) in enumerate(self.sources):
-            self._of_clip.setdefault(key, []).append(row)
+        self._references = list(references)
+        self._clips = list(clips)
+        self._of_clip: dict[int, list[int]] = {}
+        for row, clip in enumerate(self._clips):
+            self._of_clip.setdefault(clip, []).append(row)
 
     @classmethod
     def read(
@@ -62,24 +64,27 @@ class Snippets:
         clips = ShardClips(shards, "train")
         per_clip = -(-count // max(1, len(clips) if keys is None else len(keys)))
         frames, boxes, sources, found = None, [], [], 0
-        references: dict[str, np.ndarray] = {}
+        references: list[np.ndarray] = []
+        of_clip: list[int] = []
         source = (clip for clip in clips if keys is None or clip.key in keys)
         with ThreadPoolExecutor(threads) as pool:
             while found < count and (some := list(islice(source, _CLIPS_AT_ONCE))):
-                for pictures, mouths, blocks in pool.map(lambda c: _blocks(c, per_clip), some):
+                read = pool.map(lambda c: _blocks(c, per_clip), some)
+                for clip, (pictures, mouths, blocks) in zip(some, read, strict=True):
                     if frames is None:
                         frames = np.empty((count, *pictures.shape[1:]), np.uint8)
                     taken = min(len(pictures), count - found)
                     frames[found : found + taken] = pictures[:taken]
                     boxes.append(mouths[:taken])
                     sources += blocks[:taken]
+                    of_clip += [len(references)] * taken
+                    references.append(clip.reference)
                     found += taken
-                references |= {clip.key: clip.reference for clip in some}
                 print(f"snippets {found}/{count}", flush=True)
         if frames is None:
             which = "are empty" if keys is None else "have none of these clips"
             raise FileNotFoundError(f"{shards}: the train shards {which}")
-        return cls(frames[:found], np.concatenate(boxes), sources, references)
+        return cls(frames[:found], np.concatenate(boxes), sources, references, of_clip)
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -95,7 +100,7 @@ class Snippets:
 
     def reference(self, index: int) -> Tensor:
         """The reference picture of a snippet's clip, [1, 3, H, W] in -1..1."""
-        return _in_range(self._references[self.sources[index][0]][None])
+        return _in_range(self._references[self._clips[index]][None])
 
     def crops(self, rng: np.random.Generator, batch: int, side: int, mouth_weight: float) -> Crops:
         """Random crops. Half of them hold the mouth, where it is known."""
@@ -120,10 +125,10 @@ class Snippets:
         return Crops(torch.stack(frames), torch.stack(weights), torch.stack(references))
 
     def _reference_of(self, rng: np.random.Generator, row: int) -> np.ndarray:
-        key = self.sources[row][0]
-        others = [other for other in self._of_clip[key] if other != row]
+        clip = self._clips[row]
+        others = [other for other in self._of_clip[clip] if other != row]
         if not others or rng.random() >= _ANOTHER_MOMENT:
-            return self._references[key]
+            return self._references[clip]
         other = others[int(rng.integers(len(others)))]
         moment: np.ndarray = self._frames[other, int(rng.integers(self._frames.shape[1]))]
         return moment

@@ -49,12 +49,17 @@ class PeopleClip(Clip):
 
     def mouth_box(self, n: int) -> Box:
         """Pixels (x0, y0, x1, y1) of frame n's mouth."""
-        return self.shot.mouth_box(n)
+        return self._mouth_boxes[n]
+
+    @cached_property
+    def _mouth_boxes(self) -> list[Box]:
+        """Each costs half as much as the picture."""
+        return [self.shot.mouth_box(n) for n in range(self.performance.num_frames)]
 
     @property
     def search_box(self) -> Box:
         """Pixels (x0, y0, x1, y1) within which the mouth stays in this clip."""
-        boxes = np.array([self.mouth_box(n) for n in range(self.performance.num_frames)])
+        boxes = np.array(self._mouth_boxes)
         low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
