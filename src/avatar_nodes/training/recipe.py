@@ -21,7 +21,7 @@ from avatar_nodes.training.stages.judges import JudgeTraining
 from avatar_nodes.training.stages.sharpen import SharpenTraining
 from avatar_nodes.training.stages.teacher import TeacherTraining
 from avatar_nodes.training.stages.text import TextTraining
-from avatar_nodes.training.stages.vae import VAETraining
+from avatar_nodes.training.stages.vae import DecoderTraining, VAETraining
 from avatar_nodes.training.transformer.published import Published
 
 
@@ -45,6 +45,7 @@ class Recipe:
     videos: VideoData = field(default_factory=VideoData)
     text: TextTraining = field(default_factory=TextTraining)
     vae: VAETraining = field(default_factory=VAETraining)
+    decoder: DecoderTraining = field(default_factory=DecoderTraining)
     sharpen: SharpenTraining = field(default_factory=SharpenTraining)
     teacher: TeacherTraining = field(default_factory=TeacherTraining)
     causal: CausalTraining = field(default_factory=CausalTraining)

@@ -35,10 +35,13 @@ _STAND_AWAY = 64.0  # how far aside it is out of the picture
 _backdrop = lru_cache(maxsize=64)(draw_backdrop)
 
 
-def render(identity: Identity, performance: Performance, n: int) -> np.ndarray:
-    """Frame `n` (0-based) as uint8 [256,256,3] RGB. Pure: the same arguments give the same bytes.
+def render(
+    identity: Identity, performance: Performance, n: int, *, size: int = SIZE
+) -> np.ndarray:
+    """Frame `n` (0-based) as uint8 [size,size,3] RGB. Pure: the same arguments give the same bytes.
 
-    Raises IndexError when the performance has no frame `n`.
+    size: at most 512, as large as it is drawn. Raises IndexError when the performance has no frame
+    `n`.
     """
     if not 0 <= n < performance.num_frames:
         raise IndexError(f"frame {n} is not within 0..{performance.num_frames - 1}")
@@ -54,7 +57,7 @@ def render(identity: Identity, performance: Performance, n: int) -> np.ndarray:
     if p.thing is not None and p.thing.place == "stand" and p.show[n] > 0.0:
         draw_stand(Pen(canvas, _stand_frame(p, n)))
         draw_thing(Pen(canvas, _thing_frame(identity, p, n)), p.thing)
-    return cv2.resize(canvas, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def mouth_box(identity: Identity, performance: Performance, n: int) -> Box:

@@ -1,4 +1,4 @@
-"""`avatar train vae` and `sharpen`: the video autoencoder."""
+"""`avatar train vae`, `decoder` and `sharpen`: the video autoencoder."""
 
 from __future__ import annotations
 
@@ -41,6 +41,25 @@ def vae(run: Path, config: Path | None, threads: int, resume: bool, start: Path 
             _report_quality(folder / "vae", shards)
 
 
+@click.command("decoder")
+@resumable
+@start_option
+def decoder(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
+    """Train a decoder that looks at the reference picture, the encoder kept.
+
+    It begins as the export of the stage vae, or as --start. Latents stay what they are, and with
+    them encoded clips and the transformer.
+    """
+    with recipe_of(config, threads) as recipe:
+        tiny_only(recipe, "decoder")
+        from avatar_nodes.training.stages.vae import train_vae
+
+        folder, shards = run / "decoder", run / "shards"
+        start = start or run / "vae" / "vae"
+        if train_vae(recipe.decoder, shards=shards, folder=folder, resume=resume, start=start):
+            _report_quality(folder / "vae", shards)
+
+
 @click.command("sharpen")
 @resumable
 @click.option(
@@ -51,14 +70,17 @@ def vae(run: Path, config: Path | None, threads: int, resume: bool, start: Path 
 def sharpen(run: Path, config: Path | None, threads: int, resume: bool, start: Path | None) -> None:
     """Train the decoder on, the encoder kept, so that encoded clips stay valid.
 
-    It begins as the export of the stage vae, or as --start, and decodes also what the transformer
-    makes of blocks: the last one trained, of distill, compressor or causal.
+    It begins as --start, or as the export of the stage decoder, or of vae, and decodes also what
+    the transformer makes of blocks: the last one trained, of distill, compressor or causal.
     """
     with recipe_of(config, threads) as recipe:
         tiny_only(recipe, "sharpen")
         from avatar_nodes.training.stages.assemble import newest_export
         from avatar_nodes.training.stages.sharpen import train_sharpen
 
+        looking = run / "decoder" / "vae"
+        if start is None and looking.is_dir():
+            start = looking
         if train_sharpen(
             recipe.sharpen, shards=run / "shards", clips=encoded_clips(run), folder=run / "sharpen",
             vae=run / "vae" / "vae", start=start, denoiser=newest_export(run), sigmas=recipe.sigmas,

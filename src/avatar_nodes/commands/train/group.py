@@ -19,6 +19,7 @@ _STAGES = (
     ("compressor", "memory", "Train visual memory, and the transformer with it."),
     ("distill", "transformer", "Distil the teacher into the causal few-step model."),
     ("recall", "memory", "Train visual memory for the distilled model."),
+    ("decoder", "autoencoder", "Train a decoder that looks at the reference picture."),
     ("sharpen", "autoencoder", "Train the decoder on, the encoder kept."),
     ("judges", "judges", "Train what `avatar eval` measures with."),
     ("assemble", "assemble", "Gather the trained parts into one checkpoint folder."),
@@ -33,9 +34,10 @@ _STAGES = (
 def command() -> None:
     """Train the tiny profile's models, stage by stage.
 
-    The order is data, text, vae, encode, teacher, causal, compressor, distill, recall, sharpen,
-    judges, assemble; compressor and recall, which add visual memory, may be left out, and so may
-    sharpen, which teaches the decoder what it will be given.
+    The order is data, text, vae, encode, teacher, causal, compressor, distill, recall, decoder,
+    sharpen, judges, assemble; compressor and recall, which add visual memory, may be left out, and
+    so may decoder, which teaches it to look at the reference picture, and sharpen, which teaches it
+    what it will be given.
     Every stage reads what the stages before left in the run folder; training can be stopped with
     Ctrl-C and goes on with --resume.
     """

@@ -13,7 +13,8 @@ import yaml
 from avatar_nodes.model.checkpoint import WEIGHTS
 from avatar_nodes.training.transformer.lora import LORA, adapter_options
 from avatar_nodes.training.transformer.published import Published
-from avatar_nodes.world.clips import Clip, ClipSpec
+from avatar_nodes.world import Identity, Performance, render
+from avatar_nodes.world.clips import SIZE, ClipSpec
 
 _PARTS = (
     "diffusion_pytorch_model.safetensors",
@@ -49,8 +50,8 @@ def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:
     Raises:
         FileNotFoundError: a stage has not been trained yet.
     """
-    sharpened = run / "sharpen" / "vae"
-    vae = sharpened if (sharpened / "config.json").exists() else run / "vae" / "vae"
+    decoders = [run / stage / "vae" for stage in ("sharpen", "decoder", "vae")]
+    vae = next((folder for folder in decoders if (folder / "config.json").exists()), decoders[-1])
     model = newest_export(run)
     parts = {name: model / name for name in _PARTS}
     for name in ("config.json", "diffusion_pytorch_model.safetensors"):
@@ -63,8 +64,9 @@ def assemble_checkpoint(run: Path, out: Path) -> Iterator[str]:
         (out / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, out / target)
         yield f"{target}  {source.stat().st_size / 1e6:.1f} MB"
-    clip = Clip(ClipSpec.sample(REFERENCE_SEED, split="test", blocks=1))
-    picture = cv2.cvtColor(clip.reference(), cv2.COLOR_RGB2BGR)
+    person = Identity.sample(ClipSpec.sample(REFERENCE_SEED, split="test", blocks=1).identity)
+    drawn = render(person, Performance.neutral(), 0, size=2 * SIZE)
+    picture = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
     cv2.imwrite(str(out / "reference.png"), picture)
     yield "reference.png"
 

@@ -55,6 +55,20 @@ class VAETraining:
             )
 
 
+@dataclass(frozen=True)
+class DecoderTraining(VAETraining):
+    """Settings of training a decoder that looks at the reference picture, the encoder kept.
+
+    Much noise on the latents: what it cannot read off them it then takes from the picture.
+    """
+
+    steps: int = 1200
+    batch: int = 6
+    latent_noise: float = 0.3
+    reference_channels: tuple[int, ...] = (24, 48, 96, 128)
+    keep_encoder: bool = True
+
+
 def reconstruction_loss(output: Tensor, target: Tensor, weight: Tensor) -> dict[str, Tensor]:
     """Weighted L1 on pixels, on their spatial differences (edges) and on differences in time.
 
