@@ -1,1 +1,1 @@
-"""What a block is: sizes, data types, noise, schedule, and its sound as features."""
+"""Defines blocks: sizes, data types, noise, schedule, and their sound as features."""

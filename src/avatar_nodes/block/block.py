@@ -1,4 +1,4 @@
-"""What travels with a numbered block of a stream.
+"""Data that travels with a numbered block of a stream.
 
 Everything that decides what the model computes rides with the block; a stage needs nothing else.
 Tensors are float32 on the CPU, as they come off the wire.

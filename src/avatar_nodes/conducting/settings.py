@@ -1,4 +1,4 @@
-"""What the conductor and its models are told. Nothing here needs torch."""
+"""Settings of the conductor and its models. Nothing here needs torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the decoder is told. Nothing here needs torch."""
+"""Settings of the decoder. Nothing here needs torch."""
 
 from __future__ import annotations
 

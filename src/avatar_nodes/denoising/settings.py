@@ -1,4 +1,4 @@
-"""What a denoiser is told. Nothing here needs torch."""
+"""Settings of a denoiser. Nothing here needs torch."""
 
 from __future__ import annotations
 

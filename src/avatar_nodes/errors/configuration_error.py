@@ -1,4 +1,4 @@
-"""What cannot work as it is configured."""
+"""The error of a configuration that cannot work."""
 
 from __future__ import annotations
 

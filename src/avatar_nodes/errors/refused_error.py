@@ -1,4 +1,4 @@
-"""What arrives and cannot be used."""
+"""The error of something that arrives and cannot be used."""
 
 from __future__ import annotations
 

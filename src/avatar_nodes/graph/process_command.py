@@ -1,4 +1,4 @@
-"""How a process of the graph is started: command line, environment, parameter file."""
+"""Builds the command line, environment and parameter file of a process of the graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a process that ended by itself may be started again."""
+"""Decides when a process that ended by itself may be started again."""
 
 from __future__ import annotations
 

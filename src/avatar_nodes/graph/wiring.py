@@ -1,4 +1,4 @@
-"""Who is connected with whom in a graph: the declarations of `wire/topics.py`, resolved by each
+"""Resolves who is connected with whom in a graph, by the declarations of `wire/topics.py` and each
 node's parameters and remappings."""
 
 from __future__ import annotations

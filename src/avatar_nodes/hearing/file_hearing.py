@@ -1,4 +1,4 @@
-"""What the avatar would understand of a sound file."""
+"""Lets the avatar's ears hear a sound file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the listener is told. Nothing here needs torch."""
+"""Settings of the listener. Nothing here needs torch."""
 
 from __future__ import annotations
 

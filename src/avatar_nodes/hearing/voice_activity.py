@@ -1,4 +1,4 @@
-"""How likely each short window of sound holds speech: Silero VAD behind a small interface.
+"""Rates how likely each short window of sound holds speech: Silero VAD.
 
 The network is the ONNX file that the PyPI package `silero-vad` carries, run by ONNX Runtime. The
 package itself is not imported: it brings torch, 190 MB of a process.

@@ -1,4 +1,4 @@
-"""What is told to the nodes that hand on pictures and sound, marked."""
+"""Settings of the nodes that hand on pictures and sound, marked."""
 
 from __future__ import annotations
 

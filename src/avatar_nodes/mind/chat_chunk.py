@@ -1,4 +1,4 @@
-"""What an event of a chat server says, whatever it leaves out."""
+"""Reads an event of a chat server, whatever it leaves out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chat model is told and asked for: a JSON object, which `answer_reader.py` reads."""
+"""Tells a chat model what to answer: a JSON object, which `answer_reader.py` reads."""
 
 from __future__ import annotations
 

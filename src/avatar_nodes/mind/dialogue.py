@@ -1,4 +1,4 @@
-"""What was said so far, as much of it as is worth remembering."""
+"""Keeps the dialogue so far, as much of it as is worth remembering."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which intent an utterance means: the nearest of the operator's examples, if it is near enough."""
+"""Finds the intent of an utterance: the nearest of the operator's examples, if near enough."""
 
 from __future__ import annotations
 

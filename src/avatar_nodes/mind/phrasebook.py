@@ -1,4 +1,4 @@
-"""What the persona says of its own: the replies of its intents, and its fallbacks."""
+"""Holds what the persona says of its own: the replies of its intents, and its fallbacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every reasoning backend is: from an utterance to thoughts, streamed, cancelled any time."""
+"""Interface of every reasoning backend: an utterance in, thoughts out, cancelled any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a chat server wants to be asked: parameters that it refuses are changed or left out."""
+"""Learns how a chat server wants to be asked: what it refuses is changed or left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reasoner is told. Nothing here needs torch."""
+"""Settings of the reasoner. Nothing here needs torch."""
 
 from __future__ import annotations
 

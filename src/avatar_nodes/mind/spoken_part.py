@@ -1,5 +1,8 @@
-"""Which part of what a chat model writes is its answer: thoughts, calls of tools and the marks of
-chat templates are not, in the forms that today's models and servers leave in the text."""
+"""Finds the part of a chat model's text that is its answer.
+
+Thoughts, calls of tools and the marks of chat templates are not, in the forms that today's models
+and servers leave in the text.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the visitor says with a pause in it is heard as several turns, and is one utterance."""
+"""Joins what the visitor says with a pause in it, heard as several turns, into one utterance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of a GPU's attention kernels are tried, and in what order."""
+"""Chooses the attention kernels of a GPU that are tried, and their order."""
 
 from __future__ import annotations
 

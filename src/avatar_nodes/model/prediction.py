@@ -1,4 +1,4 @@
-"""What the head's output means: the velocity itself, or what is new against the sink frame.
+"""Reads the head's output: as the velocity itself, or as what is new against the sink frame.
 
 A small model that predicts velocities has to carry the noise of every cell through all its layers
 to take it away again; what it loses on the way stays in the picture as grain, also where nothing

@@ -1,4 +1,4 @@
-"""What lies where in a checkpoint folder as Wan2.2-S2V is published (docs/weights.md)."""
+"""Names the files of a checkpoint folder as Wan2.2-S2V is published (docs/weights.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a profile of the large model takes of each device's memory, computed from its sizes.
+"""Computes the memory that a profile of the large model takes of each device, from its sizes.
 
 The parts are built on the meta device, as they are when they serve, and their bytes counted; so
 nothing has to be downloaded. Where the weights are there already, their own sizes count.

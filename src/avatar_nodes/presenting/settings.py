@@ -1,4 +1,4 @@
-"""What the presenter is told."""
+"""Settings of the presenter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sections of a profile must agree on, beyond the range of each value."""
+"""Checks what the sections of a profile must agree on, beyond the range of each value."""
 
 from __future__ import annotations
 

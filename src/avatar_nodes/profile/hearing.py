@@ -1,4 +1,4 @@
-"""How far the audio model hears around a block."""
+"""Says how far the audio model hears around a block."""
 
 from __future__ import annotations
 

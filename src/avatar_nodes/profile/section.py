@@ -1,4 +1,4 @@
-"""What every section of the profile is, and the types that several of them share."""
+"""The base of every section of the profile, and the types that several of them share."""
 
 from __future__ import annotations
 

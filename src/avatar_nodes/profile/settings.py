@@ -1,4 +1,4 @@
-"""What a node is told: values of the profile by their keys, and what the graph adds to them.
+"""The base of nodes' settings: values of the profile by key, and what the graph adds to them.
 
 A station declares its settings once, in its own folder. A field that is a key of the profile names
 it (`dtype: DType = key("model.dtype")`) and has its default, range and meaning from there; a class

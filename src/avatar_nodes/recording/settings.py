@@ -1,4 +1,4 @@
-"""What the recorder and the archive are told."""
+"""Settings of the recorder and the archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a remembered latent frame shows, as a unit vector: key frames are chosen by it."""
+"""Describes a remembered latent frame as a unit vector, by which key frames are chosen."""
 
 from __future__ import annotations
 

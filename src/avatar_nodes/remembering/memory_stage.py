@@ -1,4 +1,4 @@
-"""What a memory node runs: clean latents in the order of the blocks, versions of memory out."""
+"""Takes clean latents in the order of the blocks, and makes versions of memory of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the memory node is told. Nothing here needs torch."""
+"""Settings of the memory node. Nothing here needs torch."""
 
 from __future__ import annotations
 

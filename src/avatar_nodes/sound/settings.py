@@ -1,4 +1,4 @@
-"""What the microphone and the loudspeaker are told."""
+"""Settings of the microphone and the loudspeaker."""
 
 from __future__ import annotations
 

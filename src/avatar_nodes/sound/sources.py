@@ -1,4 +1,4 @@
-"""Where speech comes from: a file, or another program's samples (a device: device_source.py)."""
+"""Sources of speech: a file, or another program's samples (a device: device_source.py)."""
 
 from __future__ import annotations
 

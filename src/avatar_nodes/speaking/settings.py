@@ -1,4 +1,4 @@
-"""What the voice is told."""
+"""Settings of the voice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which turn a stream of the avatar's speech belongs to: its id says it."""
+"""Reads off a stream's id which turn of the avatar's speech it belongs to."""
 
 from __future__ import annotations
 

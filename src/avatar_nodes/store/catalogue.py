@@ -1,4 +1,4 @@
-"""What `config/models.yaml` says: the model files that the avatar can use, and their sources."""
+"""Reads `config/models.yaml`: the model files that the avatar can use, and their sources."""
 
 from __future__ import annotations
 

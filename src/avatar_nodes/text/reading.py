@@ -1,4 +1,4 @@
-"""How a language reads signs and numbers aloud: rules, in the order in which they are applied."""
+"""Reads a language's signs and numbers aloud, by rules in the order in which they are applied."""
 
 from __future__ import annotations
 

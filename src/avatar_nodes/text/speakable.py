@@ -1,4 +1,4 @@
-"""What of a text is to be heard: its words, and the words that its signs and numbers stand for."""
+"""Turns a text into what is heard of it: its words, and those that signs and numbers stand for."""
 
 from __future__ import annotations
 

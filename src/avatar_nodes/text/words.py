@@ -1,4 +1,4 @@
-"""Whether a text has words, and texts as they come in from outside."""
+"""Tells whether a text has words, and cleans texts as they come in from outside."""
 
 from __future__ import annotations
 

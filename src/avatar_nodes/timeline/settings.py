@@ -1,4 +1,4 @@
-"""What the timeline is told."""
+"""Settings of the timeline."""
 
 from __future__ import annotations
 

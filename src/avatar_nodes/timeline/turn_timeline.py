@@ -1,4 +1,4 @@
-"""When a turn passed each milestone, and how long each part of it took."""
+"""Notes when a turn passed each milestone, and how long each part of it took."""
 
 from __future__ import annotations
 

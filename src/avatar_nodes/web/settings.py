@@ -1,4 +1,4 @@
-"""What the web page and its server are told."""
+"""Settings of the web page and its server."""
 
 from __future__ import annotations
 

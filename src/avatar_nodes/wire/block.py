@@ -1,4 +1,4 @@
-"""What travels with a block: avatar_msgs <-> `avatar_nodes.block.block`.
+"""Turns what travels with a block into messages and back: `block/block.py` <-> avatar_msgs.
 
 What reads a message raises RefusedError where a number is none that can be (`wire/limits.py`) or a
 tensor is not as expected (`tensor_from_msg`).

@@ -35,9 +35,7 @@ _STAND_AWAY = 64.0  # how far aside it is out of the picture
 _backdrop = lru_cache(maxsize=64)(draw_backdrop)
 
 
-def render(
-    identity: Identity, performance: Performance, n: int, *, size: int = SIZE
-) -> np.ndarray:
+def render(identity: Identity, performance: Performance, n: int, *, size: int = SIZE) -> np.ndarray:
     """Frame `n` (0-based) as uint8 [size,size,3] RGB. Pure: the same arguments give the same bytes.
 
     size: at most 512, as large as it is drawn. Raises IndexError when the performance has no frame

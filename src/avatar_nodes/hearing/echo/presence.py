@@ -1,4 +1,4 @@
-"""Whether the avatar's sound reaches the microphone at all.
+"""Tells whether the avatar's sound reaches the microphone at all.
 
 With a headset, a browser that cancels echo itself, or a recording as visitor there is no echo. A
 canceller that has none to learn from still expects one, and takes a visitor down who speaks while

@@ -1,4 +1,4 @@
-"""What the avatar has said lately, addressed by the time at which it is heard."""
+"""Keeps the avatar's last sound, addressed by the time at which it is heard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every speech recogniser is to the listener."""
+"""Interface of every speech recogniser."""
 
 from __future__ import annotations
 

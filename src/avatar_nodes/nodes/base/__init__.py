@@ -1,1 +1,1 @@
-"""What nodes are made of: life cycle, heartbeat, telemetry, parameters, and parts that need ROS."""
+"""Parts of nodes: life cycle, heartbeat, telemetry, parameters, and others that need ROS."""

@@ -1,4 +1,4 @@
-"""What browsers ask of the avatar, as topics, services and actions."""
+"""Passes on what browsers ask of the avatar, as topics, services and actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every node of the graph is: a managed node that starts by itself and survives bad
+"""The base of every node of the graph: a managed node that starts by itself and survives bad
 messages."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a node measures about itself, summed up for each report."""
+"""Sums up what a node measures about itself, for each report."""
 
 from __future__ import annotations
 

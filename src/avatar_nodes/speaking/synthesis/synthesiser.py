@@ -1,4 +1,4 @@
-"""What every speech synthesiser is: text in, a stream of samples out, to be ended at any time."""
+"""Interface of every speech synthesiser: text in, samples out, to be ended at any time."""
 
 from __future__ import annotations
 
