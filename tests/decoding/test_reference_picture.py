@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 from pathlib import Path
 
@@ -11,7 +12,13 @@ import pytest
 from PIL import Image
 
 from avatar_nodes.decoding import reference_picture
-from avatar_nodes.decoding.reference_picture import ReferencePictureError, load_reference
+from avatar_nodes.decoding.reference_picture import (
+    FORMATS,
+    ReferencePictureError,
+    listed_picture,
+    load_reference,
+    worker_picture,
+)
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
 
@@ -94,7 +101,7 @@ def test_one_pixel_and_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ReferencePictureError, match="1x1 pixels, expected at least 64 a side"):
         _load(file)
     Image.new("L", (9000, 9000)).save(file)
-    with pytest.raises(ReferencePictureError, match="9000x9000 pixels, expected at most 64 meg"):
+    with pytest.raises(ReferencePictureError, match="9000x9000 pixels, expected at most 10 meg"):
         _load(file)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow's own guard, twice exceeded
     with pytest.raises(ReferencePictureError, match=r"a\.png: .*megapixels"):
@@ -105,6 +112,59 @@ def test_one_pixel_and_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_no_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(ReferencePictureError, match=r"No such file|Is a directory"):
         _load(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_formats_of_cameras_and_browsers(tmp_path: Path, kind: str) -> None:
+    smooth = np.repeat(np.linspace(0, 255, 128, dtype=np.uint8)[:, None], 128, axis=1)
+    Image.fromarray(smooth).convert("RGB").save(tmp_path / "a", format=kind)
+    picture = _load(tmp_path / "a").astype(int)
+    assert np.abs(picture - smooth[..., None]).max() < 16
+
+
+@pytest.mark.parametrize("kind", ["EPS", "GIF", "TIFF", "BMP", "PPM", "TGA", "PDF", "ICO"])
+def test_no_other_plug_in_is_asked(tmp_path: Path, kind: str) -> None:
+    """Pillow's one for EPS starts a Ghostscript that it finds on PATH."""
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", format=kind)
+    with pytest.raises(ReferencePictureError, match="no picture that can be read"):
+        _load(tmp_path / "a.png")
+
+
+def test_a_photograph_of_a_telephone_is_decoded_in_part(tmp_path: Path) -> None:
+    file, grey = tmp_path / "a.jpg", Image.new("L", (8000, 6000), 90)
+    grey.save(file)
+    assert (_load(file) == 90).all()
+    Image.new("L", (9000, 9000)).save(file)
+    with pytest.raises(ReferencePictureError, match=r"at most 10 megapixels \(JPEG: 50\)"):
+        _load(file)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ReferencePictureError, match="no regular file"):
+        _load(tmp_path / "a.png")
+
+
+def test_a_worker_reads_it_as_we_do() -> None:
+    data = io.BytesIO()
+    Image.fromarray(PIXELS).resize((300, 200)).save(data, "PNG")
+    here = load_reference(io.BytesIO(data.getvalue()), width=128, height=128)
+    assert np.array_equal(worker_picture(data.getvalue(), width=128, height=128), here)
+    with pytest.raises(ReferencePictureError, match=r"^the picture: no picture that can be read$"):
+        worker_picture(b"GIF89a", width=128, height=128)
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/shadow", "../a.png", "sub/a.png", "", ".", "..", "a\0b", "/dev/zero"]
+)
+def test_strangers_name_no_file_elsewhere(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ReferencePictureError, match="expected a file beside the reference"):
+        listed_picture(name, str(tmp_path / "own.png"))
+
+
+def test_strangers_name_files_beside_the_reference(tmp_path: Path) -> None:
+    for name in ("a.png", str(tmp_path / "a.png")):
+        assert listed_picture(name, str(tmp_path / "own.png")) == tmp_path / "a.png"
 
 
 def test_a_picture_may_come_as_the_bytes_of_its_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from avatar_nodes.mind.persona_file import PersonaError, load_persona, persona_names
+from avatar_nodes.mind.persona_file import PersonaError, load_listed, load_persona, persona_names
 from avatar_nodes.world.motion import ACTIONS
 from avatar_nodes.world.objects import COLOURS, KINDS, Thing
 from avatar_nodes.world.prompts import prompts
@@ -176,3 +176,26 @@ def _is_persona_or_refused(name: str) -> None:
     else:
         json.dumps(persona.model_dump(), ensure_ascii=False).encode()
         assert "\0" not in persona.name
+
+
+def test_strangers_name_what_is_listed(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("extends: default\nname: Own\n")
+    (tmp_path / "other.yaml").write_text("extends: default\nname: Other\n")
+    assert load_listed("other", str(own)).name == "Other"
+    assert load_listed("own", str(own)).name == load_listed(str(own), str(own)).name == "Own"
+    assert load_listed("guide", str(own)).name == load_listed("guide", "default").name == "Max"
+    others = (
+        "/etc/shadow",
+        "../own.yaml",
+        "other.yaml",
+        str(tmp_path / "other.yaml"),
+        "",
+        "x" * 999,
+    )
+    for name in others:
+        with pytest.raises(PersonaError, match="expected one of default, ") as error:
+            load_listed(name, str(own))
+        assert not any(problem.file for problem in error.value.problems)
+    with pytest.raises(PersonaError, match="expected one of"):
+        load_listed("other", "default")

@@ -27,7 +27,7 @@ from avatar_msgs.msg import AudioChunk, BlockConditioning, TurnControl
 from avatar_msgs.srv import SetPersona, SetPrompt, SetReference
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.mind.persona_file import load_persona
-from avatar_nodes.profile import load_profile
+from avatar_nodes.profile import load_profile, with_values
 
 PROCESSES = "mind: [reasoner, voice], body: [conductor, denoiser_1, denoiser_2, decoder, presenter]"
 
@@ -36,7 +36,10 @@ PROCESSES = "mind: [reasoner, voice], body: [conductor, denoiser_1, denoiser_2, 
 def visitor(
     checkpoint: Path, tmp_path: Path, processes: ProcessGroup, spinner: Spinner
 ) -> Iterator[Visitor]:
+    persona = tmp_path / "own.yaml"
+    persona.write_text("extends: default\n")
     profile = load_profile(write_tiny_profile(tmp_path, checkpoint, processes=PROCESSES))
+    profile = with_values(profile, {"reasoner": {"persona": str(persona)}})
     graph = Graph.from_profile(profile, mode="converse")
     made = Visitor(spinner, graph)
     running = GraphUnderTest(graph, tmp_path, processes)
@@ -284,7 +287,7 @@ def test_another_persona_stands_otherwise(visitor: Visitor, tmp_path: Path) -> N
     persona.write_text("extends: default\nname: Nod\nstates: {idle: A person nods in agreement.}\n")
     client = visitor.node.create_client(SetPersona, "reasoner/set_persona")
     assert client.wait_for_service(60.0)
-    answer = _done(client.call_async(SetPersona.Request(persona=str(persona))))
+    answer = _done(client.call_async(SetPersona.Request(persona="nodding")))
     assert answer.success, answer.message
     wait_until(
         lambda: visitor.prompts.get(visitor.blocks[-1].prompt_id) == "A person nods in agreement.",

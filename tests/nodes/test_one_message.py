@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import array
+import io
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from PIL import Image
 from rclpy.qos import QoSProfile
 from support.graph_under_test import GraphUnderTest, Listener
 from support.process_group import ProcessGroup
@@ -17,7 +21,7 @@ from support.spinner import Spinner, wait_until
 from support.tiny_checkpoint import LATENT_CHANNELS, write_tiny_profile
 
 from avatar_msgs import msg as m
-from avatar_msgs.srv import SetPrompt
+from avatar_msgs.srv import SetPrompt, SetReference
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.profile import load_profile
 from avatar_nodes.wire.qos import BLOCKS, LATCHED, SOUND, STAGES
@@ -148,3 +152,23 @@ def test_many_prompts_do_not_stop_the_picture(shown: Listener) -> None:
     print(f"{longest:.2f} s")
     assert longest < STILL_S
     assert at_last.success and shown.presented[-1].prompt_id == at_last.prompt_id
+
+
+def test_a_picture_of_a_stranger_does_not_stop_the_picture(shown: Listener, tmp_path: Path) -> None:
+    """Its decoder takes seconds; so does a pipe that nobody writes into."""
+    slow = io.BytesIO()
+    deep = np.random.default_rng(0).integers(0, 2**16, (3000, 3300), dtype=np.uint16)
+    Image.fromarray(deep).save(slow, "PNG")
+    os.mkfifo(tmp_path / "pipe.png")
+    big, pipe = SetReference.Request(), SetReference.Request(path=str(tmp_path / "pipe.png"))
+    big.image.frombytes(slow.getvalue())
+    client = shown.node.create_client(SetReference, "set_reference")
+    assert client.wait_for_service(20.0)
+    for request, taken in ((pipe, False), (big, True)):
+        answer = client.call_async(request)
+        seconds = still_s(shown)
+        wait_until(answer.done, what="an answer", seconds=40.0)
+        print(f"{seconds:.2f} s: {answer.result()}")
+        assert answer.result().success is taken
+        assert seconds < STILL_S
+    assert still_s(shown) < STILL_S, "of the new person"

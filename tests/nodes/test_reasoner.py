@@ -395,3 +395,20 @@ def test_a_persona_that_is_none_leaves_the_one_at_hand(
         assert response.message and "\n" not in response.message
     visitor.say(1, "what is your name")
     assert "Ada" in visitor.words(1)
+
+
+def test_what_a_file_holds_is_not_told(start: Start, visitor: Visitor, tmp_path: Path) -> None:
+    """A stranger reads persona files by name, and those beside the avatar's own alone."""
+    (tmp_path / "own.yaml").write_text("extends: default\n")
+    (tmp_path / "notes.yaml").write_text("root:$6$secret\nname: 5\n")
+    (tmp_path / "fine.yaml").write_text("extends: default\nname: Eve\n")
+    start(persona=str(tmp_path / "own.yaml"))
+    visitor.find()
+    response = _become(visitor, "notes")
+    assert not response.success
+    assert response.message.startswith("persona notes: ") and "secret" not in response.message
+    for name in ("/etc/passwd", str(tmp_path / "notes.yaml")):
+        response = _become(visitor, name)
+        assert not response.success and "expected one of default, fine, " in response.message
+    assert _become(visitor, "fine").success
+    _is_there(visitor, "fine")

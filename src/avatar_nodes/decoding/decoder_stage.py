@@ -50,7 +50,7 @@ class DecoderStage:
         if start.sink is None and self._decoder.needs_sink:
             raise RefusedError("sink", f"epoch {start.epoch}: this decoder begins with a sink")
         if start.sink is not None:
-            self._check_picture(start.sink)
+            self._check_sink(start.sink)
         for past in start.context:
             self._check(past.latent, past.block)
         start_decoding(self._decoder, start)
@@ -92,7 +92,10 @@ class DecoderStage:
             raise RefusedError("order", f"block {block.block}, expected {self._next_block}")
         self._check(block.latent, block.block)
 
-    def _check_picture(self, sink: Sink) -> None:
+    def _check_sink(self, sink: Sink) -> None:
+        channels, _, height, width = self._latent_shape
+        if tuple(sink.latent.shape) != (channels, 1, height, width):
+            raise RefusedError("shape", f"sink {list(sink.latent.shape)}")
         if sink.picture is not None and sink.picture.shape != self._picture_shape:
             found, wanted = list(sink.picture.shape), list(self._picture_shape)
             raise RefusedError("picture", f"reference picture {found}, expected {wanted}")

@@ -1,7 +1,17 @@
-"""The picture of the person, read from a file and brought to the video's size."""
+"""The picture of the person, read from a file and brought to the video's size.
+
+As a program, `python -m avatar_nodes.decoding.reference_picture WIDTH HEIGHT`, it reads the bytes
+of a file and writes the picture's: `worker_picture` lets a process of its own do so, since what
+strangers send may cost seconds and much memory to decode.
+"""
 
 from __future__ import annotations
 
+import os
+import resource
+import stat
+import subprocess
+import sys
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -11,9 +21,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from avatar_nodes.errors.configuration_error import ConfigurationError
 
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
+"""What is read; of Pillow's other plug-ins, some of which start programs, none is asked."""
 SMALLEST_SIDE = 64
-LARGEST_PIXELS = 64_000_000
+LARGEST_PIXELS = 10_000_000
+"""That are decoded. A JPEG may have more: of each side, a half, a quarter or an eighth is decoded.
+"""
+LARGEST_JPEG = 50_000_000
+LARGEST_FILE = 32 << 20
 _UNDER_ALPHA = (128, 128, 128)
+_WORKER_BYTES = 2 << 30
+_WORKER_S = 20.0
 
 
 class ReferencePictureError(ConfigurationError):
@@ -27,38 +45,104 @@ def load_reference(source: str | Path | BytesIO, *, width: int, height: int) -> 
     video's shape and resized; transparency is laid over grey; a camera's rotation mark is obeyed.
 
     Raises:
-        ReferencePictureError: no picture that can be read, below 64 pixels a side, or over 64
-            megapixels.
+        ReferencePictureError: no regular file of FORMATS that can be read, below 64 pixels a side,
+            over 10 megapixels (a JPEG: 50) or 32 MiB.
     """
-    path = Path("the picture") if isinstance(source, BytesIO) else Path(source)
+    if isinstance(source, BytesIO):
+        name, data = "the picture", source
+    else:
+        name, data = str(source), BytesIO(read_picture_file(source))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked here
-            with Image.open(source) as file:
-                _check_size(path, *file.size)
+            with Image.open(data, formats=FORMATS) as file:
+                _check_size(name, file, enough=2 * max(width, height))
                 picture = _flat_rgb(ImageOps.exif_transpose(file))
     except UnidentifiedImageError:
-        raise ReferencePictureError(f"{path}: no picture that can be read") from None
+        raise ReferencePictureError(f"{name}: no picture that can be read") from None
     except Image.DecompressionBombError:
-        raise ReferencePictureError(f"{path}: over {LARGEST_PIXELS // 10**6} megapixels") from None
+        raise ReferencePictureError(f"{name}: {_too_large()}") from None
     except ReferencePictureError:
         raise
     except Exception as error:  # of a broken file Pillow raises whatever its parsers stumble upon
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        raise ReferencePictureError(f"{path}: {reason or type(error).__name__}") from None
+        raise ReferencePictureError(f"{name}: {reason or type(error).__name__}") from None
     if picture.size != (width, height):
         picture = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
     return np.array(picture, dtype=np.uint8)
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
+def read_picture_file(path: str | Path) -> bytes:
+    """The bytes of a picture file. Raises ReferencePictureError: no regular file, or too large a
+    one; a pipe or a device is not waited for."""
+    try:
+        with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ReferencePictureError(f"{path}: no regular file")
+            if found.st_size > LARGEST_FILE:
+                raise ReferencePictureError(f"{path}: over {LARGEST_FILE >> 20} MiB")
+            return file.read(LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        if isinstance(error, ReferencePictureError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ReferencePictureError(f"{str(path)[:200]!r}: {reason}") from None
+
+
+def listed_picture(name: str, reference: str) -> Path:
+    """The file that a stranger may mean by `name`: one beside the avatar's own `reference`.
+
+    Raises:
+        ReferencePictureError: any other.
+    """
+    folder, path = Path(reference).absolute().parent, Path(name)
+    if path.name in ("", "..") or "\0" in name or folder / path.name != folder / path:
+        shown = name[:200]
+        raise ReferencePictureError(f"path: expected a file beside the reference, got {shown!r}")
+    return folder / path.name
+
+
+def worker_picture(data: bytes, *, width: int, height: int) -> np.ndarray:
+    """`load_reference` of the bytes of a file, in a process that may take 20 s and 2 GiB.
+
+    Raises:
+        ReferencePictureError: see there; also if the process did not come to an end.
+    """
+    if len(data) > LARGEST_FILE:
+        raise ReferencePictureError(f"the picture: over {LARGEST_FILE >> 20} MiB")
+    command = [sys.executable, "-m", __spec__.name, str(width), str(height)]
+    single = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command, input=data, capture_output=True, env=single, timeout=_WORKER_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ReferencePictureError(f"the picture: not read within {_WORKER_S:g} s") from None
+    if done.returncode:
+        *_, said = done.stderr.decode(errors="replace").strip().splitlines() or ["it ended"]
+        raise ReferencePictureError(said[:300])
+    return np.frombuffer(bytearray(done.stdout), np.uint8).reshape(height, width, 3)
+
+
+def _check_size(name: str, file: Image.Image, *, enough: int) -> None:
+    """By the header alone, before anything is decoded; a large JPEG is told to decode less of it,
+    still `enough` pixels a side."""
+    width, height = file.size
     if min(width, height) < SMALLEST_SIDE:
         raise ReferencePictureError(
-            f"{path}: {width}x{height} pixels, expected at least {SMALLEST_SIDE} a side"
+            f"{name}: {width}x{height} pixels, expected at least {SMALLEST_SIDE} a side"
         )
-    if width * height > LARGEST_PIXELS:
-        limit = f"{LARGEST_PIXELS // 10**6} megapixels"
-        raise ReferencePictureError(f"{path}: {width}x{height} pixels, expected at most {limit}")
+    is_jpeg = file.format in ("JPEG", "MPO")
+    if is_jpeg and width * height <= LARGEST_JPEG:
+        file.draft("RGB", (enough, enough))
+    if file.size[0] * file.size[1] > LARGEST_PIXELS:
+        raise ReferencePictureError(f"{name}: {width}x{height} pixels, {_too_large()}")
+
+
+def _too_large() -> str:
+    millions = LARGEST_PIXELS // 10**6, LARGEST_JPEG // 10**6
+    return f"expected at most {millions[0]} megapixels (JPEG: {millions[1]})"
 
 
 def _flat_rgb(picture: Image.Image) -> Image.Image:
@@ -73,3 +157,18 @@ def _flat_rgb(picture: Image.Image) -> Image.Image:
     layer = picture.convert("RGBA")
     ground = Image.new("RGBA", layer.size, (*_UNDER_ALPHA, 255))
     return Image.alpha_composite(ground, layer).convert("RGB")
+
+
+def main() -> None:
+    """Bytes of a file in, bytes of the picture out; what is wrong in one line, with exit code 1."""
+    resource.setrlimit(resource.RLIMIT_AS, (_WORKER_BYTES, _WORKER_BYTES))
+    width, height = map(int, sys.argv[1:])
+    try:
+        picture = load_reference(BytesIO(sys.stdin.buffer.read()), width=width, height=height)
+    except (ReferencePictureError, MemoryError) as error:
+        sys.exit(str(error) or "the picture: it takes too much memory")
+    sys.stdout.buffer.write(picture.tobytes())
+
+
+if __name__ == "__main__":
+    main()

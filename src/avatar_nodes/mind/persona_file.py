@@ -13,7 +13,7 @@ from avatar_nodes.mind.persona import Persona
 from avatar_nodes.profile.explain import explain
 from avatar_nodes.profile.problem import KeyPath, Problem, ProfileError
 from avatar_nodes.profile.resources import share_directory
-from avatar_nodes.profile.source import Source, is_file, locate_yaml, read_source
+from avatar_nodes.profile.source import Source, is_bare_word, is_file, locate_yaml, read_source
 
 _WHOLE: KeyPath = ("persona",)
 
@@ -45,6 +45,22 @@ def load_persona(name: str | Path) -> Persona:
         return _validate(source)
     except ProfileError as error:
         raise PersonaError(error.problems) from None
+
+
+def load_listed(name: str, own: str) -> Persona:
+    """The persona that a stranger may mean by `name`: the avatar's `own` (a name or a file), the
+    name of a shipped one, or that of a file beside `own`.
+
+    Raises:
+        PersonaError: any other; see there.
+    """
+    listed = {known: known for known in persona_names()}
+    if not is_bare_word(own):
+        beside = _locate(own, Path.cwd() / "here").parent.glob("*.yaml")
+        listed |= {file.stem: str(file) for file in beside}
+    if name != own and name not in listed:
+        raise PersonaError([Problem((), f"one of {', '.join(sorted(listed))}", name)])
+    return load_persona(listed.get(name, own))
 
 
 def persona_names() -> list[str]:

@@ -3,17 +3,26 @@ sink."""
 
 from __future__ import annotations
 
-import io
+import threading
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import torch
+from rclpy.task import Future
 
 from avatar_msgs.msg import EpochStart, LatentBlock
 from avatar_msgs.srv import SetReference
 from avatar_nodes.decoding.build import build_decoder
 from avatar_nodes.decoding.decoder import reference_sink
 from avatar_nodes.decoding.decoder_stage import DecoderStage
-from avatar_nodes.decoding.reference_picture import ReferencePictureError, load_reference
+from avatar_nodes.decoding.reference_picture import (
+    ReferencePictureError,
+    listed_picture,
+    load_reference,
+    read_picture_file,
+    worker_picture,
+)
 from avatar_nodes.decoding.settings import DecoderSettings
 from avatar_nodes.model.read_config import read_config
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
@@ -43,6 +52,8 @@ class DecoderNode(AvatarNode[DecoderSettings]):
         self._stage = DecoderStage(
             decoder, latent_shape=config.block_shape, video_size=(settings.height, settings.width)
         )
+        self._reading: Future[Any] | None = None
+        """Of a picture that somebody has sent."""
         self._sinks = self.publisher(topics.SINK)
         self._frames = self.publisher(topics.FRAMES)
 
@@ -53,23 +64,39 @@ class DecoderNode(AvatarNode[DecoderSettings]):
         self.serve(topics.SET_REFERENCE, self._on_set_reference)
         self.heartbeat.say(detail="waiting for an epoch")
 
-    def _on_set_reference(
+    async def _on_set_reference(
         self, request: SetReference.Request, response: SetReference.Response
     ) -> SetReference.Response:
         """Another person: the conductor begins a new stream when it hears of the sink."""
         response.width, response.height = self.settings.width, self.settings.height
-        source = io.BytesIO(bytes(request.image)) if len(request.image) else request.path
+        if self._reading is not None:
+            response.message = "another picture is being read: ask again when it is there"
+            return response
+        self._reading = Future(executor=self.executor)
+        read = partial(self._read_picture, self._reading, bytes(request.image), request.path)
+        threading.Thread(target=read, name="reference", daemon=True).start()
         try:
-            picture = load_reference(source, width=response.width, height=response.height)
+            picture: Any = await self._reading
         except ReferencePictureError as error:
             response.message = str(error)
             return response
+        finally:
+            self._reading = None
         self._reference = reference_sink(self._decoder, picture)
         msg = sink_to_msg(self._reference)
         msg.replaces = True
         self._sinks.publish(msg)
         response.success = True
         return response
+
+    def _read_picture(self, done: Future[Any], data: bytes, path: str) -> None:
+        """On a thread of its own: blocks are decoded meanwhile."""
+        try:
+            data = data or read_picture_file(listed_picture(path, self.settings.reference))
+            size = {"width": self.settings.width, "height": self.settings.height}
+            done.set_result(worker_picture(data, **size))
+        except Exception as error:
+            done.set_exception(error)
 
     def _on_epoch(self, msg: EpochStart) -> None:
         if not self.takes_part(msg):

@@ -14,7 +14,7 @@ from avatar_msgs.msg import Persona as PersonaMsg
 from avatar_msgs.srv import SetPersona
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.mind.backends import build_reasoner
-from avatar_nodes.mind.persona_file import PersonaError, load_persona
+from avatar_nodes.mind.persona_file import PersonaError, load_listed, load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Intention, Reasoner
 from avatar_nodes.mind.reply import Segment
@@ -199,9 +199,14 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
             response.message = "another persona is being made ready: ask again when it is there"
             return response
         try:
-            phrasebook = Phrasebook(load_persona(request.persona))
+            phrasebook = Phrasebook(load_listed(request.persona, self.settings.persona))
         except PersonaError as error:
             response.message = str(error).replace("\n", "; ")
+            if any(problem.file for problem in error.problems):
+                # What a file holds is for those who may read the log.
+                self.get_logger().warning(response.message)
+                problems = len(error.problems)
+                response.message = f"persona {request.persona}: {problems} problems, see the log"
             return response
         name = phrasebook.persona.name
         self._change = threading.Thread(

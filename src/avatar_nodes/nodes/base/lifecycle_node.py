@@ -3,6 +3,7 @@ messages."""
 
 from __future__ import annotations
 
+import inspect
 import time
 import traceback
 from collections.abc import Callable
@@ -134,23 +135,36 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
     def serve(self, service: Service, callback: Callable[[Any, Any], Any]) -> None:
         """Offer a service until the node is deactivated; its answers have `success` and `message`.
         What goes wrong in `callback` is counted and answered: outside of it, it would end the
-        process.
+        process. A coroutine may wait for what is done elsewhere, while the node goes on.
 
         Raises:
             ValueError: the service's declaration names another kind.
         """
         service.check_server(self.KIND)
 
+        def refusal(error: Exception) -> Any:
+            if isinstance(error, RefusedError):
+                self.refuse(service.name, error)
+            else:
+                self.telemetry.rejected("internal")
+                self.get_logger().error(f"{service.name}: {traceback.format_exc()}")
+            line = _one_line(error)
+            return service.type.Response(success=False, message=line)  # type: ignore[attr-defined]
+
         def guarded(request: Any, response: Any) -> Any:
             try:
                 return callback(request, response)
             except Exception as error:
-                self.telemetry.rejected("internal")
-                self.get_logger().error(f"{service.name}: {traceback.format_exc()}")
-                line = _one_line(error)
-                return service.type.Response(success=False, message=line)  # type: ignore[attr-defined]
+                return refusal(error)
 
-        self._served.append(self.create_service(service.type, service.name, guarded))
+        async def waiting(request: Any, response: Any) -> Any:
+            try:
+                return await callback(request, response)
+            except Exception as error:
+                return refusal(error)
+
+        answer = waiting if inspect.iscoroutinefunction(callback) else guarded
+        self._served.append(self.create_service(service.type, service.name, answer))
 
     def ignore(self, subscription: Subscription) -> None:
         """No longer listen to what `listen` gave."""
