@@ -26,6 +26,7 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from avatar_nodes.graph.discovery import discovery_environment, exposure
 from avatar_nodes.graph.graph import DEFAULT_AUDIO, EXIT_MISCONFIGURED, Graph, ProcessSpec
 from avatar_nodes.graph.process_command import (
     container_arguments,
@@ -114,6 +115,14 @@ _ARGUMENTS = [
         description="Start a node again that has ended by itself; empty: as the profile has it.",
     ),
     DeclareLaunchArgument(
+        "network",
+        default_value="",
+        choices=["", *_TRUE_FALSE],
+        description="Let ROS 2 nodes of the whole subnet find the avatar (true), or those of this"
+        " machine alone; empty: as ROS_AUTOMATIC_DISCOVERY_RANGE or the profile has it, else the"
+        " latter.",
+    ),
+    DeclareLaunchArgument(
         "log_level",
         default_value="info",
         choices=["debug", "info", "warn", "error", "fatal"],
@@ -149,14 +158,20 @@ def _launch_graph(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     if given["params_file"]:
         params.append(Path(given["params_file"]).expanduser().absolute())
     entities: list[LaunchDescriptionEntity] = []
+    discovery = discovery_environment(
+        opened=graph.profile.network.open,
+        asked=given["network"] == "true" if given["network"] else None,
+    )
+    if danger := exposure(os.environ | discovery):
+        entities.append(LogInfo(msg=f"WARNING: {danger}"))
     for process in graph.processes:
-        entities += _process_actions(graph, process, params, given["log_level"])
+        entities += _process_actions(graph, process, params, given["log_level"], discovery)
     entities.append(RegisterEventHandler(OnShutdown(on_shutdown=lambda *_: _remove(folder))))
     return entities
 
 
 def _process_actions(
-    graph: Graph, process: ProcessSpec, params: list[Path], log_level: str
+    graph: Graph, process: ProcessSpec, params: list[Path], log_level: str, env: dict[str, str]
 ) -> list[LaunchDescriptionEntity]:
     alone = len(process.nodes) == 1
     node = Node(
@@ -169,7 +184,7 @@ def _process_actions(
         parameters=[str(file) for file in params],
         remappings=remapping_rules(process),
         ros_arguments=["--log-level", log_level],
-        additional_env=_environment(process),
+        additional_env=_environment(process) | env,
         # A `ros2 launch` that is terminated leaves its children behind; these end with it.
         prefix=shlex.join(tied([])),
         respawn=process.respawn,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from avatar_nodes.graph.discovery import RANGE
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.profile import load_profile
 from avatar_nodes.profile.resources import share_directory
@@ -19,6 +20,7 @@ FILE = share_directory() / "launch" / "avatar.launch.py"
 ARGUMENTS = {
     "profile", "namespace", "mode", "audio", "reference", "prompt", "out", "params_file",
     "autostart", "use_respawn", "log_level", "kiosk", "only", "without",
+    "network",
 }  # fmt: skip
 
 needs_launch = pytest.mark.skipif(
@@ -99,3 +101,21 @@ def test_respawn_follows_the_argument_and_else_the_profile(tmp_path: Path) -> No
     never.write_text("extends: tiny\nrestart: {respawn: false}\n")
     assert respawns(profile=str(never)) == {False}
     assert respawns(profile=str(never), use_respawn="true") == {True}
+
+
+@needs_launch
+def test_it_keeps_to_this_machine_unless_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(RANGE)
+
+    def ranges(**given: str) -> set[str]:
+        return {
+            "".join(part.text for part in value)
+            for node in _nodes(**given)
+            for name, value in node.additional_env
+            if "".join(part.text for part in name) == RANGE
+        }
+
+    assert ranges() == {"LOCALHOST"}
+    assert ranges(network="true") == {"SUBNET"}
+    monkeypatch.setenv(RANGE, "SYSTEM_DEFAULT")
+    assert ranges() == set()

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from avatar_nodes.commands.graph_options import graph_options, plain_errors, require_ros
+from avatar_nodes.graph.discovery import stay_local
 
 
 @click.command("converse")
@@ -37,7 +38,7 @@ def command(
     """
     require_ros()
     # Nobody else need see this conversation.
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    stay_local()
     from avatar_nodes.client.scripted_conversation import ScriptedConversation, visited_graph
     from avatar_nodes.client.video_summary import VideoFileError, summarise_video
     from avatar_nodes.client.visitor import VisitorError

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from avatar_nodes.commands.graph_options import graph_options, plain_errors, require_ros
+from avatar_nodes.graph.discovery import stay_local
 
 if TYPE_CHECKING:
     from avatar_nodes.commands.progress import Progress
@@ -110,7 +111,7 @@ def _render_with_graph(
 ) -> None:
     require_ros()
     # Nobody else need see the topics of a rendering.
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    stay_local()
     from avatar_nodes.graph.runner import GraphRunner
 
     first, block_s = graph.profile.stream.first_block, graph.profile.timing.block_s

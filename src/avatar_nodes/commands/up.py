@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -45,6 +46,13 @@ from avatar_nodes.commands.graph_options import graph_options, plain_errors, req
     metavar="NODE",
     help="Leave this node to another machine; may be repeated.",
 )
+@click.option(
+    "--network/--no-network",
+    default=None,
+    help="Let ROS 2 nodes of the whole subnet find the avatar, or those of this machine alone."
+    " Default: as the environment (ROS_AUTOMATIC_DISCOVERY_RANGE) or the profile has it; else this"
+    " machine alone.",
+)
 @click.option("--no-respawn", is_flag=True, help="End when a node ends, instead of restarting it.")
 @click.option("--no-autostart", is_flag=True, help="Leave the nodes unconfigured.")
 def command(
@@ -61,6 +69,7 @@ def command(
     kiosk: bool | None,
     only: tuple[str, ...],
     without: tuple[str, ...],
+    network: bool | None,
     no_respawn: bool,
     no_autostart: bool,
 ) -> None:
@@ -70,6 +79,7 @@ def command(
     Video and sound come out on the topics image_raw and audio below the namespace.
     """
     require_ros()
+    from avatar_nodes.graph.discovery import discovery_environment, exposure
     from avatar_nodes.graph.graph import Graph
     from avatar_nodes.graph.runner import GraphRunner
     from avatar_nodes.graph.supervisor import NAME
@@ -90,6 +100,8 @@ def command(
             autostart=not no_autostart,
             respawn=False if no_respawn else None,
         ).part(only=only, without=without)
+        opened = graph.profile.network.open
+        os.environ.update(discovery_environment(opened=opened, asked=network))
         image, audio_out = (
             f"{namespace}/{topics.IMAGE_RAW.name}",
             f"{namespace}/{topics.AUDIO.name}",
@@ -101,6 +113,8 @@ def command(
             log_level=log_level,
             on_ready=lambda: runner.log.write(NAME, ready),
         )
+        if danger := exposure(os.environ):
+            runner.log.write(NAME, f"WARNING: {danger}")
         outcome = runner.run()
     runner.log.write(NAME, outcome.reason)
     raise SystemExit(outcome.exit_code)

@@ -87,7 +87,8 @@ def read_picture_file(path: str | Path) -> bytes:
         if isinstance(error, ReferencePictureError):
             raise
         reason = getattr(error, "strerror", None) or str(error)
-        raise ReferencePictureError(f"{str(path)[:200]!r}: {reason}") from None
+        name = str(path)[:200] if str(path).isprintable() else repr(str(path)[:200])
+        raise ReferencePictureError(f"{name}: {reason}") from None
 
 
 def listed_picture(name: str, reference: str) -> Path:

@@ -22,6 +22,7 @@ from avatar_nodes.profile.loudspeaker import LoudspeakerSection
 from avatar_nodes.profile.marking import MarkingSection
 from avatar_nodes.profile.media import AudioSection, QosSection, VideoSection
 from avatar_nodes.profile.model import ModelSection
+from avatar_nodes.profile.network import NetworkSection
 from avatar_nodes.profile.placement import PlacementSection
 from avatar_nodes.profile.section import Section
 from avatar_nodes.profile.stream import StreamSection
@@ -79,6 +80,9 @@ class Profile(Section):
     )
     qos: QosSection = Field(
         default_factory=QosSection, description="Quality of service of the public topics."
+    )
+    network: NetworkSection = Field(
+        default_factory=NetworkSection, description="Who may find the avatar by ROS 2."
     )
     diagnostics: DiagnosticsSection = Field(
         default_factory=DiagnosticsSection, description="The reports on `/diagnostics`."

@@ -17,6 +17,7 @@ from avatar_nodes.commands.graph_options import (
     profile_option,
     require_ros,
 )
+from avatar_nodes.graph.discovery import stay_local
 
 if TYPE_CHECKING:
     from avatar_nodes.graph.graph import Graph
@@ -51,7 +52,7 @@ def command(
     so that it adds up), RSS and USS.
     """
     require_ros()
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    stay_local()
     result = _memory(profile_name, placement) if memory else _speed(profile_name, placement, blocks)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)

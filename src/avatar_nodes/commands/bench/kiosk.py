@@ -15,6 +15,7 @@ from avatar_nodes.commands.graph_options import (
     profile_option,
     require_ros,
 )
+from avatar_nodes.graph.discovery import stay_local
 
 
 @click.command("kiosk")
@@ -51,7 +52,7 @@ def command(
     them, freezes, reconnections, answers, and the memory of every process.
     """
     require_ros()
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    stay_local()
     from avatar_nodes.bench.kiosk.benchmark import KioskBenchmark, KioskBenchmarkError
     from avatar_nodes.bench.kiosk.figures import Look
     from avatar_nodes.machine.description import describe_machine

@@ -16,6 +16,7 @@ from avatar_nodes.commands.graph_options import (
     profile_option,
     require_ros,
 )
+from avatar_nodes.graph.discovery import stay_local
 
 _TURNS = 20
 _MIXED_TURNS = 200
@@ -84,7 +85,7 @@ def command(
     Ctrl-C ends it with the figures so far.
     """
     require_ros()
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    stay_local()
     from avatar_nodes.bench.turn import script as turn_script
     from avatar_nodes.bench.turn.benchmark import TurnBenchmark
     from avatar_nodes.bench.turn.mouth_watch import MouthWatch
