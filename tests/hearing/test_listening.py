@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,13 +95,26 @@ class Ear:
                 stamp_ns=stamp, now_ns=stamp + 40_000_000,
                 over=over and place + len(part) == len(sound),
             )  # fmt: skip
-            if patient:  # the recogniser has its say in a pause
-                wait_until(lambda: not self.listening.worker._tasks, what="the recogniser")
+            if patient:
+                wait_until(self._has_had_its_say, what="the recogniser")
+
+    def _has_had_its_say(self) -> bool:
+        """In a pause its text is there, as it is where sound comes no faster than it is spoken."""
+        listening = self.listening
+        pauses = listening._judged_s is not None
+        return not listening.worker._tasks and not (pauses and listening._text_of_pause() is None)
 
     def finals(self, count: int) -> list[Heard]:
         """The final texts, when there are `count` of them."""
         wait_until(lambda: sum(h.is_final for h in self.heard) >= count, what="final texts")
         return [heard for heard in self.heard if heard.is_final]
+
+    @property
+    def last_pause_s(self) -> float:
+        """The silence that ended the last turn."""
+        ended = self.changes[-1]
+        assert not ended.active
+        return (ended.captured_ns - START) / SECOND - ended.since_sample / RATE
 
     @property
     def changes(self) -> list[Activity]:
@@ -169,11 +183,9 @@ def test_how_long_a_pause_ends_a_turn(
 ) -> None:
     judge = Verdict(verdict)
     ear = make_ear(turn_end=judge)
-    ear.hear(around(say("Where is the exit, please?"), after_s=3.0))
+    ear.hear(around(say("Where is the exit, please?"), after_s=3.0), patient=True)
     ear.finals(1)
-    ended = ear.changes[-1]
-    waited = (ended.captured_ns - START) / SECOND - ended.since_sample / RATE
-    assert waited == pytest.approx(silence_s, abs=0.07)
+    assert ear.last_pause_s == pytest.approx(silence_s, abs=0.07)
     assert [len(sound) > RATE for sound in judge.heard] == [True]
 
 
@@ -446,3 +458,52 @@ def test_a_visitor_who_cuts_in_is_understood_when_the_avatar_stops(make_ear: typ
     ear.hear(with_noise(heard), avatar=avatar)
     (final,) = ear.finals(1)
     assert "museum" in words(final.recognition.text)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict", "silence_s"),
+    [
+        ("My number is 555.", 1.0, 1.6),
+        ("five five five", 0.5, 1.6),
+        ("Hello, my name is...", 0.9, 1.6),
+        ("My number is 555 123 4567.", 1.0, 0.3),
+        ("Where is room 212?", 1.0, 0.3),
+        ("Yes.", 0.0, 0.4),
+        ("Yes.", 1.0, 0.3),
+        ("Um.", 1.0, 1.6),
+        ("", 1.0, 0.3),
+    ],
+)
+def test_what_was_understood_says_how_long_a_pause_ends_a_turn(
+    make_ear: type[Ear],
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    verdict: float,
+    silence_s: float,
+) -> None:
+    ear = make_ear(turn_end=Verdict(verdict))
+    finish = ear.recogniser.finish
+    monkeypatch.setattr(
+        ear.recogniser, "finish", lambda: replace(finish(), text=text, language="en")
+    )
+    ear.hear(around(say("Where is the exit, please?"), after_s=3.0), patient=True)
+    assert ear.finals(1)[0].recognition.text == text
+    assert ear.last_pause_s == pytest.approx(silence_s, abs=0.07)
+    assert all(heard.recognition.text or heard.is_final for heard in ear.heard)
+
+
+def test_a_recogniser_that_is_late_holds_no_turn_open(
+    make_ear: type[Ear], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ear = make_ear(turn_end=Verdict(1.0))
+    go, finish = threading.Event(), ear.recogniser.finish
+
+    def late() -> Recognition:
+        assert go.wait(60.0)
+        return finish()
+
+    monkeypatch.setattr(ear.recogniser, "finish", late)
+    ear.hear(around(say("Where is the exit, please?"), after_s=3.0))
+    assert ear.last_pause_s == pytest.approx(0.7, abs=0.07)
+    go.set()
+    assert "exit" in ear.finals(1)[0].recognition.text

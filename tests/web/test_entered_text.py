@@ -102,7 +102,9 @@ def test_whatever_is_entered_is_taken_or_refused_in_words(without_limits: None) 
             asked = desk.asked[-1] if answer.status == 202 else "a"
             assert asked.encode() and has_words(asked)
 
-        check()
+        events = f"{server.url.replace('http', 'ws')}/api/sessions/{session}/events"
+        with connect(events):  # without its page a session would end
+            check()
         connection.close()
 
 

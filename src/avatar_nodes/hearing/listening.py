@@ -23,7 +23,7 @@ from avatar_nodes.hearing.turn_detector import (
     TurnEnded,
     TurnEvent,
 )
-from avatar_nodes.hearing.turn_end import HEARD_S, TurnEnd, silence_after
+from avatar_nodes.hearing.turn_end import HEARD_S, TurnEnd, silence_after, silence_after_text
 from avatar_nodes.hearing.voice_activity import VoiceActivity
 from avatar_nodes.sound.audio_file import GRAPH_RATE
 from avatar_nodes.sound.ring_buffer import RingBuffer
@@ -33,6 +33,9 @@ _TAIL = round(0.2 * GRAPH_RATE)
 _NANOSECONDS = 1_000_000_000
 _STALL_NS = 2 * _NANOSECONDS
 _LOOK_NS = 300_000_000
+_TEXT_S = 0.5
+"""A pause waits so long for its text before it ends the turn. It delays no answer: that needs the
+text, too."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class Listening:
         self._known = {_spoken(sentence) for sentence in known} - {""}
         self._turn_end = turn_end
         self._turn_first = 0
-        self._complete = (0, 0)
+        self._settled: Heard | None = None
+        self._judged_s: float | None = None
         self._turn_clock = turn_clock
         self._tell = on_heard
         self.intake = SoundIntake()
@@ -218,6 +222,7 @@ class Listening:
             speaking = self._detector.speaking
             if self._gate is not None and not self._gate.passes(level, loudest, visitor=speaking):
                 counted = 0.0
+        self._consider_text()
         events = self._detector.push(first, len(window), counted, threshold=threshold)
         if self._is_complete(events):
             events += self._detector.stop("complete")
@@ -237,13 +242,31 @@ class Listening:
         """The turn pauses after what is a known sentence."""
         last = events[-1] if events else None
         pauses = isinstance(last, TurnContinued) and last.end_sample - last.speech_end >= _TAIL
-        return pauses and self._complete == (self.turn, self._end_ns)
+        heard = self._text_of_pause()
+        return pauses and heard is not None and _spoken(heard.recognition.text) in self._known
+
+    def _text_of_pause(self) -> Heard | None:
+        """What was understood up to the present pause; None: it is not known yet."""
+        heard = self._settled
+        if heard is None or (heard.turn, heard.end_ns) != (self.turn, self._end_ns):
+            return None
+        return heard
+
+    def _consider_text(self) -> None:
+        """The text of a pause changes how long it has to be, once."""
+        heard = self._text_of_pause()
+        if heard is not None and self._judged_s is not None:
+            text, language = heard.recognition.text, heard.recognition.language
+            usual_s = self._settings.silence_s
+            self._detector.wait(silence_after_text(text, language, self._judged_s, usual_s))
+            self._judged_s = None
 
     def _on_heard(self, heard: Heard) -> None:
         """On the recognition's thread."""
-        if heard.settled and _spoken(heard.recognition.text) in self._known:
-            self._complete = (heard.turn, heard.end_ns)
-        self._tell(heard)
+        if heard.settled:
+            self._settled = heard
+        if heard.is_final or heard.recognition.text:
+            self._tell(heard)
 
     def _report_at_times(self, now: Activity, samples: int) -> list[Activity]:
         self._activity = now
@@ -280,7 +303,7 @@ class Listening:
 
     def _begin(self, event: TurnBegan) -> None:
         self.turn = max(self.turn + 1, self._turn_clock())
-        self._paused = False
+        self._paused, self._judged_s = False, None
         self._start_ns = self.intake.captured_ns(event.speech_start)
         self._sent = self._turn_first = max(event.first_sample, self._ring.start)
         self._note_end(self._ring.end - len(self._rest))
@@ -288,7 +311,7 @@ class Listening:
 
     def _go_on(self, event: TurnContinued) -> None:
         if event.speech_end == event.end_sample:
-            self._paused = False
+            self._paused, self._judged_s = False, None
             self._note_end(event.speech_end)
         words = not event.too_short
         self._send(min(event.end_sample, event.speech_end + _TAIL), words=words)
@@ -299,12 +322,14 @@ class Listening:
             self._judge_end(event.end_sample)
 
     def _judge_end(self, end: int) -> None:
-        """How long the pause up to sample `end` has to be to end the turn."""
-        if self._turn_end is None:
-            return
-        first = max(self._turn_first, end - round(HEARD_S * GRAPH_RATE), self._ring.start)
-        complete = self._turn_end.complete(self._ring.read(first, end - first))
-        self._detector.wait(silence_after(complete, self._settings.silence_s))
+        """How long the pause up to sample `end` has to be to end the turn: as its sound says, and
+        no less than its text takes."""
+        self._judged_s = self._settings.silence_s
+        if self._turn_end is not None:
+            first = max(self._turn_first, end - round(HEARD_S * GRAPH_RATE), self._ring.start)
+            complete = self._turn_end.complete(self._ring.read(first, end - first))
+            self._judged_s = silence_after(complete, self._judged_s)
+        self._detector.wait(max(self._judged_s, _TAIL / GRAPH_RATE + _TEXT_S))
 
     def _end(self, event: TurnEnded) -> None:
         self.worker.end(

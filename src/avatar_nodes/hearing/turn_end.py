@@ -1,4 +1,5 @@
-"""Hears whether what was said before a pause is complete: Smart Turn v3, a small network."""
+"""Whether what was said before a pause is complete: by its sound (Smart Turn v3, a small network)
+and by its text."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.hearing.log_mel import log_mel
+from avatar_nodes.hearing.unfinished import breaks_off, is_one_word
 from avatar_nodes.sound.audio_file import GRAPH_RATE, float_from_pcm
 from avatar_nodes.store.store import ModelStore
 
@@ -76,3 +78,12 @@ def silence_after(complete: float, usual_s: float) -> float:
     if complete >= _COMPLETE:
         return min(usual_s, _SHORT_S)
     return max(usual_s, _LONG_S) if complete <= _INCOMPLETE else usual_s
+
+
+def silence_after_text(text: str, language: str, judged_s: float, usual_s: float) -> float:
+    """The silence [s] that ends a turn of which `text` was understood, where its sound alone would
+    be ended by `judged_s`: longer in the middle of something, and not longer than usual after one
+    word, whose melody tells little."""
+    if breaks_off(text, language):
+        return max(judged_s, _LONG_S)
+    return min(judged_s, usual_s) if is_one_word(text) else judged_s

@@ -29,7 +29,7 @@ class Heard:
     took_ms: float
     """How long the turn's end waited for the recogniser; 0 for an interim text."""
     settled: bool = False
-    """An interim text of a pause: the final one, unless the visitor goes on."""
+    """An interim text of a pause: the final one, unless the visitor goes on. It may be empty."""
 
 
 @dataclass(frozen=True)
@@ -229,10 +229,8 @@ class RecognitionWorker:
             self._on_heard(Heard(task.turn, recognition, False, task.start_ns, task.end_ns, 0.0))
 
     def _tell_settled(self, task: _Task, recognition: Recognition) -> None:
-        if recognition.text:
-            self._on_heard(
-                Heard(task.turn, recognition, False, task.start_ns, task.end_ns, 0.0, True)
-            )
+        heard = Heard(task.turn, recognition, False, task.start_ns, task.end_ns, 0.0, True)
+        self._on_heard(heard)
 
     def _tell_final(self, task: _Task, recognition: Recognition, took_ms: float) -> None:
         self._since_interim, self._last_text = 0, ""
