@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from support.visitor import RATE, chunks, echo_of, say, silence, with_noise
 
-from avatar_nodes.hearing.echo import canceller as echo_canceller
-from avatar_nodes.hearing.echo.canceller import FRAME, EchoCancellerError
+from avatar_nodes.hearing import audio_processing
+from avatar_nodes.hearing.audio_processing import FRAME
+from avatar_nodes.hearing.echo.canceller import EchoCancellerError
 from avatar_nodes.hearing.echo.echo import EchoControl, level_db
 from avatar_nodes.hearing.echo.gate import EchoGate
 from avatar_nodes.hearing.echo.reference import EchoReference, sample_at
@@ -160,6 +161,6 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr(echo_canceller.importlib, "import_module", missing)
+    monkeypatch.setattr(audio_processing.importlib, "import_module", missing)
     with pytest.raises(EchoCancellerError, match="install the Python package livekit"):
         EchoControl("aec")

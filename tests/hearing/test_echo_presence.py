@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.visitor import RATE, added, echo_of, say, silence, with_noise
 
-from avatar_nodes.hearing.echo.canceller import FRAME
+from avatar_nodes.hearing.audio_processing import FRAME
 from avatar_nodes.hearing.echo.presence import EchoPresence
 
 

@@ -22,6 +22,7 @@ from support.visitor import (
 from support.waiting import wait_until
 
 from avatar_nodes.errors.refused_error import RefusedError
+from avatar_nodes.hearing.audio_processing import AudioProcessing, automatic_gain
 from avatar_nodes.hearing.echo.echo import EchoControl
 from avatar_nodes.hearing.echo.gate import EchoGate
 from avatar_nodes.hearing.listening import Activity, Listening
@@ -31,6 +32,7 @@ from avatar_nodes.hearing.recognition.worker import Heard
 from avatar_nodes.hearing.settings import ListenerSettings
 from avatar_nodes.hearing.turn_end import TurnEnd
 from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
+from avatar_nodes.text.words import has_words
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -62,7 +64,7 @@ class Ear:
 
     def __init__(
         self, mode: str = "none", known: Sequence[str] = (), turn_end: TurnEnd | None = None,
-        **settings: object,
+        gain: AudioProcessing | None = None, **settings: object,
     ) -> None:  # fmt: skip
         self.turn_clock = 1
         self.heard: list[Heard] = []
@@ -73,6 +75,7 @@ class Ear:
             recogniser=self.recogniser,
             echo=EchoControl(mode),  # type: ignore[arg-type]
             gate=EchoGate(margin_db=6.0) if mode == "gate" else None,
+            gain=gain,
             settings=ListenerSettings(backlog_s=100.0, **settings),  # type: ignore[arg-type]
             known=known,
             turn_end=turn_end,
@@ -507,3 +510,73 @@ def test_a_recogniser_that_is_late_holds_no_turn_open(
     assert ear.last_pause_s == pytest.approx(0.7, abs=0.07)
     go.set()
     assert "exit" in ear.finals(1)[0].recognition.text
+
+
+def quieter(sound: np.ndarray, decibels: float) -> np.ndarray:
+    return np.rint(sound * 10.0 ** (-decibels / 20.0)).astype(np.int16)
+
+
+def television(seconds: float) -> np.ndarray:
+    """Talks on and on, without a breath."""
+    sentence = (
+        "and the weather for tomorrow will be sunny with a few clouds in the north and some rain"
+    )
+    voices = ("en+m3", "en+f2", "en+m7", "en+f3", "en-us")
+    said = np.concatenate([say(sentence, voice) for voice in voices])
+    return np.tile(said, 1 + round(seconds * RATE) // len(said))[: round(seconds * RATE)]
+
+
+@pytest.mark.parametrize("down_db", [0.0, 30.0, 46.0])
+def test_a_quiet_voice_is_heard(make_ear: type[Ear], down_db: float) -> None:
+    ear = make_ear(gain=automatic_gain())
+    question = quieter(say("Where is the exit, please?", level=0.25), down_db)
+    sound = np.concatenate([silence(1.0), question, silence(2.0), question, silence(2.0)])
+    ear.hear(with_noise(sound, rms=1.0))
+    assert all(has_words(final.recognition.text) for final in ear.finals(2))
+    assert [change.active for change in ear.changes] == [True, False] * 2
+    assert ear.changes[0].level_dbfs < -down_db - 20.0, "as it was captured"
+
+
+def test_gain_makes_no_visitor_of_a_quiet_room(make_ear: type[Ear]) -> None:
+    ear = make_ear(gain=automatic_gain())
+    for number, rms in enumerate((1.0, 5.0, 50.0)):
+        ear.hear(with_noise(silence(4.0), rms=rms), first=4 * RATE * number)
+    assert ear.changes == []
+
+
+def test_gain_leaves_an_echo_alone(make_ear: type[Ear]) -> None:
+    avatar = avatar_speech()
+    ear = make_ear("aec", gain=automatic_gain())
+    ear.hear(with_noise(echo_of(avatar, delay_s=0.12, gain=0.5)), avatar=avatar)
+    assert ear.changes == []
+
+
+@pytest.mark.parametrize(("verdict", "within_s"), [(0.0, 5.0), (1.0, 2.0)])
+def test_a_television_behind_the_visitor_holds_no_turn_open(
+    make_ear: type[Ear], verdict: float, within_s: float
+) -> None:
+    ear = make_ear(turn_end=Verdict(verdict))
+    behind = np.concatenate([silence(1.5), quieter(television(23.0), 26.0)])
+    question = say("Where is the exit, please?")
+    ear.hear(with_noise(added(behind, question, 1.0)), patient=True)
+    began, ended = ear.changes  # it begins no turn of its own either
+    assert (ended.captured_ns - began.captured_ns) / SECOND < len(question) / RATE + within_s
+    assert "exit" in words(ear.finals(1)[0].recognition.text)
+
+
+def test_what_talks_without_a_breath_is_nobody(make_ear: type[Ear]) -> None:
+    ear = make_ear()
+    noise = television(30.0)
+    question = say("Where is the exit, please?")
+    sound = np.concatenate([noise, silence(2.0), question, silence(1.0)])
+    ear.hear(with_noise(sound))
+    began, ended, again, _ = ear.changes
+    assert (ended.captured_ns - began.captured_ns) / SECOND < 15.0
+    assert again.since_sample == pytest.approx(32.0 * RATE, abs=0.2 * RATE), "then he is heard"
+
+
+def test_a_quiet_visitor_after_a_loud_one_is_heard(make_ear: type[Ear]) -> None:
+    ear = make_ear()
+    question = say("Where is the exit, please?", level=0.8)
+    ear.hear(around(np.concatenate([question, silence(1.0), quieter(question, 26.0)])))
+    assert [change.active for change in ear.changes] == [True, False] * 2

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avatar_nodes.hearing.audio_processing import AudioProcessing
 from avatar_nodes.hearing.echo.echo import CleanFrame, EchoControl, level_db
 from avatar_nodes.hearing.echo.gate import EchoGate
+from avatar_nodes.hearing.foreground import Foreground
 from avatar_nodes.hearing.recognition.phrases import words_of
 from avatar_nodes.hearing.recognition.recogniser import Recogniser
 from avatar_nodes.hearing.recognition.worker import Heard, RecognitionWorker
@@ -61,6 +63,7 @@ class Listening:
     Args:
         known: sentences in any spelling; a turn that is one of them ends at its first pause.
         gate: asks for more than the expected echo while the avatar plays; None: no gate.
+        gain: what a quiet voice is made louder by, while the avatar is silent; None: nothing.
         turn_end: shortens the silence that ends a turn when what was said is complete, and
             lengthens it when not; None: it is always the settings'.
         turn_clock: the lowest number that a turn which begins now may have. Others number turns,
@@ -75,6 +78,7 @@ class Listening:
         recogniser: Recogniser,
         echo: EchoControl,
         gate: EchoGate | None = None,
+        gain: AudioProcessing | None = None,
         settings: ListenerSettings | None = None,
         known: Sequence[str] = (),
         turn_end: TurnEnd | None = None,
@@ -86,6 +90,8 @@ class Listening:
         self._voice = voice
         self._echo = echo
         self._gate = gate
+        self._gain = gain
+        self._foreground = Foreground()
         self._detector = TurnDetector(settings)
         self._known = {_spoken(sentence) for sentence in known} - {""}
         self._turn_end = turn_end
@@ -111,7 +117,7 @@ class Listening:
             kept_s = max(kept_s, HEARD_S + 1.0)
         self._ring = RingBuffer(round(kept_s * GRAPH_RATE))
         self._activity_window: list[CleanFrame] = []
-        self._rest = np.zeros(0, np.int16)
+        self._rest = self._unchanged = np.zeros(0, np.int16)
         self._activity = Activity("", False, 0.0, -120.0, 0, 0, False)
         self._since_report = 0
         self._sent = self._start_ns = self._end_ns = self._end_source = 0
@@ -186,8 +192,9 @@ class Listening:
         self._echo.restart()
         self._ring.align(first_sample)
         self._detector.restart(first_sample)
+        self._foreground.restart()
         self._activity_window.clear()
-        self._rest = np.zeros(0, np.int16)
+        self._rest = self._unchanged = np.zeros(0, np.int16)
         self._activity = Activity(self.intake.stream, False, 0.0, -120.0,
                                   self.intake.source_sample(first_sample), 0, False)  # fmt: skip
         return reports
@@ -197,35 +204,47 @@ class Listening:
 
     def _take(self, frame: CleanFrame) -> list[Activity]:
         """Gather frames into the detector's windows."""
-        self._ring.write(frame.samples)
+        louder = frame.samples
+        if self._gain is not None and not frame.playing:  # nothing that is left of an echo
+            louder = self._gain.process(frame.samples)
+        self._ring.write(louder)
         self._activity_window.append(frame)
-        self._rest = np.concatenate([self._rest, frame.samples])
+        self._rest = np.concatenate([self._rest, louder])
+        self._unchanged = np.concatenate([self._unchanged, frame.samples])
         size = self._voice.window_samples
         reports = []
         while len(self._rest) >= size:
             window, self._rest = self._rest[:size], self._rest[size:]
+            level = level_db(self._unchanged[:size])
+            self._unchanged = self._unchanged[size:]
             end = frame.first_sample + len(frame.samples) - len(self._rest)
-            reports += self._judge(end - size, window)
+            reports += self._judge(end - size, window, level)
             self._activity_window = [frame] if len(self._rest) else []
         return reports
 
-    def _judge(self, first: int, window: np.ndarray) -> list[Activity]:
+    def _judge(self, first: int, window: np.ndarray, level: float) -> list[Activity]:
+        """Judge a window; `level`: that at which it was captured [dBFS]."""
         started = time.perf_counter()
         probability = self._voice.probability(window)
         self.vad_ms = (time.perf_counter() - started) * 1000.0
         playing = any(frame.playing for frame in self._activity_window)
         loudest = max(frame.reference_db for frame in self._activity_window)
-        level = level_db(window)
         counted, threshold = probability, self._settings.vad_threshold
+        speaking = self._detector.speaking
         if playing:
             threshold = max(threshold, self._settings.vad_threshold_playback)
-            speaking = self._detector.speaking
             if self._gate is not None and not self._gate.passes(level, loudest, visitor=speaking):
                 counted = 0.0
+        speech = counted >= self._detector.needed(threshold)
+        if not self._foreground.passes(len(window), level, speech=speech, in_turn=speaking):
+            counted = 0.0
         self._consider_text()
         events = self._detector.push(first, len(window), counted, threshold=threshold)
         if self._is_complete(events):
             events += self._detector.stop("complete")
+        elif self._detector.speaking and self._foreground.endless:
+            self._foreground.ignore()
+            events += self._detector.stop("length")
         end = first + len(window)
         now = Activity(
             stream=self.intake.stream,

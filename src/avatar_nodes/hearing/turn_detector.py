@@ -1,7 +1,7 @@
 """Finds turns in a row of speech probabilities: where the visitor begins and has ended.
 
-Only probabilities count, never loudness, so that a quiet visitor is heard like a loud one. Times
-are sample indices at 16 kHz.
+Only probabilities count, never loudness: what is too quiet beside the visitor comes as 0
+(`foreground.py`). Times are sample indices at 16 kHz.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ class TurnEnded:
     too_short: bool
     """True: too little speech for words."""
     reason: EndReason
-    """`silence`, `complete` (a shorter silence after a sentence that is known), `length` (the
-    longest allowed), `gap` (sound is missing) or `end` (of the stream)."""
+    """`silence`, `complete` (a shorter silence after a sentence that is known), `length` (longer
+    than allowed, or than anybody speaks without a breath), `gap` (sound is missing) or `end`
+    (of the stream)."""
 
 
 TurnEvent = TurnBegan | TurnContinued | TurnEnded
@@ -80,6 +81,13 @@ class TurnDetector:
     def _too_short(self) -> bool:
         return self._speech < self.settings.min_utterance_s * GRAPH_RATE
 
+    def needed(self, threshold: float | None = None) -> float:
+        """The probability from which the next window is speech; `threshold`: see `push`."""
+        settings = self.settings
+        threshold = settings.vad_threshold if threshold is None else threshold
+        below = settings.vad_threshold - settings.vad_release if self._open else 0.0
+        return threshold - below
+
     def push(
         self, first_sample: int, samples: int, probability: float, *, threshold: float | None = None
     ) -> list[TurnEvent]:
@@ -88,12 +96,11 @@ class TurnDetector:
         Args:
             threshold: for this window, instead of the settings'.
         """
-        threshold = self.settings.vad_threshold if threshold is None else threshold
-        release = self.settings.vad_release + threshold - self.settings.vad_threshold
+        speech = probability >= self.needed(threshold)
         self._next = first_sample + samples
         if self._open:
-            return self._go_on(samples, probability >= release)
-        if probability >= threshold:
+            return self._go_on(samples, speech)
+        if speech:
             self._speech_end = self._next
             if self._speech == 0:
                 self._start = first_sample

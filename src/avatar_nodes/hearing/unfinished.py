@@ -31,7 +31,7 @@ def _language(opens: str, numbers: str, digits: str) -> _Language:
 
 _LANGUAGES = {
     "en": _language(
-        r"u[hm]+|erm?|and|or|but|because|the|my|your|would like to|want to|need to|it's called"
+        r"u[hm]+|erm?|and|or|but|because|my|your|would like to|want to|need to|it's called"
         r"|my(?: \w+){1,3} is|(?:i am|i'm) called|(?:hi|hello|hey) (?:i am|i'm|this is)",
         r"number|phone|code|call|reach|card|account|pin|dial|zip",
         r"zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple",

@@ -6,6 +6,11 @@ from collections.abc import Callable
 
 from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
 from avatar_nodes.conducting.turn_numbers import TurnNumbers
+from avatar_nodes.hearing.audio_processing import (
+    AudioProcessing,
+    AudioProcessingError,
+    automatic_gain,
+)
 from avatar_nodes.hearing.echo.canceller import EchoCancellerError
 from avatar_nodes.hearing.echo.echo import EchoControl, EchoMode
 from avatar_nodes.hearing.echo.gate import EchoGate
@@ -53,6 +58,7 @@ class ListenerNode(AvatarNode[ListenerSettings]):
             recogniser=recogniser,
             echo=echo,
             gate=EchoGate(margin_db=self.settings.gate_margin_db) if mode == "gate" else None,
+            gain=self._gain(),
             settings=self.settings,
             known=self._phrases if self.settings.eager else (),
             turn_end=stored_turn_end(),
@@ -85,6 +91,14 @@ class ListenerNode(AvatarNode[ListenerSettings]):
             self._lack = f"the echo is gated, not cancelled: {error}"
             self.get_logger().warning(self._lack)
             return "gate", EchoControl("gate", **times)
+
+    def _gain(self) -> AudioProcessing | None:
+        """Automatic gain, where it is wanted and there."""
+        try:
+            return automatic_gain() if self.settings.automatic_gain else None
+        except AudioProcessingError as error:
+            self.get_logger().warning(f"a quiet voice may not be heard, for want of gain: {error}")
+            return None
 
     def _open_recogniser(
         self, *, on_lack: Callable[[str], object] = lambda line: None

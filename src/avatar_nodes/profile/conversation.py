@@ -39,6 +39,11 @@ class ListenerSection(Section):
     max_utterance_s: float = Field(
         default=20.0, ge=1.0, le=300.0, description="Longest turn; then it is ended [s]."
     )
+    automatic_gain: bool = Field(
+        default=True,
+        description="A quiet voice is made louder before it is judged and recognised, while the"
+        " avatar is silent.",
+    )
     echo: Literal["aec", "gate", "none"] = Field(
         default="aec",
         description="Against the avatar's own voice: cancelled (gated where that is impossible),"

@@ -1,17 +1,11 @@
-"""Acoustic echo cancellation: WebRTC's AEC3, as the PyPI package `livekit` carries it."""
+"""Acoustic echo cancellation: WebRTC's AEC3."""
 
 from __future__ import annotations
-
-import importlib
-from typing import Any
 
 import numpy as np
 
 from avatar_nodes.errors.configuration_error import ConfigurationError
-from avatar_nodes.sound.audio_file import GRAPH_RATE
-
-FRAME = GRAPH_RATE // 100
-"""Samples of the 10 ms that are processed at a time."""
+from avatar_nodes.hearing.audio_processing import AudioProcessing, AudioProcessingError
 
 
 class EchoCancellerError(ConfigurationError):
@@ -30,27 +24,11 @@ class EchoCanceller:
 
     def __init__(self) -> None:
         try:
-            self._rtc: Any = importlib.import_module("livekit.rtc")
-            module: Any = importlib.import_module("livekit.rtc.apm")
-            self._processor = module.AudioProcessingModule(
-                echo_cancellation=True, high_pass_filter=True
-            )
-            self._processor.set_stream_delay_ms(0)
-        except ImportError as error:
-            raise EchoCancellerError(
-                f"echo cancellation is missing ({error}): install the Python package livekit, or"
-                " choose echo: gate"
-            ) from error
-        except (OSError, RuntimeError) as error:
-            raise EchoCancellerError(f"echo cancellation does not start: {error}") from error
+            self._processing = AudioProcessing(echo_cancellation=True, high_pass_filter=True)
+        except AudioProcessingError as error:
+            raise EchoCancellerError(f"echo cancellation: {error}, or choose echo: gate") from error
 
     def process(self, captured: np.ndarray, reference: np.ndarray) -> np.ndarray:
         """`captured` without the echo of `reference`: all int16 [FRAME], 10 ms at 16 kHz."""
-        self._processor.process_reverse_stream(self._frame(reference))
-        frame = self._frame(captured)
-        self._processor.process_stream(frame)
-        return np.frombuffer(frame.data, np.int16).copy()
-
-    def _frame(self, samples: np.ndarray) -> Any:
-        data = bytearray(np.ascontiguousarray(samples, np.int16).tobytes())
-        return self._rtc.AudioFrame(data, GRAPH_RATE, 1, FRAME)
+        self._processing.play(reference)
+        return self._processing.process(captured)

@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from avatar_nodes.hearing.echo.canceller import FRAME, EchoCanceller
+from avatar_nodes.hearing.audio_processing import FRAME
+from avatar_nodes.hearing.echo.canceller import EchoCanceller
 from avatar_nodes.hearing.echo.presence import EchoPresence
 from avatar_nodes.hearing.echo.reference import EchoReference, sample_at
 from avatar_nodes.sound.audio_file import GRAPH_RATE

@@ -11,7 +11,7 @@ from collections import deque
 
 import numpy as np
 
-from avatar_nodes.hearing.echo.canceller import FRAME
+from avatar_nodes.hearing.audio_processing import FRAME
 from avatar_nodes.sound.audio_file import GRAPH_RATE
 
 _WINDOW_FRAMES = 100
