@@ -31,6 +31,9 @@ class Foreground:
     is no background, loudness plays no part.
     """
 
+    _behind_db: float
+    _behind_s: float
+
     def __init__(self) -> None:
         self.restart()
 
