@@ -30,6 +30,7 @@ from avatar_nodes.mind.settings import ReasonerSettings
 
 DATA = Path(__file__).parents[1] / "data" / "mind"
 NOTHING = "nothing"
+DECLINES = ("unknown", "do_not_know", "not_told")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_wordings_held_out(persona: Persona, matcher: IntentMatcher) -> None:
         for text in texts:
             assert text not in known
             got = found(matcher, text)
-            if got == name or (name == NOTHING and got == "do_not_know"):
+            if got == name or (name == NOTHING and got in DECLINES):
                 right += 1
             else:
                 wrong.append(f"{text}: {got} for {name}")
@@ -82,6 +83,30 @@ def test_wordings_held_out(persona: Persona, matcher: IntentMatcher) -> None:
     assert len(wanted[NOTHING]) >= 15
     assert right / total >= 0.9, report
     assert answered_wrongly / total <= 0.05, report
+
+
+def test_twenty_questions_on_facts(persona: Persona, reasoner: Reasoner) -> None:
+    """docs/persona.md has the table."""
+    questions = yaml.safe_load((DATA / "facts.yaml").read_text())
+    known, unknown = questions["known"], questions["unknown"]
+    examples = set(persona.examples)
+    assert len(known) + len(unknown) == 20 and not examples & {*known, *unknown}
+    for question, facts in known.items():
+        _, said = asked(reasoner, question)
+        assert any(fact in said for fact in facts), (question, said)
+    declined = [question for question in unknown if asked(reasoner, question)[0] in DECLINES]
+    assert len(declined) >= 7, declined
+    written = {*persona.fallback.unknown, *(r for i in persona.intents for r in i.replies)}
+    for question in unknown:
+        _, said = asked(reasoner, question)
+        assert said in written, "nothing is invented"
+
+
+def asked(reasoner: Reasoner, question: str) -> tuple[str, str]:
+    """The intent that was found, and what is said."""
+    _, intention, *sentences, _ = reasoner.think(Request(question))
+    assert isinstance(intention, Intention)
+    return intention.name, " ".join(s.text for s in sentences if isinstance(s, Sentence))
 
 
 def test_every_example_finds_its_own_intent(persona: Persona, matcher: IntentMatcher) -> None:
