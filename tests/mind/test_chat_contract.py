@@ -68,6 +68,16 @@ def test_the_messages(persona: Persona) -> None:
     ]
 
 
+def test_the_facts_go_with_the_question(persona: Persona) -> None:
+    request = Request("where are the toilets")
+    (system, _), facts = chat_messages(persona, request), ["Down the corridor."]
+    told = chat_messages(persona, request, facts)[0]["content"]
+    assert "- Down the corridor.\n" in told and "Invent nothing." in told
+    assert "Down the corridor" not in system["content"]
+    head, _, _ = system["content"].rpartition("\nRight now")
+    assert told.startswith(head), "a server has read that before"
+
+
 def test_a_model_is_told_what_was_not_heard_to_its_end(persona: Persona) -> None:
     request = Request("stop", (Exchange("tell me all", "It began so.", cut_short=True),))
     assert chat_messages(persona, request)[2]["content"] == "It began so. [interrupted]"

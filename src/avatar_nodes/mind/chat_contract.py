@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from avatar_nodes.mind.persona import Persona
@@ -22,6 +23,9 @@ Answer with one JSON object and nothing else. Its keys, in this order:
 "reply": what you say aloud: one to three short sentences in the language "{language}", \
 without lists, markup or symbols.
 "stable_prompt": what you do in silence afterwards, chosen in the same way; usually "{idle}"
+
+Of yourself and this place you know what is written here, and no more: of anything else say that \
+you do not know it. Invent nothing.
 
 {actions}"""
 
@@ -63,8 +67,9 @@ def resolve_prompt(persona: Persona, wanted: str) -> str | None:
     return wanted.strip()[:_LONGEST_PROMPT] if persona.free_actions and plain else None
 
 
-def chat_messages(persona: Persona, request: Request) -> list[Message]:
-    """The conversation as the chat model gets it; earlier answers as plain text."""
+def chat_messages(persona: Persona, request: Request, facts: Sequence[str] = ()) -> list[Message]:
+    """The conversation as the chat model gets it, with the facts that concern the question; earlier
+    answers as plain text. What changes stands last, so that a server can keep what it has read."""
     choice = "a short English sentence about a person" if persona.free_actions else "one of these:"
     prompts = "\n".join(f"- {prompt}" for prompt in allowed_prompts(persona))
     system = _RULES.format(
@@ -75,6 +80,9 @@ def chat_messages(persona: Persona, request: Request) -> list[Message]:
         idle=persona.states.idle,
         actions=f"Prompts that are known to work:\n{prompts}",
     )
+    known = "".join(f"- {fact}\n" for fact in facts)
+    if known:
+        system += f"\nWhat you would say to questions like the next one, if it fits:\n{known}"
     messages = [{"role": "system", "content": f"{system}\nRight now you are {request.state}."}]
     for exchange in request.dialogue:
         messages.append({"role": "user", "content": exchange.utterance})

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from avatar_nodes.mind.answer_reader import Answer, AnswerReader, Habits, MalformedAnswerError
 from avatar_nodes.mind.chat_contract import Message, chat_messages, resolve_prompt
+from avatar_nodes.mind.facts import PersonaFacts
 from avatar_nodes.mind.persona import Persona
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Began, Done, Intention, Request, Sentence, Thought
@@ -38,10 +39,13 @@ class ChatReasoner:
         self._phrasebook = phrasebook
         self._patience = patience
         self._habits = Habits()
+        self._facts = PersonaFacts(phrasebook.persona)
 
     def think(self, request: Request) -> ChatThinking:
         """Begin a reply."""
-        stream = self._model.stream(chat_messages(self._phrasebook.persona, request))
+        facts = self._facts.about(request.utterance)
+        messages = chat_messages(self._phrasebook.persona, request, facts)
+        stream = self._model.stream(messages)
         reader = AnswerReader(self._habits)
         return ChatThinking(stream, self._phrasebook, self._patience, request, reader)
 
