@@ -14,7 +14,7 @@ import torch
 from support.graph_under_test import GraphUnderTest, Listener
 from support.process_group import ProcessGroup
 from support.spinner import Spinner, wait_until
-from support.tiny_checkpoint import build_tiny_checkpoint, write_tiny_profile
+from support.tiny_checkpoint import SIDE, build_tiny_checkpoint, write_tiny_profile
 
 from avatar_msgs.msg import FrameBlock
 from avatar_nodes.block.timing import BlockTiming
@@ -116,6 +116,19 @@ def test_same_frames_from_recorded_passes(
     graph = Graph.from_profile(profile, mode="render", audio=speech)
     running, listener = _played(graph, tmp_path, processes, spinner)
     assert np.array_equal(np.stack(listener.frames), oracle), running.logs()
+
+
+def test_same_frames_of_pictures_that_are_larger_than_the_latents(
+    checkpoint: Path, speech: Path, tmp_path: Path, processes: ProcessGroup, spinner: Spinner
+) -> None:
+    """The decoder warps the reference picture at twice the size that latents stand for."""
+    shared = "all: [microphone, conductor, denoiser_1, denoiser_2, decoder, presenter]"
+    file = write_tiny_profile(tmp_path, checkpoint, processes=shared, side=2 * SIDE)
+    graph = Graph.from_profile(load_profile(str(file)), mode="render", audio=speech)
+    expected = np.stack(list(render_in_process(graph, read_audio_file(speech))))
+    assert expected.shape[1:] == (2 * SIDE, 2 * SIDE, 3)
+    running, listener = _played(graph, tmp_path, processes, spinner)
+    assert np.array_equal(np.stack(listener.frames), expected), running.logs()
 
 
 @pytest.mark.parametrize("latents", [1, 2])
