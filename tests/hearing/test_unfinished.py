@@ -13,8 +13,8 @@ BEGUN = {
         "My name is...", "Hello, my name is.", "my name is", "My phone number is", "My email is.",
         "555", "555s", "5 5 5", "5-5-5", "five five five", "1, 2, 3, 4.", "555 123", "076",
         "My number is 555.", "My number is 555. 1, 2, 3", "the code is 9-11.", "double five six",
-        "call me at zero seven", "Um.", "Where is the um", "I would like to.", "Hi, I'm",
-        "the red one and", "Can you tell me,",
+        "call me at zero seven", "Um.", "Where is the um", "Can you tell me um?",
+        "I would like to.", "Hi, I'm", "the red one and", "Can you tell me,",
     ),
     "de": (
         "Mein Name ist", "Meine Nummer ist 0 1 7 6.", "Ich heiße", "null eins sieben", "Ähm.",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 _GROUP, _WHOLE = 3, 10
 """Digits of a group, and of a telephone number that is complete."""
+_FILLER = re.compile(r"(?:^| )(?:u[hm]+|erm?|ähm?|hm+|euh+|em+)$", re.IGNORECASE)
+"""Said while thinking, in any language; recognisers put a question mark behind it."""
 _DIGITS = re.compile(r"\d+s?")  # "555s" is what Whisper makes of "five, five, five"
 
 
@@ -31,25 +33,25 @@ def _language(opens: str, numbers: str, digits: str) -> _Language:
 
 _LANGUAGES = {
     "en": _language(
-        r"u[hm]+|erm?|and|or|but|because|my|your|would like to|want to|need to|it's called"
+        r"and|or|but|because|my|your|would like to|want to|need to|it's called"
         r"|my(?: \w+){1,3} is|(?:i am|i'm) called|(?:hi|hello|hey) (?:i am|i'm|this is)",
         r"number|phone|code|call|reach|card|account|pin|dial|zip",
         r"zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple",
     ),
     "de": _language(
-        r"ähm?|hm+|und|oder|aber|weil|der|ein|eine|einen|mein|meine|dein|von|für|zum|zur"
+        r"und|oder|aber|weil|der|ein|eine|einen|mein|meine|dein|von|für|zum|zur"
         r"|meine?(?: \w+){1,3} (?:ist|lautet)|ich heiße|(?:hallo|hi) ich bin|ich möchte",
         r"nummer|telefonnummer|handynummer|telefon|code|konto|karte|pin|postleitzahl",
         r"null|eins|zwei|zwo|drei|vier|fünf|sechs|sieben|acht|neun",
     ),
     "es": _language(
-        r"eh+|em+|y|o|pero|porque|el|los|las|mi|tu|de|del|me llamo"
+        r"y|o|pero|porque|el|los|las|mi|tu|de|del|me llamo"
         r"|mi(?: \w+){1,3} es|quiero|quisiera|hola soy",
         r"número|teléfono|móvil|código|cuenta|tarjeta|pin",
         r"cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve",
     ),
     "fr": _language(
-        r"euh+|hm+|et|ou|mais|parce que|le|les|mon|ma|ton|ta|de|du|des|je m'appelle"
+        r"et|ou|mais|parce que|le|les|mon|ma|ton|ta|de|du|des|je m'appelle"
         r"|m(?:on|a)(?: \w+){1,3} est|je voudrais|bonjour je suis",
         r"numéro|téléphone|portable|code|compte|carte",
         r"zéro|un|deux|trois|quatre|cinq|six|sept|huit|neuf",
@@ -62,10 +64,12 @@ def breaks_off(text: str, language: str = "") -> bool:
     said = text.strip()
     if said.endswith(("...", "…", ",", "-")):
         return True
+    plain = " ".join(re.sub(r"[^\w']", " ", said).split())
+    if _FILLER.search(plain):
+        return True
     if said.endswith("?"):
         return False
     rules = _LANGUAGES.get(language.partition("-")[0].lower(), _LANGUAGES["en"])
-    plain = " ".join(re.sub(r"[^\w']", " ", said).split())
     return bool(rules.opens.fullmatch(plain)) or _is_part_of_a_number(plain, rules)
 
 
