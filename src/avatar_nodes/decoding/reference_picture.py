@@ -28,7 +28,7 @@ LARGEST_PIXELS = 10_000_000
 """That are decoded. A JPEG may have more: of each side, a half, a quarter or an eighth is decoded.
 """
 LARGEST_JPEG = 50_000_000
-LARGEST_FILE = 32 << 20
+LARGEST_FILE = 64 << 20
 _UNDER_ALPHA = (128, 128, 128)
 _WORKER_BYTES = 2 << 30
 _WORKER_S = 20.0
@@ -46,7 +46,7 @@ def load_reference(source: str | Path | BytesIO, *, width: int, height: int) -> 
 
     Raises:
         ReferencePictureError: no regular file of FORMATS that can be read, below 64 pixels a side,
-            over 10 megapixels (a JPEG: 50) or 32 MiB.
+            over 10 megapixels (a JPEG: 50) or 64 MiB.
     """
     if isinstance(source, BytesIO):
         name, data = "the picture", source

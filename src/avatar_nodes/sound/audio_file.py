@@ -66,8 +66,10 @@ def mono_of(channels: np.ndarray) -> np.ndarray:
     """float32 [n, channels] -> float32 [n]: their mean, or the loudest of them where they cancel
     each other, as the two wires of a balanced line do."""
     mono = channels.mean(axis=1, dtype=np.float32)
+    if not len(mono):
+        return mono
     powers = np.square(channels, dtype=np.float32).mean(axis=0)
-    if len(mono) and np.square(mono).mean() < _CANCELLED * powers.max(initial=0.0):
+    if np.square(mono).mean() < _CANCELLED * powers.max(initial=0.0):
         mono = channels[:, int(np.argmax(powers))]
     return np.ascontiguousarray(mono, dtype=np.float32)
 

@@ -13,7 +13,10 @@ from avatar_nodes.wire.limits import sample_index
 
 MAX_SAMPLES = 1 << 22
 
-_HIGHEST_RATE = 768_000
+_LOWEST_RATE, _HIGHEST_RATE = 4000, 768_000
+_LONGEST_S = 30.0
+"""Of a chunk of a stream: whoever reads it is busy with it for so long at most, and in general for
+a small part of that."""
 _MOST_CHANNELS = 64
 
 if array("h").itemsize != 2 or sys.byteorder != "little":
@@ -52,24 +55,30 @@ def check_demand(msg: AudioDemand) -> None:
 
 
 def audio_from_msg(
-    msg: AudioChunk, *, sample_rate: int | None = None, channels: int | None = None
-) -> np.ndarray:
+    msg: AudioChunk, *, sample_rate: int | None = None, channels: int | None = None,
+    longest_s: float = _LONGEST_S,
+) -> np.ndarray:  # fmt: skip
     """The interleaved int16 samples [n * channels]; they share the message's memory.
 
     Args:
         sample_rate, channels: expected values; without them any sensible one is right.
+        longest_s: how long it may last.
 
     Raises:
         RefusedError: `sample`, `rate`, `channels`, `size` or `length` (no multiple of the
             channels).
     """
     sample_index(msg.first_sample)
-    if not 0 < msg.sample_rate <= _HIGHEST_RATE or sample_rate not in (None, msg.sample_rate):
+    sensible = _LOWEST_RATE <= msg.sample_rate <= _HIGHEST_RATE
+    if not sensible or sample_rate not in (None, msg.sample_rate):
         wanted = f", expected {sample_rate}" if sample_rate else ""
         raise RefusedError("rate", f"sound of {msg.sample_rate} Hz{wanted}")
     if not 0 < msg.channels <= _MOST_CHANNELS or channels not in (None, msg.channels):
         wanted = f", expected {channels}" if channels else ""
         raise RefusedError("channels", f"sound of {msg.channels} channels{wanted}")
+    seconds = len(msg.data) / msg.channels / msg.sample_rate
+    if seconds > longest_s:
+        raise RefusedError("size", f"{seconds:.1f} s of sound, at most {longest_s:g}")
     if len(msg.data) > MAX_SAMPLES:
         raise RefusedError("size", f"{len(msg.data)} samples in one chunk, at most {MAX_SAMPLES}")
     if len(msg.data) % msg.channels:

@@ -15,13 +15,12 @@ from avatar_nodes.conducting.effects import (
 )
 from avatar_nodes.conducting.operator_requests import SayRequest, SaySound
 from avatar_nodes.conducting.state_cycling import OWN_TURN
-from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.speaking.turn_stream import new_stream
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.limits import text_of
 
-_LOWEST_RATE = 4000
-"""Of sound that is handed over whole: with a lower one, much would be made of little."""
+_LONGEST_SAID_S = 600.0
+"""Of sound that is handed over whole."""
 
 
 def state_to_msg(report: ReportState) -> m.AvatarState:
@@ -61,10 +60,9 @@ def say_from_goal(goal: Say.Goal) -> SayRequest:
     """What is to be said; its sound is of a stream of its own. Raises RefusedError."""
     sound = None
     if len(goal.audio.data):
-        if goal.audio.sample_rate < _LOWEST_RATE:
-            raise RefusedError("rate", f"audio: {goal.audio.sample_rate} Hz, below {_LOWEST_RATE}")
+        samples = audio_from_msg(goal.audio, longest_s=_LONGEST_SAID_S)
         sound = SaySound(
-            stream=new_stream(OWN_TURN), samples=audio_from_msg(goal.audio),
+            stream=new_stream(OWN_TURN), samples=samples,
             sample_rate=goal.audio.sample_rate, channels=goal.audio.channels,
         )  # fmt: skip
     return SayRequest(
