@@ -99,13 +99,7 @@ class Ear:
                 over=over and place + len(part) == len(sound),
             )  # fmt: skip
             if patient:
-                wait_until(self._has_had_its_say, what="the recogniser")
-
-    def _has_had_its_say(self) -> bool:
-        """In a pause its text is there, as it is where sound comes no faster than it is spoken."""
-        listening = self.listening
-        pauses = listening._judged_s is not None
-        return not listening.worker._tasks and not (pauses and listening._text_of_pause() is None)
+                self.listening.catch_up()
 
     def finals(self, count: int) -> list[Heard]:
         """The final texts, when there are `count` of them."""

@@ -51,16 +51,18 @@ def command(
 ) -> None:
     """Print the turns that the avatar would hear in each FILE: when, what, and what it took.
 
-    Times are seconds of the file; in brackets the time from the end of the turn to its text, and
-    the processor's time for all of the turn.
+    Times are seconds of the file; in brackets the time that the text took in the pause that ended
+    the turn, and the processor's time for all of the turn.
     """
-    from avatar_nodes.hearing.file_hearing import hear_file
+    from avatar_nodes.hearing.audio_processing import AudioProcessingError, automatic_gain
+    from avatar_nodes.hearing.file_hearing import hear_files
     from avatar_nodes.hearing.recognition.backends import open_recogniser
     from avatar_nodes.hearing.recognition.recogniser import RecogniserError
+    from avatar_nodes.hearing.turn_end import stored_turn_end
     from avatar_nodes.hearing.voice_activity import SileroVoiceActivity, VoiceActivityError
     from avatar_nodes.sound.audio_file import AudioFileError
 
-    with plain_errors(AudioFileError, RecogniserError, VoiceActivityError):
+    with plain_errors(AudioFileError, AudioProcessingError, RecogniserError, VoiceActivityError):
         ear = open_recogniser(
             recogniser,
             model=model,
@@ -69,14 +71,18 @@ def command(
             threads=threads,
             on_lack=lambda line: click.echo(line, err=True),
         )
-        voice = SileroVoiceActivity()
-        for file in files:
-            for turn in hear_file(file, recogniser=ear, voice=voice):
-                if as_json:
-                    told = {"file": str(file), **asdict(turn)}
-                    click.echo(json.dumps(told, ensure_ascii=False))
-                else:
-                    when = f"{turn.start_s:6.2f} {turn.end_s:6.2f}"
-                    took = f"[{turn.took_s:.2f} s, CPU {turn.cpu_s:.2f} s]"
-                    click.echo(f"{file.name}: {when}  {turn.text or '(no words)'}  {took}")
-        ear.close()
+        turns = hear_files(
+            files,
+            recogniser=ear,
+            voice=SileroVoiceActivity(),
+            gain=automatic_gain(),
+            turn_end=stored_turn_end(),
+        )
+        for file, turn in turns:
+            if as_json:
+                told = {"file": str(file), **asdict(turn)}
+                click.echo(json.dumps(told, ensure_ascii=False))
+            else:
+                when = f"{turn.start_s:6.2f} {turn.end_s:6.2f}"
+                took = f"[{turn.took_s:.2f} s, CPU {turn.cpu_s:.2f} s]"
+                click.echo(f"{file.name}: {when}  {turn.text or '(no words)'}  {took}")

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from avatar_nodes.hearing.recognition.recogniser import Recogniser
-from avatar_nodes.hearing.turn_detector import (
-    TurnBegan,
-    TurnContinued,
-    TurnDetector,
-    TurnEnded,
-    TurnEvent,
-)
+from avatar_nodes.hearing.audio_processing import AudioProcessing
+from avatar_nodes.hearing.echo.echo import EchoControl
+from avatar_nodes.hearing.listening import Listening
+from avatar_nodes.hearing.recognition.recogniser import Recogniser, RecogniserError
+from avatar_nodes.hearing.recognition.worker import Heard
+from avatar_nodes.hearing.settings import ListenerSettings
+from avatar_nodes.hearing.turn_end import TurnEnd
 from avatar_nodes.hearing.voice_activity import VoiceActivity
 from avatar_nodes.sound.audio_file import GRAPH_RATE, read_audio_file
 
-_TAIL = round(0.2 * GRAPH_RATE)
-_AFTER = np.zeros(GRAPH_RATE, np.int16)
-"""Silence after the file, in which the last turn ends."""
+_AFTER = np.zeros(2 * GRAPH_RATE, np.int16)
+"""Silence after a file, in which its last turn ends."""
+_CHUNK = GRAPH_RATE // 50
+_BACKLOG_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -37,52 +38,75 @@ class HeardTurn:
     confidence: float
     language: str
     took_s: float
-    """Time from the turn's last sound to its text, as the clock has it."""
+    """Time that its text took in a pause, at most, as the clock has it."""
     cpu_s: float
     """Processor time of this process for the whole turn."""
 
 
-def hear_file(
-    path: str | Path, *, recogniser: Recogniser, voice: VoiceActivity
-) -> Iterator[HeardTurn]:
-    """The turns of a file, found as the listener finds them, one by one.
+def hear_files(
+    paths: Sequence[Path],
+    *,
+    recogniser: Recogniser,
+    voice: VoiceActivity,
+    gain: AudioProcessing | None = None,
+    turn_end: TurnEnd | None = None,
+) -> Iterator[tuple[Path, HeardTurn]]:
+    """The turns of files, as the listener hears them with its usual settings, one by one. The
+    recogniser is closed in the end.
 
     Raises:
-        AudioFileError: the file cannot be read.
+        AudioFileError: a file cannot be read. RecogniserError: recognition failed.
     """
+    heard: deque[Heard] = deque()
+    errors: list[str] = []
+    listening = Listening(
+        voice=voice,
+        recogniser=recogniser,
+        echo=EchoControl("none"),
+        gain=gain,
+        settings=ListenerSettings(interim_s=0.0, backlog_s=_BACKLOG_S),
+        turn_end=turn_end,
+        on_heard=heard.append,
+        on_error=errors.append,
+    )
+    try:
+        for number, path in enumerate(paths):
+            for turn in _turns(listening, heard, f"file {number}", path):
+                yield path, turn
+            if errors:
+                raise RecogniserError(errors[0])
+    finally:
+        listening.close()
+
+
+def _turns(
+    listening: Listening, heard: deque[Heard], stream: str, path: Path
+) -> Iterator[HeardTurn]:
     sound = np.concatenate([read_audio_file(path), _AFTER])
-    detector = TurnDetector()
-    voice.reset()
-    first = sent = 0
-    for stop in range(voice.window_samples, len(sound) + 1, voice.window_samples):
-        probability = voice.probability(sound[first:stop])
-        for event in detector.push(first, stop - first, probability):
-            if isinstance(event, TurnBegan):
-                sent, began_s = event.first_sample, time.process_time()
-            end = min(_end_of(event) + _TAIL, stop)
-            recogniser.push(sound[sent:end])
-            sent = max(sent, end)
-            if isinstance(event, TurnEnded):
-                yield _heard(event, recogniser, began_s)
-        first = stop
+    before, began_s, took_s = listening.turn, time.process_time(), 0.0
+    for first in range(0, len(sound), _CHUNK):
+        part, at_ns = sound[first : first + _CHUNK], first * 1_000_000_000 // GRAPH_RATE
+        listening.hear(
+            stream=stream, first_sample=first, samples=part, sample_rate=GRAPH_RATE, channels=1,
+            stamp_ns=at_ns, now_ns=at_ns, over=first + len(part) == len(sound),
+        )  # fmt: skip
+        if listening.turn != before:
+            before, began_s = listening.turn, time.process_time()
+        took_s = max(took_s, listening.catch_up())
+        while heard:
+            if (found := heard.popleft()).is_final:
+                cpu_s = time.process_time() - began_s
+                yield _turn(found, took_s + found.took_ms / 1000.0, cpu_s)
+                took_s = 0.0
 
 
-def _end_of(event: TurnEvent) -> int:
-    """Where its speech ends."""
-    if isinstance(event, TurnContinued | TurnEnded):
-        return event.speech_end
-    return event.speech_start
-
-
-def _heard(turn: TurnEnded, recogniser: Recogniser, began_s: float) -> HeardTurn:
-    asked_s = time.perf_counter()
-    heard = recogniser.finish()
+def _turn(heard: Heard, took_s: float, cpu_s: float) -> HeardTurn:
     return HeardTurn(
-        start_s=turn.speech_start / GRAPH_RATE,
-        end_s=turn.speech_end / GRAPH_RATE,
-        text="" if turn.too_short else heard.text,
-        confidence=heard.confidence,
-        language=heard.language,
-        took_s=time.perf_counter() - asked_s,
-        cpu_s=time.process_time() - began_s,
+        start_s=max(0.0, heard.start_ns / 1e9),
+        end_s=heard.end_ns / 1e9,
+        text=heard.recognition.text,
+        confidence=heard.recognition.confidence,
+        language=heard.recognition.language,
+        took_s=took_s,
+        cpu_s=cpu_s,
     )

@@ -182,6 +182,16 @@ class Listening:
         self._known = {_spoken(sentence) for sentence in known} - {""}
         self.worker.use(open_recogniser)
 
+    def catch_up(self) -> float:
+        """For sound that comes faster than it is spoken: wait until the recogniser has done what it
+        was given; returns the seconds that took, 0 if it was done already."""
+        started = time.perf_counter()
+        if self.worker.idle:
+            return 0.0
+        while not self.worker.idle:
+            time.sleep(0.001)
+        return time.perf_counter() - started
+
     def close(self) -> None:
         """End the recognition's thread."""
         self.worker.close()

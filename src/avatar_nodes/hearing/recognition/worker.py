@@ -80,7 +80,7 @@ class RecognitionWorker:
         self._tasks: deque[_Task] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = self._busy = False
         self._since_interim = 0
         self._last_text = ""
         self._sound: list[np.ndarray] = []
@@ -95,6 +95,12 @@ class RecognitionWorker:
     def backlog_s(self) -> float:
         """Seconds of sound that wait."""
         return self._waiting / GRAPH_RATE
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits or is being recognised."""
+        with self._changed:
+            return not self._tasks and not self._busy
 
     def use(self, open_other: Callable[[], Recogniser]) -> None:
         """Go on with another recogniser from the next turn on; it is opened on the worker's thread.
@@ -152,6 +158,7 @@ class RecognitionWorker:
 
     def _next(self) -> _Task | None:
         with self._changed:
+            self._busy = False
             while not self._tasks and not self._closing:
                 if self._open_other is not None and not self._sound:
                     self._exchange()
@@ -160,6 +167,7 @@ class RecognitionWorker:
             if self._closing:
                 return None
             task = self._tasks.popleft()
+            self._busy = True
             self._waiting -= len(task.samples)
             return task
 
