@@ -52,7 +52,7 @@ SOUNDS = {
     "stream": m.AudioChunk(
         stream="mine", sample_rate=16000, channels=1, first_sample=2**40, data=[1, 2]
     ),
-    "sample": m.AudioChunk(
+    "index": m.AudioChunk(
         stream="mine", sample_rate=16000, channels=1, first_sample=2**60, data=[1, 2]
     ),
 }

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def command(kind: str, **parameters: object) -> list[str]:
         ("decoder", {"checkpoint": "/no/such", **SIZE}, "/no/such"),
         ("decoder", {"checkpoint": "/no/such", "height": 64}, "parameter width: expected a whole"),
         ("denoiser", {"checkpoint": "/no/such", **STEPS, **SIZE}, "/no/such"),
-        ("conductor", {"mode": "render", **STREAM}, "pace: expected free"),
+        ("conductor", {"mode": "render", **STREAM, **SIZE}, "pace: expected free"),
         ("recorder", SIZE, "parameter out: expected a text, got nothing (Video file to write"),
         ("recorder", {"out": "/no/such/folder/a.mp4", **SIZE}, "a.mp4: No such file"),
         ("presenter", {"qos_image": "BEST", **SIZE}, "qos_image: expected one of SYSTEM_DEFAULT"),
@@ -136,7 +137,8 @@ def test_a_node_that_does_not_start_by_itself_is_managed(
         go(Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE)
         wait_until(lambda: not heard[-1].ready, what=f"paused, round {round_number}")
         go(Transition.TRANSITION_CLEANUP, State.PRIMARY_STATE_UNCONFIGURED)
-    assert len({status.instance for status in heard}) == 1
+    instances = [instance for instance, _ in groupby(status.instance for status in heard)]
+    assert len(instances) == len(set(instances)) == 3, "another one after each deactivation"
 
 
 def test_a_container_s_nodes_are_checked() -> None:

@@ -45,7 +45,7 @@ def audio_to_msg(
 
 
 def check_demand(msg: AudioDemand) -> None:
-    """Raises RefusedError: `sample`; `order`, a limit before the next sample; `size`, more than a
+    """Raises RefusedError: `index`; `order`, a limit before the next sample; `size`, more than a
     chunk may hold."""
     first, limit = msg.next_sample, sample_index(msg.limit_sample)
     if limit < first:
@@ -65,7 +65,7 @@ def audio_from_msg(
         longest_s: how long it may last.
 
     Raises:
-        RefusedError: `sample`, `rate`, `channels`, `size` or `length` (no multiple of the
+        RefusedError: `index`, `rate`, `channels`, `size` or `length` (no multiple of the
             channels).
     """
     sample_index(msg.first_sample)

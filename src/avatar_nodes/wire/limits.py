@@ -28,9 +28,9 @@ def block_number(block: int) -> int:
 
 
 def sample_index(sample: int) -> int:
-    """Raises RefusedError: `sample`, beyond HIGHEST_SAMPLE."""
+    """Raises RefusedError: `index`, beyond HIGHEST_SAMPLE."""
     if sample > HIGHEST_SAMPLE:
-        raise RefusedError("sample", f"sample {sample}, at most {HIGHEST_SAMPLE}")
+        raise RefusedError("index", f"sample {sample}, at most {HIGHEST_SAMPLE}")
     return sample
 
 
