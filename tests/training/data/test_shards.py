@@ -132,6 +132,12 @@ def test_snippets_come_from_every_clip_and_mouths_stay_in_place(folder: Path) ->
     assert crops.references.shape == (4, 3, 96, 96)
     assert pixels.shape == (4, 12, 3, 96, 96) and weights.shape == (4, 12, 1, 96, 96)
     assert set(weights.unique().tolist()) == {1.0, 3.0}
+    heavy = snippets.crops(np.random.default_rng(0), 4, 96, 3.0, motion_weight=5.0)
+    assert torch.equal(heavy.frames, crops.frames)
+    difference = (heavy.frames - heavy.references[:, None]).abs().amax(dim=2, keepdim=True) * 127.5
+    assert (heavy.weights[difference > 25] == 5.0).all() and (difference > 25).any()
+    still = difference < 23
+    assert torch.equal(heavy.weights[still], crops.weights[still])
 
 
 def test_snippets_are_of_other_blocks_in_every_clip(tmp_path: Path) -> None:

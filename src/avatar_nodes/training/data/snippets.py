@@ -20,6 +20,8 @@ _CLIPS_AT_ONCE = 16
 _ANOTHER_MOMENT = 0.25
 """Share of the crops whose reference is not the clip's, but a frame of another of its snippets:
 people come with their mouths open, and from other sides."""
+_MOVED = 24
+"""Levels by which a pixel differs from the reference where something has moved."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,15 @@ class Snippets:
         """The reference picture of a snippet's clip, [1, 3, H, W] in -1..1."""
         return _in_range(self._references[self._clips[index]][None])
 
-    def crops(self, rng: np.random.Generator, batch: int, side: int, mouth_weight: float) -> Crops:
-        """Random crops. Half of them hold the mouth, where it is known."""
+    def crops(
+        self, rng: np.random.Generator, batch: int, side: int, mouth_weight: float,
+        motion_weight: float = 1.0,
+    ) -> Crops:  # fmt: skip
+        """Random crops. Half of them hold the mouth, where it is known.
+
+        mouth_weight, motion_weight: weights of the mouth's pixels, and of those that differ from
+        the reference; a pixel that is both has the larger one.
+        """
         frames, weights, references = [], [], []
         for _ in range(batch):
             row = int(rng.integers(len(self)))
@@ -117,6 +126,8 @@ class Snippets:
                 rows = slice(max(0, y0 - 4 - y), max(0, y1 + 4 - y))
                 columns = slice(max(0, x0 - 4 - x), max(0, x1 + 4 - x))
                 weight[i, 0, rows, columns] = mouth_weight
+            moved = np.abs(crop.astype(np.int16) - reference).max(axis=-1) > _MOVED
+            np.maximum(weight, np.where(moved, motion_weight, 1.0)[:, None], out=weight)
             if rng.random() < 0.5:
                 crop, weight, reference = crop[:, :, ::-1], weight[..., ::-1], reference[:, ::-1]
             frames.append(_in_range(crop))

@@ -38,6 +38,8 @@ class VAETraining:
     (EQ-VAE). It makes latents smooth: what a transformer cannot tell then decodes to a blur of what
     it may be, where latents that change with every pixel of a movement average to nothing."""
     mouth_weight: float = 3.0
+    motion_weight: float = 1.0
+    """Loss weight of what differs from the reference picture: hands and things are few pixels."""
     reference_channels: tuple[int, ...] = ()
     """Of the reference picture's features, from the image side: a decoder that looks at the picture
     beside the latents. None of them: one that makes frames of latents alone, or what `--start` has.
@@ -65,6 +67,7 @@ class DecoderTraining(VAETraining):
     steps: int = 1200
     batch: int = 6
     latent_noise: float = 0.3
+    motion_weight: float = 3.0
     reference_channels: tuple[int, ...] = (24, 48, 96, 128)
     keep_encoder: bool = True
 
@@ -137,7 +140,9 @@ def train_vae(
     data = Snippets.read(shards, count=options.snippets, threads=torch.get_num_threads())
     for step in run:
         rng = np.random.default_rng((options.seed, step))
-        crops = data.crops(rng, options.batch, options.crop, options.mouth_weight)
+        crops = data.crops(
+            rng, options.batch, options.crop, options.mouth_weight, options.motion_weight
+        )
         frames, weight = crops.frames.to(device), crops.weights.to(device)
         references = crops.references.to(device)
         progress = run.fraction
