@@ -17,7 +17,7 @@ from avatar_nodes.profile import NODE_KINDS, load_profile, with_values
 from avatar_nodes.profile.keys import constraints, profile_field, sections
 
 GRAPH_S_OWN = {
-    "archive.enabled", "kiosk.enabled", "loudspeaker.enabled", "memory.enabled",
+    "archive.enabled", "kiosk.enabled", "loudspeaker.enabled", "memory.enabled", "network.open",
     "placement.conductor.threads", "placement.processes",
     "restart.delay_s", "restart.grace_s", "restart.max_delay_s", "restart.max_restarts",
     "restart.respawn", "restart.start_timeout_s", "restart.window_s",

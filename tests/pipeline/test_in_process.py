@@ -98,7 +98,7 @@ def test_a_recording_is_as_long_as_its_sound(profile: Profile, tmp_path: Path) -
     [
         ({"stream": {"reference": "/no/such.png"}}, "/no/such.png: No such file or directory"),
         ({"model": {"checkpoint": "/no/such"}}, "/no/such/config.json"),
-        ({"video": {"width": 512}}, "makes 64x64 pictures, the profile asks for 512x64"),
+        ({"video": {"width": 512}}, "times larger ones, the profile asks for 512x64"),
         ({"model": {"past_blocks": 9}}, "past_blocks must be 0..2, got 9"),
     ],
 )

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from avatar_nodes.block.block import EpochStart, Sink
-from avatar_nodes.decoding.composite import composite
 from avatar_nodes.model.host_copies import HostCopies
 from avatar_nodes.model.own_stream import OwnStream
 from avatar_nodes.model.reference_decoder import Appearance
@@ -148,6 +147,8 @@ class TinyStreamingDecoder:
         return pixels_of(frames[0], self._copies)
 
     def _composed(self, z: Tensor) -> np.ndarray:
+        from avatar_nodes.decoding.composite import composite  # OpenCV: for those that need it
+
         picture = self._picture
         if picture is None or self._appearance is None:
             raise ValueError("no picture of the person: this decoder has to look at one first")

@@ -15,11 +15,10 @@ from avatar_nodes.presenting.presentation import Presentation, Slot
 from avatar_nodes.presenting.settings import PresenterSettings
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
-from avatar_nodes.wire.block import check_epoch_numbers
 from avatar_nodes.wire.camera import camera_info
 from avatar_nodes.wire.frames import frames_from_msg
 from avatar_nodes.wire.image import image_to_jpeg_msg, image_to_msg
-from avatar_nodes.wire.limits import block_number, epoch_number
+from avatar_nodes.wire.limits import block_number, check_epoch_numbers, epoch_number
 from avatar_nodes.wire.stamp import stamp_of
 
 _IDLE_S = 0.5

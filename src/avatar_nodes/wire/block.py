@@ -24,7 +24,13 @@ from avatar_nodes.block.block import (
 from avatar_nodes.conducting.block_ledger import IssuedBlock
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
-from avatar_nodes.wire.limits import block_number, epoch_number, sample_index, text_of
+from avatar_nodes.wire.limits import (
+    block_number,
+    check_epoch_numbers,
+    epoch_number,
+    sample_index,
+    text_of,
+)
 from avatar_nodes.wire.tensor import tensor_from_msg, tensor_to_msg
 
 _LATENT = (None, None, None, None)
@@ -197,14 +203,6 @@ def epoch_from_msg(msg: m.EpochStart) -> EpochStart:
         context=tuple(_context_from_msg(past) for past in msg.context),
         stream_start=msg.stream_start,
     )
-
-
-def check_epoch_numbers(msg: m.EpochStart) -> None:
-    """Raises RefusedError: `epoch`, `block` or `order`."""
-    epoch_number(msg.epoch)
-    block_number(msg.first_block)
-    if msg.first_block < msg.stream_start:
-        raise RefusedError("order", f"block {msg.first_block} of a stream from {msg.stream_start}")
 
 
 def _context_from_msg(msg: m.BlockContext) -> BlockContext:

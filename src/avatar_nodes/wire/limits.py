@@ -3,6 +3,7 @@ message again, whoever sent them."""
 
 from __future__ import annotations
 
+from avatar_msgs.msg import EpochStart
 from avatar_nodes.conducting.turn_numbers import check_epoch, unix_ms
 from avatar_nodes.errors.refused_error import RefusedError
 
@@ -25,6 +26,14 @@ def block_number(block: int) -> int:
     if not -1 <= block <= HIGHEST_BLOCK:
         raise RefusedError("block", f"block {block}, at most {HIGHEST_BLOCK}")
     return block
+
+
+def check_epoch_numbers(msg: EpochStart) -> None:
+    """Raises RefusedError: `epoch`, `block` or `order`."""
+    epoch_number(msg.epoch)
+    block_number(msg.first_block)
+    if msg.first_block < msg.stream_start:
+        raise RefusedError("order", f"block {msg.first_block} of a stream from {msg.stream_start}")
 
 
 def sample_index(sample: int) -> int:

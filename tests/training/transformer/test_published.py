@@ -119,6 +119,9 @@ class _Blind:
     """A decoder that shows nothing."""
 
     needs_sink = False
+    looks_at_reference = False
+
+    def look_at(self, picture: np.ndarray) -> None: ...
 
     def reset(self) -> None: ...
 
