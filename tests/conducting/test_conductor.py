@@ -159,13 +159,17 @@ def test_what_was_decided_before_a_call_is_refused_comes_all_the_same() -> None:
     assert one(fx.SayOver, effects).message == "interrupted by an operator"
 
 
-def test_demand_is_told_when_it_has_changed() -> None:
+def test_demand_is_told_when_it_has_changed_and_again_while_nothing_comes() -> None:
     hands = Hands()
     first = one(fx.DemandSound, hands.begin())
     assert (first.stream, first.next_sample) == ("", 0)
-    hands.now += 1.0
+    hands.now += 0.6
     hands.stages_tell(epoch=hands.epoch)
     assert not of(fx.DemandSound, hands.advance())
+    hands.now += 0.6
+    hands.stages_tell(epoch=hands.epoch)
+    assert one(fx.DemandSound, hands.advance()) == first, "a stranger's may have been heard since"
+    hands.now += 0.2
     hands.speech(0, 100)
     assert one(fx.DemandSound, hands.advance()) == fx.DemandSound("s", 100, first.limit_sample)
 

@@ -13,7 +13,7 @@ from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_slicer import BlockSlicer, BlockSound
 from avatar_nodes.conducting.effects import DemandSound, Emit
 
-_DEMAND_PERIOD_S = 0.1
+_DEMAND_PERIOD_S, _REPEAT_S = 0.1, 1.0
 _PATIENCE_S = 0.3
 _REMEMBERED_STREAMS = 8
 _REALTIME_BLOCKS, _FREE_BLOCKS = 3, 8
@@ -142,10 +142,12 @@ class SpeechIntake:
         self.speaking = newest.next_sample > newest.first_sample
 
     def demand(self, now: float) -> None:
-        """Tell the source what is wanted, when that has changed."""
+        """Tell the source what is wanted, when that has changed; and again while nothing comes: the
+        source may not have heard it, or have heard a stranger's since."""
         told_at, told = self._demanded
         slicer = self._slicer
         wanted = DemandSound(slicer.stream, slicer.next_sample, slicer.limit_sample)
-        if wanted != told and now - told_at >= _DEMAND_PERIOD_S:
+        period_s = _DEMAND_PERIOD_S if wanted != told else _REPEAT_S
+        if now - told_at >= period_s:
             self._demanded = (now, wanted)
             self._emit(wanted)
