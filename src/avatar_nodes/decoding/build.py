@@ -35,6 +35,10 @@ def build_decoder(settings: DecoderSettings) -> StreamingDecoder:
             f"{checkpoint}: makes {width}x{height} pictures{larger},"
             f" the profile asks for {settings.width}x{settings.height}"
         )
+    if vae.looks_at_reference:
+        import cv2  # it has threads of its own beside torch's
+
+        cv2.setNumThreads(settings.threads)
     return TinyStreamingDecoder(
         vae, device=checked_device(settings.device), dtype=DTYPES[settings.dtype], scale=scale
     )
