@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from click.testing import CliRunner, Result
+from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 from support.marked_pictures import scene
@@ -73,9 +74,17 @@ class Presenter:
             time.sleep(0.01)
 
     def set(self, recording: bool) -> SetBool.Response:
-        future = self._client.call_async(SetBool.Request(data=recording))
-        wait_until(future.done, what="the answer")
-        return future.result()
+        """Asks each 20 s: the answer to a client that is not matched yet reaches nobody."""
+        asked: list[Future[SetBool.Response]] = []
+
+        def answered() -> bool:
+            if time.monotonic() > begun + 20.0 * len(asked):
+                asked.append(self._client.call_async(SetBool.Request(data=recording)))
+            return any(future.done() for future in asked)
+
+        begun = time.monotonic()
+        wait_until(answered, what="the answer")
+        return next(future.result() for future in asked if future.done())
 
     def show_until(self, seconds: float) -> RecordingState:
         """Until so much is recorded: topics may be matched later than one can see from here."""

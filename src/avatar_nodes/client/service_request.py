@@ -9,6 +9,7 @@ from avatar_nodes.client.client_node import ClientNode
 from avatar_nodes.wire.topics import ANYBODY, Service, Topic
 
 _LOOK_S = 0.1
+_ASKED = 2  # times
 
 
 class ServiceRequestError(RuntimeError):
@@ -26,7 +27,10 @@ class ServiceRequest(ClientNode):
         self._timeout_s = timeout_s
 
     def call(self, service: Service, request: Any) -> Any:
-        """Call a service; returns its response.
+        """Call a service that may be called twice; returns its response.
+
+        Asks again half-way: a service that has not matched its new client yet, on a busy machine,
+        does what it is asked and its answer reaches nobody.
 
         Raises:
             ServiceRequestError: nobody offers it, or no answer came in time.
@@ -35,11 +39,12 @@ class ServiceRequest(ClientNode):
         name = f"{self._namespace}/{service.name}"
         if not client.wait_for_service(self._timeout_s):
             raise ServiceRequestError(f"nobody offers {name} in this ROS_DOMAIN_ID")
-        future = client.call_async(request)
-        self.executor.spin_until_future_complete(future, self._timeout_s)
-        if not future.done() or future.result() is None:
-            raise ServiceRequestError(f"{name} gave no answer")
-        return future.result()
+        for _ in range(_ASKED):
+            future = client.call_async(request)
+            self.executor.spin_until_future_complete(future, self._timeout_s / _ASKED)
+            if future.done() and future.result() is not None:
+                return future.result()
+        raise ServiceRequestError(f"{name} gave no answer")
 
     def latched(self, topic: Topic) -> Any:
         """The last message of a latched topic.
