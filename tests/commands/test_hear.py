@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -53,6 +54,27 @@ def test_a_quiet_file_is_heard(tmp_path: Path) -> None:
     said = hear("--recogniser", "pocketsphinx", *phrase, tmp_path / "quiet.wav")
     assert len(said.stdout.splitlines()) == 2, said.output
     assert "name" in said.stdout
+
+
+def test_a_phone_s_memo_is_heard(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "memo.m4a"), "w") as file:
+        stream = file.add_stream("aac", rate=16_000, layout="mono")
+        sound = np.concatenate([silence(0.5), say("What is your name?"), silence(0.5)])
+        frame = av.AudioFrame.from_ndarray(sound[None, :], format="s16", layout="mono")
+        frame.sample_rate = 16_000
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    phrase = ("--phrase", "what is your name")
+    said = hear("--recogniser", "pocketsphinx", *phrase, tmp_path / "memo.m4a")
+    assert "what is your name" in said.stdout, said.output
+
+
+def test_what_is_no_sound_gives_one_line(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("this is a letter, not a sound")
+    said = hear("--recogniser", "pocketsphinx", tmp_path / "letter.txt")
+    assert said.exit_code == 1
+    (line,) = said.stderr.splitlines()
+    assert line.startswith(f"Error: {tmp_path}/letter.txt: no sound that can be read")
 
 
 def test_without_the_model_one_line_says_so(two_turns: Path) -> None:

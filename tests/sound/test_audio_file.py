@@ -19,6 +19,7 @@ from avatar_nodes.sound.audio_file import (
     read_audio_file,
     stream_audio_file,
 )
+from avatar_nodes.sound.wav_stream import stream_wav
 
 SECONDS = 1.3
 
@@ -134,16 +135,31 @@ def test_damaged_files_are_refused_in_one_line(tmp_path: Path) -> None:
             read_audio_file(path)
 
 
-def test_a_piped_wav_without_length_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "announced",
+    [0, 0x7FFFFFFF, 0x7FFFFFFF - 36, 0x7FFFF000, 0xFFFFFFFF, 0xFFFFFFFF - 36, 0xFFFFF000],
+)
+@pytest.mark.parametrize("whole", [None, 0, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_piped_wav_without_length_is_read(
+    tmp_path: Path, announced: int, whole: int | None
+) -> None:
     samples = np.arange(5000, dtype=np.int16)
-    path = tmp_path / "piped.wav"
-    path.write_bytes(header(16000, 1, samples.tobytes(), announced=0xFFFFFFFF - 36))
-    with pytest.raises(AudioFileError):  # an honest length that is not there
-        check_audio_file(path)
     data = bytearray(header(16000, 1, samples.tobytes()))
-    data[40:44] = b"\xff\xff\xff\xff"
-    path.write_bytes(data)
-    assert np.array_equal(read_audio_file(path), samples)
+    data[40:44] = struct.pack("<I", announced)
+    if whole is not None:
+        data[4:8] = struct.pack("<I", whole)
+    (tmp_path / "piped.wav").write_bytes(data + b"\1")  # cut within a sample
+    assert np.array_equal(read_audio_file(tmp_path / "piped.wav"), samples)
+    pieces = iter([bytes(data), b"\1", b""])
+    (streamed, rate), *_ = stream_wav(lambda: next(pieces))
+    assert np.array_equal(streamed, samples) and rate == 16000
+
+
+def test_an_honest_length_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cut.wav"
+    path.write_bytes(header(16000, 1, bytes(10_000), announced=1 << 30))
+    with pytest.raises(AudioFileError, match="truncated: 10000 of 1073741824 bytes"):
+        check_audio_file(path)
 
 
 def test_the_standard_library_agrees(tmp_path: Path) -> None:

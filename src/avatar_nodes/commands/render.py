@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--audio",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Speech: WAV, FLAC, OGG or MP3 of any rate and channel count.",
+    help="Speech: a sound file, or a video with sound, of any kind.",
 )
 @click.option(
     "--out",

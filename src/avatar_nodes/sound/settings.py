@@ -16,7 +16,7 @@ class MicrophoneSettings(NodeSettings):
     source: Literal["file", "device", "topic"] = Field(
         default="topic", description="Where speech comes from."
     )
-    file: str = Field(default="", description="Sound file (WAV, FLAC, OGG, MP3) of source `file`.")
+    file: str = Field(default="", description="Sound file of source `file`, of any kind.")
     device: str = Field(
         default="", description="Input device of source `device`: part of its name, or number."
     )

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avatar_nodes.sound.audio_file import pcm_from_float
+from avatar_nodes.sound.audio_file import pcm_from_float, wav_length_told
 
 ReadBytes = Callable[[], bytes]
 """Waits for the next bytes of a stream; empty: it is over."""
 
 _HIGHEST_RATE = 768_000
 _HEADER_AT_MOST = 1 << 16
-_UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
 _INTEGER, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 
 
@@ -68,7 +67,7 @@ def stream_wav(read: ReadBytes) -> Iterator[tuple[np.ndarray, int]]:
     """
     head = _Head(read)
     layout, size = _read_header(head)
-    body = _Body(head.rest, read, None if size in _UNKNOWN_SIZES else size)
+    body = _Body(head.rest, read, size if wav_length_told(size) else None)
     for samples in stream_pcm(body.read, layout):
         yield samples, layout.sample_rate
     if body.missing:
