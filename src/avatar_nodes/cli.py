@@ -11,6 +11,7 @@ _COMMANDS = {
     "up": ("avatar_nodes.commands.up", "Run an avatar until Ctrl-C."),
     "render": ("avatar_nodes.commands.render", "Turn a sound file into a video of the avatar."),
     "converse": ("avatar_nodes.commands.converse", "Let a scripted visitor talk with the avatar."),
+    "health": ("avatar_nodes.commands.health", "Say whether a running avatar is well."),
     "say": ("avatar_nodes.commands.say", "Let a running avatar say something."),
     "perform": ("avatar_nodes.commands.perform", "Let a running avatar do something."),
     "record": ("avatar_nodes.commands.record", "Start or stop recording a running avatar."),

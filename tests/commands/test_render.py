@@ -8,10 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -19,11 +16,10 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from support.running_avatar import PATIENT_S, RunningAvatar
 from support.tiny_model import write_tiny_model
 
 pytest.importorskip("rclpy", exc_type=ImportError)
-
-PATIENT_S = 600.0  # a machine may be busy; nothing here is about speed
 
 
 @pytest.fixture(scope="module")
@@ -82,59 +78,9 @@ def test_the_graph_s_video_is_the_loop_s(
     assert "38 frames of 64x64 at 25 fps, video 1.520 s, audio 1.520 s" in text
 
 
-class Avatar:
-    """`avatar up` in a process of its own, and what it says."""
-
-    def __init__(self, *arguments: object) -> None:
-        command = [sys.executable, "-m", "avatar_nodes.cli", "up", *map(str, arguments)]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self.lines: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        self.lines.extend(iter(self.process.stderr.readline, ""))
-
-    def wait_for(self, pattern: str) -> None:
-        """Until a line has `pattern`; a line once waited for counts."""
-        self.wait(lambda: any(re.search(pattern, line) for line in list(self.lines)), pattern)
-
-    def wait(self, condition: Callable[[], bool], what: str) -> None:
-        """Until `condition`, unless the avatar has ended before."""
-        deadline = time.monotonic() + PATIENT_S
-        while not condition():
-            said = "".join(self.lines)
-            assert self.process.poll() is None, f"ended before {what}:\n{said}"
-            assert time.monotonic() < deadline, f"never {what}:\n{said}"
-            time.sleep(0.05)
-
-    def nodes(self) -> dict[str, psutil.Process]:
-        """Its children by the name of their node; those that are no node yet are left out."""
-        found = {}
-        for child in psutil.Process(self.process.pid).children():
-            words: list[str] = []
-            with suppress(psutil.NoSuchProcess):  # it has just ended
-                words = child.cmdline()
-            names = [word for word in words if word.startswith("__node:=")]
-            if names and "tied_process.py" not in " ".join(words):
-                found[names[0].removeprefix("__node:=")] = child
-        return found
-
-    def end(self) -> int:
-        """The exit code, once all is over."""
-        try:
-            code = self.process.wait(PATIENT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise AssertionError(f"it never ended:\n{''.join(self.lines[-50:])}") from None
-        self._reader.join()
-        return code
-
-
 @pytest.fixture
-def running(profile_file: Path, ros_domain: int) -> Iterator[Avatar]:
-    avatar = Avatar("--profile", profile_file)
+def running(profile_file: Path, ros_domain: int) -> Iterator[RunningAvatar]:
+    avatar = RunningAvatar("--profile", profile_file)
     try:
         yield avatar
     finally:
@@ -142,7 +88,7 @@ def running(profile_file: Path, ros_domain: int) -> Iterator[Avatar]:
         avatar.process.wait()
 
 
-def test_up_restarts_what_is_killed_and_ends_in_order(running: Avatar) -> None:
+def test_up_restarts_what_is_killed_and_ends_in_order(running: RunningAvatar) -> None:
     running.wait_for(r"avatar +\| ready: the avatar is on /avatar/image_raw")
     before = running.nodes()
     assert set(before) == {
@@ -165,11 +111,11 @@ def test_up_restarts_what_is_killed_and_ends_in_order(running: Avatar) -> None:
 
 
 def test_a_second_avatar_in_the_same_namespace_does_not_start(
-    running: Avatar, profile_file: Path
+    running: RunningAvatar, profile_file: Path
 ) -> None:
     running.wait_for(r"avatar +\| ready")
     before = running.nodes()
-    second = Avatar("--profile", profile_file)
+    second = RunningAvatar("--profile", profile_file)
     assert second.end() == 1
     assert re.fullmatch(
         r"avatar +\| another avatar is up in /avatar: /avatar/\w+ runs already;"
@@ -182,7 +128,7 @@ def test_a_second_avatar_in_the_same_namespace_does_not_start(
 
 
 def test_up_names_the_node_that_cannot_start(profile_file: Path, ros_domain: int) -> None:
-    avatar = Avatar("--profile", profile_file, "--reference", "/no/such/picture.png")
+    avatar = RunningAvatar("--profile", profile_file, "--reference", "/no/such/picture.png")
     assert avatar.end() == 1
     assert re.search(r"decoder cannot start: it found its configuration wrong", avatar.lines[-1])
     assert any("/no/such/picture.png: No such file" in line for line in avatar.lines)

@@ -37,6 +37,7 @@ from avatar_nodes.wire import names
 DEFAULT_AUDIO = f"topic:{names.AUDIO_IN}"
 
 _Settings = TypeVar("_Settings", bound=NodeSettings)
+_PATH = ("conductor", "denoiser", "decoder", "presenter")
 _NAMESPACE = re.compile(r"^(/[A-Za-z][A-Za-z0-9_]*)+$")
 
 __all__ = [
@@ -53,6 +54,8 @@ class Graph:
     mode: Mode
     nodes: tuple[NodeSpec, ...]
     profile: Profile
+    path: tuple[str, ...]
+    """The nodes that every block passes, in their order; a part of the graph knows all of them."""
 
     @property
     def processes(self) -> tuple[ProcessSpec, ...]:
@@ -135,7 +138,8 @@ class Graph:
         if respawn is not None:
             profile = with_values(profile, {"restart": {"respawn": respawn}})
         nodes = GraphNodes(profile, mode, placement, autostart).nodes(source, out)
-        return cls(namespace, mode, tuple(nodes), profile)
+        path = tuple(node.name for node in nodes if node.kind in _PATH)
+        return cls(namespace, mode, tuple(nodes), profile, path)
 
     def part(self, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> Graph:
         """What of the graph runs on one machine: the nodes named by `only` (none: all), but not

@@ -1,10 +1,12 @@
-"""Watches a running graph from outside, over its topics: who is ready, how far it is."""
+"""Watches a running graph from outside, over its topics: who is ready, how far it is, whether it is
+well."""
 
 from __future__ import annotations
 
+import platform
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 import rclpy
@@ -21,14 +23,18 @@ from avatar_nodes.graph.environment import (
 )
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.run_mark import is_of_run
+from avatar_nodes.graph.watchdog import Health, Hold, Watchdog
 from avatar_nodes.wire import topics
+from avatar_nodes.wire.health import health_to_msg
 
 _LOOK_S = 1.0
 _LOOK_AGAIN_S = 0.05
+_HEALTH_S = 1.0
 
 
 class GraphObserver:
-    """Subscribes to `stages`, `state`, `blocks/credit` and `/diagnostics`; a context manager.
+    """Subscribes to `stages`, `state`, `blocks/credit` and `/diagnostics`, publishes `health`; a
+    context manager.
 
     `run`: the mark of the run that starts the graph's processes (`run_mark.py`). Nodes of the
     graph's names that are not of this run are another graph's in the same namespace: before every
@@ -58,6 +64,9 @@ class GraphObserver:
         self._was_ready = False
         self._diagnostics: dict[str, DiagnosticStatus] = {}
         self._lock = threading.Lock()
+        self._watchdog = Watchdog(graph)
+        self._told = Health(False, "")
+        self._told_at = 0.0
         self._context = Context()
         self._thread = threading.Thread(target=self._spin, name="graph observer", daemon=True)
 
@@ -80,6 +89,7 @@ class GraphObserver:
             (topics.DIAGNOSTICS, self._diagnostic),
         ):
             topic.subscribe(self._node, topics.OBSERVER, callback)
+        self._health = topics.HEALTH.publisher(self._node, topics.OBSERVER)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread.start()
@@ -129,6 +139,25 @@ class GraphObserver:
         with self._lock:
             return dict(self._diagnostics)
 
+    def watch(self, running: Mapping[str, int]) -> Hold | None:
+        """Tell how the avatar is, once a second and when that changes; returns what holds it up.
+        To be called often, by whoever runs the processes: `running` are their ids.
+        """
+        now = time.monotonic()
+        with self._lock:
+            health, hold = self._watchdog.check(now, running)
+        if health.healthy != self._told.healthy or now - self._told_at >= _HEALTH_S:
+            self._told, self._told_at = health, now
+            figures = {"block": health.block, "still_s": health.still_s,
+                       "restarts": health.restarts}  # fmt: skip
+            self._health.publish(
+                health_to_msg(
+                    health.healthy, health.message, figures, avatar=self._graph.namespace,
+                    machine=platform.node(),
+                )
+            )  # fmt: skip
+        return hold
+
     def _spin(self) -> None:
         try:
             self._executor.spin()
@@ -144,6 +173,7 @@ class GraphObserver:
             return
         with self._lock:
             self._ready[message.name] = message
+            self._watchdog.status(message.name, ready=message.ready, now=time.monotonic())
             ready = all(name in self._ready and self._ready[name].ready for name in self._names)
         if ready and not self._was_ready:
             self._was_ready = True
@@ -151,10 +181,16 @@ class GraphObserver:
                 self._on_ready()
 
     def _state(self, message: AvatarState) -> None:
+        with self._lock:
+            self._watchdog.finished(over=message.state == AvatarState.FINISHED)
         if self._on_state is not None:
             self._on_state(message)
 
     def _credit(self, message: BlockCredit) -> None:
+        with self._lock:
+            self._watchdog.presented(
+                block=message.presented_block, frames=message.frames_presented, now=time.monotonic()
+            )
         if self._on_credit is not None:
             self._on_credit(message)
 
@@ -164,4 +200,7 @@ class GraphObserver:
             for status in message.status:
                 name = status.hardware_id or status.name
                 if name.startswith(prefix):
-                    self._diagnostics[name.removeprefix(prefix)] = status
+                    name = name.removeprefix(prefix)
+                    self._diagnostics[name] = status
+                    values = {item.key: item.value for item in status.values}
+                    self._watchdog.report(name, values, time.monotonic())

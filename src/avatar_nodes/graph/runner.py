@@ -72,6 +72,7 @@ class GraphRunner:
                 self.log,
                 waiting_for=self.observer.waiting_for if self.graph.autostart else None,
                 before_restart=lambda: restore_parameters(self.graph, own),
+                watch=self.observer.watch,
             )
             with self.observer:
                 return self._in_the_way() or self.supervisor.run()

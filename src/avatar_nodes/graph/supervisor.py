@@ -32,6 +32,7 @@ from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED
 from avatar_nodes.graph.process_log import LineStream, ProcessLog
 from avatar_nodes.graph.restart_policy import RestartPolicy
 from avatar_nodes.graph.tied_process import tied
+from avatar_nodes.graph.watchdog import Hold
 from avatar_nodes.profile.supervision import RestartSection
 
 NAME = "avatar"  # the supervisor's own lines in the log
@@ -91,10 +92,13 @@ class Supervisor:
         *,
         waiting_for: Callable[[], str] | None = None,
         before_restart: Callable[[], None] = lambda: None,
+        watch: Callable[[Mapping[str, int]], Hold | None] = lambda pids: None,
     ) -> None:
         """`waiting_for` names, for the error, what is not ready yet; None: ready from the start.
         `before_restart` is called before a child is started again; an OSError is left to the child
-        to meet.
+        to meet. `watch` is asked ten times a second, with the ids of the processes that run,
+        whether one of them holds the others up: that one is killed, so that its end is met like any
+        other.
         """
         self._children = {child.name: child for child in children}
         self._settings = restart
@@ -104,6 +108,7 @@ class Supervisor:
         self._exit_codes: dict[str, int] = {}
         self._waiting_for = waiting_for
         self._before_restart = before_restart
+        self._watch_progress = watch
         self._ready = waiting_for is None
         self._was_ready = False
         self._in_want: dict[str, float] = {}
@@ -167,8 +172,17 @@ class Supervisor:
     async def _watch(self, arbiter: Arbiter) -> None:
         while not self._ended.is_set():
             await _exclusively(arbiter.manage_watchers)
+            if (hold := self._watch_progress(self._pids)) is not None:
+                self._kill(hold)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _CHECK_S)
+
+    def _kill(self, hold: Hold) -> None:
+        """With SIGKILL: whatever holds a process, it would not hear another signal."""
+        self._say(f"{hold.reason}: killing {hold.process}")
+        if (pid := self._pids.get(hold.process)) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _watcher(self, child: Child) -> Watcher:
         stream = LineStream(lambda line: self._log.write(child.name, line))

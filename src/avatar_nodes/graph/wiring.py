@@ -12,6 +12,7 @@ from avatar_nodes.graph.node_spec import NodeSpec
 from avatar_nodes.wire.topics import (
     ANYBODY,
     EVERY_NODE,
+    OBSERVER,
     REQUESTS,
     TOPICS,
     Action,
@@ -38,8 +39,9 @@ class Wire:
 
     @property
     def open(self) -> bool:
-        """Anybody may publish it, and some node reads it."""
-        return ANYBODY in self.topic.publishers and bool(self.readers)
+        """It comes from outside of the graph, and some node reads it."""
+        outside = {ANYBODY, OBSERVER}
+        return not outside.isdisjoint(self.topic.publishers) and bool(self.readers)
 
     @property
     def of_every_node(self) -> bool:
@@ -57,8 +59,8 @@ class Request:
 
 
 def wires_of(graph: Graph) -> tuple[Wire, ...]:
-    """The topics that the graph's nodes publish, or that anybody may publish for them to read, in
-    the order of their declarations."""
+    """The topics that the graph's nodes publish, or that come from outside for them to read, in the
+    order of their declarations."""
     declared: dict[str, tuple[Topic, QoSProfile]] = {}
     publishers: dict[str, list[str]] = {}
     readers: dict[str, list[str]] = {}

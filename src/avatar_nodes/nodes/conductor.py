@@ -261,6 +261,7 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         msg = block.epoch_to_msg(effect.start)
         msg.instances = list(effect.instances)
         self._epoch_out.publish(self._stamped(msg))
+        self.gave_out(effect.start.first_block - 1)
         self.telemetry.count("epochs")
         epoch = f"epoch {effect.start.epoch} from block {effect.start.first_block}"
         self.get_logger().info(f"{epoch}: {effect.reason}")
@@ -272,6 +273,7 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         )  # fmt: skip
         msg.header.stamp = stamp_of(effect.due_ns)
         self._conditioning_out.publish(msg)
+        self.gave_out(effect.issued.block)
         self.telemetry.output()
         self.telemetry.gauge("queue_depth", effect.in_flight)
 

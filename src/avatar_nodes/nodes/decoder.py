@@ -107,6 +107,7 @@ class DecoderNode(AvatarNode[DecoderSettings]):
         if start.sink is not None and start.sink.version > 0:
             # For a conductor that starts anew; the stages have it from the epoch.
             self._sinks.publish(sink_to_msg(replace(start.sink, epoch=0)))
+        self.gave_out(start.first_block - 1)
         self.hold_epoch(start.epoch, "decoding")
 
     def _on_latent(self, msg: LatentBlock) -> None:
@@ -125,6 +126,7 @@ class DecoderNode(AvatarNode[DecoderSettings]):
                 out.header.stamp = self.get_clock().now().to_msg()
                 self._frames.publish(out)
                 made += len(frames)
+        self.gave_out(block.block)
         self.telemetry.output(made)
 
 

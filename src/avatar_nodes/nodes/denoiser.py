@@ -86,6 +86,7 @@ class DenoiserNode(AvatarNode[DenoiserSettings]):
             case stream.EpochStart():
                 with self.telemetry.timed("rebuild_ms"):
                     self._stage.start_epoch(work)
+                self.gave_out(work.first_block - 1)
                 self.hold_epoch(work.epoch, "denoising")
             case stream.Prompt():
                 self._stage.set_prompt(work)
@@ -104,6 +105,7 @@ class DenoiserNode(AvatarNode[DenoiserSettings]):
         msg = latent_to_msg(done, sigma=self._sigma)
         msg.header.stamp = self.get_clock().now().to_msg()
         self._out.publish(msg)
+        self.gave_out(block.block)
         self.telemetry.output()
 
 

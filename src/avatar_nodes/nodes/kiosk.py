@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import Log
 from sensor_msgs.msg import Image
 
@@ -31,6 +31,7 @@ from avatar_nodes.web.settings import KioskSettings
 from avatar_nodes.web.state_timing import StateTiming
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.health import health_from_msg
 from avatar_nodes.wire.image import image_from_msg
 from avatar_nodes.wire.stamp import nanoseconds
 
@@ -44,9 +45,9 @@ _VISITOR_TOKEN, _OPERATOR_TOKEN = "AVATAR_KIOSK_TOKEN", "AVATAR_OPERATOR_TOKEN"
 
 class KioskNode(AvatarNode[KioskSettings]):
     """`image_raw`, `audio`, `state`, `blocks/credit`, `user/utterance`, `reply`, `persona`,
-    `intent`, `turn_timeline`, `recording`, `/diagnostics` and `/rosout` in; what browsers hear on
-    `audio_in`, what visitors write on `user/utterance` out. Operators' orders become service calls
-    and actions.
+    `intent`, `turn_timeline`, `recording`, `health`, `/diagnostics` and `/rosout` in; what browsers
+    hear on `audio_in`, what visitors write on `user/utterance` out. Operators' orders become
+    service calls and actions.
 
     The tokens of visitors and operators come from the environment (AVATAR_KIOSK_TOKEN,
     AVATAR_OPERATOR_TOKEN), since everybody in the ROS network reads parameters.
@@ -80,6 +81,7 @@ class KioskNode(AvatarNode[KioskSettings]):
         self.listen(topics.TURN_TIMELINE, self._on_timeline)
         self.listen(topics.RECORDING, self._on_recording)
         self.listen(topics.DIAGNOSTICS, self._on_diagnostics)
+        self.listen(topics.HEALTH, self._on_health)
         self.listen(topics.LOG, self._on_log)
         follow_turns(self, self._desk.turns)
         self.every(_LOOK_S, self._look)
@@ -159,6 +161,9 @@ class KioskNode(AvatarNode[KioskSettings]):
                     {"type": "figures", "node": status.name.removeprefix(inside), "level": level,
                      "message": status.message, "values": values}
                 )  # fmt: skip
+
+    def _on_health(self, msg: DiagnosticStatus) -> None:
+        self._server.tell_health(msg.hardware_id, health_from_msg(msg))
 
     def _on_log(self, msg: Log) -> None:
         inside = self.get_namespace().strip("/").replace("/", ".") + "."

@@ -40,6 +40,7 @@ class MemoryNode(AvatarNode[MemorySettings]):
         if self.takes_part(msg):
             start = epoch_from_msg(msg)
             self._tell(self._stage.start_epoch(start))
+            self.gave_out(start.first_block - 1)
             self.hold_epoch(start.epoch, "remembering")
 
     def _on_latent(self, msg: LatentBlock) -> None:
@@ -47,6 +48,7 @@ class MemoryNode(AvatarNode[MemorySettings]):
         block = latent_from_msg(msg)
         with self.telemetry.timed("stage_ms"):
             made = self._stage.take(block)
+        self.gave_out(block.block)
         self._tell(made)
 
     def _on_frames(self, msg: FrameBlock) -> None:

@@ -206,6 +206,7 @@ class PresenterNode(AvatarNode[PresenterSettings]):
 
     def _send_credit(self) -> None:
         shown = self._presentation
+        self.gave_out(shown.taken_block)
         credit = BlockCredit(
             epoch=shown.epoch,
             presented_block=shown.taken_block,

@@ -37,6 +37,21 @@ class RestartSection(Section):
         default=120.0,
         description="Seconds within which every node of the graph must be ready after the start.",
     )
+    silence_s: float = Field(
+        default=5.0,
+        ge=0.0,
+        le=3600.0,
+        description="A process is killed and started again when one of its nodes, once active, has"
+        " given no sign of life for this many seconds. 0: never.",
+    )
+    stall_s: float = Field(
+        default=10.0,
+        ge=0.0,
+        le=3600.0,
+        description="When no new picture was shown for this many seconds although one is due, the"
+        " station that holds it is killed and started again; it has three times as long as the"
+        " slowest of the last blocks took. 0: never. Not in `avatar render`.",
+    )
     grace_s: PositiveSeconds = Field(
         default=3.0,
         description="Seconds that a process has to end after SIGINT before it is killed.",

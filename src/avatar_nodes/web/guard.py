@@ -21,7 +21,7 @@ PATIENCE_S = 15.0
 """For the next part of a request's body."""
 _HARMLESS = ("GET", "HEAD", "OPTIONS")
 _UPLOAD = "/api/operator/reference"
-_PUBLIC = ("/login", "/static/", "/favicon.ico")
+_PUBLIC = ("/login", "/static/", "/favicon.ico", "/healthz")
 _POLICY_VIOLATION = 1008
 _TRY_AGAIN = 1013
 _HEADERS = {

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from avatar_nodes.web.access import AccessRules, Role
 from avatar_nodes.web.desk import Desk
 from avatar_nodes.web.event_feed import EventFeed
+from avatar_nodes.web.health import HealthBoard
 from avatar_nodes.web.media_hub import MediaHub
 from avatar_nodes.web.sessions import Sessions
 from avatar_nodes.web.settings import KioskSettings
@@ -24,6 +25,7 @@ class Kiosk:
         self.desk = desk
         self.media = MediaHub()
         self.events = EventFeed()
+        self.health = HealthBoard()
         self.sessions = Sessions(
             desk, self.events, most=settings.max_viewers, listens=settings.listens,
             on_empty=self._forget,

@@ -1,12 +1,13 @@
-"""Routes of the pages, and of the login to them."""
+"""Routes of the pages, of the login to them, and of the check whether all is well."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -58,10 +59,17 @@ async def icon(request: Request) -> Response:
     return FileResponse(_STATIC / "icon.svg")
 
 
+async def healthz(request: Request) -> Response:
+    """How the avatar is: 200 well, 503 not. For checks, which have no token."""
+    report = Kiosk.of(request).health.sum(time.monotonic())
+    return JSONResponse(report, 200 if report["healthy"] else 503)
+
+
 ROUTES: tuple[BaseRoute, ...] = (
     *(Route(path, page) for path in _PAGES),
     Route("/login", login, methods=["POST"]),
     Route("/favicon.ico", icon),
+    Route("/healthz", healthz),
     Route("/stream.mjpg", motion_jpeg),
     Mount("/static", StaticFiles(directory=_STATIC)),
 )

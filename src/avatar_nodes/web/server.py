@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -18,6 +19,7 @@ from avatar_nodes.web.access import AccessRules
 from avatar_nodes.web.app import create_app
 from avatar_nodes.web.certificate import Certificate, own_certificate
 from avatar_nodes.web.desk import Desk
+from avatar_nodes.web.health import Report
 from avatar_nodes.web.impatient_protocol import ImpatientProtocol
 from avatar_nodes.web.kiosk import Kiosk
 from avatar_nodes.web.media_hub import Mark, MediaSlot
@@ -91,6 +93,11 @@ class WebServer:
         """The avatar's state, in a while: unless another one comes first."""
         if self._kiosk is not None:
             self._on_loop(self._kiosk.events.put_state, event, in_s)
+
+    def tell_health(self, machine: str, report: Report) -> None:
+        """What a supervisor says of the avatar."""
+        if self._kiosk is not None:
+            self._on_loop(self._kiosk.health.put, machine, report, time.monotonic())
 
     @property
     def alive(self) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import Log
 from rclpy.action import ActionClient, ActionServer
 from rclpy.client import Client
@@ -490,6 +490,15 @@ DIAGNOSTICS = Topic(
     readers=("kiosk", OBSERVER, ANYBODY),
     reading={OBSERVER: Reading(qos=qos.WATCHED, reason="each comes again within a second")},
     meaning="Rates, queue depths, milliseconds, drops, rejections.",
+)
+HEALTH = Topic(
+    name="health",
+    type=DiagnosticStatus,
+    qos=qos.DIAGNOSTICS,
+    publishers=(OBSERVER,),
+    readers=("kiosk", ANYBODY),
+    meaning="Whether the avatar is well, once a second; `avatar up` tells it, on every machine that"
+    " runs a part of it.",
 )
 LOG = Topic(
     name="/rosout",

@@ -25,6 +25,8 @@ class Condition:
     epoch: int = 0
     detail: str = "starting"
     failed: bool = False
+    active: bool = False
+    """Its life cycle is there: it works, or waits for others."""
     trouble: bool = False
     """It works, but what it did last went wrong; `detail` says what."""
 
@@ -59,11 +61,12 @@ class Heartbeat:
         epoch: int | None = None,
         detail: str | None = None,
         failed: bool | None = None,
+        active: bool | None = None,
         trouble: bool | None = None,
     ) -> None:
         """Change what is given; it is published at once if it is a change."""
         values = {"ready": ready, "epoch": epoch, "detail": detail, "failed": failed,
-                  "trouble": trouble}  # fmt: skip
+                  "active": active, "trouble": trouble}  # fmt: skip
         changed = replace(self._condition, **{k: v for k, v in values.items() if v is not None})  # type: ignore[arg-type]
         if changed != self._condition:
             self._condition = changed
@@ -72,7 +75,7 @@ class Heartbeat:
     def renew(self) -> None:
         """The node has let go of all that it held: it counts as restarted, and says so."""
         self.instance = new_instance()
-        self._condition = replace(self._condition, ready=False, epoch=0)
+        self._condition = replace(self._condition, ready=False, epoch=0, active=False)
         self._publish_status()
 
     def stop(self) -> None:
@@ -106,7 +109,8 @@ class Heartbeat:
     def _report(self) -> None:
         now = self._condition
         full_name = self._node.get_fully_qualified_name()
-        values = {"ready": str(now.ready), "epoch": str(now.epoch)} | self._telemetry.report()
+        values = {name: str(getattr(now, name)) for name in ("active", "ready", "epoch")}
+        values |= self._telemetry.report()
         well = now.ready and not now.trouble
         level = DiagnosticStatus.OK if well else DiagnosticStatus.WARN
         report = DiagnosticStatus(

@@ -182,6 +182,11 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         predecessor, of which it lacks the beginning, and waits for the next."""
         return not epoch.instances or self.heartbeat.instance in epoch.instances
 
+    def gave_out(self, block: int) -> None:
+        """Report the last block that this station has given out: of those on a block's way, the
+        first that lags behind the one before it holds the picture."""
+        self.telemetry.gauge("block", block)
+
     def hold_epoch(self, epoch: int, detail: str, *, ready: bool = True) -> None:
         """Say that this node has begun an epoch, and whether it is ready for its blocks."""
         self._holds_epoch = True
@@ -219,6 +224,8 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
             self._silence()
             self._undo(self.stop)
             super().on_deactivate(state)
+        else:
+            self.heartbeat.say(active=True)
         return done
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:

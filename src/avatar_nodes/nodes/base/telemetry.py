@@ -71,7 +71,8 @@ class Telemetry:
             elapsed, self._since = now - self._since, now
             values = {"rate_hz": f"{self._events / max(elapsed, 1e-6):.2f}"}
             self._events = 0
-            values |= {name: f"{value:.6g}" for name, value in self._gauges.items()}
+            for name, value in self._gauges.items():
+                values[name] = f"{value:.6g}" if isinstance(value, float) else str(value)
             values |= {name: str(count) for name, count in self._counts.items()}
             for name, samples in self._samples.items():
                 values |= _distribution(name, sorted(samples))
