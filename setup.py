@@ -104,6 +104,7 @@ setup(
                     "listener",
                     "reasoner",
                     "voice",
+                    "realtime",
                     "conductor",
                     "denoiser",
                     "decoder",

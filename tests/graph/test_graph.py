@@ -270,6 +270,18 @@ def test_a_conversing_avatar_hears_thinks_and_speaks() -> None:
     assert graph.stages == ("denoiser_1", "denoiser_2", "decoder", "presenter")
 
 
+def test_a_server_converses_in_the_place_of_three() -> None:
+    profile = with_values(load_profile("tiny"), {"realtime": {"enabled": True, "voice": "marin"}})
+    graph = Graph.from_profile(profile, mode="converse", kiosk=True)
+    assert [node.name for node in graph.nodes[:3]] == ["microphone", "realtime", "conductor"]
+    assert not {"listener", "reasoner", "voice"} & {node.name for node in graph.nodes}
+    nodes = {node.name: node.parameters for node in graph.nodes}
+    assert nodes["realtime"]["voice"] == "marin"
+    assert nodes["realtime"]["echo"] == profile.listener.echo
+    assert nodes["kiosk"]["personas"] == [""]  # the server is told once who it is
+    assert "realtime" not in [node.name for node in Graph.from_profile(profile).nodes]
+
+
 def test_an_avatar_that_is_recorded_and_heard(tmp_path: Path) -> None:
     profile = tmp_path / "mine.yaml"
     profile.write_text(

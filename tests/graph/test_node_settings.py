@@ -18,6 +18,7 @@ from avatar_nodes.profile.keys import constraints, profile_field, sections
 
 GRAPH_S_OWN = {
     "archive.enabled", "kiosk.enabled", "loudspeaker.enabled", "memory.enabled", "network.open",
+    "realtime.enabled",
     "placement.conductor.threads", "placement.processes",
     "restart.delay_s", "restart.grace_s", "restart.max_delay_s", "restart.max_restarts",
     "restart.respawn", "restart.silence_s", "restart.stall_s", "restart.start_timeout_s",
@@ -35,17 +36,25 @@ mark that an earlier node has put on."""
 
 
 @pytest.fixture(scope="module")
-def graph() -> Graph:
-    """With a node of every kind."""
+def graphs() -> list[Graph]:
+    """With a node of every kind: one that converses by itself, and one by a server."""
     sections = ("memory", "archive", "loudspeaker", "kiosk")
     profile = with_values(load_profile("tiny"), {name: {"enabled": True} for name in sections})
-    return Graph.from_profile(profile, mode="converse", out="video.mp4")
+    by_server = with_values(profile, {"realtime": {"enabled": True}})
+    return [
+        Graph.from_profile(each, mode="converse", out="video.mp4") for each in (profile, by_server)
+    ]
 
 
 @pytest.fixture(scope="module")
-def nodes(graph: Graph) -> dict[str, NodeSpec]:
+def graph(graphs: list[Graph]) -> Graph:
+    return graphs[0]
+
+
+@pytest.fixture(scope="module")
+def nodes(graphs: list[Graph]) -> dict[str, NodeSpec]:
     """One node of each kind."""
-    return {node.kind: node for node in graph.nodes}
+    return {node.kind: node for graph in reversed(graphs) for node in graph.nodes}
 
 
 def test_every_key_is_some_node_s_parameter(nodes: dict[str, NodeSpec]) -> None:

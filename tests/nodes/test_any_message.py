@@ -43,6 +43,7 @@ KINDS = (
     "voice",
     "microphone",
     "listener",
+    "realtime",
     "recorder",
     "archive",
     "kiosk",
@@ -139,7 +140,11 @@ def graph(remembering: Path, tmp_path_factory: pytest.TempPathFactory) -> Graph:
 def target(
     request: pytest.FixtureRequest, graph: Graph, ros_context: rclpy.Context
 ) -> Iterator[Target]:
-    spec = next(node for node in graph.nodes if node.kind == request.param)
+    by_server = with_values(
+        graph.profile, {"realtime": {"enabled": True, "url": "ws://127.0.0.1:9"}}
+    )
+    nodes = (*graph.nodes, *Graph.from_profile(by_server, mode="converse").nodes)
+    spec = next(node for node in nodes if node.kind == request.param)
     overrides = [Parameter(name, value=value) for name, value in spec.parameters.items()]
     node = node_class(spec.kind)(context=ros_context, parameter_overrides=overrides)
     node.autostart()

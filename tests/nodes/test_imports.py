@@ -31,7 +31,12 @@ USED = {
     "kiosk": {"av", "cv2", "PIL", "aiortc", "starlette", "uvicorn", "cryptography"},
 }
 """By the kinds of node that use one."""
-READY = {"listener": {"livekit", "onnxruntime", "pocketsphinx"}, "reasoner": set(), "voice": set()}
+READY = {
+    "listener": {"livekit", "onnxruntime", "pocketsphinx"},
+    "realtime": {"livekit"},
+    "reasoner": set(),
+    "voice": set(),
+}
 """What those need that load their own models, once they are configured by default."""
 
 _PROGRAM = """
@@ -47,16 +52,18 @@ os._exit(0)
 """
 
 
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
-    """One with every kind of node."""
-    values = {"memory": {"enabled": True}, "loudspeaker": {"enabled": True}}
+def _graph_with(kind: str, folder: Path) -> Graph:
+    values = {
+        "memory": {"enabled": True},
+        "loudspeaker": {"enabled": True},
+        "realtime": {"enabled": kind == "realtime"},
+    }
     profile = with_values(load_profile("tiny"), values)
-    out = tmp_path_factory.mktemp("video") / "out.mp4"
-    return Graph.from_profile(profile, mode="converse", kiosk=True, out=out)
+    return Graph.from_profile(profile, mode="converse", kiosk=True, out=folder / "out.mp4")
 
 
-def _heavy_modules(graph: Graph, kind: str, state: str, folder: Path) -> set[str]:
+def _heavy_modules(kind: str, state: str, folder: Path) -> set[str]:
+    graph = _graph_with(kind, folder)
     name = next(node.name for node in graph.nodes if node.kind == kind)
     ros = ["--ros-args", "-r", f"__ns:={graph.namespace}"]
     ros += ["--params-file", str(write_parameters(graph, folder))]
@@ -69,14 +76,10 @@ def _heavy_modules(graph: Graph, kind: str, state: str, folder: Path) -> set[str
 
 
 @pytest.mark.parametrize("kind", NODE_KINDS)
-def test_a_node_imports_what_it_uses(
-    graph: Graph, kind: str, ros_domain: int, tmp_path: Path
-) -> None:
-    assert _heavy_modules(graph, kind, "constructed", tmp_path) <= USED.get(kind, set())
+def test_a_node_imports_what_it_uses(kind: str, ros_domain: int, tmp_path: Path) -> None:
+    assert _heavy_modules(kind, "constructed", tmp_path) <= USED.get(kind, set())
 
 
 @pytest.mark.parametrize("kind", READY)
-def test_the_default_backends_do_without_torch(
-    graph: Graph, kind: str, ros_domain: int, tmp_path: Path
-) -> None:
-    assert _heavy_modules(graph, kind, "configured", tmp_path) <= READY[kind]
+def test_the_default_backends_do_without_torch(kind: str, ros_domain: int, tmp_path: Path) -> None:
+    assert _heavy_modules(kind, "configured", tmp_path) <= READY[kind]

@@ -12,7 +12,9 @@ from support.spinner import Spinner
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.wire.topics import Service
 
-ASK = Service(name="ask", type=Trigger, server="clumsy", clients=("asks",), meaning="A question.")
+ASK = Service(
+    name="ask", type=Trigger, servers=("clumsy",), clients=("asks",), meaning="A question."
+)
 
 
 class Clumsy(AvatarNode):

@@ -27,7 +27,9 @@ from avatar_nodes.profile import load_profile
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.topics import Service
 
-ASK = Service(name="ask", type=Trigger, server="fussy", clients=("asks",), meaning="A question.")
+ASK = Service(
+    name="ask", type=Trigger, servers=("fussy",), clients=("asks",), meaning="A question."
+)
 
 ANSWER_S, BACK_S = 1.0, 3.0
 PAUSE = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE)

@@ -165,7 +165,7 @@ def test_a_restarted_conductor_gets_it_again(
 
 def test_held_resumed_and_cancelled(voice: VoiceNode, conductor: Conductor) -> None:
     conductor.order(21, TurnControl.PAUSE)
-    wait_until(lambda: voice._speaker._held_through == 21, what="the order")
+    wait_until(lambda: voice._speaker._outlet._held_through == 21, what="the order")
     conductor.say(21, LONG)
     reply = lambda: voice._speaker.reply  # noqa: E731
     wait_until(lambda: reply() is not None and reply().ahead > RATE, what="speech, unheard")

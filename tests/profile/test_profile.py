@@ -214,8 +214,8 @@ def test_steps_are_covered_once_and_in_order(tmp_path: Path, steps: list[list[in
         (
             "placement: {processes: {front: [conductor, ears]}}",
             "placement.processes.front[1]: expected one of microphone, listener, reasoner, voice,"
-            " conductor, denoiser_1, denoiser_2, decoder, memory, presenter, recorder, loudspeaker,"
-            " archive, timeline, kiosk, got 'ears'",
+            " realtime, conductor, denoiser_1, denoiser_2, decoder, memory, presenter, recorder,"
+            " loudspeaker, archive, timeline, kiosk, got 'ears'",
         ),
         (
             "placement: {processes: {a: [conductor], b: [conductor]}}",

@@ -119,11 +119,11 @@ def test_a_node_has_nothing_that_does_not_name_it(mute: Mute) -> None:
         mute.publisher(topics.EPOCH)
     with pytest.raises(ValueError, match=r"blocks/credit: readers declared: .*; not mute"):
         mute.listen(topics.CREDIT, lambda _: None)
-    with pytest.raises(ValueError, match="set_prompt: server declared: conductor; not mute"):
+    with pytest.raises(ValueError, match="set_prompt: servers declared: conductor; not mute"):
         mute.serve(topics.SET_PROMPT, lambda request, response: response)
     with pytest.raises(ValueError, match=r"interrupt: clients declared: .*; not mute"):
         topics.INTERRUPT.client(mute, mute.KIND)
-    with pytest.raises(ValueError, match="say: server declared: conductor; not mute"):
+    with pytest.raises(ValueError, match="say: servers declared: conductor; not mute"):
         topics.SAY.serve(mute, mute.KIND, lambda handle: None)
     with pytest.raises(ValueError, match="perform: clients declared: anybody; not mute"):
         topics.PERFORM.client(mute, mute.KIND)
@@ -145,5 +145,5 @@ def test_every_node_may_say_how_it_is(mute: Mute) -> None:
     assert topics.STAGES.offered_by(mute.KIND) == topics.STAGES.qos
     assert topics.DIAGNOSTICS.offered_by(mute.KIND) == topics.DIAGNOSTICS.qos
     assert Service(
-        name="ask", type=Trigger, server="mute", clients=("mute",), meaning="A question."
+        name="ask", type=Trigger, servers=("mute",), clients=("mute",), meaning="A question."
     ).client(mute, "mute")

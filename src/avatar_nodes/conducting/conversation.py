@@ -21,7 +21,7 @@ from avatar_nodes.conducting.turn_numbers import above_all_turns, check_turn
 from avatar_nodes.speaking.turn_stream import turn_of
 from avatar_nodes.text.words import clean_text, has_words
 
-_REASONER, _VOICE = MAKERS = "reasoner", "voice"
+_REASONER, _VOICE, _REALTIME = MAKERS = "reasoner", "voice", "realtime"
 """Nodes that make a reply."""
 _MOST_SENTENCES = 512
 
@@ -168,7 +168,8 @@ class Conversation:
 
     def alive(self, at: Moment, name: str, instance: str) -> None:
         """A sign of life of any node. With another instance of the reasoner what it thought about
-        is lost; another voice is given the sentences of the reply again, from its first one on."""
+        is lost; another voice is given the sentences of the reply again, from its first one on; of
+        the realtime node all is lost."""
         if name not in MAKERS:
             return
         phase, turn = self._machine.phase, self._machine.turn
@@ -179,6 +180,8 @@ class Conversation:
             if name == _VOICE and lost and (turn != OWN_TURN or said):  # or it came as sound
                 self._obey(Command.CANCEL)
                 self._again = True
+            elif name == _REALTIME and lost:
+                self.tell(EventKind.FAILED, at.now, turn or OWN_TURN, "its maker was restarted")
             elif name == _REASONER and turn and phase in (Phase.THINKING, Phase.HELD_THINKING):
                 self.tell(EventKind.FAILED, at.now, turn, "the reasoner was restarted")
         if name == _VOICE and self._again and not phase.held:

@@ -14,7 +14,8 @@ from avatar_nodes.wire import topics
 WORLD = "outside"
 _BREAK = r"\n"
 _STATIONS = (
-    "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "presenter",
+    "microphone", "listener", "reasoner", "voice", "realtime", "conductor", "denoiser", "decoder",
+    "presenter",
 )  # fmt: skip
 _FORWARD = (
     topics.AUDIO_IN, topics.USER_AUDIO, topics.UTTERANCE, topics.REPLY, topics.SPEECH_AUDIO,

@@ -23,6 +23,7 @@ from avatar_nodes.profile import Mode, Profile
 from avatar_nodes.profile.placement import DenoiserPlacement
 from avatar_nodes.profile.section import Pace, Section
 from avatar_nodes.profile.settings import NodeSettings
+from avatar_nodes.realtime.settings import RealtimeSettings
 from avatar_nodes.recording.settings import ArchiveSettings, RecorderSettings
 from avatar_nodes.remembering.settings import MemorySettings
 from avatar_nodes.sound.settings import LoudspeakerSettings, MicrophoneSettings
@@ -68,7 +69,7 @@ class GraphNodes:
             blocks.append(self._recorder(Path(out).absolute()))
         nodes = [self._microphone(audio)]
         if self.mode == "converse":
-            nodes += [self._listener(), self._reasoner(), self._voice()]
+            nodes += [self._realtime()] if self._by_server else self._talkers()
         nodes += [self._conductor(stage_names(blocks)), *blocks]
         if self.mode == "converse":
             nodes.append(self._timeline())
@@ -133,6 +134,18 @@ class GraphNodes:
             chunk_samples=self._chunk_samples,
         )
         return self._node("microphone", settings)
+
+    @property
+    def _by_server(self) -> bool:
+        """A speech-to-speech server converses."""
+        return self.mode == "converse" and self.profile.realtime.enabled
+
+    def _talkers(self) -> list[NodeSpec]:
+        return [self._listener(), self._reasoner(), self._voice()]
+
+    def _realtime(self) -> NodeSpec:
+        settings = self._of(RealtimeSettings, chunk_samples=self._chunk_samples)
+        return self._node("realtime", settings)
 
     def _listener(self) -> NodeSpec:
         own = self.profile.listener.phrases
@@ -225,6 +238,7 @@ class GraphNodes:
         """It hears browsers where the microphone takes its sound from a topic."""
         profile, converses = self.profile, self.mode == "converse"
         title = self._persona.name if converses else "Avatar"
+        known = {*persona_names(), profile.reasoner.persona}
         settings = self._of(
             KioskSettings,
             block_frames=profile.timing.frames_per_block,
@@ -232,7 +246,7 @@ class GraphNodes:
             title=profile.kiosk.title or title,
             listens=audio["source"] == "topic",
             topic=audio["topic"] or names.AUDIO_IN,
-            personas=sorted({*persona_names(), profile.reasoner.persona}) if converses else [],
+            personas=[] if self._by_server or not converses else sorted(known),
         )
         return self._node("kiosk", self._marked_once(settings))
 

@@ -30,7 +30,7 @@ def declared_wires() -> list[Wire]:
 
 def declared_requests() -> list[Request]:
     """Every service and action that is declared, with node kinds."""
-    return [Request(each, each.server, each.clients) for each in REQUESTS]
+    return [Request(each, ", ".join(each.servers), each.clients) for each in REQUESTS]
 
 
 def topic_tables(wires: Iterable[Wire], requests: Iterable[Request]) -> str:

@@ -86,7 +86,7 @@ def requests_of(graph: Graph) -> tuple[Request, ...]:
     return tuple(
         Request(each, server, _names(graph, each, each.clients))
         for each in REQUESTS
-        for server in _names(graph, each, (each.server,))
+        for server in _names(graph, each, each.servers)
     )
 
 

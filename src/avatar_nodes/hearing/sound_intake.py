@@ -111,6 +111,11 @@ class SoundIntake:
         """When sample `sample` of the present run was captured."""
         return self._run_ns + (sample - self._run_first) * _NANOSECONDS // GRAPH_RATE
 
+    def sample_captured_at(self, ns: int) -> int:
+        """The sample of the present run that was captured at `ns`; its first one before that."""
+        since_ns = max(0, ns - self._run_ns)
+        return self._run_first + since_ns * GRAPH_RATE // _NANOSECONDS
+
     def source_sample(self, sample: int) -> int:
         """Index in the stream, at its own rate, of sample `sample` of the present run."""
         passed = (sample - self._run_first) * self._format[0] // GRAPH_RATE

@@ -11,8 +11,7 @@ from avatar_nodes.hearing.audio_processing import (
     AudioProcessingError,
     automatic_gain,
 )
-from avatar_nodes.hearing.echo.canceller import EchoCancellerError
-from avatar_nodes.hearing.echo.echo import EchoControl, EchoMode
+from avatar_nodes.hearing.echo.echo import open_echo_control
 from avatar_nodes.hearing.echo.gate import EchoGate
 from avatar_nodes.hearing.listening import Activity, Listening
 from avatar_nodes.hearing.recognition.backends import open_recogniser
@@ -43,7 +42,13 @@ class ListenerNode(AvatarNode[ListenerSettings]):
     KIND = "listener"
 
     def setup(self) -> None:
-        mode, echo = self._echo_control()
+        mode, echo, self._lack = open_echo_control(
+            self.settings.echo,
+            delay_s=self.settings.echo_delay_s,
+            tail_s=self.settings.echo_tail_s,
+        )
+        if self._lack:
+            self.get_logger().warning(self._lack)
         voice = SileroVoiceActivity()
         self._phrases = self.settings.phrases
         self._persona_language = self.settings.persona_language
@@ -79,18 +84,6 @@ class ListenerNode(AvatarNode[ListenerSettings]):
     def teardown(self) -> None:
         if listening := getattr(self, "_listening", None):
             listening.close()
-
-    def _echo_control(self) -> tuple[EchoMode, EchoControl]:
-        """What was asked for; the gate in place of a canceller that is not there."""
-        mode = self.settings.echo
-        times = {"delay_s": self.settings.echo_delay_s, "tail_s": self.settings.echo_tail_s}
-        self._lack = ""
-        try:
-            return mode, EchoControl(mode, **times)
-        except EchoCancellerError as error:
-            self._lack = f"the echo is gated, not cancelled: {error}"
-            self.get_logger().warning(self._lack)
-            return "gate", EchoControl("gate", **times)
 
     def _gain(self) -> AudioProcessing | None:
         """Automatic gain, where it is wanted and there."""

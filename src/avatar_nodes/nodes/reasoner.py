@@ -10,7 +10,6 @@ from std_srvs.srv import Trigger
 
 from avatar_msgs.msg import AvatarState, ReplySegment, TurnControl, Utterance
 from avatar_msgs.msg import Intent as IntentMsg
-from avatar_msgs.msg import Persona as PersonaMsg
 from avatar_msgs.srv import SetPersona
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.mind.backends import build_reasoner
@@ -26,6 +25,7 @@ from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turns import check_turn
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.limits import text_of
+from avatar_nodes.wire.persona import persona_to_msg
 from avatar_nodes.wire.stamp import nanoseconds
 
 _STATES = {
@@ -129,19 +129,7 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
         )
 
     def _tell_persona(self) -> None:
-        states = self._persona.states
-        self._persona_out.publish(
-            PersonaMsg(
-                persona=self._name,
-                name=self._persona.name,
-                language=self._persona.language,
-                prompt_idle=states.idle,
-                prompt_listening=states.listening,
-                prompt_thinking=states.thinking,
-                prompt_speaking=states.speaking,
-                phrases=self._persona.examples,
-            )
-        )
+        self._persona_out.publish(persona_to_msg(self._name, self._persona))
 
     def _on_utterance(self, msg: Utterance) -> None:
         if not msg.is_final:

@@ -135,7 +135,7 @@ class VoiceNode(AvatarNode[VoiceSettings]):
     def _measure(self) -> None:
         reply = self._speaker.reply
         rate = self.settings.sample_rate
-        self.telemetry.gauge("queue_depth", 0 if reply is None else reply.order.waiting)
+        self.telemetry.gauge("queue_depth", self._speaker.waiting)
         self.telemetry.gauge("ahead_s", 0.0 if reply is None else reply.ahead / rate)
         self.telemetry.gauge("resent", 0 if reply is None else reply.sender.resent)
         self.telemetry.gauge("held", float(self._speaker.held))

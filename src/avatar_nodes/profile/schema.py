@@ -24,14 +24,15 @@ from avatar_nodes.profile.media import AudioSection, QosSection, VideoSection
 from avatar_nodes.profile.model import ModelSection
 from avatar_nodes.profile.network import NetworkSection
 from avatar_nodes.profile.placement import PlacementSection
+from avatar_nodes.profile.realtime import RealtimeSection
 from avatar_nodes.profile.section import Section
 from avatar_nodes.profile.stream import StreamSection
 from avatar_nodes.profile.supervision import DiagnosticsSection, RestartSection
 from avatar_nodes.profile.visual_memory import MemorySection
 
 NODE_KINDS = (
-    "microphone", "listener", "reasoner", "voice", "conductor", "denoiser", "decoder", "memory",
-    "presenter", "recorder", "loudspeaker", "archive", "timeline", "kiosk",
+    "microphone", "listener", "reasoner", "voice", "realtime", "conductor", "denoiser", "decoder",
+    "memory", "presenter", "recorder", "loudspeaker", "archive", "timeline", "kiosk",
 )  # fmt: skip
 
 
@@ -52,6 +53,10 @@ class Profile(Section):
     )
     voice: VoiceSection = Field(
         default_factory=VoiceSection, description="What the avatar speaks with (mode converse)."
+    )
+    realtime: RealtimeSection = Field(
+        default_factory=RealtimeSection,
+        description="A speech-to-speech server in the place of these three (docs/conversation.md).",
     )
     conversation: ConversationSection = Field(
         default_factory=ConversationSection, description="Turns and interruptions (mode converse)."
@@ -103,6 +108,7 @@ class Profile(Section):
         """Names that `placement.processes` may use, in the order of the data flow."""
         denoisers = (f"denoiser_{k + 1}" for k in range(len(self.placement.denoisers)))
         return (
-            "microphone", "listener", "reasoner", "voice", "conductor", *denoisers, "decoder",
-            "memory", "presenter", "recorder", "loudspeaker", "archive", "timeline", "kiosk",
+            "microphone", "listener", "reasoner", "voice", "realtime", "conductor", *denoisers,
+            "decoder", "memory", "presenter", "recorder", "loudspeaker", "archive", "timeline",
+            "kiosk",
         )  # fmt: skip

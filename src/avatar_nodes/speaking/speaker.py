@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.speaking.reply_order import ReplyOrder, Sentence
+from avatar_nodes.speaking.reply_outlet import ReplyOutlet
 from avatar_nodes.speaking.speech_stream import SpeechStream
 from avatar_nodes.speaking.spoken_reply import MAX_REPLY_S, SpeechRun, SpokenReply
 from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser
@@ -72,18 +72,15 @@ class Speaker:
         self._stand_in = stand_in
         self._trouble, self._try_again_at = "", 0.0
         self._rate = synthesiser.sample_rate
-        self._chunk = chunk_samples
-        self._lead = round(lead_s * self._rate)
-        self._ahead = max(self._lead, round(ahead_s * self._rate))
+        self._ahead = round(max(lead_s, ahead_s) * self._rate)
         self._pause = np.zeros(round(sentence_pause_s * self._rate), np.int16)
         self._gap_s, self._patience_s = gap_s, patience_s
         self._on_sound = on_sound
         self._changed = threading.Condition()
-        self._reply: SpokenReply | None = None
-        self._over_through = 0
-        self._held_through = 0
-        self._own_held = False
-        self._ends: list[SpeechRun] = []
+        self._outlet = ReplyOutlet(
+            sample_rate=self._rate, chunk_samples=chunk_samples, lead_s=lead_s
+        )
+        self._order = self._new_order()
         self._under_way: SpeechStream | None = None
         self._reports: deque[SentenceReport] = deque(maxlen=_REPORTS)
         self._closing = False
@@ -95,13 +92,18 @@ class Speaker:
     @property
     def reply(self) -> SpokenReply | None:
         """The reply that is, or was last, spoken; to be looked at only."""
-        return self._reply
+        return self._outlet.reply
+
+    @property
+    def waiting(self) -> int:
+        """Sentences of it that came and are not being spoken yet."""
+        return self._order.waiting
 
     @property
     def held(self) -> bool:
         """Whether that reply is held."""
         with self._changed:
-            return self._reply is not None and self._is_held(self._reply)
+            return self._outlet.held
 
     def reports(self) -> list[SentenceReport]:
         """What became of the sentences spoken since the last call, oldest first."""
@@ -115,75 +117,43 @@ class Speaker:
     ) -> bool:
         """Take sentence `index` of the reply of `turn`; false: it was had, or its turn is over."""
         with self._changed:
-            now = time.monotonic()
-            reply = self._reply_of(turn, index, now)
-            if reply is None:
+            if not self._belongs(turn, index):
                 return False
-            taken = reply.order.add(Sentence(index, text, language), is_last=is_last)
+            taken = self._order.add(Sentence(index, text, language), is_last=is_last)
             self._changed.notify_all()
             return taken
 
     def pause(self, turn: int) -> None:
-        """Send nothing more of this turn and those before it, until `resume`; 0: of turn 0 only."""
+        """See `ReplyOutlet.pause`."""
         with self._changed:
-            if turn == 0:
-                self._own_held = True
-            else:
-                self._held_through = max(self._held_through, turn)
+            self._outlet.pause(turn)
 
     def resume(self, turn: int) -> None:
-        """Go on where this turn, and those before it, were held: behind the last sample that was
-        demanded, since a consumer that holds takes nothing."""
+        """See `ReplyOutlet.resume`."""
         with self._changed:
-            reply = self._reply
-            was_held = reply is not None and self._is_held(reply)
-            if turn == 0:
-                self._own_held = False
-            elif turn >= self._held_through:
-                self._held_through = 0
-            if reply is not None and was_held and not self._is_held(reply):
-                reply.sender.start_over()
+            self._outlet.resume(turn)
             self._changed.notify_all()
 
     def cancel(self, turn: int) -> None:
-        """Drop this turn's reply and those before it, also what has not come; 0: turn 0's only."""
+        """See `ReplyOutlet.cancel`."""
         with self._changed:
-            reply = self._reply
-            self._over_through = max(self._over_through, turn)
-            if reply is not None and (reply.turn == turn or 0 < reply.turn <= turn):
-                self._drop(reply)
+            if self._outlet.cancel(turn):
+                self._break_off()
 
     def demand(self, stream: str, next_sample: int, limit_sample: int) -> bool:
-        """Take what the consumer has and allows (see `SampleSender.demand`); false: it is not for
-        the stream that is spoken. An empty stream means whichever there is.
-
-        Raises:
-            RefusedError: samples are said to be there that were never made.
-        """
+        """See `ReplyOutlet.demand`. Raises RefusedError."""
         with self._changed:
-            reply = self._reply
-            if reply is None or reply.dropped or stream not in ("", reply.stream):
-                return False
-            if next_sample > reply.track.end:
-                if not stream:
-                    return False
-                raise RefusedError("order", f"sample {next_sample} of {reply.track.end} demanded")
-            if not stream:
-                reply.sender.start_over(next_sample)
-            reply.sender.demand(next_sample, limit_sample, time.monotonic())
-            self._changed.notify_all()
-            return True
+            taken = self._outlet.demand(stream, next_sample, limit_sample, time.monotonic())
+            if taken:
+                self._changed.notify_all()
+            return taken
 
     def poll(self) -> list[SpeechRun]:
         """What is to be sent now, in this order."""
         with self._changed:
-            runs, self._ends = self._ends, []
-            reply = self._reply
-            if reply is not None and not reply.dropped and not self._is_held(reply):
-                more = reply.poll(time.monotonic())
-                if more:
-                    self._changed.notify_all()
-                runs += more
+            runs = self._outlet.poll(time.monotonic())
+            if runs:
+                self._changed.notify_all()
             return runs
 
     def close(self) -> None:
@@ -198,43 +168,30 @@ class Speaker:
         if self._stand_in is not None:
             self._stand_in.close()
 
-    def _reply_of(self, turn: int, index: int, now: float) -> SpokenReply | None:
-        """The reply that a sentence belongs to, begun if it is the first; None: it is over."""
-        reply = self._reply
-        if reply is not None and reply.turn == turn:
-            anew = turn == 0 and index == 0 and (reply.dropped or reply.order.announced)
-            if not anew:
-                return None if reply.dropped else reply
-        elif (turn == 0 and index > 0) or 0 < turn <= self._over_through:
-            return None
-        if reply is not None:
-            self._drop(reply)
-            self._over_through = max(self._over_through, reply.turn)
-        self._over_through = max(self._over_through, turn - 1)
-        if turn == 0:
-            self._own_held = False
-        self._reply = SpokenReply.begin(
-            turn,
-            now=now,
-            order=ReplyOrder(gap_s=self._gap_s, patience_s=self._patience_s),
-            sample_rate=self._rate,
-            chunk_samples=self._chunk,
-            lead_samples=self._lead,
-        )
-        return self._reply
+    def _new_order(self) -> ReplyOrder:
+        return ReplyOrder(gap_s=self._gap_s, patience_s=self._patience_s)
 
-    def _drop(self, reply: SpokenReply) -> None:
-        if reply.dropped:
-            return
-        end = reply.drop()
-        if end is not None:
-            self._ends.append(end)
+    def _belongs(self, turn: int, index: int) -> bool:
+        """Whether a sentence is of the reply that is spoken, which is begun if it is the first."""
+        reply = self._outlet.reply
+        own_again = turn == 0 and index == 0 and reply is not None and (
+            reply.dropped or self._order.announced
+        )  # fmt: skip
+        if reply is not None and reply.turn == turn and not own_again:
+            return not reply.dropped
+        if turn == 0 and index > 0:
+            return False
+        if not self._outlet.begin(turn, time.monotonic()):
+            return False
+        self._order = self._new_order()
+        self._break_off()
+        return True
+
+    def _break_off(self) -> None:
+        """The reply that was under way is not wanted any more."""
         if self._under_way is not None:
             self._under_way.cancel()
         self._changed.notify_all()
-
-    def _is_held(self, reply: SpokenReply) -> bool:
-        return self._own_held if reply.turn == 0 else reply.turn <= self._held_through
 
     def _work(self) -> None:
         """The thread: the next sentence, whenever there is one and room for it."""
@@ -250,20 +207,20 @@ class Speaker:
         with self._changed:
             while not self._closing:
                 wake_at = None
-                reply = self._reply
+                reply = self._outlet.reply
                 if reply is not None and not reply.track.finished and self._has_room(reply):
                     now = time.monotonic()
-                    sentence = reply.order.take(now)
+                    sentence = self._order.take(now)
                     if sentence is not None:
                         return reply, sentence
                     self._finish_if_over(reply, now)
-                    wake_at = reply.order.wakes_at()
+                    wake_at = self._order.wakes_at()
                 self._changed.wait(None if wake_at is None else max(0.0, wake_at - now))
         return None
 
     def _finish_if_over(self, reply: SpokenReply, now: float) -> None:
-        given_up = reply.order.given_up(now, held=self._is_held(reply))
-        if reply.order.complete or given_up:
+        given_up = self._order.given_up(now, held=self._outlet.held)
+        if self._order.complete or given_up:
             self.given_up += given_up
             reply.track.finish()
             self._on_sound()

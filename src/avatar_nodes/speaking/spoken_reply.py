@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from avatar_nodes.sound.sample_sender import SampleRun, SampleSender
-from avatar_nodes.speaking.reply_order import ReplyOrder
 from avatar_nodes.speaking.speech_track import SpeechTrack
 from avatar_nodes.speaking.turn_stream import new_stream
 
@@ -23,7 +22,7 @@ class SpeechRun:
     stream: str
     run: SampleRun
     first_sound_s: float | None = None
-    """With a reply's first samples: seconds since its first sentence came."""
+    """With a reply's first samples: seconds since it began."""
 
 
 @dataclass
@@ -31,11 +30,10 @@ class SpokenReply:
     """What is known and made of one reply; whoever changes it holds its owner's lock."""
 
     turn: int
-    order: ReplyOrder
     sender: SampleSender
     track: SpeechTrack
     began: float
-    """When its first sentence came [s]."""
+    """When it began, with its first sentence [s]."""
     stream: str = ""
     sent: bool = False
     """Something of it went out, so that its stream must be ended."""
@@ -47,9 +45,8 @@ class SpokenReply:
 
     @classmethod
     def begin(
-        cls, turn: int, *, now: float, order: ReplyOrder, sample_rate: int, chunk_samples: int,
-        lead_samples: int,
-    ) -> SpokenReply:  # fmt: skip
+        cls, turn: int, *, now: float, sample_rate: int, chunk_samples: int, lead_samples: int
+    ) -> SpokenReply:
         """A reply of which nothing is spoken yet, with a stream of its own."""
         track = SpeechTrack()
         sender = SampleSender(
@@ -59,7 +56,7 @@ class SpokenReply:
             realtime=False,
             lead_samples=lead_samples,
         )
-        return cls(turn, order, sender, track, now, stream=new_stream(turn))
+        return cls(turn, sender, track, now, stream=new_stream(turn))
 
     @property
     def ahead(self) -> int:

@@ -125,12 +125,12 @@ class Topic(Declaration):
 class Service(Declaration):
     """A service. Responses of those that `AvatarNode.serve` offers have `success`, `message`."""
 
-    server: str
+    servers: tuple[str, ...]
     clients: tuple[str, ...]
 
     def check_server(self, kind: str) -> None:
         """Raises ValueError: this kind does not serve it."""
-        self._demand(kind, (self.server,), "server")
+        self._demand(kind, self.servers, "servers")
 
     def client(self, node: Node, kind: str) -> Client:
         """A client of `node`. Raises ValueError: this kind does not ask for it."""
@@ -142,12 +142,12 @@ class Service(Declaration):
 class Action(Declaration):
     """An action."""
 
-    server: str
+    servers: tuple[str, ...]
     clients: tuple[str, ...]
 
     def serve(self, node: Node, kind: str, execute: Callable[..., Any], **options: Any) -> Any:
         """An action server of `node`. Raises ValueError: this kind does not serve it."""
-        self._demand(kind, (self.server,), "server")
+        self._demand(kind, self.servers, "servers")
         return ActionServer(node, self.type, self.name, execute, **options)
 
     def client(self, node: Node, kind: str) -> ActionClient[Any, Any, Any]:
@@ -193,7 +193,7 @@ USER_AUDIO = Topic(
     type=msg.AudioChunk,
     qos=qos.CAPTURED,
     publishers=("microphone",),
-    readers=("listener",),
+    readers=("listener", "realtime"),
     when={"microphone": _captures},
     meaning="What a visitor says, with the times at which it was captured.",
 )
@@ -201,7 +201,7 @@ SPEECH_ACTIVITY = Topic(
     name="user/speech_activity",
     type=msg.SpeechActivity,
     qos=qos.HEARD,
-    publishers=("listener",),
+    publishers=("listener", "realtime"),
     readers=("conductor", "microphone", "timeline", VISITOR, WITNESS),
     when={"conductor": _converses, "microphone": _captures},
     meaning="Whether the visitor speaks.",
@@ -210,9 +210,9 @@ UTTERANCE = Topic(
     name="user/utterance",
     type=msg.Utterance,
     qos=qos.HEARD,
-    publishers=("listener", "kiosk", VISITOR),
+    publishers=("listener", "realtime", "kiosk", VISITOR),
     readers=(
-        "reasoner", "conductor", "microphone", "listener", "timeline", "kiosk", VISITOR,
+        "reasoner", "realtime", "conductor", "microphone", "listener", "timeline", "kiosk", VISITOR,
     ),
     when={"conductor": _converses, "microphone": _captures},
     meaning="What the visitor said, or wrote on the page; interim texts, then the final one.",
@@ -221,7 +221,7 @@ INTENT = Topic(
     name="intent",
     type=msg.Intent,
     qos=qos.LATCHED,
-    publishers=("reasoner",),
+    publishers=("reasoner", "realtime"),
     readers=("conductor", "listener", "timeline", "kiosk", WITNESS),
     reading={
         "conductor": Reading(
@@ -238,8 +238,8 @@ REPLY = Topic(
     name="reply",
     type=msg.ReplySegment,
     qos=qos.REPLIES,
-    publishers=("reasoner", "conductor"),
-    readers=("voice", "conductor", "timeline", "kiosk", VISITOR),
+    publishers=("reasoner", "realtime", "conductor"),
+    readers=("voice", "realtime", "conductor", "timeline", "kiosk", VISITOR),
     when={"conductor": _converses},
     meaning="The sentences of an answer, as they come.",
 )
@@ -247,7 +247,7 @@ SPEECH_AUDIO = Topic(
     name="speech/audio",
     type=msg.AudioChunk,
     qos=qos.SOUND,
-    publishers=("voice", "microphone"),
+    publishers=("voice", "realtime", "microphone"),
     readers=("conductor", "timeline"),
     when={"microphone": _moves},
     meaning="The sound that moves the avatar.",
@@ -350,13 +350,13 @@ AUDIO = Topic(
     qos=qos.PUBLIC,
     publishers=("presenter",),
     readers=(
-        "recorder", "archive", "kiosk", "loudspeaker", "listener", "microphone", "timeline",
-        WITNESS, ANYBODY,
+        "recorder", "archive", "kiosk", "loudspeaker", "listener", "realtime", "microphone",
+        "timeline", WITNESS, ANYBODY,
     ),
     reading={
         **dict.fromkeys(("archive", "kiosk", "loudspeaker", "timeline"), _NOTHING_WAITS),
         **dict.fromkeys(
-            ("listener", "microphone"),
+            ("listener", "realtime", "microphone"),
             Reading(qos=qos.BEST_EFFORT, reason="late sound is no reference for an echo"),
         ),
     },
@@ -371,6 +371,7 @@ STATE = Topic(
     publishers=("conductor",),
     readers=(
         "reasoner",
+        "realtime",
         "listener",
         "recorder",
         "timeline",
@@ -406,7 +407,7 @@ PERSONA = Topic(
     name="persona",
     type=msg.Persona,
     qos=qos.LATCHED,
-    publishers=("reasoner",),
+    publishers=("reasoner", "realtime"),
     readers=("conductor", "listener", "kiosk"),
     when={
         "conductor": _converses,
@@ -459,7 +460,7 @@ SPEECH_DEMAND = Topic(
     type=msg.AudioDemand,
     qos=qos.LATCHED,
     publishers=("conductor",),
-    readers=("voice", "microphone"),
+    readers=("voice", "realtime", "microphone"),
     when={"microphone": _moves},
     meaning="Which samples of which stream may come.",
 )
@@ -468,7 +469,7 @@ TURN_CONTROL = Topic(
     type=msg.TurnControl,
     qos=qos.CONTROL,
     publishers=("conductor",),
-    readers=("reasoner", "voice", "presenter", "loudspeaker", "timeline", WITNESS),
+    readers=("reasoner", "voice", "realtime", "presenter", "loudspeaker", "timeline", WITNESS),
     when={"conductor": _converses},
     meaning="A reply is held, goes on, or is dropped.",
 )
@@ -515,35 +516,35 @@ LOG = Topic(
 SET_PROMPT = Service(
     name="set_prompt",
     type=srv.SetPrompt,
-    server="conductor",
+    servers=("conductor",),
     clients=("kiosk", ANYBODY),
     meaning="What the person does.",
 )
 SET_REFERENCE = Service(
     name="set_reference",
     type=srv.SetReference,
-    server="decoder",
+    servers=("decoder",),
     clients=("kiosk", ANYBODY),
     meaning="Who is seen.",
 )
 SET_PERSONA = Service(
     name="reasoner/set_persona",
     type=srv.SetPersona,
-    server="reasoner",
+    servers=("reasoner",),
     clients=("kiosk", ANYBODY),
     meaning="Who answers.",
 )
 FORGET = Service(
     name="reasoner/forget",
     type=Trigger,
-    server="reasoner",
+    servers=("reasoner", "realtime"),
     clients=(ANYBODY,),
     meaning="The dialogue is forgotten; nothing is stopped.",
 )
 RESET_REASONER = Service(
     name="reasoner/reset",
     type=Trigger,
-    server="reasoner",
+    servers=("reasoner", "realtime"),
     clients=("conductor",),
     when={"conductor": _converses},
     meaning="That, and whatever is being answered is dropped.",
@@ -551,7 +552,7 @@ RESET_REASONER = Service(
 INTERRUPT = Service(
     name="interrupt",
     type=Trigger,
-    server="conductor",
+    servers=("conductor",),
     clients=("kiosk", ANYBODY),
     when={"conductor": _converses},
     meaning="Stop what is said or thought about.",
@@ -559,7 +560,7 @@ INTERRUPT = Service(
 RESET = Service(
     name="reset",
     type=Trigger,
-    server="conductor",
+    servers=("conductor",),
     clients=("kiosk", ANYBODY),
     when={"conductor": _converses},
     meaning="That, and everything set or said before is forgotten.",
@@ -567,14 +568,14 @@ RESET = Service(
 SET_RECORDING = Service(
     name="recording/set",
     type=SetBool,
-    server="archive",
+    servers=("archive",),
     clients=("kiosk", ANYBODY),
     meaning="Start or stop recording.",
 )
 SAY = Action(
     name="say",
     type=action.Say,
-    server="conductor",
+    servers=("conductor",),
     clients=("kiosk", ANYBODY),
     when={"conductor": _converses},
     meaning="Say a text, or a sound.",
@@ -582,7 +583,7 @@ SAY = Action(
 PERFORM = Action(
     name="perform",
     type=action.Perform,
-    server="conductor",
+    servers=("conductor",),
     clients=(ANYBODY,),
     when={"conductor": _converses},
     meaning="Do something for a while.",

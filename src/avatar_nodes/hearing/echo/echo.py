@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from avatar_nodes.hearing.audio_processing import FRAME
-from avatar_nodes.hearing.echo.canceller import EchoCanceller
+from avatar_nodes.hearing.echo.canceller import EchoCanceller, EchoCancellerError
 from avatar_nodes.hearing.echo.presence import EchoPresence
 from avatar_nodes.hearing.echo.reference import EchoReference, sample_at
 from avatar_nodes.sound.audio_file import GRAPH_RATE
@@ -150,3 +150,15 @@ class EchoControl:
         power_out = float(np.mean(clean.astype(np.float32) ** 2)) + 1.0
         self._power_in += _SMOOTHING * (power_in - self._power_in)
         self._power_out += _SMOOTHING * (power_out - self._power_out)
+
+
+def open_echo_control(
+    mode: EchoMode, *, delay_s: float, tail_s: float
+) -> tuple[EchoMode, EchoControl, str]:
+    """What was asked for (see `EchoControl`), or the gate in place of a canceller that is not
+    there; then also a line that says so."""
+    try:
+        return mode, EchoControl(mode, delay_s=delay_s, tail_s=tail_s), ""
+    except EchoCancellerError as error:
+        gated = EchoControl("gate", delay_s=delay_s, tail_s=tail_s)
+        return "gate", gated, f"the echo is gated, not cancelled: {error}"

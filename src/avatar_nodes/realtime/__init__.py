@@ -1,0 +1,1 @@
+"""Speech-to-speech servers of the OpenAI Realtime kind, which hear, think and speak in one."""
