@@ -15,7 +15,7 @@ from avatar_nodes.speaking.speaker import Speaker
 from avatar_nodes.speaking.speech_stream import SpeechStream
 from avatar_nodes.speaking.spoken_reply import SpeechRun
 from avatar_nodes.speaking.synthesis.espeak import EspeakSynthesiser
-from avatar_nodes.speaking.synthesis.synthesiser import Emit, Synthesiser
+from avatar_nodes.speaking.synthesis.synthesiser import Emit, Synthesiser, UnspokenLanguageError
 from avatar_nodes.speaking.turn_stream import turn_of
 
 RATE = 16_000
@@ -345,6 +345,31 @@ def test_a_stand_in_speaks_what_the_voice_cannot(espeak: EspeakSynthesiser) -> N
     assert np.array_equal(consumer.listen(2), np.concatenate([expected("bug"), expected("good")]))
     errors = [report.error for report in speaker.reports() if report.turn == 2]
     assert errors == ["broken: ZeroDivisionError"] * 2, "it is not tried again at once"
+    speaker.close()
+
+
+class English(Broken):
+    """Speaks one language."""
+
+    def speak(self, text: str, language: str, stream: SpeechStream, emit: Emit) -> None:
+        if language not in ("", "en"):
+            raise UnspokenLanguageError(f"no voice speaks {language}")
+        super().speak(text, language, stream, emit)
+
+
+@pytest.mark.parametrize("with_stand_in", [True, False])
+def test_a_sentence_in_another_language_is_the_stand_in_s_alone(
+    with_stand_in: bool, espeak: EspeakSynthesiser
+) -> None:
+    speaker = Speaker(English(), sentence_pause_s=0.0, stand_in=espeak if with_stand_in else None)
+    consumer = Consumer(speaker)
+    for index, (text, language) in enumerate([("one", "en"), ("zwei", "de"), ("three", "en")]):
+        speaker.say(1, index, text, language=language, is_last=index == 2)
+    heard = consumer.listen(1)
+    assert (heard[:1000] == 3).all() and (heard[-1000:] == 5).all()
+    assert (len(heard) > 3000) == with_stand_in
+    errors = [report.error for report in speaker.reports()]
+    assert errors == (["", "", ""] if with_stand_in else ["", "no voice speaks de", ""])
     speaker.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from support.models import real_model
 
 from avatar_nodes.speaking.settings import VoiceSettings
+from avatar_nodes.speaking.speaker import Speaker
 from avatar_nodes.speaking.synthesis.backends import build_synthesiser
 from avatar_nodes.speaking.synthesis.espeak_library import Espeak
 from avatar_nodes.speaking.synthesis.kokoro_phonemes import kokoro_phonemes, numbers_of
@@ -184,3 +186,24 @@ def test_the_real_one_stops_at_once(real: KokoroSynthesiser) -> None:
     assert list(stream) == []
     thread.join()
     assert time.perf_counter() - asked < 0.5  # 8 ms on a machine with nothing else to do
+
+
+def test_a_reply_that_is_cut_is_over_within_100_ms_of_sound() -> None:
+    """What its speaker sends after the cut, and how long the voice then works on."""
+    speaker = Speaker(KokoroSynthesiser(folder=real_model("kokoro")), lead_s=60.0, ahead_s=60.0)
+    text = "Please follow me, the robots are in the hall on the left, behind the glass door."
+    for index in range(3):
+        speaker.say(1, index, text, is_last=index == 2)
+    sent = 0
+    while not sent:
+        sent += sum(len(run.run.samples) for run in speaker.poll())
+        time.sleep(0.005)
+    cut = time.perf_counter()
+    speaker.cancel(1)
+    runs = speaker.poll()
+    assert sum(len(run.run.samples) for run in runs) <= 0.1 * 16_000
+    assert runs[-1].run.end_of_stream
+    while any(thread.name == "kokoro" for thread in threading.enumerate()):
+        time.sleep(0.005)
+    assert time.perf_counter() - cut < 1.0  # it does not finish its clause
+    speaker.close()

@@ -14,7 +14,7 @@ from avatar_nodes.speaking.reply_order import ReplyOrder, Sentence
 from avatar_nodes.speaking.reply_outlet import ReplyOutlet
 from avatar_nodes.speaking.speech_stream import SpeechStream
 from avatar_nodes.speaking.spoken_reply import MAX_REPLY_S, SpeechRun, SpokenReply
-from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser
+from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser, UnspokenLanguageError
 from avatar_nodes.text.speakable import speakable
 
 _REPORTS = 256
@@ -33,6 +33,8 @@ class SentenceReport:
     """Seconds of sound that it made."""
     error: str = ""
     """What went wrong, in one line; empty: nothing."""
+    unspoken: bool = False
+    """The synthesiser has no voice for its language."""
 
 
 class Speaker:
@@ -51,8 +53,8 @@ class Speaker:
         gap_s: how long to wait for a sentence that is missing among those that came [s].
         patience_s: how long to wait for the next sentence of a reply before it is ended [s].
         on_sound: called, on the synthesis thread, when there may be something to send.
-        stand_in: speaks the sentences that the synthesiser cannot; when one has failed, it is not
-            tried again for a while.
+        stand_in: speaks the sentences that the synthesiser cannot. When one has failed, it is not
+            tried again for a while, unless it has no voice for that sentence's language.
     """
 
     def __init__(
@@ -229,14 +231,18 @@ class Speaker:
         return reply.ahead < self._ahead
 
     def _speak(self, reply: SpokenReply, sentence: Sentence, text: str) -> SentenceReport:
-        """Of a sentence that the stand-in spoke the report has what went wrong before."""
-        tries = self._stand_in is None or time.monotonic() >= self._try_again_at
+        """Of a sentence that the stand-in spoke the report has what went wrong before; that the
+        voice has none for its language is nothing wrong."""
+        if self._stand_in is None:
+            return self._speak_with(self._synthesiser, reply, sentence, text)
+        tries = time.monotonic() >= self._try_again_at
         if tries:
             report = self._speak_with(self._synthesiser, reply, sentence, text)
-            if self._stand_in is None or not report.error or report.sound_s:
+            if report.unspoken:
+                return self._speak_with(self._stand_in, reply, sentence, text)
+            if not report.error or report.sound_s:
                 return report
             self._trouble = report.error
-        assert self._stand_in is not None
         spoken = self._speak_with(self._stand_in, reply, sentence, text)
         if tries and spoken.sound_s:  # it was not the text
             self._try_again_at = time.monotonic() + _TRY_AGAIN_S
@@ -245,7 +251,7 @@ class Speaker:
     def _speak_with(
         self, synthesiser: Synthesiser, reply: SpokenReply, sentence: Sentence, text: str
     ) -> SentenceReport:
-        made, error, stream = 0, "", None
+        made, error, unspoken, stream = 0, "", False, None
         try:
             stream = synthesiser.synthesise(text, sentence.language)
             with self._changed:
@@ -258,12 +264,14 @@ class Speaker:
                 made += len(samples)
         except Exception as problem:  # a backend's fault costs its sentence, never the thread
             error = " ".join(str(problem).split()) or type(problem).__name__
+            unspoken = isinstance(problem, UnspokenLanguageError)
         made_s = 0.0 if stream is None else stream.made_s
         if stream is not None:
             stream.cancel()
         with self._changed:
             self._under_way = None
-        return SentenceReport(reply.turn, sentence.index, made_s, made / self._rate, error)
+        sound_s = made / self._rate
+        return SentenceReport(reply.turn, sentence.index, made_s, sound_s, error, unspoken)
 
     def _append(self, reply: SpokenReply, samples: np.ndarray, *, begins: bool) -> bool:
         """Add samples to the reply, waiting for room; false: they are not wanted any more."""

@@ -13,7 +13,12 @@ from avatar_nodes.sound.audio_file import GRAPH_RATE, pcm_from_float
 from avatar_nodes.speaking.speech_stream import SpeechStream
 from avatar_nodes.speaking.synthesis.espeak_library import Espeak, SpeechError
 from avatar_nodes.speaking.synthesis.kokoro_phonemes import kokoro_phonemes, numbers_of
-from avatar_nodes.speaking.synthesis.synthesiser import Emit, Synthesiser, SynthesisError
+from avatar_nodes.speaking.synthesis.synthesiser import (
+    Emit,
+    Synthesiser,
+    SynthesisError,
+    UnspokenLanguageError,
+)
 
 STORED = "kokoro"
 """The store's name of the model."""
@@ -127,7 +132,7 @@ class KokoroSynthesiser(Synthesiser):
         for voice in _USUAL:
             if self._has(voice) and _LANGUAGES[voice[0]].partition("-")[0] == first:
                 return voice
-        raise SynthesisError(f"kokoro: no voice is, or speaks, {language!r}")
+        raise UnspokenLanguageError(f"kokoro: no voice is, or speaks, {language!r}")
 
     def _has(self, voice: str) -> bool:
         known = voice[:1] in _LANGUAGES and re.fullmatch(r"[a-z]+_[a-z0-9]+", voice)

@@ -23,6 +23,10 @@ class SynthesisError(ConfigurationError):
     """Text that could not be spoken, or a synthesiser that cannot be used; one line."""
 
 
+class UnspokenLanguageError(SynthesisError):
+    """The synthesiser works, and has no voice for a language."""
+
+
 Emit = Callable[[np.ndarray, int], bool]
 """Takes samples (int16 [n] mono) and their rate; false: make no more."""
 
