@@ -46,6 +46,17 @@ def test_json_is_one_object_a_turn(two_turns: Path) -> None:
     assert min(turns[0]["took_s"], turns[0]["cpu_s"]) >= 0.0
 
 
+def test_a_file_may_begin_with_speech(tmp_path: Path) -> None:
+    speech = say("What is your name?")
+    soundfile.write(tmp_path / "at_once.wav", speech, 16_000)
+    phrase = ("--phrase", "what is your name")
+    said = hear("--recogniser", "pocketsphinx", *phrase, "--json", tmp_path / "at_once.wav")
+    turn = json.loads(said.stdout)
+    assert turn["text"] == "what is your name"
+    assert 0.0 <= turn["start_s"] < 0.2
+    assert len(speech) / 16_000 - 0.3 < turn["end_s"] < len(speech) / 16_000 + 0.2
+
+
 def test_a_quiet_file_is_heard(tmp_path: Path) -> None:
     quiet = np.rint(say("What is your name?") * 10.0 ** (-40.0 / 20.0)).astype(np.int16)
     sound = with_noise(np.concatenate([silence(1.0), quiet, silence(2.0), quiet]), rms=1.0)

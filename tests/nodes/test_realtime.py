@@ -112,6 +112,8 @@ def watched(
 def test_a_server_s_voice_is_heard_seen_interrupted_and_lost(
     watched: Watched, server: RealtimeServer
 ) -> None:
+    garbage = {"type": "response.output_audio.delta", "response_id": "r", "delta": "%%%"}
+    server.say("words", b"\xff\xfe", "[" * 10_000, garbage, {"type": "response.mood"})
     watched.asks()
     watched.wait_for(SPEAKING)
     watched.wait_for_voice(1.0)

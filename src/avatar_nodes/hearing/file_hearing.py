@@ -20,6 +20,9 @@ from avatar_nodes.hearing.turn_end import TurnEnd
 from avatar_nodes.hearing.voice_activity import VoiceActivity
 from avatar_nodes.sound.audio_file import GRAPH_RATE, read_audio_file
 
+_BEFORE_S = 0.5
+"""Silence before a file, as a microphone has it: Whisper loses words that begin with the sound."""
+_BEFORE = np.zeros(round(_BEFORE_S * GRAPH_RATE), np.int16)
 _AFTER = np.zeros(2 * GRAPH_RATE, np.int16)
 """Silence after a file, in which its last turn ends."""
 _CHUNK = GRAPH_RATE // 50
@@ -82,7 +85,7 @@ def hear_files(
 def _turns(
     listening: Listening, heard: deque[Heard], stream: str, path: Path
 ) -> Iterator[HeardTurn]:
-    sound = np.concatenate([read_audio_file(path), _AFTER])
+    sound = np.concatenate([_BEFORE, read_audio_file(path), _AFTER])
     before, began_s, took_s = listening.turn, time.process_time(), 0.0
     for first in range(0, len(sound), _CHUNK):
         part, at_ns = sound[first : first + _CHUNK], first * 1_000_000_000 // GRAPH_RATE
@@ -102,8 +105,8 @@ def _turns(
 
 def _turn(heard: Heard, took_s: float, cpu_s: float) -> HeardTurn:
     return HeardTurn(
-        start_s=max(0.0, heard.start_ns / 1e9),
-        end_s=heard.end_ns / 1e9,
+        start_s=max(0.0, heard.start_ns / 1e9 - _BEFORE_S),
+        end_s=heard.end_ns / 1e9 - _BEFORE_S,
         text=heard.recognition.text,
         confidence=heard.recognition.confidence,
         language=heard.recognition.language,

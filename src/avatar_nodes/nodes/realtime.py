@@ -19,7 +19,7 @@ from avatar_msgs.msg import (
 )
 from avatar_nodes.conducting.turn_numbers import TurnNumbers
 from avatar_nodes.errors.refused_error import RefusedError
-from avatar_nodes.hearing.echo.echo import open_echo_control
+from avatar_nodes.hearing.echo.echo import level_db, open_echo_control
 from avatar_nodes.hearing.echo.gate import EchoGate
 from avatar_nodes.hearing.echo.microphone import CleanMicrophone
 from avatar_nodes.hearing.sound_intake import SoundIntake, SoundPiece
@@ -65,6 +65,7 @@ class RealtimeNode(AvatarNode[RealtimeSettings]):
         gate = EchoGate(margin_db=settings.gate_margin_db) if mode == "gate" else None
         self._microphone = CleanMicrophone(echo, gate)
         self._intake, self._reference = SoundIntake(), SoundIntake()
+        self._level_db = level_db(np.zeros(0, np.int16))
         self._state = AvatarState()
         self._own: list[str] = []
         self._complaint = ""
@@ -117,6 +118,7 @@ class RealtimeNode(AvatarNode[RealtimeSettings]):
             stream=self._intake.stream,
             active=turn.speaking,
             probability=float(turn.speaking),
+            level_dbfs=self._level_db,
             since_sample=self._intake.source_sample(self._intake.sample_captured_at(at_ns)),
             during_playback=bool(self._state.replying),
         )
@@ -210,6 +212,7 @@ class RealtimeNode(AvatarNode[RealtimeSettings]):
         if piece is None:
             return
         samples, first = self._microphone.hear(piece, visitor=self._session.speaking is not None)
+        self._level_db = level_db(samples)
         if self._state.replying and not self.settings.barge_in:
             samples = np.zeros_like(samples)  # the server hears nobody
         if len(samples):
