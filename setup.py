@@ -77,6 +77,8 @@ setup(
             "accelerate>=1.10,<2",
             "anny==0.6.2",
             "moderngl>=5.12,<6",
+            "onnx>=1.18,<1.24",
+            "pedalboard>=0.9.16,<0.10",
             "peft>=0.17,<1",
             "scenedetect-headless>=0.7,<0.8",
             "scikit-image>=0.25,<0.27",

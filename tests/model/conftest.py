@@ -26,11 +26,12 @@ def small_model(request: pytest.FixtureRequest) -> WanS2V:
     """
     torch.manual_seed(0)
     changes: dict[str, Any] = getattr(request, "param", {})
-    config = DiTConfig.tiny(
-        dim=64, ffn_dim=128, num_layers=3, audio_inject_layers=(0, 1), freq_dim=32, text_dim=16,
-        text_len=8, in_dim=4, out_dim=4, cond_dim=4, audio_dim=6, latent_shape=(4, 8, 8),
-        prediction="velocity", **changes,
-    )  # fmt: skip
+    small: dict[str, Any] = {
+        "dim": 64, "ffn_dim": 128, "num_layers": 3, "audio_inject_layers": (0, 1), "freq_dim": 32,
+        "text_dim": 16, "text_len": 8, "in_dim": 4, "out_dim": 4, "cond_dim": 4, "audio_dim": 6,
+        "latent_shape": (4, 8, 8), "prediction": "velocity",
+    }  # fmt: skip
+    config = DiTConfig.tiny(**{**small, **changes})
     model = WanS2V(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():

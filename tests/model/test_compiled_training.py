@@ -22,6 +22,9 @@ PROMPTS = {"prompt_index": torch.tensor([[0, 1]])}
 
 
 @pytest.mark.parametrize(
+    "small_model", [{"num_layers": 2, "audio_inject_layers": (0,)}], indirect=True
+)
+@pytest.mark.parametrize(
     ("method", "arguments", "named"), [("forward_window", WINDOW, {}), ("forward", WHOLE, PROMPTS)]
 )
 def test_compiled_layers_give_the_same_gradients(

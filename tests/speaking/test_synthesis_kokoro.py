@@ -74,8 +74,8 @@ def test_each_language_has_its_voice(folder: Path, voice: str, language: str, lo
 def test_the_first_clause_is_heard_before_the_rest_is_made(folder: Path) -> None:
     synthesiser = KokoroSynthesiser(folder=folder)
     made: list[str] = []
-    real = synthesiser._numbers
-    synthesiser._numbers = lambda clause, language: made.append(clause) or real(clause, language)  # type: ignore[method-assign,func-returns-value]
+    real = synthesiser._phonemes
+    synthesiser._phonemes = lambda clause, language: made.append(clause) or real(clause, language)  # type: ignore[method-assign,func-returns-value]
     stream = synthesiser.synthesise("Just a moment, please, and I will show you. Come here!")
     next(stream)
     list(stream)

@@ -19,7 +19,8 @@ from avatar_nodes.training.data.shards.clips import ClipRecord, ShardClips, writ
 from avatar_nodes.training.data.shards.tiny_world import WorldData
 from avatar_nodes.training.stages.vae import ParameterAverage, export_vae
 from avatar_nodes.world import synthesise
-from avatar_nodes.world.clips import UNHEARD_VOICES, VOICES, Clip, ClipSpec
+from avatar_nodes.world.clips import Clip, ClipSpec
+from avatar_nodes.world.voices import UNHEARD_VOICES, VOICES
 
 SMALL = TinyVAEConfig(
     latent_channels=8, encoder_channels=(16, 16, 16, 32), decoder_channels=(32, 16, 16, 48)
@@ -119,6 +120,14 @@ def test_unheard_voices_are_heard_in_no_other_clip() -> None:
     assert not np.array_equal(Clip(plain).sound, Clip(unheard).sound)
 
 
+def test_a_share_of_the_clips_has_another_synthesiser_s_voice() -> None:
+    specs = [ClipSpec.sample(n, split="train", blocks=4, other_voice_share=0.3) for n in range(200)]
+    assert 40 < sum(spec.other_voice for spec in specs) < 80
+    assert not any(ClipSpec.sample(n, split="train", blocks=4).other_voice for n in range(50))
+    with pytest.raises(ValueError, match=r"other_voice_share must be within 0\.\.1"):
+        WorldData(other_voice_share=1.5)
+
+
 def test_mouth_cells_cover_the_box_of_all_four_frames() -> None:
     boxes = [(32, 32, 48, 40), (40, 32, 50, 40), (32, 32, 48, 40), (32, 30, 48, 40)]
     mask = mouth_cells(boxes, 16, (8, 8), 4)
@@ -154,6 +163,32 @@ def test_encoded_windows_carry_the_sound_of_their_own_blocks(tmp_path: Path) -> 
         still = ((latents[0] - sink).abs().mean(dim=0) < 0.15)[None, None]
         assert torch.equal(motion == 0.0, still)
     assert len({sink.sum().item() for sink in later.sink}) > 2
+
+
+def test_a_window_draws_one_of_the_ways_in_which_its_sound_was_heard(tmp_path: Path) -> None:
+    pytest.importorskip("pedalboard", reason="no pedalboard here: it comes with the training extra")
+    torch.manual_seed(0)
+    _write_vae(tmp_path / "vae")
+    threads = torch.get_num_threads()
+    build_shards(tmp_path / "shards", ONE_CLIP.jobs(), processes=1, say=lambda _: None)
+    folders = {"shards": tmp_path / "shards", "vae_folder": tmp_path / "vae"}
+    write_encoded(tmp_path, split="train", hearings=2, **folders)
+    torch.set_num_threads(threads)
+    data = EncodedClips(tmp_path, "train")
+    ways = [data.audio(0, 1, 1, hearing=hearing) for hearing in range(3)]
+    assert {way.shape for way in ways} == {(1, 1, 160, 17)}
+    assert len({way.tobytes() for way in ways}) == 3
+
+    def drawn(gain_db: float) -> set[int]:
+        rng = np.random.default_rng(0)
+        windows = data.windows(rng, [(0, 1)] * 30, 1, gain_db=gain_db)
+        return {
+            int(np.argmin([np.abs(window.numpy() - way).max() for way in ways]))
+            for window in windows.audio
+        }
+
+    assert drawn(1e-6) == {0, 1, 2}
+    assert drawn(0.0) == {0}
 
 
 def test_clips_shorter_than_a_window_are_named(tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ class Recipe:
     timing: BlockTiming = field(default_factory=BlockTiming)
     """How long frames and blocks last; with `weights` it is theirs."""
     data: WorldData = field(default_factory=WorldData)
+    hearings: int = 0
+    """How often `encode` hears each clip's sound through another voice, room and microphone; a
+    window of training draws one of them, or the sound itself."""
     videos: VideoData = field(default_factory=VideoData)
     text: TextTraining = field(default_factory=TextTraining)
     vae: VAETraining = field(default_factory=VAETraining)

@@ -23,32 +23,20 @@ from avatar_nodes.world import (
     render,
     sample_prompt,
     sentences,
-    synthesise,
     thing_box,
     thing_visible,
+)
+from avatar_nodes.world.alignment import AlignmentError
+from avatar_nodes.world.voices import (
+    OTHER_VOICES,
+    UNHEARD_OTHERS,
+    UNHEARD_VOICES,
+    VOICES,
+    say,
 )
 
 SIZE = 256
 """Side of the pictures in pixels."""
-
-VOICES = {
-    "en": (
-        "en-us", "en-gb-x-rp", "en-us+f3", "en-us+m3", "en-gb-x-rp+f2", "en-us+m7", "en-us+f1",
-        "en-us+m1", "en-gb-x-rp+m4",
-    ),
-    "de": ("de", "de+f2", "de+m4"),
-    "es": ("es", "es+f3", "es+m1"),
-    "fr": ("fr", "fr+m2", "fr+f1"),
-}  # fmt: skip
-"""espeak-ng voices of each language; identities and sentences of the splits never mix."""
-
-UNHEARD_VOICES = {
-    "en": ("en-gb-scotland+m5", "en-029+f4", "en-us-nyc+m8", "en-gb-x-gbclan+f5"),
-    "de": ("de+f5",),
-    "es": ("es-419+m5",),
-    "fr": ("fr-be+m8",),
-}
-"""Other accents in other timbres, used only in clips made with `unheard_voice`."""
 
 OBJECT_SHARE = 0.3
 """Share of the clips that show an object; in a third of those it is hidden and returns."""
@@ -61,7 +49,8 @@ class ClipSpec:
     """The plan of a clip. `actions` holds (action, first block, block after the last).
 
     `thing` is the object that its actions named `show` show: the same one each time; `timing` is
-    that of the model that it is for.
+    that of the model that it is for. other_voice: spoken by another synthesiser than espeak-ng,
+    where one speaks the clip's language.
     """
 
     seed: int
@@ -71,18 +60,20 @@ class ClipSpec:
     actions: tuple[tuple[str, int, int], ...]
     thing: Thing | None = None
     unheard_voice: bool = False
+    other_voice: bool = False
     timing: BlockTiming = field(default_factory=BlockTiming)
 
     @classmethod
     def sample(
         cls, seed: int, *, split: str, blocks: int, unheard_voice: bool = False,
-        timing: BlockTiming | None = None,
+        other_voice_share: float = 0.0, timing: BlockTiming | None = None,
     ) -> ClipSpec:  # fmt: skip
         """The clip of this seed: about half of its time an action is being performed.
 
-        timing: of its blocks (None: the defaults). `unheard_voice` gives it one of
-        `UNHEARD_VOICES`. Raises ValueError if that is asked of another split than 'test', or for an
-        unknown split.
+        timing: of its blocks (None: the defaults). other_voice_share: how many clips of a hundred
+        have a voice of another synthesiser, / 100. `unheard_voice` gives it one of the voices that
+        training never hears. Raises ValueError if that is asked of another split than 'test', or
+        for an unknown split.
         """
         if split not in _SPLIT_OFFSET:
             raise ValueError(f"unknown split {split!r}; known are {', '.join(_SPLIT_OFFSET)}")
@@ -98,8 +89,11 @@ class ClipSpec:
             block += length + int(rng.integers(2, 9))
         identity = _SPLIT_OFFSET[split] + int(rng.integers(100_000_000))
         thing, actions = _with_object(seed, split, blocks, tuple(spans))
-        timing = timing or BlockTiming()
-        return cls(seed, split, blocks, identity, actions, thing, unheard_voice, timing)
+        other_voice = np.random.default_rng([seed, 17]).random() < other_voice_share
+        return cls(
+            seed, split, blocks, identity, actions, thing, unheard_voice, other_voice,
+            timing or BlockTiming(),
+        )  # fmt: skip
 
 
 def _with_object(
@@ -199,6 +193,17 @@ class Clip:
         return render(self.identity, Performance.neutral(), 0)
 
 
+def _voices(spec: ClipSpec, language: str) -> tuple[str, tuple[str, ...]]:
+    """Who may speak in a clip, and in which language: training's other voices speak three."""
+    known = UNHEARD_VOICES if spec.unheard_voice else VOICES
+    if not spec.other_voice:
+        return language, known[language]
+    others = UNHEARD_OTHERS if spec.unheard_voice else OTHER_VOICES
+    if language in others:
+        return language, others[language]
+    return ("en", others["en"]) if spec.unheard_voice else (language, known[language])
+
+
 def _soundtrack(spec: ClipSpec) -> Speech:
     """Sentences in one voice with pauses between them; one clip in eight is silent throughout."""
     rng = np.random.default_rng([spec.seed, 3])
@@ -207,7 +212,7 @@ def _soundtrack(spec: ClipSpec) -> Speech:
     phones: list[Phone] = []
     languages = ["en"] * 6 + [name for name in VOICES if name != "en"]
     language = languages[int(rng.integers(len(languages)))]
-    voices = (UNHEARD_VOICES if spec.unheard_voice else VOICES)[language]
+    language, voices = _voices(spec, language)
     voice = voices[int(rng.integers(len(voices)))]
     texts = [item.text for item in sentences(spec.split) if item.language == language]
     rate, pitch = int(rng.integers(130, 200)), int(rng.integers(25, 75))
@@ -216,7 +221,10 @@ def _soundtrack(spec: ClipSpec) -> Speech:
     silent = rng.random() < 0.125
     while not silent and place < total - second:
         text = texts[int(rng.integers(len(texts)))]
-        said = synthesise(text, voice=voice, rate=rate, pitch=pitch, sample_rate=second)
+        try:
+            said = say(text, voice=voice, rate=rate, pitch=pitch, sample_rate=second)
+        except AlignmentError:  # a name that no dictionary has: say something else
+            continue
         length = min(len(said.samples), total - place)
         samples[place : place + length] += loudness * said.samples[:length]
         later = place / second

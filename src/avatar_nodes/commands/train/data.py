@@ -70,4 +70,5 @@ def encode(run: Path, config: Path | None, threads: int) -> None:
                 write_encoded, threads, folder=run / "encoded", shards=run / "shards",
                 vae_folder=run / "vae" / "vae", split=split,
                 weights=None if recipe.published is None else recipe.published.folder,
+                hearings=recipe.hearings if split == "train" else 0,
             )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from avatar_nodes.speaking.synthesis.espeak_library import TIE
+from avatar_nodes.speaking.synthesis.espeak_library import TIE, Espeak
 
 # Kokoro's own alphabet: place in its vocabulary of each letter.
 _NUMBERS = {
@@ -31,6 +31,18 @@ _BRITISH = {"e^ə": "ɛː", "iə": "ɪə", "o": "ɔ"}
 _SYLLABIC = "\u0329"
 
 
+def clause_phonemes(clause: str, language: str) -> str:
+    """A clause as espeak-ng reads it, in Kokoro's letters, with the mark that ends it.
+
+    Raises:
+        SpeechError, OSError: espeak-ng cannot read it.
+    """
+    mark = clause[-1] if clause[-1] in ",;:.!?…—" else ""
+    with Espeak(lambda samples, marks: False) as machine:
+        ipa = machine.phonemes(clause, voice=language)
+    return kokoro_phonemes(ipa, language) + mark
+
+
 def kokoro_phonemes(ipa: str, language: str) -> str:
     """espeak-ng's IPA, with TIE, as Kokoro's letters.
 
@@ -47,6 +59,11 @@ def kokoro_phonemes(ipa: str, language: str) -> str:
             ipa = ipa.replace(old, table[old])
     ipa = re.sub(rf"(\S){_SYLLABIC}", r"ᵊ\1", ipa)
     return ipa.replace(TIE, "").replace("-", "")
+
+
+def known_phonemes(phonemes: str) -> str:
+    """Without the letters that Kokoro does not know."""
+    return "".join(letter for letter in phonemes if letter in _NUMBERS)
 
 
 def numbers_of(phonemes: str) -> list[int]:

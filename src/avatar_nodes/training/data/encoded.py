@@ -105,7 +105,8 @@ class EncodedClips:
         """The windows of `blocks` blocks that begin at the `chosen` (clip, block).
 
         reference_share of them have the reference picture as sink, the others a latent from before
-        the window, where there is one; gain_db: the range of the sound's gain, either way.
+        the window, where there is one; gain_db: the range of the sound's gain, either way; 0 is
+        the clip's own sound.
         """
         latents, sinks, audio, mouth, motion = [], [], [], [], []
         indices, sink_prompts = [], []
@@ -125,7 +126,9 @@ class EncodedClips:
             lips = clip["mouth"][past:end, None]
             mouth.append(_by_block(lips.astype(np.float32), blocks))
             gain = float(rng.uniform(-gain_db, gain_db)) / 30.0
-            audio.append(self.audio(which, first, blocks, gain))
+            hearings = len(clip.get("hearings", ())) if gain_db else 0
+            hearing = int(rng.integers(hearings + 1)) if hearings else 0
+            audio.append(self.audio(which, first, blocks, gain, hearing))
             indices.append(
                 [prompts.setdefault(lines[first + i], len(prompts)) for i in range(blocks)]
             )
@@ -150,11 +153,14 @@ class EncodedClips:
         said = {line: say_otherwise(rng, line) for line in dict.fromkeys(lines)}
         return [said[line] for line in lines]
 
-    def audio(self, which: int, first: int, blocks: int, gain: float = 0.0) -> np.ndarray:
+    def audio(
+        self, which: int, first: int, blocks: int, gain: float = 0.0, hearing: int = 0
+    ) -> np.ndarray:
         """Columns float32 [blocks, layers, D, 5 + n] of a clip; `gain` in units of the columns (30
-        dB), where they are of a kind that follows it."""
+        dB), where they are of a kind that follows it. hearing: 0 is the clip's own sound, the
+        others are it as heard elsewhere."""
         clip = self.clips[which]
-        columns = clip["columns"]
+        columns = clip["hearings"][hearing - 1] if hearing else clip["columns"]
         if columns.ndim == 3:  # one track of all blocks
             frames = (columns.shape[-1] - CONTEXT_COLUMNS) // len(self.prompts[which])
             starts = [(first + i) * frames for i in range(blocks)]

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avatar_nodes.model.reference_decoder import put_together
 from avatar_nodes.model.tensor_files import CheckpointError
 from avatar_nodes.model.tiny_vae import TinyVAE, channels_last, load_vae
 from avatar_nodes.model.tiny_vae_config import TinyVAEConfig
@@ -44,6 +45,9 @@ class VAETraining:
     """Of the reference picture's features, from the image side: a decoder that looks at the picture
     beside the latents. None of them: one that makes frames of latents alone, or what `--start` has.
     """
+    drawn_weight: float = 0.0
+    """Loss weight of what is drawn of the latents alone. Without it a decoder that looks at the
+    picture forgets how to draw what it takes from there, and things come out in wrong colours."""
     keep_encoder: bool = False
     """Train the decoder only, so that latents stay what they are, and what was trained on them."""
     snippets: int = 2400
@@ -68,6 +72,7 @@ class DecoderTraining(VAETraining):
     batch: int = 6
     latent_noise: float = 0.3
     motion_weight: float = 3.0
+    drawn_weight: float = 0.5
     reference_channels: tuple[int, ...] = (24, 48, 96, 128)
     keep_encoder: bool = True
 
@@ -160,14 +165,16 @@ def train_vae(
                 frames, weight = shrunk(frames, pixels), shrunk(weight, pixels)
                 references = shrunk(references[:, None], pixels)[:, 0]
             noise = latent_noise(z, options.latent_noise, options.seed * 1_000_003 + step)
-            output, _ = vae.decode(z + (noise * deviation).to(z.dtype), pictures=references)
+            output, drawn = _decoded(vae, z + (noise * deviation).to(z.dtype), references)
         parts = reconstruction_loss(output.float(), frames, weight)
+        alone = reconstruction_loss(drawn.float(), frames, weight)["pixel"]
         size = z.float().square().mean()
         loss = (
             parts["pixel"]
             + parts["edge"]
             + 0.25 * parts["motion"]
             + 2.0 * parts["square"]
+            + options.drawn_weight * alone
             + 1e-5 * size
         )
         optimizer.zero_grad(set_to_none=True)
@@ -185,6 +192,15 @@ def train_vae(
         measured = None if options.keep_encoder else data
         export_vae(vae, average, folder / "vae", measured_on=measured)
     return run.complete
+
+
+def _decoded(vae: TinyVAE, z: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
+    """Frames of latents, and those that are drawn without what is taken from the reference."""
+    if not vae.looks_at_reference:
+        output, _ = vae.decode(z, pictures=references)
+        return output, output
+    painting, _ = vae.paint(z, vae.look_at(references))
+    return put_together(painting, references), painting.drawn
 
 
 def _begun(options: VAETraining, start: Path | None) -> TinyVAE:

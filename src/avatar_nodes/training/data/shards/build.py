@@ -42,7 +42,9 @@ class ShardJob(ABC):
         if not (report.exists() and tar.exists()):
             return False
         found, asked = json.loads(report.read_text())["job"], json.loads(json.dumps(asdict(self)))
-        unstated = {"timing": asdict(BlockTiming()), "people_share": 0.0}  # in older reports
+        unstated = {  # in older reports
+            "timing": asdict(BlockTiming()), "people_share": 0.0, "other_voice_share": 0.0,
+        }  # fmt: skip
         found = {**unstated, **found}
         for key in asked:
             if found.get(key) != asked[key]:

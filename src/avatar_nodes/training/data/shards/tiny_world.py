@@ -32,10 +32,14 @@ class WorldData:
     people_share: float = 0.0
     """Share of the clips that are of lifelike people, as a camera would take them; the others are
     drawn. It needs the training extra and the file of `avatar train people`."""
+    other_voice_share: float = 0.0
+    """Share of the clips whose voice is of another synthesiser than espeak-ng: Kokoro (its model in
+    the store: `avatar models fetch kokoro`) or the command flite."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.people_share <= 1.0:
-            raise ValueError(f"people_share must be within 0..1, got {self.people_share}")
+        for name in ("people_share", "other_voice_share"):
+            if not 0.0 <= (share := getattr(self, name)) <= 1.0:
+                raise ValueError(f"{name} must be within 0..1, got {share}")
         if self.blocks < 1 or self.clips_per_shard < 1:
             raise ValueError("blocks and clips_per_shard must be at least 1")
         if min(self.train, self.val, self.test) < 0:
@@ -56,6 +60,7 @@ class WorldData:
                 seed=self.seed,
                 timing=timing or BlockTiming(),
                 people_share=self.people_share,
+                other_voice_share=self.other_voice_share,
             )
             for split, total in zip(SPLITS, (self.train, self.val, self.test), strict=True)
             for first in range(0, total, step)
@@ -73,6 +78,7 @@ class WorldShard(ShardJob):
     seed: int
     timing: BlockTiming
     people_share: float = 0.0
+    other_voice_share: float = 0.0
 
     def write(self, folder: Path) -> dict[str, Any]:
         return {"clips": write_shard(folder / f"{self.name}.tar", self._clips())}
@@ -81,7 +87,7 @@ class WorldShard(ShardJob):
         for index in range(self.first, self.first + self.count):
             spec = ClipSpec.sample(
                 self.seed * SEED_STRIDE + index, split=self.split, blocks=self.blocks,
-                timing=self.timing,
+                other_voice_share=self.other_voice_share, timing=self.timing,
             )  # fmt: skip
             yield world_record(f"{self.split}_{index:05d}", self._clip(spec))
 
@@ -115,6 +121,7 @@ def world_record(key: str, clip: Clip) -> ClipRecord:
         "actions": [list(action) for action in spec.actions],
         "object": None if spec.thing is None else {**asdict(spec.thing), "name": spec.thing.name},
         "unheard_voice": spec.unheard_voice,
+        "other_voice": spec.other_voice,
     }
     frames = (clip.frame(n) for n in range(count))
     return ClipRecord(
