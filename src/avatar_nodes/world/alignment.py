@@ -34,7 +34,7 @@ def aligned(samples: np.ndarray, text: str, *, sample_rate: int) -> Speech:
     Raises:
         AlignmentError: the words and the sound do not go together, or there are no words.
     """
-    from pocketsphinx import Decoder  # a second, spared to other stages
+    from pocketsphinx import Decoder  # type: ignore[import-untyped]  # a second, spared to other stages
 
     words = _WORD.findall(text.lower())
     if not words:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pedalboard import Plugin
 
 _QUIET = 1e-4
 """Root mean square of sound in which nobody speaks."""
@@ -28,27 +32,28 @@ def heard(
     from pedalboard import Pedalboard
 
     chain = Pedalboard([*_speaker(rng), *_room(rng), *_microphone(rng, sample_rate)])
-    changed = np.asarray(chain(sound.astype(np.float32), sample_rate)).reshape(-1)
-    changed = _of_length(changed, len(sound))
+    changed: np.ndarray = _of_length(
+        np.asarray(chain(sound.astype(np.float32), sample_rate)), len(sound)
+    )
     level = float(np.sqrt(np.mean(np.square(changed))))
     if level > _QUIET:
-        changed = changed + level * _behind(len(sound), rng, others)
+        changed = changed + np.float32(level) * _behind(len(sound), rng, others)
     else:
-        changed = changed + 10 ** rng.uniform(-5.0, -2.5) * _noise(len(sound), rng)
+        changed = changed + np.float32(10 ** rng.uniform(-5.0, -2.5)) * _noise(len(sound), rng)
     line = Pedalboard(_line(rng))
-    changed = _of_length(np.asarray(line(changed, sample_rate)).reshape(-1), len(sound))
+    changed = _of_length(np.asarray(line(changed, sample_rate)), len(sound))
     peak = float(np.abs(changed).max())
     loudness = 10 ** rng.uniform(-1.2, 0.0) / max(peak, 0.05)
     return np.clip(changed * loudness, -1.0, 1.0).astype(np.float32)
 
 
-def _speaker(rng: np.random.Generator) -> list[object]:
+def _speaker(rng: np.random.Generator) -> list[Plugin]:
     from pedalboard import PitchShift
 
     return [PitchShift(float(rng.uniform(-4.0, 4.0)))] if rng.random() < 0.35 else []
 
 
-def _room(rng: np.random.Generator) -> list[object]:
+def _room(rng: np.random.Generator) -> list[Plugin]:
     from pedalboard import Reverb
 
     if rng.random() >= 0.5:
@@ -58,10 +63,10 @@ def _room(rng: np.random.Generator) -> list[object]:
     return [Reverb(room_size=size, damping=damping, wet_level=wet, dry_level=1.0 - wet)]
 
 
-def _microphone(rng: np.random.Generator, sample_rate: int) -> list[object]:
+def _microphone(rng: np.random.Generator, sample_rate: int) -> list[Plugin]:
     from pedalboard import HighpassFilter, HighShelfFilter, LowpassFilter, LowShelfFilter
 
-    parts: list[object] = []
+    parts: list[Plugin] = []
     if rng.random() < 0.4:
         parts.append(HighpassFilter(float(rng.uniform(60.0, 350.0))))
     if rng.random() < 0.4:
@@ -72,10 +77,10 @@ def _microphone(rng: np.random.Generator, sample_rate: int) -> list[object]:
     return parts
 
 
-def _line(rng: np.random.Generator) -> list[object]:
+def _line(rng: np.random.Generator) -> list[Plugin]:
     from pedalboard import Compressor, Distortion, GSMFullRateCompressor, MP3Compressor
 
-    parts: list[object] = []
+    parts: list[Plugin] = []
     if rng.random() < 0.3:
         threshold, ratio = float(rng.uniform(-35.0, -15.0)), float(rng.uniform(2.0, 6.0))
         parts.append(Compressor(threshold_db=threshold, ratio=ratio))
@@ -112,4 +117,5 @@ def _noise(length: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _of_length(sound: np.ndarray, length: int) -> np.ndarray:
-    return np.pad(sound, (0, max(0, length - len(sound))))[:length]
+    flat: np.ndarray = sound.reshape(-1).astype(np.float32)
+    return np.pad(flat, (0, max(0, length - len(flat))))[:length]
