@@ -338,9 +338,10 @@ def test_what_the_avatar_is_to_say_is_said(avatar: Avatar) -> None:
     assert not avatar.answers and not avatar.said  # the conductor has told it already
 
 
-def test_a_request_that_is_refused_ends_its_turn(avatar: Avatar) -> None:
+@pytest.mark.parametrize("names_it", [True, False])
+def test_a_request_that_is_refused_ends_its_turn(avatar: Avatar, names_it: bool) -> None:
     avatar.session.write(500, "who are you?")
-    tag = avatar.of("response.create")[0]["event_id"]
+    tag = avatar.of("response.create")[0]["event_id"] if names_it else None
     error = {"code": "rate_limit", "message": "slow down", "event_id": tag}
     avatar.server({"type": "error", "error": error})
     assert avatar.said == [Segment(500, 0, "", cancelled=True)]

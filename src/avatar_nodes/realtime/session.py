@@ -3,11 +3,9 @@ the avatar's speech."""
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,10 +14,11 @@ import soxr
 from avatar_nodes.mind.reply import Segment
 from avatar_nodes.realtime import client_events as tell
 from avatar_nodes.realtime import server_events as told
+from avatar_nodes.realtime.asks import Asks
 from avatar_nodes.realtime.client_events import ClientEvent, Role
 from avatar_nodes.realtime.connection import Closed, News, Opened
 from avatar_nodes.realtime.response import Response
-from avatar_nodes.realtime.server_events import Dialect, ServerEventError, read_event
+from avatar_nodes.realtime.server_events import Dialect, read_event
 from avatar_nodes.realtime.settings import RealtimeSettings
 from avatar_nodes.realtime.user_turns import UserTurn, UserTurns
 from avatar_nodes.sound.audio_file import float_from_pcm, pcm_from_float
@@ -67,16 +66,6 @@ class SessionOutput(Protocol):
         ...
 
 
-@dataclass
-class _Ask:
-    """A response that the server is to make."""
-
-    turn: int
-    text: str
-    """What the visitor wrote; of turn 0 what the avatar is to say."""
-    wanted: bool = True
-
-
 class RealtimeSession:
     """Without threads and network: `news` is what the connection has, events go to `out`. Times are
     seconds of `clock`, or (`_ns`) nanoseconds since 1970.
@@ -106,7 +95,6 @@ class RealtimeSession:
         self._dialogue: deque[tuple[Role, str]] = deque(maxlen=2 * settings.dialogue_turns)
         self._last_said = clock()
         self._numbered: deque[int] = deque(maxlen=_REMEMBERED)
-        self._tags = itertools.count(1)
         self._sounding: Response | None = None
         self._open = False
         self._forget_session()
@@ -172,7 +160,7 @@ class RealtimeSession:
             self._out.complain("there is no connection")
             return
         self._last_said = self._clock()
-        self._asks.append(_Ask(turn, text))
+        self._asks.add(turn, text)
         self._ask()
 
     def pause(self, turn: int) -> None:
@@ -185,8 +173,7 @@ class RealtimeSession:
 
     def cancel(self, turn: int) -> None:
         """See `ReplyOutlet.cancel`; the server makes no more of it."""
-        for ask in (*self._asks, *self._asked.values()):
-            ask.wanted &= not (ask.turn == turn or 0 < ask.turn < turn)
+        self._asks.cancel(turn)
         if self._outlet.cancel(turn) and self._sounding is not None:
             self._break_off(self._sounding)
 
@@ -204,7 +191,7 @@ class RealtimeSession:
         if self._open and not self.connected and now - self._opened > _GREETING_S:
             self._describe("ga")
         since = self._breaking_since
-        if self._asks and since is not None and now - since > _CANCELLING_S:
+        if self._asks.waiting and since is not None and now - since > _CANCELLING_S:
             self._over.extend(self._making)
             self._making.clear()
             self._ask()
@@ -229,8 +216,7 @@ class RealtimeSession:
         self._turns.forget()
         self._making: dict[str, Response] = {}
         self._over: deque[str] = deque(maxlen=_REMEMBERED)
-        self._asks: deque[_Ask] = deque()
-        self._asked: dict[str, _Ask] = {}
+        self._asks = Asks()
         self._breaking_since: float | None = None
         self._resampler = soxr.ResampleStream(
             self._settings.sample_rate, tell.RATE, 1, dtype="float32"
@@ -246,8 +232,7 @@ class RealtimeSession:
             self._understand(turn, turn.text)
         for response in list(self._making.values()):
             self._finish(response, "the connection is lost")
-        waiting = [*self._asks, *self._asked.values()]
-        unanswered = [ask.turn for ask in waiting]
+        unanswered = self._asks.turns()
         if (turn_over := self._turns.unanswered) is not None:
             unanswered.append(turn_over.turn)
         for number in unanswered:
@@ -338,12 +323,11 @@ class RealtimeSession:
     def _turn_of_answer(self, tag: str) -> tuple[int, bool]:
         """Whom an answer is for: who asked for it, else who spoke last, else nobody; and whether
         it is wanted: not while the visitor goes on."""
-        if tag not in self._asked and len(self._asked) == 1 and self._turns.unanswered is None:
-            (tag,) = self._asked  # a server that keeps no tags
-        if (ask := self._asked.pop(tag, None)) is not None:
+        turn = self._turns.unanswered
+        ask = self._asks.claim(tag, else_any=turn is None)  # a server may keep no tags
+        if ask is not None:
             return ask.turn, ask.wanted
         wanted = not (self._settings.barge_in and self._turns.speaking)
-        turn = self._turns.unanswered
         if turn is None:
             return self._number(), wanted
         turn.answered = True
@@ -435,7 +419,7 @@ class RealtimeSession:
 
     def _ask(self) -> None:
         """Let the server make what is asked for, once it makes nothing else."""
-        if not self._asks or self._dialect is None:
+        if not self._asks.waiting or self._dialect is None:
             return
         if self._making:
             if self._breaking_since is None:
@@ -444,11 +428,9 @@ class RealtimeSession:
                     self._break_off(response)
             return
         self._breaking_since = None
-        ask, tag = self._asks.popleft(), f"ask-{next(self._tags)}"
-        if not ask.wanted:
-            self._ask()
+        if (next_one := self._asks.take()) is None:
             return
-        self._asked = {tag: ask}  # one that was not answered is not waited for
+        tag, ask = next_one
         if ask.turn:
             self._dialogue.append(("user", ask.text))
             self._out.send(tell.add_text("user", ask.text, self._dialect))
@@ -464,9 +446,7 @@ class RealtimeSession:
             self._retried = True
             self._describe("beta" if self._dialect == "ga" else "ga")
             return
-        if (ask := self._asked.pop(error.event, None)) is not None:
+        nameless = not (error.event or self._making)
+        if (ask := self._asks.claim(error.event, else_any=nameless)) is not None:
             self._out.speak(Segment(ask.turn, 0, "", cancelled=True))
         self._out.complain(f"{error.code}: {error.message}" if error.code else error.message)
-
-
-__all__ = ["RealtimeSession", "ServerEventError", "SessionOutput"]
