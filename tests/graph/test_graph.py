@@ -299,11 +299,21 @@ def test_an_avatar_that_is_recorded_and_heard(tmp_path: Path) -> None:
     assert (archive["mark_number"], archive["mark_corner"]) == (5, "top_left")
     assert archive["folder"] == f"{tmp_path}/films"
     assert archive["mcap_exclude"] == [""]  # an empty list is no ROS parameter
+    assert (archive["of_visitors"], archive["keep_days"]) == ("words", 30.0)
     assert nodes["loudspeaker"]["delay_s"] == 0.2
     assert all(node.respawn for node in graph.nodes)
     render = Graph.from_profile(load_profile(profile), mode="render", audio="a.wav", out="o.mp4")
     assert [node.name for node in render.nodes[-2:]] == ["presenter", "recorder"]
     assert not render.nodes[-1].parameters["watermark"]
+
+
+@pytest.mark.parametrize(("mcap", "told"), [(True, "sound"), (False, "nothing")])
+def test_the_page_knows_what_is_kept_of_visitors(tmp_path: Path, mcap: bool, told: str) -> None:
+    profile = tmp_path / "mine.yaml"
+    section = f"archive: {{mcap: {str(mcap).lower()}, of_visitors: sound}}\n"
+    profile.write_text(f"extends: tiny\nkiosk: {{enabled: true}}\n{section}")
+    nodes = {node.name: node for node in Graph.from_profile(load_profile(profile)).nodes}
+    assert nodes["kiosk"].parameters["recorded_of_visitors"] == told
 
 
 def test_a_persona_that_cannot_be_used_is_said_before_anything_starts(tmp_path: Path) -> None:

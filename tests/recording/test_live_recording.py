@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import stat
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import av
@@ -24,11 +25,19 @@ VIDEO = VideoFormat(width=128, height=128, fps=25, sample_rate=16000, crf=23)
 
 
 def recording(
-    folder: Path, *, keep_files: int = 0, marker: Marker | None = None, **limits: float
+    folder: Path,
+    *,
+    keep_files: int = 0,
+    marker: Marker | None = None,
+    definition_of: Callable[[str], str] | None = None,
+    **limits: float,
 ) -> LiveRecording:
     values = {"file_s": 2.0, "file_bytes": 10**9, "free_bytes": 0, "queue_frames": 1000, **limits}
     rolling = RollingFolder(folder, name="avatar", keep_bytes=0, keep_files=keep_files)
-    return LiveRecording(rolling, VIDEO, RecordingLimits(**values), marker or Marker())  # type: ignore[arg-type]
+    return LiveRecording(
+        rolling, VIDEO, RecordingLimits(**values),  # type: ignore[arg-type]
+        marker or Marker(), definition_of=definition_of,
+    )  # fmt: skip
 
 
 def pair(number: int, *, missing: int = 0) -> Pair:
@@ -69,6 +78,25 @@ def test_the_oldest_go(tmp_path: Path) -> None:
         live.add(pair(number))
     live.close()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_is_too_old_goes_while_nothing_is_recorded(tmp_path: Path) -> None:
+    old = tmp_path / "avatar_20200131T120000Z.mp4"
+    old.write_bytes(b"")
+    rolling = RollingFolder(tmp_path, name="avatar", keep_bytes=0, keep_files=0, keep_days=1.0)
+    live = LiveRecording(rolling, VIDEO, RecordingLimits(2.0, 10**9, 0, 1000), Marker())
+    live.look_after()
+    live.close()
+    assert not old.exists()
+
+
+def test_files_are_their_owners_alone(tmp_path: Path) -> None:
+    live = recording(tmp_path, definition_of=lambda kind: "")
+    live.start()
+    live.add(pair(0))
+    live.close()
+    modes = {path.suffix: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {".mp4": 0o600, ".mcap": 0o600}
 
 
 def test_a_jump_of_the_stream_begins_a_new_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -40,6 +41,31 @@ def test_the_oldest_make_room(tmp_path: Path) -> None:
     writing = tmp_path / names[3]
     assert [p.name for p in folder(tmp_path, keep_files=1).prune([writing])] == names[4:]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([names[3], *others])
+
+
+def test_what_is_too_old_goes_and_is_told(tmp_path: Path) -> None:
+    old = ["booth_avatar_20251231T115959Z.mcap", "booth_avatar_20251231T115959Z.mp4"]
+    young = ["booth_avatar_20260101T120000Z.mp4", "booth_avatar_20260131T115900Z.mp4"]
+    put(tmp_path, *old, *young, "holiday.mp4")
+    told: list[tuple[str, str]] = []
+    rolling = RollingFolder(
+        tmp_path, name="/booth/avatar", keep_bytes=0, keep_files=0, keep_days=30.0,
+        on_removed=lambda path, why: told.append((path.name, why)),
+    )  # fmt: skip
+    assert [path.name for path in rolling.prune([tmp_path / old[0]], now=NOON)] == old[1:]
+    assert [path.name for path in rolling.prune(now=NOON)] == old[:1]
+    assert told == [(name, "older than 30 days") for name in (old[1], old[0])]
+    assert rolling.prune(now=NOON) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*young, "holiday.mp4"]
+
+
+def test_a_new_folder_is_private_and_one_that_is_there_stays(tmp_path: Path) -> None:
+    new = folder(tmp_path / "new" / "folder").path
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (new, new.parent)] == [0o700, 0o700]
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    folder(shared)
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755
 
 
 def test_files_of_the_same_second_keep_their_order(tmp_path: Path) -> None:

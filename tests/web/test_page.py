@@ -166,6 +166,15 @@ def test_words_of_both_sides_are_read() -> None:
         page.wait(lambda: ("interrupt", "") in desk.requests, "the interruption")
 
 
+def test_the_page_says_that_it_records_and_what_it_keeps() -> None:
+    with serving(recorded_of_visitors="sound") as (server, _), browsing() as open_page:
+        server.tell({"type": "recorded", "on": True})
+        page = open_page(server.url)
+        page.wait(lambda: "your voice" in page.text("#recorded"), "the notice")
+        server.tell({"type": "recorded", "on": False})
+        page.wait(lambda: page.run("document.querySelector('#recorded').hidden"), "its end")
+
+
 def test_every_control_has_a_name_and_is_reached_by_keyboard() -> None:
     with serving(personas=["default"]) as (server, _), browsing() as open_page:
         for path in ("/", "/operator", "/telepresence"):

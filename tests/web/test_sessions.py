@@ -152,6 +152,15 @@ def test_an_avatar_with_a_microphone_of_its_own_hears_no_page(events_of: EventsO
         assert "of its own" in wish(socket, True)["message"]
 
 
+def test_who_comes_while_it_records_is_told_but_not_the_file(events_of: EventsOf) -> None:
+    with serving(max_viewers=2, recorded_of_visitors="words") as (server, _):
+        recorded = {"type": "recorded", "on": True}
+        server.tell({"type": "recording", "active": True, "file": "/home/me/a.mp4"})
+        server.tell(recorded)
+        assert told(events_of(server, opened(server))) == recorded
+        assert ask(server.url, path="/api/about").json["recorded_of_visitors"] == "words"
+
+
 def test_what_a_visitor_says_is_shown_to_that_visitor_alone(
     events_of: EventsOf, open_socket: Callable[..., ClientConnection]
 ) -> None:

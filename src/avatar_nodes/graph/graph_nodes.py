@@ -247,6 +247,7 @@ class GraphNodes:
             listens=audio["source"] == "topic",
             topic=audio["topic"] or names.AUDIO_IN,
             personas=[] if self._by_server or not converses else sorted(known),
+            recorded_of_visitors=profile.archive.of_visitors if profile.archive.mcap else "nothing",
         )
         return self._node("kiosk", self._marked_once(settings))
 

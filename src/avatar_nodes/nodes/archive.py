@@ -15,6 +15,7 @@ from avatar_nodes.marking.marker import marker_of
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.topic_tap import TopicTap
+from avatar_nodes.recording.kept_topics import KeptTopics
 from avatar_nodes.recording.live_recording import (
     LiveRecording,
     RecordingLimits,
@@ -37,6 +38,9 @@ _QUEUE_S = 2
 _JPEG_QUALITY = 85
 _MEGABYTE = 1_000_000
 _ALWAYS_EXCLUDED = (topics.IMAGE_RAW.name, f"{topics.IMAGE_RAW.name}/*")
+_OWN_SOUND = (topics.AUDIO.name, topics.SPEECH_AUDIO.name)
+_SHARED = (topics.DIAGNOSTICS.name, topics.LOG.name, "/tf", "/tf_static")
+"""Topics outside of the namespace that belong to it as well."""
 
 
 class ArchiveNode(AvatarNode[ArchiveSettings]):
@@ -59,6 +63,8 @@ class ArchiveNode(AvatarNode[ArchiveSettings]):
             name=self.get_namespace(),
             keep_bytes=self.settings.keep_megabytes * _MEGABYTE,
             keep_files=self.settings.keep_files,
+            keep_days=self.settings.keep_days,
+            on_removed=self._on_removed,
         )
         limits = RecordingLimits(
             file_s=self.settings.file_minutes * 60.0,
@@ -72,9 +78,14 @@ class ArchiveNode(AvatarNode[ArchiveSettings]):
             definition_of=definition_of if self.settings.mcap else None,
             picture_message=self._picture_message,
         )  # fmt: skip
-        self._tap = TopicTap(
-            self, [*self.settings.mcap_exclude, *_ALWAYS_EXCLUDED], self._recording.add_message
+        kept = KeptTopics(
+            self.get_namespace(),
+            shared=_SHARED,
+            own_sound=_OWN_SOUND,
+            exclude=[*self.settings.mcap_exclude, *_ALWAYS_EXCLUDED],
+            of_visitors=self.settings.of_visitors,
         )
+        self._tap = TopicTap(self, kept.keeps, self._recording.add_message)
         self._streams: list[Subscription] = []
         self._said: RecordingStatus | None = None
         self._state = self.publisher(topics.RECORDING)
@@ -165,6 +176,11 @@ class ArchiveNode(AvatarNode[ArchiveSettings]):
         topic = f"{self.get_namespace().rstrip('/')}/{topics.IMAGE_COMPRESSED.name}"
         data = bytes(serialize_message(msg))
         return WireMessage(topic, "sensor_msgs/msg/CompressedImage", data, stamp_ns)
+
+    def _on_removed(self, path: Path, why: str) -> None:
+        """On the recording's thread."""
+        self.telemetry.count("files_removed", 1)
+        self.get_logger().info(f"removed {path}: {why}")
 
     def _tick(self) -> None:
         self._recording.look_after()

@@ -59,6 +59,7 @@ class KioskNode(AvatarNode[KioskSettings]):
         self._pairing = StampPairing(fps=self.settings.fps, patience=_PATIENCE_PAIRS)
         marker = marker_of(self.settings)
         self._timing = StateTiming(block_s=self.settings.block_frames / self.settings.fps)
+        self._recorded = False
         self._desk = KioskDesk(self)
         self._server = WebServer(
             self.settings,
@@ -150,6 +151,9 @@ class KioskNode(AvatarNode[KioskSettings]):
             {"type": "recording", "active": msg.active, "file": msg.file, "seconds": msg.seconds,
              "bytes": msg.bytes, "problem": msg.problem}
         )  # fmt: skip
+        if msg.active != self._recorded:  # visitors are told that, and no file
+            self._recorded = msg.active
+            self._server.tell({"type": "recorded", "on": msg.active})
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
         inside = f"{self.get_namespace().rstrip('/')}/"

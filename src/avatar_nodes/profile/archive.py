@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from avatar_nodes.profile.section import Section
+
+KeptOfVisitors = Literal["nothing", "words", "sound"]
 
 
 class ArchiveSection(Section):
@@ -44,6 +48,12 @@ class ArchiveSection(Section):
         le=1_000_000,
         description="Number of files above which the oldest are removed; 0: no limit.",
     )
+    keep_days: float = Field(
+        default=30.0,
+        ge=0.0,
+        le=36_500.0,
+        description="Days after which a recording is removed; 0: no limit.",
+    )
     free_megabytes: int = Field(
         default=200,
         ge=0,
@@ -62,8 +72,13 @@ class ArchiveSection(Section):
     mcap_exclude: list[str] = Field(
         default=[
             "image_raw", "blocks/latent*", "blocks/frames", "blocks/conditioning",
-            "blocks/presented", "blocks/epoch", "sink", "memory", "user/audio",
+            "blocks/presented", "blocks/epoch", "sink", "memory",
         ],
         description="Topics that are not written: names below the avatar's namespace, `*` for any"
         " text. `image_raw` never is; the pictures of `image_raw/compressed` are marked, too.",
     )  # fmt: skip
+    of_visitors: KeptOfVisitors = Field(
+        default="words",
+        description="What the MCAP file keeps of visitors: `nothing`, what they say and write as"
+        " text (`words`), or their voices as well (`sound`). The page says so while it records.",
+    )

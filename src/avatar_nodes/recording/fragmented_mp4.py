@@ -13,6 +13,7 @@ import numpy as np
 from avatar_nodes.marking.metadata import COMMENT, xmp_box
 from avatar_nodes.recording.mp4_boxes import cut_to_whole_fragments
 from avatar_nodes.recording.mp4_writer import RecordingError
+from avatar_nodes.recording.private_file import make_private_file
 
 _SOUND_BITS_PER_SECOND = 96_000
 _FRAGMENT_US = 1_000_000
@@ -46,6 +47,7 @@ class FragmentedMp4Writer:
         self._samples = 0
         self.frames = 0
         try:
+            make_private_file(path)  # FFmpeg keeps the mode of a file that is there
             self._container: Any = av.open(
                 str(path),
                 "w",

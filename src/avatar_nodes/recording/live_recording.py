@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -19,6 +21,7 @@ from avatar_nodes.recording.stamp_pairing import Pair
 from avatar_nodes.recording.video_archive import VideoArchive, VideoFormat
 
 _WAIT_S = 10.0
+_PRUNE_S = 600.0
 _MEGABYTE = 1_000_000
 
 
@@ -90,6 +93,7 @@ class LiveRecording:
         self._latched: dict[str, WireMessage] = {}
         self._writing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recording")
         self._lock = threading.Lock()
+        self._pruned_at = -math.inf
         self._frames_waiting = self._bytes_waiting = 0
         self._frames_lost = self._messages_lost = 0
         self._active = False
@@ -155,9 +159,13 @@ class LiveRecording:
             self._writing.submit(self._guarded, self._write_message, message)
 
     def look_after(self) -> None:
-        """To be called about once a second: minds the space left on the disk."""
+        """To be called about once a second: minds the space left on the disk, and removes what
+        grows too old, whether or not a recording is under way."""
         if self._active:
             self._writing.submit(self._guarded, self._mind_space)
+        if time.monotonic() - self._pruned_at > _PRUNE_S:
+            self._pruned_at = time.monotonic()
+            self._writing.submit(self._prune)
 
     def _wait_for(self, work: Callable[[], None]) -> None:
         try:
@@ -233,6 +241,10 @@ class LiveRecording:
         self._demand_space()
         if self._mcap is not None:
             self._mcap.flush()
+
+    def _prune(self) -> None:
+        with contextlib.suppress(RecordingError):  # a disk that is away is met when it is written
+            self._archive.prune()
 
     def _demand_space(self) -> None:
         free = self._folder.free_bytes()

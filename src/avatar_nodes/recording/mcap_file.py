@@ -9,6 +9,7 @@ from typing import BinaryIO
 from mcap.writer import CompressionType, Writer
 
 from avatar_nodes.recording.mp4_writer import RecordingError
+from avatar_nodes.recording.private_file import make_private_file
 
 _CHUNK_BYTES = 256 * 1024
 _LIBRARY = "avatar_nodes"
@@ -35,6 +36,7 @@ class McapFile:
         self._channels: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         try:
+            make_private_file(path)
             self._file: BinaryIO = path.open("wb")
             self._writer = Writer(
                 self._file, chunk_size=_CHUNK_BYTES, compression=CompressionType.ZSTD

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from avatar_nodes.recording.fragmented_mp4 import FragmentedMp4Writer
 from avatar_nodes.recording.mp4_writer import RecordingError
-from avatar_nodes.recording.rolling_folder import RollingFolder
+from avatar_nodes.recording.rolling_folder import SUFFIXES, RollingFolder
 from avatar_nodes.recording.stamp_pairing import Pair
 
 _LONGEST_GAP_S = 10.0
@@ -95,7 +95,16 @@ class VideoArchive:
                 writer.close()
             finally:
                 self._measure(writer)
-                self._folder.prune()
+                self.prune()
+
+    def prune(self) -> None:
+        """Remove recordings beyond the folder's limits.
+
+        Raises:
+            RecordingError: the folder cannot be reached.
+        """
+        writing = [self.file] if self._writer is not None and self.file is not None else []
+        self._folder.prune([each.with_suffix(s) for each in writing for s in SUFFIXES])
 
     def _open(self) -> FragmentedMp4Writer:
         name = self._folder.new_name()
@@ -106,7 +115,7 @@ class VideoArchive:
             sample_rate=video.sample_rate, crf=video.crf,
         )  # fmt: skip
         self.file = path
-        self._folder.prune(writing=[path, path.with_suffix(".mcap")])
+        self.prune()
         self._on_file(name)
         return writer
 

@@ -10,7 +10,7 @@ from typing import Any
 Event = Mapping[str, Any]
 
 _DEPTH = 200
-_KEPT = ("state", "persona", "recording")
+_KEPT = ("state", "persona", "recording", "recorded")
 
 
 class EventReader:

@@ -28,6 +28,7 @@ async def about(request: Request) -> Response:
             "title": settings.title or "Avatar", "mode": settings.mode, "listens": settings.listens,
             "width": settings.width, "height": settings.height, "fps": settings.fps,
             "sample_rate": settings.sample_rate, "ice_servers": list(settings.ice_servers),
+            "recorded_of_visitors": settings.recorded_of_visitors,
             "personas": list(settings.personas), "max_upload_mb": settings.max_upload_mb,
             "operator": Kiosk.role(request) >= Role.OPERATOR,
         }

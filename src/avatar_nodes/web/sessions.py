@@ -147,7 +147,7 @@ class Sessions:
             if event.get("written"):
                 return event["turn"] in session.turns
             return not self._listens or self._floor is session
-        return event["type"] in ("state", "persona", "caption")
+        return event["type"] in ("state", "persona", "caption", "recorded")
 
     async def _reap(self) -> None:
         while True:

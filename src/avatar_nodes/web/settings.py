@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from avatar_nodes.marking.settings import OutputSettings
+from avatar_nodes.profile.archive import KeptOfVisitors
 from avatar_nodes.profile.kiosk import KioskSection
 
 
@@ -27,5 +28,8 @@ class KioskSettings(KioskSection, OutputSettings):
     )
     personas: list[str] = Field(
         default_factory=list, description="Those that an operator may choose from."
+    )
+    recorded_of_visitors: KeptOfVisitors = Field(
+        default="nothing", description="What a recording keeps of visitors; the page tells them."
     )
     block_frames: int = Field(default=12, ge=1, le=64, description="Frames of a block.")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fnmatch
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.qos import DurabilityPolicy
@@ -13,44 +12,37 @@ from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.recording.live_recording import WireMessage
 from avatar_nodes.wire.definition import definition_of
-from avatar_nodes.wire.topics import DIAGNOSTICS, LOG, tapped
-
-_SHARED = (DIAGNOSTICS.name, LOG.name, "/tf", "/tf_static")
-"""Topics outside of the namespace that belong to it as well."""
+from avatar_nodes.wire.topics import tapped
 
 
 class TopicTap:
     """Subscribes to each topic as it appears, best effort: a slow disk holds nobody up.
 
     Args:
-        exclude: names below the namespace, with `*` for any text.
+        wanted: asked with a topic's full name and type.
     """
 
     def __init__(
-        self, node: AvatarNode, exclude: Sequence[str], on_message: Callable[[WireMessage], None]
+        self,
+        node: AvatarNode,
+        wanted: Callable[[str, str], bool],
+        on_message: Callable[[WireMessage], None],
     ) -> None:
         self._node = node
-        self._below = node.get_namespace().rstrip("/") + "/"
-        self._exclude = [self._below + name.lstrip("/") for name in exclude]
+        self._wanted = wanted
         self._on_message = on_message
         self._seen: set[str] = set()
 
     def look(self) -> None:
         """Subscribe to topics that are new; to be called now and then."""
         for topic, kinds in self._node.get_topic_names_and_types():
-            if topic not in self._seen and kinds and self._wanted(topic):
+            if topic not in self._seen and kinds and self._wanted(topic, kinds[0]):
                 self._seen.add(topic)
                 self._subscribe(topic, kinds[0])
 
     def forget(self) -> None:
         """The node's subscriptions are gone: `look` begins anew."""
         self._seen.clear()
-
-    def _wanted(self, topic: str) -> bool:
-        if topic in _SHARED:
-            return True
-        excluded = any(fnmatch.fnmatchcase(topic, pattern) for pattern in self._exclude)
-        return topic.startswith(self._below) and not excluded
 
     def _subscribe(self, topic: str, kind: str) -> None:
         try:

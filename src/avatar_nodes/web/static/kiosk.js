@@ -2,10 +2,12 @@
 
 import { Captions } from "/static/captions.js";
 import { Connection } from "/static/connection.js";
+import { recordedNotice } from "/static/recorded_notice.js";
 
 const $ = (name) => document.querySelector(name);
 const query = new URLSearchParams(location.search);
 const connection = new Connection({ video: $("#video"), canvas: $("#canvas"), media: query.get("media") });
+recordedNotice(connection, $("#recorded"));
 const captions = new Captions($("#visitor"), $("#avatar"));
 const WORDS = { idle: "Ask me something", listening: "Listening", thinking: "Thinking", speaking: "Speaking" };
 

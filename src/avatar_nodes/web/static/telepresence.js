@@ -1,10 +1,12 @@
 // The operator's side of a telepresence booth: this microphone moves the avatar.
 
 import { Connection, sendJson } from "/static/connection.js";
+import { recordedNotice } from "/static/recorded_notice.js";
 
 const $ = (name) => document.querySelector(name);
 const query = new URLSearchParams(location.search);
 const connection = new Connection({ video: $("#video"), canvas: $("#canvas"), media: query.get("media") });
+recordedNotice(connection, $("#recorded"));
 let meter = null;
 
 function notice(text) {
