@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.image import image_from_msg
 from avatar_nodes.wire.qos import BLOCKS, LATCHED, STAGES, public_qos
 from avatar_nodes.wire.stamp import nanoseconds
+from support.forked_process import ForkedProcess
 from support.process_group import ProcessGroup
 from support.spinner import Spinner
 
@@ -41,7 +41,7 @@ class GraphUnderTest:
         wanted = {f"{graph.namespace}/presenter": {"ros__parameters": {"readers": readers}}}
         (folder / "readers.yaml").write_text(yaml.safe_dump(wanted))
         self._parameters = [write_parameters(graph, folder), folder / "readers.yaml"]
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, ForkedProcess] = {}
 
     @property
     def names(self) -> list[str]:
@@ -51,7 +51,7 @@ class GraphUnderTest:
         """Start the processes named, or all."""
         for process in self._graph.processes:
             if not names or process.name in names:
-                self._running[process.name] = self._processes.start(
+                self._running[process.name] = self._processes.fork(
                     process_command(self._graph, process, self._parameters),
                     name=process.name,
                     env=process_environment(process),

@@ -9,8 +9,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 from avatar_nodes.graph.environment import child_environment
+from support.forked_process import ForkedProcess
+
+Child: TypeAlias = "subprocess.Popen[bytes] | ForkedProcess"
 
 
 class ProcessGroup:
@@ -22,7 +26,7 @@ class ProcessGroup:
     def __init__(self, folder: Path, *, patience: float = 5.0) -> None:
         self._folder = folder
         self._patience = patience
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._started: list[Child] = []
 
     def start(
         self, command: Sequence[str | Path], *, name: str, env: dict[str, str] | None = None
@@ -37,6 +41,18 @@ class ProcessGroup:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._started.append(child)
+        return child
+
+    def fork(
+        self, command: Sequence[str | Path], *, name: str, env: dict[str, str] | None = None
+    ) -> ForkedProcess:
+        """Start `command`, a node's, as `start` does, but forked (`ForkedProcess`)."""
+        child = ForkedProcess(
+            [str(word) for word in command],
+            env=child_environment() | (env or {}),
+            log=self.log_path(name),
+        )
         self._started.append(child)
         return child
 
@@ -70,12 +86,12 @@ class ProcessGroup:
         self.stop()
 
 
-def group_is_alive(child: subprocess.Popen[bytes]) -> bool:
+def group_is_alive(child: Child) -> bool:
     """Whether any process of the child's group runs, the child itself or one it has started."""
     return _signal_group(child, 0)
 
 
-def _signal_group(child: subprocess.Popen[bytes], number: int) -> bool:
+def _signal_group(child: Child, number: int) -> bool:
     child.poll()
     try:
         os.killpg(child.pid, number)
@@ -84,6 +100,6 @@ def _signal_group(child: subprocess.Popen[bytes], number: int) -> bool:
     return True
 
 
-def _wait(child: subprocess.Popen[bytes], deadline: float) -> None:
+def _wait(child: Child, deadline: float) -> None:
     while group_is_alive(child) and time.monotonic() < deadline:
         time.sleep(0.02)
