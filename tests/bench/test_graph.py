@@ -18,7 +18,7 @@ def test_it_measures_both_in_one_run(ros_domain: int, tmp_path: Path) -> None:
     figures = tmp_path / "new" / "figures.json"
     command = [sys.executable, "-m", "avatar_nodes.cli", "bench", "graph", "--profile", profile]
     done = subprocess.run(
-        [*command, "--blocks", "12", "--json", figures],
+        [*command, "--blocks", "6", "--json", figures],
         capture_output=True,
         text=True,
         timeout=600.0,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,11 +29,13 @@ from avatar_nodes.evaluation.identity import evaluate_identity, likeness
 from avatar_nodes.evaluation.performers import NeighbourPerformer, StillPerformer, TruthPerformer
 from avatar_nodes.evaluation.quality import against, evaluate_quality
 from avatar_nodes.evaluation.report import markdown_rows, write_json
-from avatar_nodes.evaluation.sync import evaluate_sync
+from avatar_nodes.evaluation.sync import evaluate_sync, voice_rows
 from avatar_nodes.judging.action_net import JUDGED_ACTIONS
 from avatar_nodes.judging.clip_sync import speaking_clips
 from avatar_nodes.judging.footage import Footage
+from avatar_nodes.judging.recordings import RecordingsError
 from avatar_nodes.world.clips import Clip
+from avatar_nodes.world.speech import synthesise
 
 BLOCKS = 5
 
@@ -57,7 +61,8 @@ class Late:
         self._frames = frames
 
     def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
-        frames = truth(clip.spec.seed).frames
+        known = clip.spec.seed in {one.spec.seed for one in clips()}
+        frames = (truth(clip.spec.seed) if known else Footage.truth(clip)).frames
         still = np.repeat(frames[:1], self._frames, axis=0)
         return Footage.of(clip, np.concatenate([still, frames[: len(frames) - self._frames]]))
 
@@ -105,7 +110,8 @@ def test_sync_ranks_truth_over_late_over_still(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("avatar_nodes.evaluation.sync.speaking_clips", _two_clips)
     told: list[str] = []
     figures = evaluate_sync(
-        Late(3), [Late(0), StillPerformer()], clips=2, blocks=BLOCKS, unheard=1,
+        Late(3), [Late(0), StillPerformer()], clips=2, blocks=BLOCKS,
+        voices=voice_rows(unheard=1, others=0, speech=None, blocks=BLOCKS, split="test"),
         judge=Apertures(), tell=told.append,
     )  # fmt: skip
     assert figures["lag_frames"] == figures["lag_frames_worst"] == 3
@@ -118,13 +124,16 @@ def test_sync_ranks_truth_over_late_over_still(monkeypatch: pytest.MonkeyPatch) 
     assert perfect["sync_d"] + 0.1 < still["sync_d"]
     assert figures["aperture_corr"] < 0.7 < perfect["aperture_corr"]
     assert still["aperture_corr"] == 0.0 and still["speech_aperture"] < 0.1
+    assert perfect["closed_share"] == 1.0
+    assert figures["closed_share"] < 0.8, "lips that close too late"
+    assert still.get("closed_share", 1.0) == 1.0, "and those that never open are closed, too"
     assert figures["unheard_voice_corr"] == figures["unheard_voices"]["aperture_corr"]
     assert len(figures["per_clip"]) == 2 and len(told) == 7 and told[-1].startswith("7/7")
 
 
 def _two_clips(
     count: int, blocks: int, split: str, *, unheard_voice: bool = False,
-    timing: BlockTiming | None = None,
+    other_voice: bool = False, timing: BlockTiming | None = None,
 ) -> Iterator[Clip]:  # fmt: skip
     assert blocks == BLOCKS and split == "test" and timing is None
     yield from clips()[:count]
@@ -134,6 +143,41 @@ def test_unheard_voices_are_apart_from_the_others() -> None:
     one = next(iter(speaking_clips(1, BLOCKS, "test", unheard_voice=True)))
     assert one.spec.unheard_voice
     assert not np.array_equal(one.sound, clips()[0].sound)
+
+
+def test_recordings_with_their_words_are_clips(tmp_path: Path) -> None:
+    text = "Mary brought the blue paper to my room."
+    said = synthesise(text, voice="en-us+f3", rate=130, sample_rate=22_050)
+    soundfile.write(tmp_path / "mary.flac", said.samples, said.sample_rate)
+    (tmp_path / "mary.txt").write_text(text)
+    (tmp_path / "no_words.wav").touch()
+    voices = voice_rows(unheard=0, others=0, speech=tmp_path, blocks=BLOCKS, split="test")
+    found = {
+        late: evaluate_sync(Late(late), [], clips=1, blocks=BLOCKS, voices=voices, tell=str)
+        for late in (0, 3)
+    }
+    assert found[0]["recordings"]["clips"] == 1
+    assert found[0]["recording_corr"] > 0.97 > 0.7 > found[3]["recording_corr"]
+    assert found[0]["recordings"]["lag_frames"] == 0
+    assert found[3]["recordings"]["lag_frames"] == 3
+    (clip,) = voices[0].clips
+    own = Clip(clip.spec, speech=replace(said, samples=clip.sound, sample_rate=16_000)).aperture
+    assert np.corrcoef(own, clip.aperture)[0, 1] > 0.6, "espeak-ng's own times"
+    assert clip.spec.actions == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(None, "no NAME.wav with its words"), ("Something else entirely, my friend.", "a.wav: ")],
+)
+def test_recordings_that_cannot_be_used_are_named(
+    tmp_path: Path, words: str | None, said: str
+) -> None:
+    soundfile.write(tmp_path / "a.wav", synthesise("Yes.").samples, 16_000)
+    if words is not None:
+        (tmp_path / "a.txt").write_text(words)
+    with pytest.raises(RecordingsError, match=said):
+        voice_rows(unheard=0, others=0, speech=tmp_path, blocks=BLOCKS, split="test")
 
 
 def test_identity_sees_what_fades(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,11 @@ from avatar_nodes.evaluation.countdown import Countdown
 from avatar_nodes.evaluation.performers import Performer
 from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.judging.clip_sync import ClipSync, SyncJudge, measure_footage, speaking_clips
+from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.lip_sync import LipSync
 from avatar_nodes.judging.picture_strip import write_strip
+from avatar_nodes.judging.recordings import recorded_clips
+from avatar_nodes.world.clips import Clip
 
 
 def summarise(clips: Sequence[ClipSync]) -> Figures:
@@ -29,6 +32,9 @@ def summarise(clips: Sequence[ClipSync]) -> Figures:
         "silence_aperture": mean(c.silence_aperture for c in clips),
         "speech_aperture": mean(c.speech_aperture for c in clips),
     }
+    closures = [c.closed_share for c in clips if c.closed_share is not None]
+    if closures:
+        figures["closed_share"] = mean(closures)
     judged = [c.distance for c in clips if c.distance is not None]
     if judged:
         figures["sync_c"] = mean(d.confidence for d in judged)
@@ -37,39 +43,82 @@ def summarise(clips: Sequence[ClipSync]) -> Figures:
     return figures
 
 
-def evaluate_sync(
-    model: Performer, baselines: Sequence[Performer], *, clips: int, blocks: int, unheard: int,
-    split: str = "test", judge: SyncJudge | None = None, strips: Path | None = None,
+@dataclass(frozen=True)
+class VoiceRow:
+    """Clips in other voices: `name` is what their figures are called (`unheard_voice`)."""
+
+    name: str
+    count: int
+    clips: Iterable[Clip]
+
+
+def voice_rows(
+    *, unheard: int, others: int, speech: Path | None, blocks: int, split: str,
     timing: BlockTiming | None = None,
+) -> list[VoiceRow]:  # fmt: skip
+    """Clips in voices that no training clip has.
+
+    Args:
+        unheard: clips in other accents and timbres of espeak-ng. others: clips by synthesisers that
+            are not in training. speech: folder of recordings of human beings with their words.
+
+    Raises:
+        RecordingsError: the folder holds none.
+    """
+
+    def clips(count: int, *, other: bool) -> Iterator[Clip]:
+        return speaking_clips(
+            count, blocks, split, unheard_voice=True, other_voice=other, timing=timing
+        )
+
+    rows = []
+    if unheard:
+        rows.append(VoiceRow("unheard_voice", unheard, clips(unheard, other=False)))
+    if others:
+        rows.append(VoiceRow("other_synthesiser", others, clips(others, other=True)))
+    if speech is not None:
+        recorded = list(recorded_clips(speech, timing=timing))
+        rows.append(VoiceRow("recording", len(recorded), recorded))
+    return rows
+
+
+def evaluate_sync(
+    model: Performer, baselines: Sequence[Performer], *, clips: int, blocks: int,
+    voices: Sequence[VoiceRow] = (), split: str = "test", judge: SyncJudge | None = None,
+    strips: Path | None = None, timing: BlockTiming | None = None,
     tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
-    """Measure `model` and `baselines` on `clips` clips of `blocks` blocks, and the model on
-    `unheard` clips in voices that no training clip has.
+    """Measure `model` and `baselines` on `clips` clips of `blocks` blocks, and the model on clips
+    in other voices.
 
     Pictures of each clip, truth above, go to `strips`. Returns the model's figures, with those of
-    the baselines and of every clip nested.
+    the baselines, of the other voices and of every clip nested.
     """
     found: dict[str, list[ClipSync]] = {p.name: [] for p in (model, *baselines)}
-    count = Countdown(clips * len(found) + unheard, tell)
+    count = Countdown(clips * len(found) + sum(row.count for row in voices), tell)
+
+    def strip(name: str, clip: Clip, footage: Footage) -> None:
+        if strips is not None:
+            write_strip(strips / f"{name}.png", clip, footage.frames)
+
     for number, clip in enumerate(speaking_clips(clips, blocks, split, timing=timing)):
         for performer in (model, *baselines):
             footage = performer.perform(clip, seed=number)
             result = measure_footage(clip, footage, judge)
             found[performer.name].append(result)
-            if strips is not None and performer is model:
-                write_strip(strips / f"{number:02d}.png", clip, footage.frames)
+            if performer is model:
+                strip(f"{number:02d}", clip, footage)
             count.done(f"{performer.name}: {_line(result.sync)}")
     figures = summarise(found[model.name])
-    if unheard:
-        voices = []
-        for number, clip in enumerate(
-            speaking_clips(unheard, blocks, split, unheard_voice=True, timing=timing)
-        ):
-            voices.append(measure_footage(clip, model.perform(clip, seed=100 + number), judge))
-            count.done(f"unheard voice: {_line(voices[-1].sync)}")
-        other = summarise(voices)
-        figures["unheard_voice_corr"] = other["aperture_corr"]
-        figures["unheard_voices"] = other
+    for row in voices:
+        results = []
+        for number, clip in enumerate(row.clips):
+            footage = model.perform(clip, seed=100 + number)
+            results.append(measure_footage(clip, footage, judge))
+            strip(f"{row.name}-{number:02d}", clip, footage)
+            count.done(f"{row.name.replace('_', ' ')}: {_line(results[-1].sync)}")
+        figures[f"{row.name}s"] = summarise(results)
+        figures[f"{row.name}_corr"] = figures[f"{row.name}s"]["aperture_corr"]
     figures["baselines"] = {p.name: summarise(found[p.name]) for p in baselines}
     if "truth" in figures["baselines"]:
         figures["truth_corr"] = figures["baselines"]["truth"]["aperture_corr"]

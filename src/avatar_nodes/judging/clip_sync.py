@@ -16,6 +16,9 @@ from avatar_nodes.judging.sync_distance import SyncDistance, sync_distance
 from avatar_nodes.world.clips import Clip, ClipSpec
 
 _SEED = 90_000
+_BILABIAL = ("m", "b", "p")
+_CLOSED = 0.1
+"""Opening of lips that nobody would call open: two pixels of 22."""
 
 
 class SyncJudge(Protocol):
@@ -39,21 +42,28 @@ class ClipSync:
     """Mean measured aperture where the true mouth has been closed for 0.2 s, 0..1."""
     speech_aperture: float
     """Mean measured aperture where the true mouth is open, 0..1."""
+    closed_share: float | None = None
+    """Share of the sounds m, b and p at which the measured lips close; None: there are none."""
     distance: SyncDistance | None = None
     """Sync-C and Sync-D, where there is a judge."""
 
 
 def speaking_clips(
     count: int, blocks: int, split: str, *, unheard_voice: bool = False,
-    timing: BlockTiming | None = None,
+    other_voice: bool = False, timing: BlockTiming | None = None,
 ) -> Iterator[Clip]:  # fmt: skip
     """The first `count` clips of a fixed list with speech for a fifth of their time; timing: of
-    their blocks (None: the defaults).
+    their blocks (None: the defaults). unheard_voice, other_voice: as in `ClipSpec`.
     """
     found, seed = 0, _SEED
     while found < count:
         spec = ClipSpec.sample(
-            seed, split=split, blocks=blocks, unheard_voice=unheard_voice, timing=timing
+            seed,
+            split=split,
+            blocks=blocks,
+            unheard_voice=unheard_voice,
+            other_voice_share=float(other_voice),
+            timing=timing,
         )
         clip = Clip(spec)
         seed += 1
@@ -71,8 +81,25 @@ def measure_footage(clip: Clip, footage: Footage, judge: SyncJudge | None = None
         sync=lip_sync(truth, measured),
         silence_aperture=float(measured[closed].mean()) if closed.any() else 0.0,
         speech_aperture=float(measured[truth > 0.3].mean()) if (truth > 0.3).any() else 0.0,
+        closed_share=_closed_share(clip, measured),
         distance=None if judge is None else sync_distance(*judge.embed(footage), pad=judge.pad),
     )
+
+
+def _closed_share(clip: Clip, measured: np.ndarray) -> float | None:
+    """Of m, b and p whose true lips close: those at which the measured ones do, a frame or two
+    about them."""
+    rate = clip.spec.timing.frame_rate
+    closed = []
+    for phone in clip.speech.phones:
+        first, last = int(phone.start_s * rate), int(np.ceil(phone.end_s * rate)) + 1
+        near = slice(first, last + 1)
+        if phone.ipa not in _BILABIAL or last >= len(measured):
+            continue
+        around = clip.aperture[max(0, first - 4) : last + 4]
+        if clip.aperture[near].min() < _CLOSED and around.max() > 2 * _CLOSED:
+            closed.append(bool(measured[near].min() < _CLOSED))
+    return float(np.mean(closed)) if closed else None
 
 
 def measure_clip(clip: Clip, frames: np.ndarray) -> ClipSync:

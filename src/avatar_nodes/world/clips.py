@@ -128,10 +128,11 @@ class Clip:
 
     SOURCE: ClassVar[str] = "world"
 
-    def __init__(self, spec: ClipSpec) -> None:
+    def __init__(self, spec: ClipSpec, *, speech: Speech | None = None) -> None:
+        """speech: what is said, at the timing's sample rate; None is the plan's own."""
         self.spec = spec
         self.identity = Identity.sample(spec.identity)
-        self.speech = _soundtrack(spec)
+        self.speech = _soundtrack(spec) if speech is None else speech
         frames = spec.blocks * spec.timing.frames_per_block
         self.performance = Performance.sample(
             spec.seed, self.speech, frames, spec.actions, spec.thing, spec.timing

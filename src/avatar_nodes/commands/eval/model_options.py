@@ -244,9 +244,13 @@ def evaluation_errors() -> AbstractContextManager[None]:
     from avatar_nodes.block.timing import TimingError
     from avatar_nodes.denoising.stage import StageError
     from avatar_nodes.judging.footage import JudgeError
+    from avatar_nodes.judging.recordings import RecordingsError
     from avatar_nodes.model.checkpoint import CheckpointError
     from avatar_nodes.model.device import AssemblyError
+    from avatar_nodes.speaking.synthesis.espeak_library import SpeechError
+    from avatar_nodes.speaking.synthesis.synthesiser import SynthesisError
 
     return plain_errors(
-        TimingError, JudgeError, CheckpointError, AssemblyError, ScheduleError, StageError
-    )
+        TimingError, JudgeError, CheckpointError, AssemblyError, ScheduleError, StageError,
+        RecordingsError, SpeechError, SynthesisError,
+    )  # fmt: skip

@@ -30,7 +30,20 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     default=4,
     show_default=True,
-    help="Clips in voices that no training clip has.",
+    help="Clips in voices of espeak-ng that no training clip has.",
+)
+@click.option(
+    "--others",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Clips by synthesisers that no training clip has: Piper and Festival (they have to be "
+    "there: `avatar models fetch piper-joe`, apt-get install festival) and a speaker of Kokoro.",
+)
+@click.option(
+    "--speech",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of recordings of human beings, NAME.wav with its English words in NAME.txt.",
 )
 @split_option
 @click.option(
@@ -42,9 +55,9 @@ if TYPE_CHECKING:
 @click.option("--baselines/--no-baselines", default=True, help="Measure the baselines as well.")
 @click.option("--strips", type=click.Path(path_type=Path), help="Folder for picture strips.")
 def command(
-    shared: EvalOptions, clips: int, blocks: int, unheard: int, split: str, syncnet: Path | None,
-    baselines: bool, strips: Path | None, teacher: Path | None, teacher_steps: int,
-    teacher_blocks: int, teacher_guidance: tuple[float, float],
+    shared: EvalOptions, clips: int, blocks: int, unheard: int, others: int, speech: Path | None,
+    split: str, syncnet: Path | None, baselines: bool, strips: Path | None, teacher: Path | None,
+    teacher_steps: int, teacher_blocks: int, teacher_guidance: tuple[float, float],
 ) -> None:  # fmt: skip
     """Does the mouth follow the speech: aperture measured from pixels against the true one.
 
@@ -58,17 +71,21 @@ def command(
             TruthPerformer,
         )
         from avatar_nodes.evaluation.report import markdown_figures, markdown_rows
-        from avatar_nodes.evaluation.sync import evaluate_sync
+        from avatar_nodes.evaluation.sync import evaluate_sync, voice_rows
 
         under_test = ModelUnderTest(shared)
+        voices = voice_rows(
+            unheard=unheard, others=others, speech=speech, blocks=blocks, split=split,
+            timing=under_test.timing,
+        )  # fmt: skip
         model = under_test.stream()
         judge, missing = _judge(under_test, syncnet)
-        others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
+        beside = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         if baselines:
-            others += [TruthPerformer(), StillPerformer()]
-            others.append(NeighbourPerformer(timing=under_test.timing))
+            beside += [TruthPerformer(), StillPerformer()]
+            beside.append(NeighbourPerformer(timing=under_test.timing))
         figures = evaluate_sync(
-            model, others, clips=clips, blocks=blocks, unheard=unheard, split=split, judge=judge,
+            model, beside, clips=clips, blocks=blocks, voices=voices, split=split, judge=judge,
             strips=strips, timing=under_test.timing, tell=tell,
         )  # fmt: skip
     figures["sync_judge"] = "public syncnet_v2" if syncnet else "tiny world"
@@ -81,6 +98,9 @@ def command(
         table += "\n\n" + markdown_rows(
             "system", {name: {k: row[k] for k in columns} for name, row in rows.items()}
         )
+    if voices:
+        spoken = {row.name.replace("_", " "): figures[f"{row.name}s"] for row in voices}
+        table += "\n\n" + markdown_rows("voices", spoken)
     under_test.print(figures, table)
 
 
