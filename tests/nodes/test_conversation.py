@@ -193,6 +193,7 @@ def test_a_say_that_waits_is_cancelled_at_once_and_one_that_interrupts_does_not_
     say = ActionClient(visitor.node, Say, "say")
     assert say.wait_for_server(60.0)
     long = _send(say, Say.Goal(text="This is quite long. " * 10))
+    ended = long.get_result_async()  # before it has: a server keeps results for ten seconds
     visitor.wait_for_sound()
     waiting = [_send(say, Say.Goal(text=text)) for text in ("Second.", "Third.")]
     for handle in reversed(waiting):
@@ -204,7 +205,7 @@ def test_a_say_that_waits_is_cancelled_at_once_and_one_that_interrupts_does_not_
     assert visitor.commands(0) == []
     urgent = _result(say, Say.Goal(text="Fire!", interrupt=True))
     assert urgent.success, urgent.message
-    cut = _done(long.get_result_async())
+    cut = _done(ended)
     assert cut.status == GoalStatus.STATUS_ABORTED
     assert "the operator lets the avatar speak" in cut.result.message
     assert visitor.commands(0) == [TurnControl.CANCEL]
