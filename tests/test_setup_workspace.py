@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -97,7 +100,7 @@ def test_unsupported_python_is_refused(tmp_path: Path) -> None:
     command = ["sh", ROOT / "scripts/find_python.sh", old]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "3.10 to 3.13 needed, found: Python 3.8.18" in done.stderr
+    assert "3.11 to 3.13 needed, found: Python 3.8.18" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -108,3 +111,50 @@ def test_colcon_sees_both_packages(tmp_path: Path) -> None:
     command = [colcon, "--log-base", tmp_path, "list", "--names-only"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["avatar_msgs", "avatar_nodes"]
+
+
+def test_locked_installs_by_hash_alone(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(setup, "run", lambda *words, **_: commands.append([str(w) for w in words]))
+    monkeypatch.setattr(setup, "ROOT", ROOT)
+    monkeypatch.setattr(setup, "create_venv", lambda: None)
+    monkeypatch.setattr(setup, "build_messages", lambda: None)
+    monkeypatch.setattr(setup, "install_package", lambda: None)
+    assert setup.bring_up_to_date(["test"], locked=True)
+    assert [Path(words[-1]).name for words in commands] == ["build.txt", "extras.txt"]
+    assert all("--require-hashes" in words for words in commands)
+    commands.clear()
+    setup.bring_up_to_date([])
+    assert [Path(words[-1]).name for words in commands] == ["ros.txt", "runtime.txt"]
+    assert not (setup.STAMPS / "locked.stamp").exists(), "other versions may be there now"
+    setup.bring_up_to_date(["test"], locked=True)
+    assert not (setup.STAMPS / "runtime.stamp").exists()
+
+
+def test_the_lock_holds_what_the_lists_ask_for() -> None:
+    """Every requirement, in a version that it allows, with the hashes of its files."""
+    folder = ROOT / "requirements"
+    for name in ("base", "extras", "build"):
+        text = (folder / "locked" / f"{name}.txt").read_text()
+        for block in re.split(r"\n(?=[A-Za-z0-9])", text.partition("\n")[2].strip()):
+            assert re.match(r"\S+==\S+( ; [^\\]+)? \\\n    --hash=sha256:[0-9a-f]{64}", block), (
+                block
+            )
+    base = _versions(folder / "locked/base.txt")
+    everything = {**_versions(folder / "locked/extras.txt"), **base}
+    for name in ("ros", "runtime", "test", "training", "chat", "large"):
+        locked = base if name in ("ros", "runtime") else everything
+        for line in (folder / f"{name}.txt").read_text().splitlines():
+            if line and not line.startswith("#"):
+                wanted = Requirement(line)
+                found = locked.get(canonicalize_name(wanted.name), [])
+                assert found, f"{line}: run scripts/lock_requirements.py"
+                assert all(wanted.specifier.contains(each) for each in found), line
+
+
+def _versions(path: Path) -> dict[str, list[str]]:
+    """Locked versions by name; a package may have several, of which markers choose."""
+    found: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)", path.read_text(), re.M):
+        found.setdefault(canonicalize_name(name), []).append(version)
+    return found
