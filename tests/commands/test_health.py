@@ -64,6 +64,7 @@ def test_a_station_that_stands_still_is_started_again(tmp_path: Path, ros_domain
             avatar.wait_for(rf"avatar +\| {name} has given no sign of life .* killing {name}")
             avatar.wait_for(rf"{name} was ended by SIGKILL; starting it again")
             avatar.wait(lambda: _page_health(url)[0] == 200, "it was well again")
+            assert avatar.nodes()[name].pid != stopped.pid, "also a spare one shows its node"
             after = _page_health(url)[1]
             assert after["block"] > before["block"]
             assert after["restarts"] == before["restarts"] + 1

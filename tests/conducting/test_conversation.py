@@ -236,7 +236,7 @@ def test_a_sound_without_words_lets_it_go_on_at_once() -> None:
 def test_a_conductor_in_the_place_of_another_lets_every_reply_go_on() -> None:
     talk = Talk()
     asked_before_the_clock_was_set_back = NOW_MS + 24 * HOUR_MS
-    talk.conversation.take_over(NOW_MS)
+    talk.conversation.take_over(NOW_MS, "")
     told = [effect for effect in talk.told if isinstance(effect, TurnOrder)]
     assert {order.command for order in told} == {Command.RESUME}
     assert not any(order.first_block for order in told), "no block is muted"
@@ -244,6 +244,25 @@ def test_a_conductor_in_the_place_of_another_lets_every_reply_go_on() -> None:
     assert own == OWN_TURN
     assert visitor_s > asked_before_the_clock_was_set_back
     check_turn(visitor_s, NOW_MS)
+
+
+def test_what_another_conductor_let_the_avatar_say_goes_on_if_more_of_it_comes() -> None:
+    talk, stream = Talk(), new_stream(OWN_TURN)
+    talk.conversation.take_over(NOW_MS, stream)
+    assert talk.shown is State.IDLE
+    assert talk.conversation.takes(talk.at, stream, 7680, 640, end_of_stream=False)
+    assert talk.shown is State.SPEAKING
+    talk.conversation.stop(talk.now, "enough")
+    talk.conversation.takes(talk.at, stream, 8320, 640, end_of_stream=False)
+    assert talk.shown is State.IDLE, "what is stopped does not begin again"
+
+
+@pytest.mark.parametrize("last", ["", new_stream(OWN_TURN), new_stream(7)])
+def test_another_sound_of_the_avatar_s_own_does_not(last: str) -> None:
+    talk = Talk()
+    talk.conversation.take_over(NOW_MS, last)
+    talk.conversation.takes(talk.at, new_stream(OWN_TURN), 0, 640, end_of_stream=False)
+    assert talk.shown is State.IDLE
 
 
 @given(st.text(st.characters(), max_size=30))

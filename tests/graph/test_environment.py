@@ -31,8 +31,20 @@ def test_child_gets_the_shipped_profile() -> None:
 
 def test_fast_dds_2_gets_it_under_its_name() -> None:
     env = child_environment({"ROS_DISTRO": "jazzy"})
-    assert env["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("fastdds.xml")
+    assert env["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("fastdds_2.xml")
     assert "FASTDDS_DEFAULT_PROFILES_FILE" not in env
+
+
+def test_both_profiles_say_the_same() -> None:
+    """Fast DDS 3 has another word for one element, and refuses a file with the old one."""
+
+    def elements(file: str) -> list[tuple[str, str]]:
+        root = ET.parse(share_path("config", file)).getroot()
+        return [(each.tag, (each.text or "").strip()) for each in root.iter()]
+
+    old = [(tag.replace("heartbeatPeriod", "heartbeat_period"), text)
+           for tag, text in elements("fastdds_2.xml")]  # fmt: skip
+    assert old == elements("fastdds.xml") != elements("fastdds_2.xml")
 
 
 def test_user_keeps_his_own_profile() -> None:

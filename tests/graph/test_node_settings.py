@@ -21,8 +21,8 @@ GRAPH_S_OWN = {
     "realtime.enabled",
     "placement.conductor.threads", "placement.processes",
     "restart.delay_s", "restart.grace_s", "restart.max_delay_s", "restart.max_restarts",
-    "restart.respawn", "restart.silence_s", "restart.stall_s", "restart.start_timeout_s",
-    "restart.window_s",
+    "restart.respawn", "restart.silence_s", "restart.spare", "restart.stall_s",
+    "restart.start_timeout_s", "restart.window_s",
 }  # fmt: skip
 """Which nodes there are, in which processes, and what happens when one of these ends."""
 DECIDED_BY_THE_GRAPH = {

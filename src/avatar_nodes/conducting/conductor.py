@@ -308,10 +308,10 @@ class Conductor:
 
     def _take_over(self, at: Moment) -> None:
         """Go on in the sound where the conductor before was."""
-        if self._converses:
-            self.conversation.take_over(at.unix_ms)
         first = self._position.next_block
         newest = self._ledger.issued(first - 1)
+        if self._converses:
+            self.conversation.take_over(at.unix_ms, newest.stream if newest is not None else "")
         if newest is None:
             return
         self._intake.restore(newest, self._ledger, first)

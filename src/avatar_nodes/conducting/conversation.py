@@ -67,6 +67,8 @@ class Conversation:
         self._sentences: list[SpeakSentence] = []
         self._makers: dict[str, str] = {}
         self._again = False
+        self._interrupted = ""
+        """The stream of the avatar's own that an earlier conductor let it speak."""
         self._ending: tuple[int, int] | None = None
 
     @property
@@ -159,6 +161,9 @@ class Conversation:
         if turn is None:
             return False
         check_turn(turn, at.unix_ms)
+        if samples and stream == self._interrupted and self._machine.phase is Phase.IDLE:
+            self._interrupted = ""
+            self._handle(Event(EventKind.SAY, reason="another conductor began it"), at.now)
         if samples:
             self._again = self._again and turn != self._machine.turn
             self._handle(Event(EventKind.REPLY_SOUND, turn), at.now)
@@ -252,9 +257,11 @@ class Conversation:
             turn, self._ending = self._ending[0], None
             self.tell(EventKind.REPLY_ENDED, now, turn)
 
-    def take_over(self, unix_ms: int) -> None:
+    def take_over(self, unix_ms: int, stream: str) -> None:
         """Another conductor was here before. A reply that it held goes on: nobody else would tell
-        it to, and words that came meanwhile are for the reasoner to answer."""
+        it to, and words that came meanwhile are for the reasoner to answer. `stream` is what it let
+        speak last: if more of it comes, it goes on, though no turn tells of it."""
+        self._interrupted = stream if turn_of(stream) == OWN_TURN else ""
         for turn in (OWN_TURN, above_all_turns(unix_ms)):
             self._emit(TurnOrder(Command.RESUME, turn, 0, "another conductor"))
 

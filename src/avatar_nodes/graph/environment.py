@@ -24,6 +24,7 @@ _LIBRARY_PATH = "LD_LIBRARY_PATH"
 _PROFILE = "FASTDDS_DEFAULT_PROFILES_FILE"
 _OLD_PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 _OLD_DISTRIBUTIONS = ("humble", "iron", "jazzy")
+_SHIPPED, _OLD_SHIPPED = "fastdds.xml", "fastdds_2.xml"
 
 SEGMENT = "AVATAR_SEGMENT_BYTES"
 """Variable with the size of a process's shared memory segment; unset: as in the shipped profile."""
@@ -43,7 +44,8 @@ def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     env = dict(os.environ if base is None else base)
     if not (env.get(_PROFILE) or env.get(_OLD_PROFILE)):
         old = env.get("ROS_DISTRO") in _OLD_DISTRIBUTIONS
-        env[_OLD_PROFILE if old else _PROFILE] = str(share_path("config", "fastdds.xml"))
+        name, file = (_OLD_PROFILE, _OLD_SHIPPED) if old else (_PROFILE, _SHIPPED)
+        env[name] = str(share_path("config", file))
     if _is_ament_prefix(Path(sys.prefix)):
         _prepend(env, "AMENT_PREFIX_PATH", sys.prefix)
     library = str(Path(sys.prefix) / "lib")
@@ -66,22 +68,24 @@ def sized_segment(size_bytes: int | None = None) -> Iterator[None]:
     user's own stays as it is.
     """
     size_bytes = size_bytes or int(os.environ.get(SEGMENT) or 0)
-    shipped = str(share_path("config", "fastdds.xml"))
-    names = [name for name in (_PROFILE, _OLD_PROFILE) if os.environ.get(name) == shipped]
-    if not (size_bytes and names):
+    files = {_PROFILE: _SHIPPED, _OLD_PROFILE: _OLD_SHIPPED}
+    shipped = {name: str(share_path("config", file)) for name, file in files.items()}
+    used = {name: file for name, file in shipped.items() if os.environ.get(name) == file}
+    if not (size_bytes and used):
         yield
         return
+    (name, file), *_ = used.items()
     text = re.sub(
-        r"(?<=<segment_size>)\d+", str(size_bytes), Path(shipped).read_text(encoding="utf-8")
+        r"(?<=<segment_size>)\d+", str(size_bytes), Path(file).read_text(encoding="utf-8")
     )
     with tempfile.NamedTemporaryFile("w", prefix="avatar_", suffix=".xml", encoding="utf-8") as own:
         own.write(text)
         own.flush()
-        os.environ.update(dict.fromkeys(names, own.name))
+        os.environ[name] = own.name
         try:
             yield
         finally:
-            os.environ.update(dict.fromkeys(names, shipped))
+            os.environ[name] = file
 
 
 def foreign_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -13,6 +13,8 @@ from avatar_nodes.graph.environment import SEGMENT, child_environment
 from avatar_nodes.graph.graph import Graph, ProcessSpec
 
 CONTAINER = "container"
+_ROOM = 2048
+"""Bytes of a spare process's command line, in whose place it shows that of the node it becomes."""
 
 
 def executable(process: ProcessSpec) -> str:
@@ -59,6 +61,12 @@ def process_command(
     for file in params_files:
         command += ["--params-file", str(file)]
     return [*command, "--log-level", log_level]
+
+
+def spare_command(kinds: Sequence[str]) -> list[str]:
+    """The command of a process that can become any of these kinds of nodes."""
+    command = [sys.executable, "-m", "avatar_nodes.nodes.spare", "--kinds", ",".join(kinds)]
+    return [*command, "--room", " " * _ROOM]
 
 
 def process_environment(

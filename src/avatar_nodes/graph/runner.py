@@ -13,14 +13,20 @@ from avatar_nodes.graph.process_command import (
     process_command,
     process_environment,
     restore_parameters,
+    spare_command,
     write_parameters,
 )
 from avatar_nodes.graph.process_log import ProcessLog
 from avatar_nodes.graph.run_mark import RUN, new_run
 from avatar_nodes.graph.supervisor import Child, Outcome, Supervisor
+from avatar_nodes.graph.warm_spare import WarmSpare
 
 if TYPE_CHECKING:
     from avatar_msgs.msg import AvatarState, BlockCredit
+
+
+_STATIONS = ("conductor", "denoiser", "decoder", "memory", "presenter")
+"""Kinds of nodes without which the picture stands."""
 
 
 class GraphRunner:
@@ -59,6 +65,7 @@ class GraphRunner:
             on_state=on_state,
             on_credit=on_credit,
         )
+        self.spare = self._spare()
         self.supervisor: Supervisor | None = None
 
     def run(self) -> Outcome:
@@ -73,6 +80,7 @@ class GraphRunner:
                 waiting_for=self.observer.waiting_for if self.graph.autostart else None,
                 before_restart=lambda: restore_parameters(self.graph, own),
                 watch=self.observer.watch,
+                spare=self.spare,
             )
             with self.observer:
                 return self._in_the_way() or self.supervisor.run()
@@ -112,9 +120,19 @@ class GraphRunner:
                 respawn=process.respawn,
                 ends_run=process.ends_graph,
                 patient=self.graph.mode != "render",  # that one is waited for
+                warm=any(node.kind in _STATIONS for node in process.nodes),
             )
             for process in self.graph.processes
         ]
+
+    def _spare(self) -> WarmSpare | None:
+        """For the stations of a live avatar: most of what they need to be back is imports."""
+        processes = [p for p in self.graph.processes if p.respawn]
+        kinds = {node.kind for process in processes for node in process.nodes} & set(_STATIONS)
+        if not kinds or self.graph.mode == "render" or not self.graph.profile.restart.spare:
+            return None
+        first = next(p for p in processes if any(node.kind in _STATIONS for node in p.nodes))
+        return WarmSpare(spare_command(sorted(kinds)), process_environment(first))
 
     def _is_ready(self) -> None:
         if self.supervisor is not None:

@@ -32,6 +32,7 @@ from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED
 from avatar_nodes.graph.process_log import LineStream, ProcessLog
 from avatar_nodes.graph.restart_policy import RestartPolicy
 from avatar_nodes.graph.tied_process import tied
+from avatar_nodes.graph.warm_spare import WarmSpare
 from avatar_nodes.graph.watchdog import Hold
 from avatar_nodes.profile.supervision import RestartSection
 
@@ -40,6 +41,7 @@ NAME = "avatar"  # the supervisor's own lines in the log
 _CHECK_S = 0.1
 _BUSY_RETRY_S = 0.02
 _LAST_BREATH_S = 5.0
+_SPARE_AFTER_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Child:
 
     `environment`: its whole environment; empty: ours. `respawn`: start it again when it ends by
     itself. `ends_run`: its exit with 0 means that the work of all is done. `patient`: see
-    `Supervisor`.
+    `Supervisor`. `warm`: a spare process that waits may take its place.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Child:
     respawn: bool = True
     ends_run: bool = False
     patient: bool = True
+    warm: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,14 @@ class Supervisor:
         waiting_for: Callable[[], str] | None = None,
         before_restart: Callable[[], None] = lambda: None,
         watch: Callable[[Mapping[str, int]], Hold | None] = lambda pids: None,
+        spare: WarmSpare | None = None,
     ) -> None:
         """`waiting_for` names, for the error, what is not ready yet; None: ready from the start.
         `before_restart` is called before a child is started again; an OSError is left to the child
         to meet. `watch` is asked ten times a second, with the ids of the processes that run,
         whether one of them holds the others up: that one is killed, so that its end is met like any
-        other.
+        other. `spare`: takes the place of the next `warm` child that ends; another is made
+        somewhat later, when that one is back.
         """
         self._children = {child.name: child for child in children}
         self._settings = restart
@@ -109,6 +114,8 @@ class Supervisor:
         self._waiting_for = waiting_for
         self._before_restart = before_restart
         self._watch_progress = watch
+        self._spare = spare
+        self._spare_due = 0.0
         self._ready = waiting_for is None
         self._was_ready = False
         self._in_want: dict[str, float] = {}
@@ -174,8 +181,16 @@ class Supervisor:
             await _exclusively(arbiter.manage_watchers)
             if (hold := self._watch_progress(self._pids)) is not None:
                 self._kill(hold)
+            self._keep_spare(time.monotonic())
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _CHECK_S)
+
+    def _keep_spare(self, now: float) -> None:
+        """Have one, while nobody else needs the time that it takes to make it."""
+        if self._spare is None or not self._ready or self._spare.pid is not None:
+            self._spare_due = now + _SPARE_AFTER_S
+        elif now >= self._spare_due:
+            self._spare.start()
 
     def _kill(self, hold: Hold) -> None:
         """With SIGKILL: whatever holds a process, it would not hear another signal."""
@@ -188,7 +203,10 @@ class Supervisor:
         stream = LineStream(lambda line: self._log.write(child.name, line))
         self._streams[child.name] = stream
         program, *arguments = tied(list(child.command))
-        return Watcher(
+        kind = Watcher
+        if child.warm and self._spare is not None:
+            kind = _adopting(self._spare, child)
+        return kind(
             child.name,
             shlex.quote(program),
             args=arguments,
@@ -312,6 +330,8 @@ class Supervisor:
         for task in self._tasks:
             task.cancel()
         watchers = {watcher.name: watcher for watcher in arbiter.watchers}
+        if self._spare is not None:
+            self._spare.stop()
         for name in self._children:
             await _exclusively(watchers[name].stop)
         await _exclusively(arbiter.stop)
@@ -320,6 +340,23 @@ class Supervisor:
 
     def _say(self, text: str) -> None:
         self._log.write(NAME, text)
+
+
+def _adopting(spare: WarmSpare, child: Child) -> type[Watcher]:
+    """circus's watcher, whose process is the spare one if there is one."""
+
+    class Adopted(Process):
+        def spawn(self) -> None:
+            worker = spare.take(child.command, child.environment)
+            if worker is None:
+                super().spawn()
+            else:
+                self.started, self._worker = time.time(), worker
+
+    class Adopting(Watcher):
+        _process_class = Adopted
+
+    return Adopting
 
 
 async def _exclusively(command: Callable[[], Awaitable[Any]]) -> None:

@@ -10,6 +10,7 @@ from avatar_nodes.graph.wiring import Request, Wire
 from avatar_nodes.wire.topics import (
     ANYBODY,
     EVERY_NODE,
+    OBSERVER,
     REQUESTS,
     TOPICS,
     Declaration,
@@ -73,7 +74,11 @@ def _qos(profile: QoSProfile) -> str:
 
 
 def _publishers(wire: Wire) -> str:
-    return EVERY_NODE if wire.of_every_node else _ends(wire.publishers, wire.open)
+    if wire.of_every_node:
+        return EVERY_NODE
+    told = wire.open and OBSERVER in wire.topic.publishers
+    names = dict.fromkeys([*wire.publishers, *([OBSERVER] if told else [])])
+    return _ends(list(names), wire.open and not told)
 
 
 def _ends(names: Sequence[str], anybody: bool) -> str:

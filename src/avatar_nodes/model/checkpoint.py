@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from avatar_nodes.model.compressor import MemoryCompressor
 from avatar_nodes.model.dit import WanS2V
@@ -134,6 +135,22 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / str(name) for name in sorted(shards)]
 
 
+class _Unfilled(TorchFunctionMode):
+    """Weights are made, and filled with nothing. On the meta device, filling them with random
+    numbers imports torch's compiler: a second, and 90 MB of RAM."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func is torch.randn:
+            func = torch.empty
+        elif getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        elif func in (Tensor.div, Tensor.__truediv__):
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
 def transformer_without_weights(folder: Path, **changes: Any) -> WanS2V:
     """The model of a folder's `config.json`, on the meta device. changes: of the configuration.
 
@@ -147,5 +164,5 @@ def transformer_without_weights(folder: Path, **changes: Any) -> WanS2V:
         raise CheckpointError(
             message if message.startswith(str(folder)) else f"{folder}: {message}"
         ) from error
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         return WanS2V(config)

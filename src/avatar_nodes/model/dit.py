@@ -75,7 +75,8 @@ class WanS2V(nn.Module):
         self.sink_layer: Operation[SinkInput, tuple[Tensor, LayerKV]] = causal.sink_layer
         self.window_layer: Operation[WindowInput, Tensor] = causal.window_layer
         self.full_layer: Operation[FullInput, Parts] = bidirectional.full_layer
-        self._initialise()
+        if not self.patch_embedding.weight.is_meta:
+            self._initialise()
 
     # Causal operation.
 

@@ -52,6 +52,11 @@ class RestartSection(Section):
         " station that holds it is killed and started again; it has three times as long as the"
         " slowest of the last blocks took. 0: never. Not in `avatar render`.",
     )
+    spare: bool = Field(
+        default=True,
+        description="Keep a process that has imported what the stations need, to take the place of"
+        " the next one that ends. Not in `avatar render`.",
+    )
     grace_s: PositiveSeconds = Field(
         default=3.0,
         description="Seconds that a process has to end after SIGINT before it is killed.",

@@ -7,7 +7,7 @@ begin with a slash.
 
 Who publishes, reads, serves or asks is named by node kind. Besides these there are EVERY_NODE, and
 outside of the graph ANYBODY (a public topic), VISITOR (client/visitor.py), OBSERVER
-(graph/observer.py) and WITNESS (bench/turn/witness.py).
+(graph/observer.py) and WITNESS (bench/turn/witness.py, bench/restart/).
 """
 
 from __future__ import annotations
@@ -248,7 +248,7 @@ SPEECH_AUDIO = Topic(
     type=msg.AudioChunk,
     qos=qos.SOUND,
     publishers=("voice", "realtime", "microphone"),
-    readers=("conductor", "timeline"),
+    readers=("conductor", "timeline", WITNESS),
     when={"microphone": _moves},
     meaning="The sound that moves the avatar.",
 )
@@ -478,7 +478,7 @@ STAGES = Topic(
     type=msg.StageStatus,
     qos=qos.STAGES,
     publishers=(EVERY_NODE,),
-    readers=("conductor", "microphone", OBSERVER),
+    readers=("conductor", "microphone", OBSERVER, WITNESS),
     reading={OBSERVER: Reading(qos=qos.WATCHED, reason="each comes again within half a second")},
     when={"microphone": _captures},
     meaning="Signs of life: ready or not, in which epoch, why not.",

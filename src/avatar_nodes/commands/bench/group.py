@@ -19,6 +19,10 @@ command = LazyGroup(
             "avatar_nodes.commands.bench.kiosk",
             "The page in a real browser, conversing.",
         ),
+        "restart": (
+            "avatar_nodes.commands.bench.restart",
+            "How soon a killed process is back.",
+        ),
         "turn": (
             "avatar_nodes.commands.bench.turn",
             "How soon the avatar answers, and how soon it stops.",

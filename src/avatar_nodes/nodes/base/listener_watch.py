@@ -21,7 +21,7 @@ _UNNAMED = "_NODE_NAME_UNKNOWN_"
 """In the ROS graph, until a participant has told whose a subscription is; for ever, of a client
 without ROS."""
 _PATIENCE_S = 5.0
-"""Fast DDS repeats after 3 s what was lost while two sides discovered each other."""
+"""A DDS repeats after 3 s at most what was lost while two sides discovered each other."""
 _SILENT_S = 1.0
 """Twice as long as between two signs of life."""
 _REMEMBERED = 8

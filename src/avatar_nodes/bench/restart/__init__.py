@@ -1,0 +1,1 @@
+"""Benchmark of accidents: how soon the picture moves again when a process is killed."""
