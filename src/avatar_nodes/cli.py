@@ -12,6 +12,7 @@ _COMMANDS = {
     "render": ("avatar_nodes.commands.render", "Turn a sound file into a video of the avatar."),
     "converse": ("avatar_nodes.commands.converse", "Let a scripted visitor talk with the avatar."),
     "health": ("avatar_nodes.commands.health", "Say whether a running avatar is well."),
+    "service": ("avatar_nodes.commands.service", "Run the avatar from the start of the machine."),
     "say": ("avatar_nodes.commands.say", "Let a running avatar say something."),
     "perform": ("avatar_nodes.commands.perform", "Let a running avatar do something."),
     "record": ("avatar_nodes.commands.record", "Start or stop recording a running avatar."),

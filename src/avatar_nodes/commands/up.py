@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import click
@@ -82,7 +83,9 @@ def command(
     from avatar_nodes.graph.discovery import discovery_environment, exposure
     from avatar_nodes.graph.graph import Graph
     from avatar_nodes.graph.runner import GraphRunner
+    from avatar_nodes.graph.service_manager import ServiceManager
     from avatar_nodes.graph.supervisor import NAME
+    from avatar_nodes.graph.watchdog import Health
     from avatar_nodes.profile import load_profile
     from avatar_nodes.wire import topics
 
@@ -107,11 +110,22 @@ def command(
             f"{namespace}/{topics.AUDIO.name}",
         )
         ready = f"ready: the avatar is on {image} and {audio_out}"
+        systemd = ServiceManager(os.environ)
+
+        def on_ready() -> None:
+            runner.log.write(NAME, ready)
+            systemd.ready()
+
+        def on_health(health: Health) -> None:
+            if not health.deaf:  # what is heard ill is mended here; who hears nothing is not
+                systemd.alive(health.message, time.monotonic())
+
         runner = GraphRunner(
             graph,
             params_files=params_files,
             log_level=log_level,
-            on_ready=lambda: runner.log.write(NAME, ready),
+            on_ready=on_ready,
+            on_health=on_health,
         )
         if danger := exposure(os.environ):
             runner.log.write(NAME, f"WARNING: {danger}")

@@ -39,7 +39,8 @@ class GraphObserver:
     `run`: the mark of the run that starts the graph's processes (`run_mark.py`). Nodes of the
     graph's names that are not of this run are another graph's in the same namespace: before every
     one of ours was ready, `on_rival` is told their names; afterwards the other graph is the
-    newcomer, and has to give way. The callbacks are called on the observer's own thread.
+    newcomer, and has to give way. The callbacks are called on the observer's own thread, but for
+    `on_health`: that one by whoever calls `watch`, each time.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class GraphObserver:
         on_rival: Callable[[str], None] | None = None,
         on_state: Callable[[AvatarState], None] | None = None,
         on_credit: Callable[[BlockCredit], None] | None = None,
+        on_health: Callable[[Health], None] | None = None,
     ) -> None:
         self._graph = graph
         self._run = run
@@ -59,6 +61,7 @@ class GraphObserver:
         self._on_rival = on_rival
         self._on_state = on_state
         self._on_credit = on_credit
+        self._on_health = on_health
         self._ready: dict[str, StageStatus] = {}
         self._foreign: set[str] = set()
         self._was_ready = False
@@ -146,6 +149,8 @@ class GraphObserver:
         now = time.monotonic()
         with self._lock:
             health, hold = self._watchdog.check(now, running)
+        if self._on_health is not None:
+            self._on_health(health)
         if health.healthy != self._told.healthy or now - self._told_at >= _HEALTH_S:
             self._told, self._told_at = health, now
             figures = {"block": health.block, "still_s": health.still_s,

@@ -20,6 +20,7 @@ from avatar_nodes.graph.process_log import ProcessLog
 from avatar_nodes.graph.run_mark import RUN, new_run
 from avatar_nodes.graph.supervisor import Child, Outcome, Supervisor
 from avatar_nodes.graph.warm_spare import WarmSpare
+from avatar_nodes.graph.watchdog import Health
 
 if TYPE_CHECKING:
     from avatar_msgs.msg import AvatarState, BlockCredit
@@ -35,7 +36,7 @@ class GraphRunner:
     `own_namespace`: nobody else can have the graph's namespace, so `run` does not look whether
     another graph is up there, which takes a second. `on_ready` is called when every stage has
     reported ready, `on_state` with every AvatarState, `on_credit` with every BlockCredit; all on
-    the observer's thread.
+    the observer's thread. `on_health` is called by the supervisor's loop, ten times a second.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class GraphRunner:
         on_ready: Callable[[], None] | None = None,
         on_state: Callable[[AvatarState], None] | None = None,
         on_credit: Callable[[BlockCredit], None] | None = None,
+        on_health: Callable[[Health], None] | None = None,
     ) -> None:
         self.graph = graph
         self.params_files = [Path(file).absolute() for file in params_files]
@@ -64,6 +66,7 @@ class GraphRunner:
             on_rival=self._is_not_alone if graph.autostart else None,
             on_state=on_state,
             on_credit=on_credit,
+            on_health=on_health,
         )
         self.spare = self._spare()
         self.supervisor: Supervisor | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from avatar_nodes.graph.graph import Graph
 
@@ -38,6 +38,8 @@ class Health:
     """Seconds since a new picture was shown."""
     restarts: int = 0
     """Of processes, since the start."""
+    deaf: bool = False
+    """Nothing is heard of any node: whoever looks does not hear, or none is left."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ class Watchdog:
         hold = None
         if self._was_ready and not deaf:
             hold = self._silent(now, running) or self._still(now)
-        return self._health(now, running), hold
+        return replace(self._health(now, running), deaf=deaf), hold
 
     def _wake(self, now: float) -> None:
         """What could not be heard while nobody listened counts for nobody."""
