@@ -5,6 +5,7 @@ Everything is real but the ears: the test says itself when the visitor speaks, a
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +29,7 @@ from avatar_msgs.srv import SetPersona, SetPrompt, SetReference
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.profile import load_profile, with_values
+from avatar_nodes.world import Identity, Performance, render
 
 PROCESSES = "mind: [reasoner, voice], body: [conductor, denoiser_1, denoiser_2, decoder, presenter]"
 
@@ -272,11 +274,11 @@ def test_another_person_begins_another_stream(visitor: Visitor, tmp_path: Path) 
     refused = _done(client.call_async(SetReference.Request(path=str(tmp_path / "nobody.png"))))
     assert not refused.success and "nobody.png" in refused.message
     epochs = {b.epoch for b in visitor.blocks}
-    picture = _portrait(tmp_path)
     request = SetReference.Request()
-    request.image.frombytes(picture)
+    request.image.frombytes(_portrait())
     answer = _done(client.call_async(request))
     assert answer.success, answer.message
+    assert answer.message.startswith("framed around the face (")
     wait_until(lambda: any(b.epoch not in epochs for b in list(visitor.blocks)), what="a new epoch")
     fresh = next(b for b in visitor.blocks if b.epoch not in epochs)
     assert fresh.sink_version == 0, "from the picture alone"
@@ -300,12 +302,16 @@ def test_another_persona_stands_otherwise(visitor: Visitor, tmp_path: Path) -> N
     visitor.wait_for(IDLE)
 
 
-def _portrait(folder: Path) -> bytes:
+def _portrait() -> bytes:
+    """Somebody at the edge of a wide picture."""
     from PIL import Image
 
-    pixels = np.random.default_rng(5).integers(0, 256, (96, 96, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(folder / "somebody.png")
-    return (folder / "somebody.png").read_bytes()
+    person = Image.fromarray(render(Identity.sample(5), Performance.neutral(), 0))
+    picture = Image.new("RGB", (700, 300), (120, 130, 140))
+    picture.paste(person, (430, 20))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
 
 
 def _contains(heard: np.ndarray, said: np.ndarray) -> bool:

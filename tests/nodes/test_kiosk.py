@@ -246,6 +246,11 @@ def test_orders_become_service_calls(url: str, avatar: Avatar) -> None:
     assert requests["set_prompt"].prompt == "start"
     assert requests["recording/set"].data
     assert requests["set_reference"].image.tobytes() == b"\x89PNG"
+    assert requests["set_reference"].framing == SetReference.Request.FACE
+    anyway = "/api/operator/reference?framing="
+    assert ask(url, "POST", anyway + "middle", body=b"\x89PNG", headers=png).status == 409
+    assert dict(avatar.orders)["set_reference"].framing == SetReference.Request.MIDDLE
+    assert ask(url, "POST", anyway + "left", body=b"\x89PNG", headers=png).status == 400
     missing = order("reset")
     assert missing.status == 409
     assert "reset is not there" in missing.json["message"]

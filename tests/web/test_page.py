@@ -281,13 +281,20 @@ def test_the_operator_sees_figures_and_gives_orders(tmp_path: Path) -> None:
         picture = tmp_path / "picture.png"
         picture.write_bytes(b"\x89PNG not really")
         page.page.set_input_files("#reference", picture)
-        page.page.click("#reference-form button")
         desk.refuse["reference"] = "the picture: no picture that can be read"
+        page.page.click("#reference-form button")
         page.wait(lambda: len(desk.requests) >= 4, "the orders")
         assert sorted(desk.requests)[:1] == [("persona", "guide")]
         assert ("prompt", "A person waves.") in desk.requests
         assert ("record", "stop") in desk.requests, "it is under way already"
         assert ("reference", b"\x89PNG not really") in desk.requests
+        page.wait(lambda: "can be read" in page.text("#who"), "what is wrong with the picture")
+        assert not page.page.is_visible("#anyway")
+        desk.refuse["reference"] = "the picture: no face seen from the front was found"
+        page.page.click("#reference-form button")
+        page.wait(lambda: page.page.is_visible("#anyway"), "the offer to take its middle")
+        page.page.click("#anyway")
+        page.wait(lambda: desk.requests[-1][0] == "reference_middle", "its middle")
         page.wait(lambda: page.run("document.querySelector('#preview').naturalWidth") == 128, "it")
 
 
