@@ -299,7 +299,7 @@ def test_an_avatar_that_is_recorded_and_heard(tmp_path: Path) -> None:
     assert (archive["mark_number"], archive["mark_corner"]) == (5, "top_left")
     assert archive["folder"] == f"{tmp_path}/films"
     assert archive["mcap_exclude"] == [""]  # an empty list is no ROS parameter
-    assert (archive["of_visitors"], archive["keep_days"]) == ("words", 30.0)
+    assert (archive["of_visitors"], archive["keep_days"]) == ("words", 0.0)
     assert nodes["loudspeaker"]["delay_s"] == 0.2
     assert all(node.respawn for node in graph.nodes)
     render = Graph.from_profile(load_profile(profile), mode="render", audio="a.wav", out="o.mp4")

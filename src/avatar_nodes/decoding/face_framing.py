@@ -41,7 +41,7 @@ def find_faces(picture: Image.Image) -> list[Box] | None:
     file of weights.
     """
     try:
-        import dlib
+        import dlib  # type: ignore[import-untyped]
     except ImportError:
         return None
     scale = min(1.0, _SOUGHT_IN / max(picture.size))

@@ -176,9 +176,9 @@ def worker_picture(
     if done.returncode:
         *_, said = done.stderr.decode(errors="replace").strip().splitlines() or ["it ended"]
         raise ReferencePictureError(said[:300])
-    said, _, pixels = done.stdout.partition(b"\n")
+    line, _, pixels = done.stdout.partition(b"\n")
     picture = np.frombuffer(bytearray(pixels), np.uint8).reshape(height, width, 3)
-    return FramedPicture(picture, said.decode())
+    return FramedPicture(picture, line.decode())
 
 
 def _in_srgb(file: Image.Image) -> Image.Image:

@@ -49,7 +49,7 @@ class ArchiveSection(Section):
         description="Number of files above which the oldest are removed; 0: no limit.",
     )
     keep_days: float = Field(
-        default=30.0,
+        default=0.0,
         ge=0.0,
         le=36_500.0,
         description="Days after which a recording is removed; 0: no limit.",
