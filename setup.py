@@ -58,7 +58,7 @@ setup(
         "sentencex>=1.0,<2",
         "silero-vad>=6.0,<7",
         "soundfile>=0.12,<0.15",
-        "soxr>=0.5,<2",
+        "soxr>=1.0,<2",
         "starlette>=0.46,<2",
         "tokenizers>=0.22,<1",
         "torch>=2.9,<3",

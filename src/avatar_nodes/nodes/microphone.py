@@ -130,6 +130,8 @@ class MicrophoneNode(AvatarNode[MicrophoneSettings]):
         self.telemetry.gauge("position_s", self._sender.next_sample / self.settings.sample_rate)
         self.telemetry.gauge("resent", self._sender.resent)
         self.telemetry.gauge("skipped", self._sender.skipped)
+        if isinstance(self._source, BufferSource):
+            self.telemetry.gauge("hurrying", int(self._source.hurrying))
 
     def _tell_again(self) -> None:
         """Another listener hears: what the one before it did not understand comes once more."""

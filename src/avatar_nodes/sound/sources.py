@@ -16,6 +16,7 @@ from avatar_nodes.sound.audio_file import (
     pcm_from_float,
     stream_audio_file,
 )
+from avatar_nodes.sound.pace_keeper import PaceKeeper
 from avatar_nodes.sound.ring_buffer import RingBuffer
 
 _LIVE_BUFFER_S = 10
@@ -127,7 +128,8 @@ class FileSource:
 
 
 class BufferSource:
-    """Live sound that another program hands over (`push`), of any rate and channel count."""
+    """Live sound that another program hands over (`push`), of any rate and channel count; kept in
+    step with its reader (`PaceKeeper`)."""
 
     live = True
 
@@ -137,10 +139,13 @@ class BufferSource:
         self._resampler: soxr.ResampleStream | None = None
         self._format = (sample_rate, 1)
         self._over = False
+        self._pace = PaceKeeper(sample_rate=sample_rate)
+        self._read_to = 0
 
     def align(self, next_sample: int) -> None:
         """The next sample pushed bears the index `next_sample`."""
         self._ring.align(next_sample)
+        self._read_to = next_sample
 
     def push(self, samples: np.ndarray, *, sample_rate: int, channels: int) -> None:
         """Append interleaved int16 samples [n * channels].
@@ -164,7 +169,7 @@ class BufferSource:
                 self._resampler = soxr.ResampleStream(sample_rate, self._rate, 1, dtype="float32")
             mono = pcm_from_float(self._resampler.resample_chunk(mono.astype(np.float32) / 32768.0))
         self._over = False
-        self._ring.write(mono)
+        self._ring.write(self._pace.process(mono, waiting=max(0, self._ring.end - self._read_to)))
 
     def finish(self) -> None:
         """The other program says that nothing follows (it may begin anew with `push`)."""
@@ -173,7 +178,14 @@ class BufferSource:
     def read(self, next_sample: int, count: int) -> np.ndarray:
         """At most `count` samples from `next_sample` on, int16; empty: not there (yet or any
         more)."""
-        return self._ring.read(next_sample, count)
+        found = self._ring.read(next_sample, count)
+        self._read_to = next_sample + len(found)
+        return found
+
+    @property
+    def hurrying(self) -> bool:
+        """What is pushed is hurried, since its clock is faster than that of the reader."""
+        return self._pace.hurrying
 
     def first_held(self) -> int:
         """Index of the oldest sample in the buffer."""
