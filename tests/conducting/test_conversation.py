@@ -257,7 +257,9 @@ def test_what_another_conductor_let_the_avatar_say_goes_on_if_more_of_it_comes()
     assert talk.shown is State.IDLE, "what is stopped does not begin again"
 
 
-@pytest.mark.parametrize("last", ["", new_stream(OWN_TURN), new_stream(7)])
+@pytest.mark.parametrize(
+    "last", ["", new_stream(OWN_TURN), new_stream(7)], ids=["none", "own", "turn 7"]
+)
 def test_another_sound_of_the_avatar_s_own_does_not(last: str) -> None:
     talk = Talk()
     talk.conversation.take_over(NOW_MS, last)
