@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,8 @@ def _line(device: str, node: str, what: str, size: int) -> str:
 
 
 def _denoisers(profile: Profile) -> Iterator[MemoryPart]:
-    model, config = profile.model, _config(profile)
-    transformer = _transformer(config, DTYPES[model.dtype], model.float8)
-    weights, on_host = _on_device(transformer, model.offload_layers)
+    model, config = profile.model, transformer_config(profile)
+    weights, on_host = _weights(config, DTYPES[model.dtype], model.float8, model.offload_layers)
     block = _keys_values(config, profile, config.timing.latents_per_block)
     shared: set[tuple[str, str]] = set()
     for number, place in enumerate(profile.placement.denoisers, start=1):
@@ -181,7 +181,7 @@ def _conductor(profile: Profile) -> Iterator[MemoryPart]:
     yield MemoryPart(place.audio_device, "conductor", "audio model", _bytes(audio))
 
 
-def _config(profile: Profile) -> DiTConfig:
+def transformer_config(profile: Profile) -> DiTConfig:
     """At the profile's size of pictures; the published one where there is none yet."""
     folder, video = profile.model.checkpoint, profile.video
     if (Path(folder) / "config.json").is_file():
@@ -190,16 +190,16 @@ def _config(profile: Profile) -> DiTConfig:
     return DiTConfig(latent_shape=(16, rows, columns))
 
 
-def _transformer(config: DiTConfig, dtype: torch.dtype, float8: bool) -> WanS2V:
+@lru_cache(maxsize=8)
+def _weights(
+    config: DiTConfig, dtype: torch.dtype, float8: bool, offload_layers: int
+) -> tuple[int, int]:
+    """Bytes of the transformer's weights on the device, and on the host."""
     with torch.device("meta"):
         model = WanS2V(config)
     if float8:
         use_float8(model, dtype)
-    return model.serving(dtype)
-
-
-def _on_device(model: WanS2V, offload_layers: int) -> tuple[int, int]:
-    """Bytes of its weights on the device, and on the host."""
+    model.serving(dtype)
     whole = _bytes(model)
     try:
         away = len(offloaded_layers(len(model.layers), offload_layers))
