@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus
-from rclpy.action import ActionClient
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 from support.graph_under_test import GraphUnderTest, Listener
@@ -29,6 +28,7 @@ from avatar_msgs.srv import SetPersona, SetPrompt, SetReference
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.profile import load_profile, with_values
+from avatar_nodes.wire.action_client import ActionClient
 from avatar_nodes.world import Identity, Performance, render
 
 PROCESSES = "mind: [reasoner, voice], body: [conductor, denoiser_1, denoiser_2, decoder, presenter]"
@@ -319,14 +319,14 @@ def _contains(heard: np.ndarray, said: np.ndarray) -> bool:
     return bool(len(said)) and np.array_equal(heard[heard != 0], said[said != 0])
 
 
-def _send(client: ActionClient[Any, Any, Any], goal: Any, told: list[Any] | None = None) -> Any:
+def _send(client: ActionClient, goal: Any, told: list[Any] | None = None) -> Any:
     feedback = (lambda msg: told.append(msg.feedback)) if told is not None else None
     handle = _done(client.send_goal_async(goal, feedback))
     assert handle.accepted
     return handle
 
 
-def _result(client: ActionClient[Any, Any, Any], goal: Any, told: list[Any] | None = None) -> Any:
+def _result(client: ActionClient, goal: Any, told: list[Any] | None = None) -> Any:
     return _done(_send(client, goal, told).get_result_async()).result
 
 

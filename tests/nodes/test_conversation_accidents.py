@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rclpy.action import ActionClient
 from support.graph_under_test import GraphUnderTest
 from support.message_visitor import IDLE, SPEAKING, THINKING, Visitor
 from support.process_group import ProcessGroup
@@ -19,6 +18,7 @@ from avatar_msgs.action import Perform, Say
 from avatar_msgs.msg import AudioChunk, AvatarState, TurnControl
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.profile import load_profile, with_values
+from avatar_nodes.wire.action_client import ActionClient
 from avatar_nodes.wire.qos import LATCHED, public_qos
 
 PROCESSES = (
@@ -92,7 +92,7 @@ def test_without_barge_in_the_last_words_are_heard_too(meet: Meet, words: str) -
 
 def test_a_cough_does_not_end_an_announcement(meet: Meet) -> None:
     visitor, _ = meet()
-    say: ActionClient[Any, Any, Any] = ActionClient(visitor.node, Say, "say")
+    say: ActionClient = ActionClient(visitor.node, Say, "say")
     assert say.wait_for_server(60.0)
     sent = say.send_goal_async(Say.Goal(text="The museum closes in ten minutes. " * 4))
     visitor.wait_for_sound()
@@ -202,7 +202,7 @@ def test_a_presenter_that_dies_while_a_reply_is_held_says_nothing_of_it(meet: Me
 
 def test_an_action_may_take_longer_than_a_conversation_waits(meet: Meet) -> None:
     visitor, _ = meet()
-    perform: ActionClient[Any, Any, Any] = ActionClient(visitor.node, Perform, "perform")
+    perform: ActionClient = ActionClient(visitor.node, Perform, "perform")
     assert perform.wait_for_server(60.0)
     sent = perform.send_goal_async(Perform.Goal(prompt="A person waves.", duration=22.0))
     wait_until(sent.done, what="its begin")
@@ -214,7 +214,7 @@ def test_an_action_may_take_longer_than_a_conversation_waits(meet: Meet) -> None
 
 def test_an_announcement_may_take_longer_than_a_conversation_waits(meet: Meet) -> None:
     visitor, _ = meet(speaking_timeout_s=2.0)
-    say: ActionClient[Any, Any, Any] = ActionClient(visitor.node, Say, "say")
+    say: ActionClient = ActionClient(visitor.node, Say, "say")
     assert say.wait_for_server(60.0)
     tone = (8000 * np.sin(np.arange(6 * 16000) * 2 * np.pi * 300 / 16000)).astype(np.int16)
     goal = Say.Goal()

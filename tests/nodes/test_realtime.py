@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rclpy.action import ActionClient
 from support.graph_under_test import GraphUnderTest, Listener
 from support.message_visitor import IDLE, SPEAKING
 from support.process_group import ProcessGroup
@@ -24,6 +23,7 @@ from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.wiring import requests_of, wires_of
 from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.sound.audio_file import read_audio_file
+from avatar_nodes.wire.action_client import ActionClient
 from avatar_nodes.wire.qos import CONTROL
 from avatar_nodes.wire.topics import REQUESTS, TOPICS
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rclpy.action import ActionClient
 from rclpy.client import Client
 from std_srvs.srv import Trigger
 
@@ -12,6 +11,7 @@ from avatar_msgs.action import Perform, Say
 from avatar_nodes.client.visitor import VirtualVisitor
 from avatar_nodes.text.words import clean_text
 from avatar_nodes.wire import topics
+from avatar_nodes.wire.action_client import ActionClient
 
 
 class VirtualOperator:
@@ -55,9 +55,7 @@ class VirtualOperator:
         """Interrupt, and reset the dialogue. Raises VisitorError."""
         return self._call("reset", self._reset, timeout_s)
 
-    def _act(
-        self, name: str, client: ActionClient[Any, Any, Any], goal: Any, timeout_s: float
-    ) -> str:
+    def _act(self, name: str, client: ActionClient, goal: Any, timeout_s: float) -> str:
         wait = self._visitor.wait_for
         wait(f"action {name}", client.server_is_ready, timeout_s)
         sent: Any = client.send_goal_async(goal)

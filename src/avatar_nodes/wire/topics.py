@@ -18,7 +18,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import Log
-from rclpy.action import ActionClient, ActionServer
+from rclpy.action import ActionServer
 from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -29,6 +29,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from avatar_msgs import action, msg, srv
 from avatar_nodes.wire import names, qos
+from avatar_nodes.wire.action_client import ActionClient
 from avatar_nodes.wire.qos import public_qos
 
 EVERY_NODE = "every node"
@@ -150,7 +151,7 @@ class Action(Declaration):
         self._demand(kind, self.servers, "servers")
         return ActionServer(node, self.type, self.name, execute, **options)
 
-    def client(self, node: Node, kind: str) -> ActionClient[Any, Any, Any]:
+    def client(self, node: Node, kind: str) -> ActionClient:
         """A client of `node`. Raises ValueError: this kind does not ask for it."""
         self._demand(kind, self.clients, "clients")
         return ActionClient(node, self.type, self.name)
