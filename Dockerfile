@@ -24,6 +24,7 @@ COPY config config
 COPY launch launch
 COPY checkpoints checkpoints
 COPY samples samples
+COPY examples examples
 
 FROM ${BASE}
 # hadolint ignore=DL3008

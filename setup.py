@@ -9,9 +9,9 @@ SHARE = Path("share") / NAME
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
-    """What colcon installs into share/avatar_nodes: launch files, profiles, the model, sounds."""
+    """What colcon installs into share/avatar_nodes: launch, profiles, model, sounds, examples."""
     folders: dict[str, list[str]] = {}
-    for top in ("launch", "config", "checkpoints/tiny", "samples"):
+    for top in ("launch", "config", "checkpoints/tiny", "samples", "examples"):
         for path in sorted(Path(top).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 folders.setdefault(str(SHARE / path.parent), []).append(str(path))

@@ -95,7 +95,8 @@ _ARGUMENTS = [
     DeclareLaunchArgument(
         "without",
         default_value="",
-        description="Nodes that run on another machine, with commas between; empty: none.",
+        description="Nodes that run on another machine, or in whose place your own do, with commas"
+        " between; empty: none.",
     ),
     DeclareLaunchArgument(
         "params_file",

@@ -45,7 +45,7 @@ from avatar_nodes.commands.graph_options import graph_options, plain_errors, req
     "--without",
     multiple=True,
     metavar="NODE",
-    help="Leave this node to another machine; may be repeated.",
+    help="Leave this node to another machine, or its place to a node of yours; may be repeated.",
 )
 @click.option(
     "--network/--no-network",

@@ -143,7 +143,8 @@ class Graph:
 
     def part(self, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> Graph:
         """What of the graph runs on one machine: the nodes named by `only` (none: all), but not
-        those named by `without`. The others run elsewhere, from the same profile.
+        those named by `without`. The others run elsewhere, from the same profile, or somebody's
+        own nodes stand in their places.
 
         Raises:
             GraphError: a name is none of the graph's, or nothing is left.

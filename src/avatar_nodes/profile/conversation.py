@@ -195,8 +195,14 @@ class ReasonerSection(Section):
 class VoiceSection(Section):
     """What the avatar speaks with."""
 
-    backend: Literal["espeak", "http", "kokoro", "piper"] = Field(
-        default="espeak", description="What speaks."
+    backend: Literal["espeak", "http", "kokoro", "piper", "own"] = Field(
+        default="espeak", description="What speaks; `own`: the class that `synthesiser` names."
+    )
+    synthesiser: str = Field(
+        default="",
+        pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$",
+        description="Backend own: a subclass of Synthesiser, as `module:Class`; Python finds the"
+        " module on its path (docs/extending.md).",
     )
     threads: int = Field(
         default=1, ge=1, le=256, description="CPU threads for the arithmetic of backend kokoro."

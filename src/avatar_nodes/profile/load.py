@@ -30,7 +30,7 @@ _PATHS = (("model", "checkpoint"), ("stream", "reference"), ("reasoner", "person
 _IN_CHECKPOINT = (("model", "lora"), ("model", "light_decoder"))
 # Where a bare word is the name of something that is shipped.
 _NAMES = (("reasoner", "persona"),)
-_NO_PROFILES = ("models.yaml",)
+_NO_PROFILES = ("analyzers.yaml", "models.yaml")
 
 
 def load_profile(name: str | Path) -> Profile:

@@ -1,4 +1,4 @@
-"""Files shipped with the package: config/, launch/, checkpoints/.
+"""Files shipped with the package: config/, launch/, checkpoints/, samples/, examples/.
 
 They lie at the root of a source checkout (pip's editable install, colcon's symlink install) and
 in `<prefix>/share/avatar_nodes` once installed.

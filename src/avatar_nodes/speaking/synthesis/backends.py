@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 from pathlib import Path
 
 from avatar_nodes.speaking.settings import VoiceSettings
@@ -47,6 +48,8 @@ def build_synthesiser(settings: VoiceSettings) -> Synthesiser:
             volume=settings.volume,
             sample_rate=settings.sample_rate,
         )
+    if settings.backend == "own":
+        return _own(settings.synthesiser)(sample_rate=settings.sample_rate)
     return HttpSynthesiser(
         url=settings.base_url,
         voice=settings.voice,
@@ -57,6 +60,17 @@ def build_synthesiser(settings: VoiceSettings) -> Synthesiser:
         timeout_s=settings.timeout_s,
         sample_rate=settings.sample_rate,
     )
+
+
+def _own(name: str) -> type[Synthesiser]:
+    """The class `module:Class`."""
+    try:
+        found = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SynthesisError(f"synthesiser {name!r}: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, Synthesiser)):
+        raise SynthesisError(f"synthesiser {name!r}: expected a subclass of Synthesiser")
+    return found
 
 
 def _piper_voice(voice: str) -> Path:
