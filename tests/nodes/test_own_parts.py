@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.action import ActionClient
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from std_srvs.srv import Trigger
@@ -31,6 +30,7 @@ from avatar_nodes.profile.resources import share_directory
 from avatar_nodes.speaking.settings import VoiceSettings
 from avatar_nodes.speaking.synthesis.backends import build_synthesiser
 from avatar_nodes.speaking.synthesis.synthesiser import SynthesisError
+from avatar_nodes.wire.action_client import ActionClient
 from avatar_nodes.wire.topics import ANYBODY, SERVICES, TOPICS, Declaration
 
 EXAMPLES = share_directory() / "examples"
