@@ -1,4 +1,8 @@
-"""The GPUs that memory and speed are computed for, with what their makers' data sheets say."""
+"""The GPUs that memory and speed are computed for, with what their makers' data sheets say.
+
+Public listings agree with RTX 3090, RTX 4090, RTX PRO 6000, L40S, H200 and B200; of the others the
+sheets could not be opened where this was written: look before you buy.
+"""
 
 from __future__ import annotations
 
