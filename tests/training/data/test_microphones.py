@@ -55,6 +55,6 @@ def test_each_time_another_sound_of_the_same_kind(sound: np.ndarray) -> None:
 
 def test_a_silent_clip_stays_quiet() -> None:
     """Nobody speaks: what is left is a room's noise, and no mouth is to open."""
-    quiet = changed(np.zeros(RATE, np.float32), 3)
-    assert np.isfinite(quiet).all()
-    assert np.abs(quiet).max() <= 1.0
+    for seed in range(8):
+        quiet = changed(np.zeros(RATE, np.float32), seed)
+        assert 0.0 < np.abs(quiet).max() < 0.1

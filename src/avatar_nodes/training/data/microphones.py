@@ -42,6 +42,8 @@ def heard(
         changed = changed + np.float32(10 ** rng.uniform(-5.0, -2.5)) * _noise(len(sound), rng)
     line = Pedalboard(_line(rng))
     changed = _of_length(np.asarray(line(changed, sample_rate)), len(sound))
+    if level <= _QUIET:  # a room's noise is not to be made as loud as speech
+        return np.clip(changed, -1.0, 1.0).astype(np.float32)
     peak = float(np.abs(changed).max())
     loudness = 10 ** rng.uniform(-1.2, 0.0) / max(peak, 0.05)
     return np.clip(changed * loudness, -1.0, 1.0).astype(np.float32)

@@ -46,8 +46,9 @@ class VAETraining:
     beside the latents. None of them: one that makes frames of latents alone, or what `--start` has.
     """
     drawn_weight: float = 0.0
-    """Loss weight of what is drawn of the latents alone. Without it a decoder that looks at the
-    picture forgets how to draw what it takes from there, and things come out in wrong colours."""
+    """Loss weight of what is drawn before the picture is mixed in, everywhere: else it is trained
+    only where the mask lets it be seen. Meant against things in the colours of the clothes behind
+    them; that it cures them is not shown yet."""
     keep_encoder: bool = False
     """Train the decoder only, so that latents stay what they are, and what was trained on them."""
     snippets: int = 2400
