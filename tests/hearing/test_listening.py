@@ -490,6 +490,27 @@ def test_what_was_understood_says_how_long_a_pause_ends_a_turn(
     assert all(heard.recognition.text or heard.is_final for heard in ear.heard)
 
 
+@pytest.mark.parametrize("pause_s", [0.1, 0.2])
+def test_a_pause_is_understood_as_early_as_the_recogniser_asks(
+    make_ear: type[Ear], monkeypatch: pytest.MonkeyPatch, pause_s: float
+) -> None:
+    """And the turn goes on all the same, if the visitor does: with all that he said."""
+    ear = make_ear(turn_end=Verdict(0.5), interim_s=0.0)
+    monkeypatch.setattr(ear.recogniser, "pause_s", pause_s)
+    understood: list[float] = []
+    finish, detector = ear.recogniser.finish, ear.listening._detector
+
+    def noted() -> Recognition:
+        understood.append((detector._next - detector._speech_end) / RATE)
+        return finish()
+
+    monkeypatch.setattr(ear.recogniser, "finish", noted)
+    ear.hear(around(say("Where is the exit, please?"), after_s=3.0), patient=True)
+    assert ear.finals(1)[0].recognition.text
+    assert pause_s <= understood[-1] < pause_s + 0.08
+    assert ear.last_pause_s == pytest.approx(0.4, abs=0.07)
+
+
 def test_a_recogniser_that_is_late_holds_no_turn_open(
     make_ear: type[Ear], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ class Counter:
     """A recogniser whose words are how many samples it had; it can be held up, and fail."""
 
     interim_s = 0.0
+    pause_s = 0.2
 
     def __init__(self) -> None:
         self.go = threading.Event()

@@ -73,6 +73,15 @@ def test_a_stream_is_the_same_cut_anywhere_and_sees_no_other_person() -> None:
     assert (others - first).abs().mean() > 0.01
 
 
+@torch.inference_mode()
+def test_what_is_drawn_is_the_latents_alone_whoever_is_in_the_picture() -> None:
+    vae, z = _vae(), torch.randn(1, 2, 8, 4, 2)
+    one, _ = vae.paint(z, vae.look_at(_pictures()))
+    other, _ = vae.paint(z, vae.look_at(-_pictures()))
+    assert torch.equal(one.drawn, other.drawn)
+    assert not torch.equal(one.flow, other.flow) and not torch.equal(one.mask, other.mask)
+
+
 def test_every_weight_learns() -> None:
     vae = _vae()
     frames, _ = vae.decode(torch.randn(1, 2, 8, 4, 2), pictures=_pictures())

@@ -342,6 +342,7 @@ class Deaf:
 
     opened = 0
     interim_s = 0.0
+    pause_s = 0.2
 
     def __init__(self) -> None:
         type(self).opened += 1

@@ -30,8 +30,8 @@ from avatar_nodes.hearing.voice_activity import VoiceActivity
 from avatar_nodes.sound.audio_file import GRAPH_RATE
 from avatar_nodes.sound.ring_buffer import RingBuffer
 
-_TAIL = round(0.2 * GRAPH_RATE)
-"""Silence after speech that the recogniser still hears; the rest waits until speech goes on."""
+_PAUSE = round(0.2 * GRAPH_RATE)
+"""The shortest silence that may end a turn, and after which its end is judged."""
 _NANOSECONDS = 1_000_000_000
 _STALL_NS = 2 * _NANOSECONDS
 _LOOK_NS = 300_000_000
@@ -121,7 +121,8 @@ class Listening:
         self._activity = Activity("", False, 0.0, -120.0, 0, 0, False)
         self._since_report = 0
         self._sent = self._start_ns = self._end_ns = self._end_source = 0
-        self._paused = False
+        self._told = self._judged = False
+        self._tail = 0
         self._looked_ns = self._quiet_ns = 0
 
     def hear(
@@ -270,7 +271,7 @@ class Listening:
     def _is_complete(self, events: list[TurnEvent]) -> bool:
         """The turn pauses after what is a known sentence."""
         last = events[-1] if events else None
-        pauses = isinstance(last, TurnContinued) and last.end_sample - last.speech_end >= _TAIL
+        pauses = isinstance(last, TurnContinued) and last.end_sample - last.speech_end >= _PAUSE
         heard = self._text_of_pause()
         return pauses and heard is not None and _spoken(heard.recognition.text) in self._known
 
@@ -332,7 +333,7 @@ class Listening:
 
     def _begin(self, event: TurnBegan) -> None:
         self.turn = max(self.turn + 1, self._turn_clock())
-        self._paused, self._judged_s = False, None
+        self._resume()
         self._start_ns = self.intake.captured_ns(event.speech_start)
         self._sent = self._turn_first = max(event.first_sample, self._ring.start)
         self._note_end(self._ring.end - len(self._rest))
@@ -340,25 +341,34 @@ class Listening:
 
     def _go_on(self, event: TurnContinued) -> None:
         if event.speech_end == event.end_sample:
-            self._paused, self._judged_s = False, None
+            self._resume()
             self._note_end(event.speech_end)
         words = not event.too_short
-        self._send(min(event.end_sample, event.speech_end + _TAIL), words=words)
-        pauses = event.end_sample - event.speech_end >= _TAIL
-        if pauses and words and not self._paused:
-            self._paused = True
+        silence = event.end_sample - event.speech_end
+        tail = self._tail
+        self._send(event.speech_end + min(silence, tail), words=words)
+        if words and not self._told and silence >= tail:
+            self._told = True
             self.worker.pause(self.turn, start_ns=self._start_ns, end_ns=self._end_ns)
+        if words and not self._judged and silence >= _PAUSE:
             self._judge_end(event.end_sample)
+
+    def _resume(self) -> None:
+        """Speech begins or goes on: the next pause has its own tail, text and end."""
+        self._tail = round(self.worker.pause_s * GRAPH_RATE)
+        self._told = self._judged = False
+        self._judged_s = None
 
     def _judge_end(self, end: int) -> None:
         """How long the pause up to sample `end` has to be to end the turn: as its sound says, and
         no less than its text takes."""
-        self._judged_s = self._settings.silence_s
+        self._judged, self._judged_s = True, self._settings.silence_s
         if self._turn_end is not None:
             first = max(self._turn_first, end - round(HEARD_S * GRAPH_RATE), self._ring.start)
             complete = self._turn_end.complete(self._ring.read(first, end - first))
             self._judged_s = silence_after(complete, self._judged_s)
-        self._detector.wait(max(self._judged_s, _TAIL / GRAPH_RATE + _TEXT_S))
+        self._detector.wait(max(self._judged_s, _PAUSE / GRAPH_RATE + _TEXT_S))
+        self._consider_text()
 
     def _end(self, event: TurnEnded) -> None:
         self.worker.end(

@@ -1,10 +1,14 @@
 """The tiny autoencoder's decoder that may look at the reference picture.
 
-From the latents and the features of the picture it says, for every pixel of a frame, from where in
-the picture it comes (the flow), how far that can be trusted (the mask), and what to draw where it
-cannot. What is still, and what only moves, is taken from the picture itself, sharp at whatever size
-the picture has; what was never seen (an open mouth, a hand) is drawn. The idea is that of
-first-order motion models (Siarohin et al. 2019), with latents in the place of key points.
+From the latents it draws every frame, as `TinyDecoder` does. A branch beside that compares what is
+drawn with the picture and says, for every pixel of a frame, from where in the picture it comes (the
+flow) and how far that can be trusted (the mask). What is still, and what only moves, is taken from
+the picture itself, sharp at whatever size the picture has; what was never seen (an open mouth, a
+hand) is drawn. The idea is that of first-order motion models (Siarohin et al. 2019), with latents
+in the place of key points.
+
+What is drawn does not see the picture: features of it that were added to the decoder's own coloured
+a raised hand like the clothes behind it.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from torch.nn import functional as F
 from avatar_nodes.model.tiny_decoder import (
     FRAMES_PER_LATENT,
     DecoderState,
+    ResidualBlock,
     TinyDecoder,
     silent_at_first,
 )
@@ -27,7 +32,7 @@ from avatar_nodes.model.tiny_vae_config import TinyVAEConfig
 _REACH = 0.05
 """Flow of 1 in the network, as a share of the picture's side."""
 _FLOW_LEVEL, _PIXEL_LEVEL = 2, 3
-"""Levels of the decoder (strides 4 and 2) after which the flow is said, and in which it is used."""
+"""Levels of the decoder (strides 4 and 2) at which flow and mask are said."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +73,16 @@ class ReferenceDecoder(TinyDecoder):
         self.look = nn.ModuleList(
             nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(seen)
         )
-        self.inject = nn.ModuleList(
-            silent_at_first(nn.Conv2d(there, here, 1))
-            for there, here in zip(reversed(seen), widths, strict=True)
+        branch = seen[::-1]
+        self.seen_in = nn.ModuleList(nn.Conv2d(width, width, 1) for width in branch)
+        self.drawn_in = nn.ModuleList(
+            nn.Conv2d(there, here, 1) for there, here in zip(widths, branch, strict=True)
         )
-        flow_width, width = widths[_FLOW_LEVEL], widths[_PIXEL_LEVEL]
-        self.flow_hidden = nn.Conv2d(flow_width, flow_width, 3, padding=1)
+        self.coarser_in = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(branch))
+        self.compare = nn.ModuleList(ResidualBlock(width) for width in branch[:_PIXEL_LEVEL])
+        flow_width, width = branch[_FLOW_LEVEL], branch[_PIXEL_LEVEL]
         self.flow_out = silent_at_first(nn.Conv2d(flow_width, 2 * FRAMES_PER_LATENT, 3, padding=1))
-        self.warped_in = silent_at_first(nn.Conv2d(3 * FRAMES_PER_LATENT, width, 3, padding=1))
+        self.pixels_in = nn.Conv2d(2 * 3 * FRAMES_PER_LATENT, width, 3, padding=1)
         self.mask_out = silent_at_first(nn.Conv2d(width, 4 * FRAMES_PER_LATENT, 3, padding=1))
 
     def look_at(self, pictures: Tensor) -> Appearance:
@@ -85,7 +92,7 @@ class ReferenceDecoder(TinyDecoder):
         for layer in self.look:
             seen.append(layer(F.silu(seen[-1])))
         features = tuple(
-            inject(F.silu(one)) for inject, one in zip(self.inject, reversed(seen), strict=True)
+            into(F.silu(one)) for into, one in zip(self.seen_in, reversed(seen), strict=True)
         )
         return Appearance(features, F.avg_pool2d(pictures, 2))
 
@@ -96,26 +103,48 @@ class ReferenceDecoder(TinyDecoder):
         None begins a stream.
         """
         batch, length = z.shape[:2]
-        x, kept = self.first(z), list[list[Tensor]]()
-        flow = x  # said before it is used
+        x, kept, levels = self.first(z), list[list[Tensor]](), list[Tensor]()
         for level in range(len(self.memory)):
-            x = x + appearance.features[level].to(x.dtype).repeat_interleave(length, dim=0)
-            if level == _PIXEL_LEVEL:
-                x = x + self.warped_in(self._warped_halves(appearance, flow).to(x.dtype))
             x = self.remember(level, x, batch, state, kept)
-            if level == _FLOW_LEVEL:
-                hidden = F.silu(self.flow_hidden(F.silu(x)))
-                flow = self.flow_out(hidden).float().mul(_REACH).unflatten(1, (-1, 2))
+            levels.append(x)
             if level < len(self.up):
                 x = self.up[level](x)
-        mask = F.pixel_shuffle(self.mask_out(F.silu(x)), 2).float().sigmoid()
+        drawn = self.last(x, batch)
+        flow, mask = self._compared(levels, drawn, appearance)
         frames = (batch, length * FRAMES_PER_LATENT)
         painting = Painting(
-            drawn=self.last(x, batch).float(),
+            drawn=drawn.float(),
             flow=flow.reshape(*frames, 2, *flow.shape[-2:]),
             mask=mask.reshape(*frames, 1, *mask.shape[-2:]),
         )
         return painting, kept
+
+    def _compared(
+        self, levels: list[Tensor], drawn: Tensor, appearance: Appearance
+    ) -> tuple[Tensor, Tensor]:
+        """The flow [B * F, 4, 2, H/4, W/4] and the mask [B * F, 4, H, W] of what is `drawn`
+        [B, 4F, 3, H, W] out of `levels`, the decoder's features [B * F, C, h, w] by stride.
+        """
+        latents, branch, flow = len(levels[0]), levels[0], levels[0]  # said before they are used
+        for level, x in enumerate(levels):
+            seen = appearance.features[level].to(x.dtype)
+            merged = self.drawn_in[level](F.silu(x)) + seen.repeat_interleave(
+                latents // len(seen), dim=0
+            )
+            if level:
+                coarser = self.coarser_in[level - 1](F.silu(branch))
+                merged = merged + F.interpolate(coarser, scale_factor=2.0, mode="nearest")
+            if level == _PIXEL_LEVEL:
+                warped = self._warped_halves(appearance, flow).to(x.dtype)
+                here = F.avg_pool2d(drawn.reshape(latents, -1, *drawn.shape[-2:]), 2)
+                branch = merged + self.pixels_in(torch.cat([warped, warped - here], dim=1))
+            else:
+                branch = self.compare[level](merged)
+            if level == _FLOW_LEVEL:
+                said = self.flow_out(F.silu(branch)).float()
+                flow = said.mul(_REACH).unflatten(1, (-1, 2))
+        mask = F.pixel_shuffle(self.mask_out(F.silu(branch)), 2).float().sigmoid()
+        return flow, mask
 
     @staticmethod
     def _warped_halves(appearance: Appearance, flow: Tensor) -> Tensor:

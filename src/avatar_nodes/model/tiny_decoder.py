@@ -23,6 +23,18 @@ DecoderState = list[list[Tensor]]
 """What a decoder keeps from latent to latent: by memory block and stream, [1, C, h', w'] each."""
 
 
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a skip connection, shape kept."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = silent_at_first(nn.Conv2d(channels, channels, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.silu(self.conv1(F.silu(x))))
+
+
 class MemoryBlock(nn.Module):
     """A residual block that also sees its own input at the latent before (TAEHV's idea).
 

@@ -26,22 +26,10 @@ from avatar_nodes.model.tensor_files import CheckpointError
 from avatar_nodes.model.tiny_decoder import (
     FRAMES_PER_LATENT,
     DecoderState,
+    ResidualBlock,
     TinyDecoder,
-    silent_at_first,
 )
 from avatar_nodes.model.tiny_vae_config import TinyVAEConfig
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a skip connection, shape kept."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = silent_at_first(nn.Conv2d(channels, channels, 3, padding=1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.silu(self.conv1(F.silu(x))))
 
 
 class Downsample(nn.Module):

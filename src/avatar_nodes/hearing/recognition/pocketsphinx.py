@@ -54,6 +54,7 @@ class PocketSphinxRecogniser:
     """
 
     interim_s = 0.0
+    pause_s = 0.2
 
     def __init__(
         self, *, model: str | Path = "", phrases: Sequence[str] = (), language: str = ""

@@ -31,6 +31,9 @@ class Recogniser(Protocol):
 
     interim_s: float
     """Sound between two interim texts that are worth their cost [s]; 0: they cost nothing."""
+    pause_s: float
+    """Silence after which all that was said is understood at once [s], for the turn may end there:
+    the shorter, the sooner the text is there, and the more often it is made in vain."""
 
     def push(self, samples: np.ndarray) -> None:
         """The utterance's next samples, int16 mono at 16 kHz [n]; the first ones begin it."""

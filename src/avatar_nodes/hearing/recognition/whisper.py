@@ -66,6 +66,8 @@ class WhisperRecogniser:
 
     interim_s = 1.0
     """Sound between two interim texts that are worth their cost [s]."""
+    pause_s = 0.1
+    """Early, since its text takes longer than the silence that ends a complete sentence."""
 
     def __init__(
         self,

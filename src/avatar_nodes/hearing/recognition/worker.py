@@ -97,6 +97,11 @@ class RecognitionWorker:
         return self._waiting / GRAPH_RATE
 
     @property
+    def pause_s(self) -> float:
+        """Silence after which the recogniser wants to be told of a pause [s]."""
+        return self._recogniser.pause_s
+
+    @property
     def idle(self) -> bool:
         """Nothing waits or is being recognised."""
         with self._changed:
