@@ -17,11 +17,7 @@ ARGUMENTS = {
     "audio": "device:",
     "without": "reasoner,voice",  # ours stand in their places
 }
-REMAPPINGS = [
-    ("image_raw", "head/image_raw"),
-    ("image_raw/compressed", "head/image_raw/compressed"),
-    ("camera_info", "head/camera_info"),
-]
+REMAPPINGS = [("image_raw", "head/image_raw")]  # takes compressed and camera_info along
 
 
 def own_node(name: str) -> Node:

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import re
 import shlex
-import shutil
-import tempfile
+import signal
 from pathlib import Path
 
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch import Event, LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -20,26 +19,32 @@ from launch.actions import (
     OpaqueFunction,
     RegisterEventHandler,
 )
-from launch.event_handlers import OnProcessExit, OnShutdown
+from launch.event_handler import EventHandler
+from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.events.process import ProcessExited
+from launch.events.process import ProcessExited, ProcessIO, ProcessStarted, SignalProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
+from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED
 from avatar_nodes.graph.discovery import discovery_environment, exposure
-from avatar_nodes.graph.graph import DEFAULT_AUDIO, EXIT_MISCONFIGURED, Graph, ProcessSpec
+from avatar_nodes.graph.graph import DEFAULT_AUDIO, Graph, ProcessSpec
+from avatar_nodes.graph.params_file import check_params_file
 from avatar_nodes.graph.process_command import (
     container_arguments,
     executable,
+    parameters_text,
     process_environment,
     remapping_rules,
-    restore_parameters,
-    write_parameters,
 )
 from avatar_nodes.graph.tied_process import tied
 from avatar_nodes.profile import load_profile
 
 _TRUE_FALSE = ["true", "false"]
+_FATAL = re.compile(r"\[FATAL\] (?:\[[^\]]*\] ?)+: (.+)")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_KEPT_CHARACTERS = 16_000
 
 _ARGUMENTS = [
     DeclareLaunchArgument(
@@ -49,8 +54,9 @@ _ARGUMENTS = [
     ),
     DeclareLaunchArgument(
         "namespace",
-        default_value="/avatar",
-        description="Absolute ROS namespace of every node and topic.",
+        default_value="avatar",
+        description="ROS namespace of every node and topic, below that of the launch file which"
+        " includes this one (PushRosNamespace); with a slash before it, absolute.",
     ),
     DeclareLaunchArgument(
         "mode",
@@ -124,6 +130,13 @@ _ARGUMENTS = [
         " latter.",
     ),
     DeclareLaunchArgument(
+        "use_sim_time",
+        default_value="",
+        choices=["", *_TRUE_FALSE],
+        description="Take the time from /clock, as a simulation gives it; empty: as the including"
+        " launch file has it, else the machine's.",
+    ),
+    DeclareLaunchArgument(
         "log_level",
         default_value="info",
         choices=["debug", "info", "warn", "error", "fatal"],
@@ -145,7 +158,7 @@ def _launch_graph(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     graph = Graph.from_profile(
         load_profile(given["profile"]),
         mode=given["mode"],
-        namespace=given["namespace"],
+        namespace=_below_pushed(context, given["namespace"]),
         audio=given["audio"],
         reference=given["reference"] or None,
         prompt=given["prompt"] or None,
@@ -154,10 +167,14 @@ def _launch_graph(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         autostart=given["autostart"] == "true",
         respawn=given["use_respawn"] == "true" if given["use_respawn"] else None,
     ).part(only=_names(given["only"]), without=_names(given["without"]))
-    folder = Path(tempfile.mkdtemp(prefix="avatar_"))
-    params = [write_parameters(graph, folder)]
+    own = []
     if given["params_file"]:
-        params.append(Path(given["params_file"]).expanduser().absolute())
+        own.append(Path(given["params_file"]).expanduser().absolute())
+        check_params_file(graph, own[0])
+    params = [_in_memory(parameters_text(graph)), *own]
+    options = ["--log-level", given["log_level"]]
+    if given["use_sim_time"]:
+        options += ["-p", f"use_sim_time:={given['use_sim_time']}"]
     entities: list[LaunchDescriptionEntity] = []
     discovery = discovery_environment(
         opened=graph.profile.network.open,
@@ -165,17 +182,19 @@ def _launch_graph(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     )
     if danger := exposure(os.environ | discovery):
         entities.append(LogInfo(msg=f"WARNING: {danger}"))
+    failure = _Failure()
     for process in graph.processes:
-        entities += _process_actions(graph, process, params, given["log_level"], discovery)
-    entities.append(RegisterEventHandler(OnShutdown(on_shutdown=lambda *_: _remove(folder))))
-    return entities
+        node = _node(graph, process, params, options, discovery)
+        failure.watch(node)
+        entities += [_on_exit(process, node, failure), node]
+    return [*entities, *failure.handlers]
 
 
-def _process_actions(
-    graph: Graph, process: ProcessSpec, params: list[Path], log_level: str, env: dict[str, str]
-) -> list[LaunchDescriptionEntity]:
+def _node(
+    graph: Graph, process: ProcessSpec, params: list[Path], options: list[str], env: dict[str, str]
+) -> Node:
     alone = len(process.nodes) == 1
-    node = Node(
+    return Node(
         package="avatar_nodes",
         executable=executable(process),
         exec_name=process.name,
@@ -184,7 +203,7 @@ def _process_actions(
         arguments=container_arguments(process),
         parameters=[str(file) for file in params],
         remappings=remapping_rules(process),
-        ros_arguments=["--log-level", log_level],
+        ros_arguments=options,
         additional_env=_environment(process) | env,
         # A `ros2 launch` that is terminated leaves its children behind; these end with it.
         prefix=shlex.join(tied([])),
@@ -194,20 +213,108 @@ def _process_actions(
         emulate_tty=True,
     )
 
-    def ended(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        if event.returncode == EXIT_MISCONFIGURED:
-            reason = f"{process.name} found its configuration wrong"
-        elif process.ends_graph:
-            reason = f"{process.name} has ended with exit code {event.returncode}"
-        else:
-            if process.respawn and not context.is_shutdown:  # after respawn_delay it is started
-                with contextlib.suppress(OSError):  # it will say what it misses
-                    restore_parameters(graph, params[0])
-            return []
-        return [LogInfo(msg=reason), EmitEvent(event=Shutdown(reason=reason))]
 
-    handler = RegisterEventHandler(OnProcessExit(target_action=node, on_exit=ended))
-    return [handler, node]
+def _on_exit(process: ProcessSpec, node: Node, failure: _Failure) -> RegisterEventHandler:
+    """What the end of a process means for the whole."""
+
+    def ended(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        if context.is_shutdown:
+            return []
+        if event.returncode == EXIT_MISCONFIGURED:
+            return failure.of(process.name, node, "found its configuration wrong")
+        if process.ends_graph:
+            reason = f"has ended with exit code {event.returncode}"
+            if event.returncode:
+                return failure.of(process.name, node, reason)
+            reason = f"{process.name} {reason}"
+            return [LogInfo(msg=reason), EmitEvent(event=Shutdown(reason=reason))]
+        return []
+
+    return RegisterEventHandler(OnProcessExit(target_action=node, on_exit=ended))
+
+
+class _AllEnded(Event):
+    """All processes of a launch that has failed have ended."""
+
+    name = "avatar_nodes.AllEnded"
+
+
+class _Failure:
+    """Lets the launch fail: with an exit code other than 0, and the reason as its last line.
+
+    `ros2 launch` exits with 1 only where something raises an error, and prints that error at once.
+    So this raises one when all processes have ended and have printed what they had to.
+    """
+
+    def __init__(self) -> None:
+        self._nodes: list[Node] = []
+        self._running: set[Node] = set()
+        self._printed: dict[Node, str] = {}
+        self._reason = ""
+
+    @property
+    def handlers(self) -> list[LaunchDescriptionEntity]:
+        """To be added to the launch description."""
+        by_event = {
+            ProcessStarted: lambda event: self._running.add(event.action),
+            ProcessIO: self._keep,
+            ProcessExited: self._ended,
+        }
+
+        def follow(context: LaunchContext) -> list[LaunchDescriptionEntity] | None:
+            event = context.locals.event
+            return next(do(event) for kind, do in by_event.items() if isinstance(event, kind))
+
+        def fail(context: LaunchContext) -> None:
+            raise RuntimeError(self._reason)
+
+        def ours(event: Event) -> bool:
+            return isinstance(event, tuple(by_event)) and event.action in self._nodes
+
+        return [
+            RegisterEventHandler(
+                EventHandler(matcher=matcher, entities=[OpaqueFunction(function=function)])
+            )
+            for matcher, function in (
+                (ours, follow),
+                (lambda event: isinstance(event, _AllEnded), fail),
+            )
+        ]
+
+    def watch(self, node: Node) -> None:
+        """Wait for the end of this process, too."""
+        self._nodes.append(node)
+
+    def of(self, process: str, node: Node, reason: str) -> list[LaunchDescriptionEntity]:
+        """End all, since `process` has failed: its FATAL line says why, or else `reason`."""
+        lines = _FATAL.findall(_COLOUR.sub("", self._printed.get(node, "")))
+        self._reason = f"[FATAL] [{process}]: {lines[-1].strip() if lines else reason}"
+        # By SIGTERM first: a node that still imports its modules would answer SIGINT, by which
+        # launch ends processes, with a traceback.
+        end = SignalProcess(
+            signal_number=signal.SIGTERM, process_matcher=lambda each: each in self._running
+        )
+        return [
+            EmitEvent(event=end),
+            EmitEvent(event=Shutdown(reason=self._reason)),
+            *([] if self._running else [EmitEvent(event=_AllEnded())]),
+        ]
+
+    def _keep(self, event: ProcessIO) -> None:
+        text = self._printed.get(event.action, "") + event.text.decode(errors="replace")
+        self._printed[event.action] = text[-_KEPT_CHARACTERS:]
+
+    def _ended(self, event: ProcessExited) -> list[LaunchDescriptionEntity]:
+        self._running.discard(event.action)
+        last = self._reason and not self._running
+        return [EmitEvent(event=_AllEnded())] if last else []
+
+
+def _below_pushed(context: LaunchContext, namespace: str) -> str:
+    """Absolute; one that is relative lies below the launch files' PushRosNamespace."""
+    pushed = context.launch_configurations.get("ros_namespace")
+    whole: str = make_namespace_absolute(prefix_namespace(pushed, namespace))
+    return whole
 
 
 def _names(text: str) -> list[str]:
@@ -220,5 +327,9 @@ def _environment(process: ProcessSpec) -> dict[str, str]:
     return {name: value for name, value in wanted.items() if os.environ.get(name) != value}
 
 
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def _in_memory(text: bytes) -> Path:
+    """A file that lasts as long as this process, and leaves nothing behind however that ends:
+    `ros2 launch` removes nothing when it gets SIGTERM."""
+    file = os.memfd_create("avatar_parameters")
+    os.write(file, text)
+    return Path(f"/proc/{os.getpid()}/fd/{file}")

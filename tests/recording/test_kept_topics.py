@@ -14,7 +14,8 @@ UTTERANCE = "avatar_msgs/msg/Utterance"
 
 def kept(of_visitors: KeptOfVisitors, *exclude: str) -> KeptTopics:
     return KeptTopics(
-        "/booth/avatar", shared=("/rosout",), own_sound=("audio", "speech/audio"),
+        "/booth/avatar",
+        shared=("/rosout",), own_sound=("/booth/avatar/audio", "/booth/avatar/speech/audio"),
         exclude=exclude, of_visitors=of_visitors,
     )  # fmt: skip
 
@@ -47,3 +48,9 @@ def test_names_are_left_out_as_well() -> None:
     chosen = kept("sound", "", "blocks/latent*", "user/audio")
     names = ["blocks/latent_1", "user/audio", "audio_in"]
     assert [chosen.keeps(f"/booth/avatar/{n}", CHUNK) for n in names] == [False, False, True]
+
+
+def test_full_names_are_left_out_as_well() -> None:
+    chosen = kept("sound", "/user/audio", "/booth/avatar/head/image_raw")
+    names = ["user/audio", "head/image_raw", "head/image_raw/compressed"]
+    assert [chosen.keeps(f"/booth/avatar/{n}", STATE) for n in names] == [False, False, True]

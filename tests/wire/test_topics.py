@@ -141,6 +141,30 @@ def test_a_node_s_parameters_choose_name_and_qos(mute: Mute) -> None:
     assert topic.with_parameters({}).wanted_by("mute") == BLOCKS
 
 
+@pytest.mark.parametrize(
+    ("rules", "compressed", "info"),
+    [
+        ([], "/r/image_raw/compressed", "/r/camera_info"),
+        (["image_raw:=eye/image"], "/r/eye/image/compressed", "/r/eye/camera_info"),
+        (["image_raw:=/eye"], "/eye/compressed", "/camera_info"),
+        (["image_raw:=eye/image", "camera_info:=eye/info"],
+         "/r/eye/image/compressed", "/r/eye/info"),
+        (["image_raw/compressed:=small"], "/r/small", "/r/camera_info"),
+    ],
+)  # fmt: skip
+def test_a_picture_s_new_name_takes_its_siblings_along(
+    ros_context: rclpy.Context, rules: list[str], compressed: str, info: str
+) -> None:
+    words = ["--ros-args", *(word for rule in rules for word in ("-r", rule))]
+    node = rclpy.create_node("eye", namespace="/r", context=ros_context, cli_args=words)
+    names = [
+        node.resolve_topic_name(topic.led(node).name)
+        for topic in (topics.IMAGE_COMPRESSED, topics.CAMERA_INFO)
+    ]
+    node.destroy_node()
+    assert names == [compressed, info]
+
+
 def test_every_node_may_say_how_it_is(mute: Mute) -> None:
     assert topics.STAGES.offered_by(mute.KIND) == topics.STAGES.qos
     assert topics.DIAGNOSTICS.offered_by(mute.KIND) == topics.DIAGNOSTICS.qos

@@ -99,7 +99,7 @@ def parameters_of(graph: Graph) -> dict[str, dict[str, Any]]:
 def write_parameters(graph: Graph, folder: Path) -> Path:
     """Write the graph's parameter file into `folder` and return its path."""
     file = folder / "parameters.yaml"
-    file.write_bytes(_text_of(graph))
+    file.write_bytes(parameters_text(graph))
     return file
 
 
@@ -109,7 +109,7 @@ def restore_parameters(graph: Graph, file: Path) -> None:
     Systems clear /tmp of what was not used for some days, and an avatar runs for longer.
     """
     try:
-        intact = file.read_bytes() == _text_of(graph)
+        intact = file.read_bytes() == parameters_text(graph)
     except OSError:
         intact = False
     if not intact:
@@ -117,7 +117,8 @@ def restore_parameters(graph: Graph, file: Path) -> None:
         write_parameters(graph, file.parent)
 
 
-def _text_of(graph: Graph) -> bytes:
+def parameters_text(graph: Graph) -> bytes:
+    """The graph's parameter file."""
     text: str = yaml.dump(
         parameters_of(graph), Dumper=_NoAliases, allow_unicode=True, sort_keys=False
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.observer import GraphObserver
+from avatar_nodes.graph.params_file import check_params_file
 from avatar_nodes.graph.process_command import (
     process_command,
     process_environment,
@@ -52,6 +53,8 @@ class GraphRunner:
         on_credit: Callable[[BlockCredit], None] | None = None,
         on_health: Callable[[Health], None] | None = None,
     ) -> None:
+        for file in params_files:
+            check_params_file(graph, file)
         self.graph = graph
         self.params_files = [Path(file).absolute() for file in params_files]
         self.log_level = log_level

@@ -37,7 +37,6 @@ _TICK_S = 1.0
 _QUEUE_S = 2
 _JPEG_QUALITY = 85
 _MEGABYTE = 1_000_000
-_ALWAYS_EXCLUDED = (topics.IMAGE_RAW.name, f"{topics.IMAGE_RAW.name}/*")
 _OWN_SOUND = (topics.AUDIO.name, topics.SPEECH_AUDIO.name)
 _SHARED = (topics.DIAGNOSTICS.name, topics.LOG.name, "/tf", "/tf_static")
 """Topics outside of the namespace that belong to it as well."""
@@ -78,11 +77,13 @@ class ArchiveNode(AvatarNode[ArchiveSettings]):
             definition_of=definition_of if self.settings.mcap else None,
             picture_message=self._picture_message,
         )  # fmt: skip
+        image = self.resolve_topic_name(topics.IMAGE_RAW.name)
+        self._compressed = f"{image}/{topics.IMAGE_COMPRESSED.name.rpartition('/')[2]}"
         kept = KeptTopics(
             self.get_namespace(),
             shared=_SHARED,
-            own_sound=_OWN_SOUND,
-            exclude=[*self.settings.mcap_exclude, *_ALWAYS_EXCLUDED],
+            own_sound=[self.resolve_topic_name(name) for name in _OWN_SOUND],
+            exclude=[*self.settings.mcap_exclude, image, f"{image}/*"],
             of_visitors=self.settings.of_visitors,
         )
         self._tap = TopicTap(self, kept.keeps, self._recording.add_message)
@@ -173,9 +174,8 @@ class ArchiveNode(AvatarNode[ArchiveSettings]):
     def _picture_message(self, frame: np.ndarray, stamp_ns: int) -> WireMessage:
         msg = image_to_jpeg_msg(frame, quality=_JPEG_QUALITY)
         msg.header.stamp = stamp_of(stamp_ns)
-        topic = f"{self.get_namespace().rstrip('/')}/{topics.IMAGE_COMPRESSED.name}"
         data = bytes(serialize_message(msg))
-        return WireMessage(topic, "sensor_msgs/msg/CompressedImage", data, stamp_ns)
+        return WireMessage(self._compressed, "sensor_msgs/msg/CompressedImage", data, stamp_ns)
 
     def _on_removed(self, path: Path, why: str) -> None:
         """On the recording's thread."""

@@ -21,8 +21,8 @@ class KeptTopics:
 
     Args:
         shared: topics outside of the namespace that are kept as well.
-        own_sound: topics below the namespace in which the avatar is heard.
-        exclude: topics below the namespace that are not kept, `*` for any text.
+        own_sound: full names of the topics in which the avatar is heard.
+        exclude: topics that are not kept, `*` for any text; names below the namespace, or full.
     """
 
     def __init__(
@@ -36,8 +36,13 @@ class KeptTopics:
     ) -> None:
         self._below = namespace.rstrip("/") + "/"
         self._shared = shared
-        self._own_sound = {self._below + name for name in own_sound}
-        self._exclude = [self._below + name.lstrip("/") for name in exclude if name]
+        self._own_sound = frozenset(own_sound)
+        self._exclude = [
+            pattern
+            for name in exclude
+            if name
+            for pattern in (name, self._below + name.lstrip("/"))
+        ]
         self._of_visitors = of_visitors
 
     def keeps(self, topic: str, kind: str) -> bool:

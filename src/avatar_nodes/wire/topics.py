@@ -77,6 +77,8 @@ class Topic(Declaration):
     reading: of the kinds that read it with another QoS than it is published with.
     name_parameter: node parameter that gives the name instead, of nodes that have it.
     qos_parameter: node parameter that gives the QoS (one of PUBLIC_NAMES) instead.
+    leader: topic whose new name this one follows where that is remapped and this one is not, as
+    readers of pictures expect of `camera_info`.
     """
 
     qos: QoSProfile
@@ -85,6 +87,7 @@ class Topic(Declaration):
     reading: Mapping[str, Reading] = field(default_factory=dict)
     name_parameter: str = ""
     qos_parameter: str = ""
+    leader: str = ""
 
     def with_parameters(self, parameters: Parameters) -> Topic:
         """The topic as a node with these parameters has it."""
@@ -94,6 +97,15 @@ class Topic(Declaration):
         if chosen := parameters.get(self.qos_parameter):
             here = replace(here, qos=public_qos(chosen), reading={})
         return here
+
+    def led(self, node: Node) -> Topic:
+        """The topic as `node` has it where its leader was remapped: still below or beside it."""
+        if not self.leader or _remapped(node, self.name) or not _remapped(node, self.leader):
+            return self
+        lead = node.resolve_topic_name(self.leader)
+        if self.name.startswith(f"{self.leader}/"):
+            return replace(self, name=lead + self.name.removeprefix(self.leader))
+        return replace(self, name=f"{lead.rpartition('/')[0]}/{self.name}")
 
     def offered_by(self, kind: str) -> QoSProfile:
         """QoS of a publisher. Raises ValueError: this kind does not publish it."""
@@ -155,6 +167,11 @@ class Action(Declaration):
         """A client of `node`. Raises ValueError: this kind does not ask for it."""
         self._demand(kind, self.clients, "clients")
         return ActionClient(node, self.type, self.name)
+
+
+def _remapped(node: Node, name: str) -> bool:
+    resolved: str = node.resolve_topic_name(name)
+    return resolved != node.resolve_topic_name(name, only_expand=True)
 
 
 def _converses(parameters: Parameters) -> bool:
@@ -334,6 +351,7 @@ IMAGE_COMPRESSED = Topic(
     publishers=("presenter",),
     readers=(ANYBODY,),
     qos_parameter="qos_image",
+    leader="image_raw",
     meaning="The same as JPEG, made only while somebody subscribes.",
 )
 CAMERA_INFO = Topic(
@@ -343,6 +361,7 @@ CAMERA_INFO = Topic(
     publishers=("presenter",),
     readers=(ANYBODY,),
     qos_parameter="qos_image",
+    leader="image_raw",
     meaning="Size of the pictures, with the stamp of each.",
 )
 AUDIO = Topic(

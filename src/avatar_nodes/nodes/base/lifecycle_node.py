@@ -110,7 +110,7 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         Raises:
             ValueError: the topic's declaration names no publisher of this node's kind.
         """
-        here = topic.with_parameters(self.settings.parameters())
+        here = topic.with_parameters(self.settings.parameters()).led(self)
         made: LifecyclePublisher[Any] = self.create_lifecycle_publisher(
             here.type, here.name, here.offered_by(self.KIND)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -45,12 +46,24 @@ def declare_parameters(node: Node, kind: type[_Settings]) -> _Settings:
             names the parameter.
     """
     fields = kind.parameter_fields()
+    _warn_of_misspelled(node, fields)
     values = {name: _declare(node, name, field) for name, field in fields.items()}
     try:
         return kind.from_parameters(values)
     except ValidationError as error:
         problem = explain(error.errors(include_url=False)[0], kind)
         raise ConfigurationError(_line(problem, fields)) from None
+
+
+def _warn_of_misspelled(node: Node, fields: Mapping[str, FieldInfo]) -> None:
+    """Of values for parameters that there are not, which ROS passes over. They are no error: a
+    launch file may give all of its nodes a parameter that some of them have."""
+    for name in node._parameter_overrides:
+        close = difflib.get_close_matches(name, list(fields), n=1, cutoff=0.75)
+        if close and name not in fields:
+            node.get_logger().warning(
+                f"parameter {name}: there is none of that name; did you mean {close[0]}?"
+            )
 
 
 def _line(problem: Problem, fields: Mapping[str, FieldInfo]) -> str:

@@ -22,6 +22,8 @@ from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
 
 _POLL_S = 0.25
 _PATIENCE_S = 3.0
+_NOT_UNDERSTOOD = "Couldn't parse"
+"""What rcl says of a parameter file that is missing or wrong, and of a wrong rule."""
 
 
 class _Runner:
@@ -83,7 +85,11 @@ def run_nodes(kinds: Sequence[tuple[str | None, type[AvatarNode]]]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     adopt_environment()
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # of a class that rclpy does not export
+        get_logger("avatar").fatal(" ".join(str(error).split()))
+        return EXIT_MISCONFIGURED if _NOT_UNDERSTOOD in str(error) else EXIT_FAILED
     try:
         with sized_segment():
             nodes = [kind(name) for name, kind in kinds]
