@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +16,12 @@ import rclpy
 from rclpy.parameter import Parameter
 from support.spinner import Spinner, wait_until
 
-from avatar_msgs.msg import AudioChunk, AudioDemand, ReplySegment, TurnControl
+from avatar_msgs.msg import AudioChunk, AudioDemand, Persona, ReplySegment, TurnControl
 from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED
+from avatar_nodes.mind.persona_file import load_persona
+from avatar_nodes.mind.phrasebook import standing_sentences
 from avatar_nodes.nodes.voice import VoiceNode
+from avatar_nodes.speaking.synthesis import backends
 from avatar_nodes.speaking.synthesis.espeak import EspeakSynthesiser
 from avatar_nodes.speaking.turn_stream import turn_of
 from avatar_nodes.wire.audio import audio_from_msg
@@ -237,6 +242,36 @@ def test_a_dead_server_leaves_nobody_mute(
         wait_until(lambda: node.telemetry.report()["failures"] == "2", what="the failures")
         assert node.heartbeat.condition.trouble and node.heartbeat.condition.detail
         end(node)
+
+
+def test_a_slow_voice_has_said_what_the_persona_says_before_it_is_asked(
+    ros_context: rclpy.Context, spinner: Spinner, conductor: Conductor,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    pytest.importorskip("onnxruntime", reason="the Python package onnxruntime is not installed")
+    shutil.copy(Path(__file__).parent.parent / "data/kokoro/model.onnx", tmp_path)
+    np.full((510, 256), 0.5, np.float32).tofile(tmp_path / "af_heart.bin")
+    monkeypatch.setattr(backends, "_stored", lambda model: tmp_path)
+    monkeypatch.setenv("AVATAR_CACHE", str(tmp_path / "cache"))
+    node = start(
+        ros_context, spinner, backend="kokoro", voice="af_heart", persona="guide",
+        diagnostics_period_s=0.1,
+    )  # fmt: skip
+    spinner.add(node)
+    conductor.meet()
+    persona_out = conductor.node.create_publisher(Persona, "persona", LATCHED)
+    persona_out.publish(Persona(persona="/etc/passwd"))
+    wait_until(lambda: node.telemetry.rejections == {"persona": 1}, what="the refusal")
+    persona_out.publish(Persona(persona="guide"))
+    known = standing_sentences(load_persona("guide"))
+    wait_until(
+        lambda: len(list((tmp_path / "cache/speech").glob("*.wav"))) == len(set(known)),
+        what="the persona's sentences",
+    )
+    wait_until(
+        lambda: float(node.telemetry.report()["unprepared"]) == 0, what="that nothing is missing"
+    )
+    end(node)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,14 @@ class GraphNodes:
         return self._node("reasoner", settings, threads=settings.threads)
 
     def _voice(self) -> NodeSpec:
-        return self._node("voice", self._of(VoiceSettings, chunk_samples=self._chunk_samples))
+        voice = self.profile.voice
+        keeps = voice.kept_mb > 0 and voice.backend in ("kokoro", "piper")
+        settings = self._of(
+            VoiceSettings,
+            chunk_samples=self._chunk_samples,
+            persona=self.profile.reasoner.persona if keeps else "",
+        )
+        return self._node("voice", settings)
 
     def _timeline(self) -> NodeSpec:
         return self._node("timeline", self._of(TimelineSettings))

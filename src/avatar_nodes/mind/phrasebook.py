@@ -8,11 +8,24 @@ from typing import Literal
 
 from avatar_nodes.mind.persona import IntentEntry, Persona
 from avatar_nodes.mind.reasoner import Intention, Request, Sentence
-from avatar_nodes.mind.reply_template import clock_values, fill_template
+from avatar_nodes.mind.reply_template import PARTS_OF_DAY, clock_values, fill_template
 from avatar_nodes.mind.rotation import Rotation
 from avatar_nodes.mind.sentences import split_sentences
 
 Fallback = Literal["unknown", "pardon", "trouble"]
+
+
+def standing_sentences(persona: Persona) -> list[str]:
+    """The sentences that the persona says in the same words each time, each once: those of replies
+    without a clock or the visitor in them; a part of the day in each of its three forms."""
+    fallback = persona.fallback
+    replies = [reply for intent in persona.intents for reply in intent.replies]
+    sentences: dict[str, None] = {}
+    for reply in (*fallback.pardon, *fallback.unknown, *fallback.trouble, *replies):
+        for part_of_day in PARTS_OF_DAY:
+            text = fill_template(reply, {"name": persona.name, "part_of_day": part_of_day})
+            sentences |= dict.fromkeys(split_sentences(text or "", persona.language))
+    return list(sentences)
 
 
 class Phrasebook:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 FIELDS = ("name", "time", "date", "weekday", "part_of_day", "last_reply", "utterance")
+PARTS_OF_DAY = ("morning", "afternoon", "evening")
 _NOON, _EVENING = 12, 18
 
 
@@ -34,10 +35,9 @@ def fill_template(template: str, values: Mapping[str, str]) -> str | None:
 
 def clock_values(now: datetime, *, time_format: str, date_format: str) -> dict[str, str]:
     """What the clock gives: `time`, `date`, `weekday` and `part_of_day`."""
-    parts = ("morning", "afternoon", "evening")
     return {
         "time": now.strftime(time_format),
         "date": now.strftime(date_format),
         "weekday": now.strftime("%A"),
-        "part_of_day": parts[(now.hour >= _NOON) + (now.hour >= _EVENING)],
+        "part_of_day": PARTS_OF_DAY[(now.hour >= _NOON) + (now.hour >= _EVENING)],
     }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from avatar_msgs.msg import AudioDemand, ReplySegment, TurnControl
+from avatar_msgs.msg import AudioDemand, Persona, ReplySegment, TurnControl
 from avatar_nodes.errors.refused_error import RefusedError
+from avatar_nodes.mind.persona_file import PersonaError, load_listed
+from avatar_nodes.mind.phrasebook import standing_sentences
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turns import check_turn
@@ -59,6 +61,8 @@ class VoiceNode(AvatarNode[VoiceSettings]):
         self.listen(topics.TURN_CONTROL, self._on_control)
         self.listen(topics.REPLY, self._on_reply)
         self.listen(topics.SPEECH_DEMAND, self._on_demand)
+        if self.settings.persona:
+            self.listen(topics.PERSONA, self._on_persona)
         send = self._guarded("speech", lambda _: self._send())
         with self._send_lock:
             self._send_soon = lambda: send(None)
@@ -78,6 +82,14 @@ class VoiceNode(AvatarNode[VoiceSettings]):
         with self._send_lock:
             if self._send_soon is not None and self.executor is not None:
                 self.executor.create_task(self._send_soon)
+
+    def _on_persona(self, msg: Persona) -> None:
+        """What it will say: only a persona that the operator has is looked at."""
+        try:
+            persona = load_listed(text_of(msg.persona), self.settings.persona)
+        except PersonaError as error:
+            raise RefusedError("persona", str(error).splitlines()[0]) from None
+        self._speaker.expect(standing_sentences(persona), persona.language)
 
     def _on_reply(self, msg: ReplySegment) -> None:
         check_turn(msg.turn)
@@ -136,6 +148,7 @@ class VoiceNode(AvatarNode[VoiceSettings]):
         reply = self._speaker.reply
         rate = self.settings.sample_rate
         self.telemetry.gauge("queue_depth", self._speaker.waiting)
+        self.telemetry.gauge("unprepared", self._speaker.unprepared)
         self.telemetry.gauge("ahead_s", 0.0 if reply is None else reply.ahead / rate)
         self.telemetry.gauge("resent", 0 if reply is None else reply.sender.resent)
         self.telemetry.gauge("held", float(self._speaker.held))

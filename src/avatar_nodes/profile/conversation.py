@@ -220,6 +220,13 @@ class VoiceSection(Section):
     speaker: int = Field(
         default=-1, ge=-1, le=9999, description="Of a piper voice of several; -1: its own choice."
     )
+    kept_mb: int = Field(
+        default=200,
+        ge=0,
+        le=100_000,
+        description="Backends kokoro and piper: the persona's own sentences are made before they"
+        " are wanted, and kept in the user's cache up to this size [MB]; 0: not.",
+    )
     base_url: str = Field(
         default="", description="Address of backend http's server (http://.../v1)."
     )

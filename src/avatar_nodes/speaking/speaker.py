@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -124,6 +124,17 @@ class Speaker:
             taken = self._order.add(Sentence(index, text, language), is_last=is_last)
             self._changed.notify_all()
             return taken
+
+    @property
+    def unprepared(self) -> int:
+        """See `Synthesiser.missing`."""
+        return self._synthesiser.missing
+
+    def expect(self, sentences: Iterable[str], language: str) -> None:
+        """Sentences that will be wanted one day; see `Synthesiser.expect`."""
+        spoken_in = language or self._synthesiser.language
+        texts = (speakable(sentence, spoken_in) for sentence in sentences)
+        self._synthesiser.expect(filter(None, texts), language)
 
     def pause(self, turn: int) -> None:
         """See `ReplyOutlet.pause`."""

@@ -428,9 +428,10 @@ PERSONA = Topic(
     type=msg.Persona,
     qos=qos.LATCHED,
     publishers=("reasoner", "realtime"),
-    readers=("conductor", "listener", "kiosk"),
+    readers=("conductor", "listener", "voice", "kiosk"),
     when={
         "conductor": _converses,
+        "voice": lambda parameters: bool(parameters["persona"]),
         "listener": lambda parameters: bool(parameters["persona_phrases"]),
     },
     meaning="Who answers: its name, language, prompts, and what visitors are likely to say.",

@@ -9,12 +9,16 @@ from pathlib import Path
 from avatar_nodes.speaking.settings import VoiceSettings
 from avatar_nodes.speaking.synthesis.espeak import EspeakSynthesiser
 from avatar_nodes.speaking.synthesis.http import HttpSynthesiser
+from avatar_nodes.speaking.synthesis.kept_speech import KeptSpeech
 from avatar_nodes.speaking.synthesis.kokoro import STORED, KokoroSynthesiser
 from avatar_nodes.speaking.synthesis.piper import PiperSynthesiser
+from avatar_nodes.speaking.synthesis.speech_shelf import SpeechShelf
 from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser, SynthesisError
-from avatar_nodes.store.store import ModelStore
+from avatar_nodes.store.store import ModelStore, user_cache
 
 _WORDS_A_MINUTE = 170
+_SOUND = 1
+"""Another number: what was kept of Kokoro or Piper before is not used any more."""
 
 
 def build_synthesiser(settings: VoiceSettings) -> Synthesiser:
@@ -32,22 +36,26 @@ def build_synthesiser(settings: VoiceSettings) -> Synthesiser:
             sample_rate=settings.sample_rate,
         )
     if settings.backend == "kokoro":
-        return KokoroSynthesiser(
-            folder=_stored(STORED),
+        folder = _stored(STORED)
+        kokoro = KokoroSynthesiser(
+            folder=folder,
             voice=settings.voice,
             speed=settings.speed,
             volume=settings.volume,
             threads=settings.threads,
             sample_rate=settings.sample_rate,
         )
+        return _kept(kokoro, settings, folder.name)
     if settings.backend == "piper":
-        return PiperSynthesiser(
-            voice_file=_piper_voice(settings.voice),
+        voice_file = _piper_voice(settings.voice)
+        piper = PiperSynthesiser(
+            voice_file=voice_file,
             speaker=settings.speaker,
             speed=settings.speed,
             volume=settings.volume,
             sample_rate=settings.sample_rate,
         )
+        return _kept(piper, settings, f"{voice_file} {voice_file.stat().st_mtime_ns}")
     if settings.backend == "own":
         return _own(settings.synthesiser)(sample_rate=settings.sample_rate)
     return HttpSynthesiser(
@@ -59,6 +67,24 @@ def build_synthesiser(settings: VoiceSettings) -> Synthesiser:
         response_format=settings.response_format,
         timeout_s=settings.timeout_s,
         sample_rate=settings.sample_rate,
+    )
+
+
+def _kept(voice: Synthesiser, settings: VoiceSettings, model: str) -> Synthesiser:
+    """The voice that says the persona's sentences without being asked, if any are to be kept.
+
+    Args:
+        model: what its sound depends on beside the settings.
+    """
+    if not settings.kept_mb:
+        return voice
+    said_by = (
+        f"{_SOUND} {voice.name} {model} {settings.voice} {settings.speaker} {settings.speed}"
+        f" {settings.volume}"
+    )
+    return KeptSpeech(
+        voice,
+        SpeechShelf(user_cache() / "speech", said_by, most_bytes=settings.kept_mb * 1_000_000),
     )
 
 

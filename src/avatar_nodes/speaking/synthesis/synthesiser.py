@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import soxr
@@ -79,6 +79,15 @@ class Synthesiser(ABC):
             self._under_way[thread] = stream
         thread.start()
         return stream
+
+    @property
+    def missing(self) -> int:
+        """Expected sentences that it will still make before they are wanted."""
+        return 0
+
+    def expect(self, texts: Iterable[str], language: str) -> None:  # noqa: B027
+        """Sentences in `language` (BCP 47) that will be wanted one day, instead of those named
+        before: a synthesiser that keeps speech makes them while it is idle."""
 
     def close(self) -> None:
         """End what is under way and release the backend; may be called twice."""
