@@ -59,7 +59,7 @@ setup(
         "silero-vad>=6.0,<7",
         "soundfile>=0.12,<0.15",
         "soxr>=1.0,<2",
-        "starlette>=0.46,<2",
+        "starlette>=1.0.1,<2",
         "tokenizers>=0.22,<1",
         "torch>=2.9,<3",
         "tornado>=6.4,<7",

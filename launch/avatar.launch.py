@@ -205,8 +205,9 @@ def _node(
         remappings=remapping_rules(process),
         ros_arguments=options,
         additional_env=_environment(process) | env,
-        # A `ros2 launch` that is terminated leaves its children behind; these end with it.
-        prefix=shlex.join(tied([])),
+        # Without others' secrets, which launch cannot take away. A `ros2 launch` that is terminated
+        # leaves its children behind; these end with it.
+        prefix=shlex.join(["env", *(f"--unset={name}" for name in process.withheld), *tied([])]),
         respawn=process.respawn,
         respawn_delay=max(graph.profile.restart.delay_s, 0.1),
         output="both",

@@ -203,6 +203,27 @@ def test_environment_of_a_process() -> None:
     assert process_environment(denoiser, {"OMP_NUM_THREADS": "7"})["OMP_NUM_THREADS"] == "7"
 
 
+def test_secrets_go_to_the_process_that_needs_them_and_to_no_other() -> None:
+    keys = {"reasoner": {"api_key_env": "CHAT_KEY"}, "voice": {"api_key_env": "VOICE_KEY"},
+            "realtime": {"api_key_env": "UNUSED_KEY"}}  # fmt: skip
+    graph = Graph.from_profile(with_values(TINY, keys), mode="converse", kiosk=True)
+    page = ("AVATAR_KIOSK_TOKEN", "AVATAR_OPERATOR_TOKEN", "AVATAR_TURN_USER",
+            "AVATAR_TURN_CREDENTIAL")  # fmt: skip
+    secrets = dict.fromkeys((*page, "CHAT_KEY", "VOICE_KEY", "UNUSED_KEY"), "secret")
+    holders: dict[str, set[str]] = {name: set() for name in secrets}
+    only_page = {name: {"kiosk"} for name in page}
+    for process in graph.processes:
+        for name in process_environment(process, secrets).keys() & secrets.keys():
+            holders[name].add(process.name)
+    assert holders == {
+        **only_page, "CHAT_KEY": {"reasoner"}, "VOICE_KEY": {"voice"},
+        "UNUSED_KEY": set(),
+    }  # fmt: skip
+    (single,) = Graph.from_profile(TINY, placement="single", kiosk=True).processes
+    assert process_environment(single, secrets)["AVATAR_KIOSK_TOKEN"] == "secret"
+    assert "CHAT_KEY" in process_environment(single, secrets), "no profile calls it a secret"
+
+
 def test_shared_memory_follows_from_what_a_process_sends() -> None:
     graph = Graph.from_profile(TINY, mode="converse")
     sizes = {process.name: process.segment_bytes for process in graph.processes}

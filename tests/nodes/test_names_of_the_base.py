@@ -19,6 +19,8 @@ from avatar_nodes.profile import NODE_KINDS
 
 HOOKS = {"on_configure", "on_activate", "on_deactivate", "on_cleanup", "on_shutdown", "on_error"}
 """What rclpy wants overridden."""
+LIMITED = {"get_logger"}
+"""What does the same as rclpy's, and less of it."""
 MEANT = {"setup", "start", "stop", "teardown", "KIND", "SETTINGS", "exit_code"}
 """What we want overridden, or set."""
 OF_EVERY_CLASS = set(vars(type("Empty", (), {}))) | {
@@ -45,7 +47,7 @@ def names_of(kind: type) -> set[str]:
 def taken(ros_context: rclpy.Context) -> set[str]:
     """The names of a node of rclpy itself."""
     node = LifecycleNode("plain", context=ros_context)
-    names = set(dir(node)) - HOOKS - OF_EVERY_CLASS
+    names = set(dir(node)) - HOOKS - LIMITED - OF_EVERY_CLASS
     node.destroy_node()
     return names
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,8 +14,11 @@ from support.waiting import wait_until
 from support.web_show import FPS, serving
 from websockets.sync.client import connect
 
-from avatar_nodes.web import guard, impatient_protocol
+from avatar_nodes.web import gate, guard, impatient_protocol
 from avatar_nodes.web.server import WebServer
+
+TOKEN = "visitors-token-0123456789"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def raw(server: WebServer) -> socket.socket:
@@ -40,6 +45,61 @@ def test_two_hundred_connections_that_ask_nothing_make_room_again(
             media.recv(timeout=60)  # type: ignore[attr-defined]
         assert all(silent.recv(1) == b"" for silent in crowd[:100]), "given up"
         wait_until(lambda: ask(server.url, path="/").status == 200, what="the page again")
+
+
+def test_strangers_that_ask_nothing_shut_nobody_out() -> None:
+    """Without a token, and for as long as they are let wait: 140 of them were enough."""
+    with serving(visitor_token=TOKEN) as (server, _), ExitStack() as stack:
+        for count in range(300):
+            stack.enter_context(raw(server))
+            if count % 50 == 49:
+                assert ask(server.url, path="/api/about", headers=BEARER).status == 200
+        assert ask(server.url, path="/").status == 401, "the login"
+
+
+def test_strangers_in_the_middle_of_a_handshake_shut_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with serving(host="0.0.0.0", visitor_token=TOKEN) as (server, _), ExitStack() as stack:
+        crowd = [stack.enter_context(raw(server)) for _ in range(200)]
+        about = ask(server.url, path="/api/about", headers=BEARER)
+        assert about.status == 200
+        open_ones = [c for c in crowd if not _closed(c)]
+        assert len(open_ones) <= gate.MOST_STRANGERS
+    assert len(caplog.text) < 20_000
+
+
+def test_whoever_may_be_here_is_not_turned_away_by_strangers() -> None:
+    with serving(visitor_token=TOKEN) as (server, _), ExitStack() as stack:
+        held = http.client.HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2]))
+        stack.callback(held.close)
+        for _ in range(3):
+            held.request("GET", "/api/about", headers=BEARER)
+            assert held.getresponse().read()
+            for _ in range(100):
+                stack.enter_context(raw(server))
+
+
+def test_the_admitted_are_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "MOST_ADMITTED", 3)
+    with serving() as (server, _), ExitStack() as stack:
+        events = f"{server.url.replace('http', 'ws')}/api/operator/events"
+        for _ in range(3):
+            stack.enter_context(connect(events))
+        assert ask(server.url, path="/").status == 503
+        stack.close()
+        wait_until(lambda: ask(server.url, path="/").status == 200, what="room again")
+
+
+def _closed(client: socket.socket) -> bool:
+    client.settimeout(0.05)
+    try:
+        return client.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
 
 
 def test_two_hundred_sessions_are_refused_in_words() -> None:

@@ -31,6 +31,7 @@ from avatar_nodes.graph.graph_nodes import (
 )
 from avatar_nodes.graph.node_spec import NodeSpec, ProcessSpec
 from avatar_nodes.profile import Mode, Profile, with_values
+from avatar_nodes.profile.secrets import PAGE_SECRETS, server_keys
 from avatar_nodes.profile.settings import NodeSettings
 from avatar_nodes.wire import names
 
@@ -63,7 +64,11 @@ class Graph:
         homes: dict[str, list[NodeSpec]] = {}
         for node in self.nodes:
             homes.setdefault(node.process, []).append(node)
-        return tuple(ProcessSpec(name, tuple(nodes)) for name, nodes in homes.items())
+        secrets = PAGE_SECRETS | server_keys(self.profile)
+        return tuple(
+            ProcessSpec(name, tuple(nodes), secrets.difference(*(node.secrets for node in nodes)))
+            for name, nodes in homes.items()
+        )
 
     @property
     def autostart(self) -> bool:

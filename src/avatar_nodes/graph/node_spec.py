@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from avatar_nodes.graph.environment import LIGHT_SEGMENT_BYTES
+from avatar_nodes.profile.secrets import PAGE_SECRETS, server_keys
 from avatar_nodes.profile.settings import NodeSettings, ParameterValue
 
 
@@ -33,13 +34,23 @@ class NodeSpec:
         """Its ROS parameters."""
         return self.settings.parameters()
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Environment variables with secrets that it needs."""
+        own = server_keys(self.settings)
+        return own | PAGE_SECRETS if self.kind == "kiosk" else own
+
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """One operating system process and the nodes that share it, in the order of the data flow."""
+    """One operating system process and the nodes that share it, in the order of the data flow.
+
+    `withheld`: environment variables with secrets, of which its nodes need none.
+    """
 
     name: str
     nodes: tuple[NodeSpec, ...]
+    withheld: frozenset[str] = frozenset()
 
     @property
     def respawn(self) -> bool:

@@ -72,7 +72,8 @@ def spare_command(kinds: Sequence[str]) -> list[str]:
 def process_environment(
     process: ProcessSpec, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment of a process of the graph; what the user has set stays as it is.
+    """The environment of a process of the graph; what the user has set stays as it is, but for
+    the secrets that are not for this process.
 
     Raises:
         ResourceError: the package is not installed whole.
@@ -84,7 +85,8 @@ def process_environment(
         "PYTHONUNBUFFERED": "1",
         SEGMENT: str(process.segment_bytes),
     }
-    return wanted | child_environment(base)
+    inherited = child_environment(base)
+    return wanted | {k: v for k, v in inherited.items() if k not in process.withheld}
 
 
 def parameters_of(graph: Graph) -> dict[str, dict[str, Any]]:

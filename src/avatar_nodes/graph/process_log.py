@@ -1,4 +1,5 @@
-"""The output of several processes in one terminal: whole lines, each with its process's name."""
+"""The output of several processes in one terminal: whole lines, each with its process's name, in a
+number and length that fill no disk."""
 
 from __future__ import annotations
 
@@ -9,8 +10,12 @@ from typing import Any, TextIO
 
 import click
 
+from avatar_nodes.graph.log_budget import LogBudget
+
 _COLOURS = ("cyan", "green", "yellow", "blue", "magenta", "bright_cyan", "bright_green")
 _LONGEST_LINE = 16384
+_BURST, _PER_S = 2000, 100.0
+"""Of each process; its nodes limit their own lines to less."""
 
 
 class ProcessLog:
@@ -19,6 +24,7 @@ class ProcessLog:
     def __init__(self, names: list[str], out: TextIO | None = None) -> None:
         self._out = out or sys.stderr
         self._width = max((len(name) for name in names), default=0)
+        self._budgets = {name: LogBudget(burst=_BURST, per_s=_PER_S) for name in names}
         self._colour = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
 
     def write(self, name: str, line: str) -> None:
@@ -31,8 +37,10 @@ class ProcessLog:
         if name in self._colour:
             prefix = click.style(prefix, fg=self._colour[name])
         clear = "\r\x1b[K" if self._out.isatty() else ""  # a progress bar may be there
+        budget = self._budgets.get(name)
         with contextlib.suppress(OSError):
-            click.echo(f"{clear}{prefix} {line}", file=self._out)
+            for admitted in [line] if budget is None else budget.admit(line):
+                click.echo(f"{clear}{prefix} {admitted}", file=self._out)
 
 
 class LineStream:

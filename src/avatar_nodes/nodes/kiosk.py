@@ -24,6 +24,7 @@ from avatar_nodes.nodes.base.kiosk_desk import KioskDesk
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turns import follow_turns
+from avatar_nodes.profile.secrets import OPERATOR_TOKEN, VISITOR_TOKEN
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
 from avatar_nodes.text.words import has_words
 from avatar_nodes.web.server import WebServer
@@ -40,7 +41,6 @@ _PATIENCE_PAIRS = 3
 """A frame without its sound holds the others back no longer than this: it is live."""
 _STATES = ("idle", "listening", "thinking", "speaking", "rendering", "finished")
 _LOG_LEVELS = {10: "debug", 20: "info", 30: "warn", 40: "error", 50: "fatal"}
-_VISITOR_TOKEN, _OPERATOR_TOKEN = "AVATAR_KIOSK_TOKEN", "AVATAR_OPERATOR_TOKEN"
 
 
 class KioskNode(AvatarNode[KioskSettings]):
@@ -50,7 +50,7 @@ class KioskNode(AvatarNode[KioskSettings]):
     service calls and actions.
 
     The tokens of visitors and operators come from the environment (AVATAR_KIOSK_TOKEN,
-    AVATAR_OPERATOR_TOKEN), since everybody in the ROS network reads parameters.
+    AVATAROPERATOR_TOKEN), since everybody in the ROS network reads parameters.
     """
 
     KIND = "kiosk"
@@ -65,8 +65,8 @@ class KioskNode(AvatarNode[KioskSettings]):
             self.settings,
             self._desk,
             marker.mark,
-            visitor_token=os.environ.get(_VISITOR_TOKEN, ""),
-            operator_token=os.environ.get(_OPERATOR_TOKEN, ""),
+            visitor_token=os.environ.get(VISITOR_TOKEN, ""),
+            operator_token=os.environ.get(OPERATOR_TOKEN, ""),
         )
         self._server.start()
         self.get_logger().info(f"the page is at {self._server.url}")

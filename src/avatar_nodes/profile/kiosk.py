@@ -25,6 +25,13 @@ class KioskSection(Section):
     max_viewers: int = Field(
         default=1, ge=1, le=64, description="Visitors' pages that are served at a time."
     )
+    idle_seat_s: float = Field(
+        default=300.0,
+        ge=0.0,
+        le=86400.0,
+        description="A visitor who has neither spoken nor written for this long makes room when"
+        " another one comes; 0: never (mode converse) [s].",
+    )
     certificate: str = Field(
         default="",
         description="PEM file of an own certificate; empty: a self-signed one is made where HTTPS"
@@ -35,6 +42,11 @@ class KioskSection(Section):
         default_factory=list,
         description="Further names under which the page may be reached while there is no token;"
         " with one, any name will do.",
+    )
+    proxies: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list,
+        description="Addresses of reverse proxies before the page (`127.0.0.1`, `10.0.0.0/8`),"
+        " whose X-Forwarded-For and X-Forwarded-Proto are believed; empty: nobody's.",
     )
     ice_servers: list[Annotated[str, Field(pattern=r"^(stun|turns?):\S+$")]] = Field(
         default_factory=list,

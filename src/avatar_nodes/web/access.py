@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import ipaddress
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,6 +15,8 @@ from starlette.requests import HTTPConnection
 from avatar_nodes.web.web_error import ServerError, WebError
 
 COOKIE = "avatar_access"
+COOKIE_S = 30 * 24 * 3600
+"""A cookie is good for so long."""
 SHORTEST_TOKEN = 16
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -77,16 +79,18 @@ class AccessRules:
         """Nobody has to prove anything."""
         return self.loopback and not (self.visitor_token or self.operator_token)
 
-    def role(self, request: HTTPConnection) -> Role:
-        """By cookie, or by `Authorization: Bearer`."""
+    def role_of_cookie(self, request: HTTPConnection) -> Role:
+        """The role that a request has without a token."""
         if self.open:
             return Role.OPERATOR
         cookie = request.cookies.get(COOKIE, "")
-        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        token = bearer.strip() if scheme.lower() == "bearer" else ""
+        issued = cookie.partition(".")[0]
+        if not (issued.isascii() and issued.isdecimal() and len(issued) < 16):
+            return Role.NOBODY
+        if not 0 <= time.time() - int(issued) < COOKIE_S:
+            return Role.NOBODY
         for role in (Role.OPERATOR, Role.VISITOR):
-            known = self._token(role)
-            if known and (_same(token, known) or _same(cookie, self.cookie(role))):
+            if self._token(role) and _same(cookie, self.cookie(role, int(issued))):
                 return role
         return Role.NOBODY
 
@@ -97,37 +101,56 @@ class AccessRules:
                 return role
         return Role.NOBODY
 
-    def cookie(self, role: Role) -> str:
-        """Proof of a role without its token; the same after a restart of the server."""
-        return hmac.new(self._token(role).encode(), b"avatar-kiosk", hashlib.sha256).hexdigest()
+    def cookie(self, role: Role, issued: int) -> str:
+        """Proof of a role without its token, from `issued` on [s since 1970]; the same after a
+        restart of the server."""
+        proof = hmac.new(self._token(role).encode(), f"avatar-kiosk {issued}".encode(), "sha256")
+        return f"{issued}.{proof.hexdigest()}"
 
-    def check_names(self, request: HTTPConnection, *, changes: bool) -> None:
+    def check_names(self, request: HTTPConnection, *, page: bool) -> None:
         """Against pages of others that lead a browser here (DNS rebinding, cross-site requests).
 
-        changes: the request does something, or opens a socket.
+        page: a page of ours is asked for, to which others may link.
 
-        Raises WebError 403: Host is none of ours, or Origin is another than Host.
+        Raises WebError 403: Host is none of ours, or a page of another origin asks.
         """
         host = request.headers.get("host", "")
         name = _name(host)
         if self.open and name not in (*_LOOPBACK_NAMES, *self.hosts):
             raise WebError(403, f"This page is not known as {name!r:.80}.")
         origin = request.headers.get("origin")
-        if changes and origin is not None and _host_of(origin) != host:
+        if origin is not None and _host_of(origin) != host:
             raise WebError(403, f"Requests from {origin!r:.80} are not accepted here.")
+        if not page and _is_of_others(request, host):
+            raise WebError(403, "Requests from other pages are not accepted here.")
 
     def _token(self, role: Role) -> str:
         return self.operator_token if role is Role.OPERATOR else self.visitor_token
+
+
+def _is_of_others(request: HTTPConnection, host: str) -> bool:
+    """As the browser says of itself; older ones only say which page asks."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    referer = request.headers.get("referer")
+    return referer is not None and _host_of(referer) != host
 
 
 def _same(given: str, wanted: str) -> bool:
     return hmac.compare_digest(given.encode(), wanted.encode())
 
 
-def _host_of(origin: str) -> str:
+def bearer_of(request: HTTPConnection) -> str:
+    """The token that a request brings; empty: none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _host_of(address: str) -> str:
     """With its port; empty where there is none."""
     try:
-        return urlsplit(origin).netloc
+        return urlsplit(address).netloc
     except ValueError:
         return ""
 

@@ -19,9 +19,7 @@ def create_app(kiosk: Kiosk) -> Starlette:
     app = Starlette(
         routes=[*page_routes.ROUTES, *session_routes.ROUTES, *operator_routes.ROUTES],
         middleware=[
-            Middleware(
-                Guard, rules=kiosk.rules, max_upload_bytes=kiosk.settings.max_upload_mb << 20
-            )
+            Middleware(Guard, door=kiosk.door, max_upload_bytes=kiosk.settings.max_upload_mb << 20)
         ],
         exception_handlers={HTTPException: _not_found},
     )

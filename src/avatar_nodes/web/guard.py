@@ -11,19 +11,24 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from avatar_nodes.web.access import AccessRules, Role
+from avatar_nodes.web.access import Role
+from avatar_nodes.web.door import Door, address_of
 from avatar_nodes.web.peer import LONGEST_OFFER
-from avatar_nodes.web.rate_limits import RateLimits
 from avatar_nodes.web.web_error import WebError
 
 _SMALL_BODY = 16 * 1024
 PATIENCE_S = 15.0
 """For the next part of a request's body."""
-_HARMLESS = ("GET", "HEAD", "OPTIONS")
 _UPLOAD = "/api/operator/reference"
-_PUBLIC = ("/login", "/static/", "/favicon.ico", "/healthz")
+_PUBLIC = ("/login", "/logout", "/favicon.ico", "/healthz")
+_PUBLIC_FOLDER = "/static/"
+PAGES = ("/", "/telepresence", "/operator")
+"""Whoever lacks the right to one gets the login in its place."""
+ADMIT = "admit"
+"""Key in an application's state of what tells the gate that a connection may stay."""
 _POLICY_VIOLATION = 1008
 _TRY_AGAIN = 1013
+_RETRY_S = 5
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self'"
     " blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -31,6 +36,7 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), display-capture=()",
     "Cache-Control": "no-store",
 }
@@ -39,11 +45,10 @@ _HEADERS = {
 class Guard:
     """ASGI middleware; the request's role is left in `state.role`."""
 
-    def __init__(self, app: ASGIApp, *, rules: AccessRules, max_upload_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, door: Door, max_upload_bytes: int) -> None:
         self._app = app
-        self._rules = rules
+        self._door = door
         self._max_upload_bytes = max_upload_bytes
-        self._limits = RateLimits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -62,7 +67,7 @@ class Guard:
 
         try:
             await self._check(request)
-            limit = self._body_limit(request.url.path)
+            limit = self._body_limit(scope["path"])
             await self._app(scope, _bounded(request, receive, limit), answering)
         except WebError as error:
             if begun:
@@ -70,18 +75,22 @@ class Guard:
             await _refuse(scope, receive, answering, error)
 
     async def _check(self, request: HTTPConnection) -> None:
-        scope, path = request.scope, request.url.path
-        socket = scope["type"] == "websocket"
-        self._rules.check_names(request, changes=socket or scope["method"] not in _HARMLESS)
-        await self._limits.check(request.client.host if request.client else "", path)
-        role = self._rules.role(request)
-        _state(scope)["role"] = role
-        if path.startswith(_PUBLIC):
+        # The scope's path: that of the address is made of what Host says.
+        scope, path = request.scope, request.scope["path"]
+        page = path in PAGES and scope["type"] == "http"
+        self._door.rules.check_names(request, page=page)
+        await self._door.limits.check(address_of(request), path)
+        role = await self._door.role(request)
+        state = _state(scope)
+        state["role"] = role
+        if role and not state.get(ADMIT, _no_gate)():
+            raise WebError(503, "Too many connections; wait a little.", retry_s=_RETRY_S)
+        if path in _PUBLIC or path.startswith(_PUBLIC_FOLDER) or page:
             return
         if path.startswith("/api/operator") and role < Role.OPERATOR:
             status = 403 if role else 401
             raise WebError(status, "This is for operators: it needs the operator's token.")
-        if path != "/" and role < Role.VISITOR and (socket or path.startswith(("/api", "/stream"))):
+        if role < Role.VISITOR:
             raise WebError(401, "This needs a token: `Authorization: Bearer ...`, or log in.")
 
     def _body_limit(self, path: str) -> int:
@@ -121,6 +130,10 @@ def _bounded(request: HTTPConnection, receive: Receive, limit: int) -> Receive:
 def _too_large(limit: int) -> WebError:
     size = f"{limit >> 20} MB" if limit >= 1 << 20 else f"{limit >> 10} kB"
     return WebError(413, f"Too large: at most {size}.")
+
+
+def _no_gate() -> bool:
+    return True
 
 
 def _state(scope: Scope) -> MutableMapping[str, Any]:

@@ -8,7 +8,8 @@ from starlette.requests import HTTPConnection
 
 from avatar_nodes.web.access import AccessRules, Role
 from avatar_nodes.web.desk import Desk
-from avatar_nodes.web.event_feed import EventFeed
+from avatar_nodes.web.door import Door
+from avatar_nodes.web.event_feed import Event, EventFeed
 from avatar_nodes.web.health import HealthBoard
 from avatar_nodes.web.media_hub import MediaHub
 from avatar_nodes.web.sessions import Sessions
@@ -22,12 +23,14 @@ class Kiosk:
     def __init__(self, settings: KioskSettings, rules: AccessRules, desk: Desk) -> None:
         self.settings = settings
         self.rules = rules
+        self.door = Door(rules)
         self.desk = desk
         self.media = MediaHub()
         self.events = EventFeed()
         self.health = HealthBoard()
         self.sessions = Sessions(
             desk, self.events, most=settings.max_viewers, listens=settings.listens,
+            idle_s=settings.idle_seat_s if settings.mode == "converse" else 0.0,
             on_empty=self._forget,
         )  # fmt: skip
         self._tasks: set[asyncio.Task[object]] = set()
@@ -43,6 +46,12 @@ class Kiosk:
         """The request's role."""
         role: Role = request.state.role
         return role
+
+    def tell(self, event: Event) -> None:
+        """What pages are to know of; it has a `type`."""
+        if event["type"] == "caption" and event["who"] == "visitor":
+            self.sessions.heard()
+        self.events.put(event)
 
     async def close(self) -> None:
         """End every session and pending reset."""

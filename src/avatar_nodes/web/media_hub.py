@@ -53,6 +53,10 @@ class MediaSlot:
         return data.tobytes()
 
 
+class ReaderClosedError(Exception):
+    """No slot comes any more."""
+
+
 class MediaReader:
     """One viewer's queue of slots."""
 
@@ -60,6 +64,7 @@ class MediaReader:
         self._hub = hub
         self._slots: deque[MediaSlot] = deque(maxlen=depth)
         self._arrived = asyncio.Event()
+        self._closed = False
         self.dropped = 0
         """Slots that this viewer was too slow for."""
 
@@ -70,8 +75,10 @@ class MediaReader:
         self._arrived.set()
 
     async def next(self) -> MediaSlot:
-        """The oldest slot that waits, or the next to come."""
+        """The oldest slot that waits, or the next to come. Raises ReaderClosedError."""
         while not self._slots:
+            if self._closed:
+                raise ReaderClosedError
             self._arrived.clear()
             await self._arrived.wait()
         return self._slots.popleft()
@@ -85,6 +92,8 @@ class MediaReader:
     def close(self) -> None:
         """No more slots."""
         self._hub.leave(self)
+        self._closed = True
+        self._arrived.set()
 
 
 class MediaHub:

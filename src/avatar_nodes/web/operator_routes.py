@@ -9,7 +9,7 @@ from starlette.websockets import WebSocket
 
 from avatar_nodes.web.event_socket import tell_until_closed
 from avatar_nodes.web.kiosk import Kiosk
-from avatar_nodes.web.media_socket import picture_parts
+from avatar_nodes.web.media_socket import PARTS, Pictures
 from avatar_nodes.web.session_routes import json_object
 from avatar_nodes.web.web_error import WebError
 
@@ -68,7 +68,9 @@ async def events(socket: WebSocket) -> None:
 
 async def preview(request: Request) -> Response:
     """The picture alone; an operator is no viewer that others would have to wait for."""
-    return picture_parts(Kiosk.of(request).media.join(depth=2))
+    if request.method == "HEAD":
+        return Response(media_type=PARTS)
+    return Pictures(Kiosk.of(request).media.join(depth=2))
 
 
 ROUTES: tuple[BaseRoute, ...] = (

@@ -11,23 +11,23 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from avatar_nodes.web.access import COOKIE, Role
+from avatar_nodes.web.access import COOKIE, COOKIE_S, Role
+from avatar_nodes.web.guard import PAGES
 from avatar_nodes.web.kiosk import Kiosk
 from avatar_nodes.web.media_socket import motion_jpeg
 from avatar_nodes.web.web_error import WebError
 
 _STATIC = Path(__file__).parent / "static"
-_DAY_S = 24 * 3600
-_PAGES = {"/": Role.VISITOR, "/telepresence": Role.OPERATOR, "/operator": Role.OPERATOR}
+_ROLES = {"/": Role.VISITOR, "/telepresence": Role.OPERATOR, "/operator": Role.OPERATOR}
 _FILES = {"/": "kiosk.html", "/telepresence": "telepresence.html", "/operator": "operator.html"}
 
 
 async def page(request: Request) -> Response:
     """A page; without the right to it, the login: by `?token=` in the address, or by a form."""
-    path = request.url.path
+    path = request.scope["path"]
     if "token" in request.query_params:
-        return _enter(request, request.query_params["token"], path)
-    if Kiosk.role(request) < _PAGES[path]:
+        return await _enter(request, request.query_params["token"], path)
+    if Kiosk.role(request) < _ROLES[path]:
         return FileResponse(_STATIC / "login.html", 401)
     return FileResponse(_STATIC / _FILES[path])
 
@@ -36,20 +36,27 @@ async def login(request: Request) -> Response:
     """Answer of the login's form."""
     form = dict(parse_qsl((await request.body()).decode(errors="replace")))
     target = form.get("to", "/")
-    return _enter(request, form.get("token", ""), target if target in _PAGES else "/")
+    return await _enter(request, form.get("token", ""), target if target in PAGES else "/")
 
 
-def _enter(request: Request, token: str, target: str) -> Response:
+async def logout(request: Request) -> Response:
+    """The browser forgets that it was let in."""
+    response = RedirectResponse("/", 303)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response
+
+
+async def _enter(request: Request, token: str, target: str) -> Response:
     """A cookie in place of the token, which leaves the address line."""
-    rules = Kiosk.of(request).rules
-    role = rules.role_of_token(token)
-    if not rules.open and not role:
+    kiosk = Kiosk.of(request)
+    role = await kiosk.door.role_of_token(request, token)
+    if not role and not kiosk.rules.open:
         raise WebError(401, "This token is not known.")
     response = RedirectResponse(target, 303)
     if role:
         response.set_cookie(
-            COOKIE, rules.cookie(role), max_age=30 * _DAY_S, httponly=True, samesite="strict",
-            secure=request.url.scheme == "https",
+            COOKIE, kiosk.rules.cookie(role, int(time.time())), max_age=COOKIE_S, httponly=True,
+            samesite="strict", secure=request.scope["scheme"] == "https",
         )  # fmt: skip
     return response
 
@@ -66,8 +73,9 @@ async def healthz(request: Request) -> Response:
 
 
 ROUTES: tuple[BaseRoute, ...] = (
-    *(Route(path, page) for path in _PAGES),
+    *(Route(path, page) for path in PAGES),
     Route("/login", login, methods=["POST"]),
+    Route("/logout", logout, methods=["POST"]),
     Route("/favicon.ico", icon),
     Route("/healthz", healthz),
     Route("/stream.mjpg", motion_jpeg),

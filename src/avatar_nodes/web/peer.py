@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import re
 from collections.abc import Sequence
 
@@ -22,9 +23,9 @@ from avatar_nodes.web.web_error import WebError
 
 LONGEST_OFFER = 64 * 1024
 _CONNECT_S = 20.0
+_MOST_CANDIDATES = 64
 _H264 = "video/H264"
 _MEDIA = re.compile(r"^m=(\w+)", re.MULTILINE)
-_HIDDEN = re.compile(r"^a=(?:candidate:.*\.local .*|end-of-candidates)\r?\n", re.MULTILINE)
 _STREAM = re.compile(r"^(a=(?:msid:|ssrc:\d+ msid:))\S+", re.MULTILINE)
 
 
@@ -61,7 +62,7 @@ class Peer:
             connection.addTrack(self._video)
             connection.addTrack(self._sound)
             self._prefer_h264()  # which counts from the offer on
-            described = RTCSessionDescription(sdp=_without_hidden(offer), type="offer")
+            described = RTCSessionDescription(sdp=_reachable(offer), type="offer")
             await connection.setRemoteDescription(described)
             await connection.setLocalDescription(await connection.createAnswer())
         except Exception as error:  # aiortc passes on every error of its parser
@@ -107,10 +108,30 @@ class Peer:
             self.over.set()
 
 
-def _without_hidden(sdp: str) -> str:
-    """Without the names (mDNS) by which browsers hide their addresses, and open for more: multicast
-    often does not reach the server, and where the browser's own checks come from is known then."""
-    return _HIDDEN.sub("", sdp)
+def _reachable(sdp: str) -> str:
+    """With as many candidates as an honest browser has, each an address, and open for more.
+
+    Browsers hide their addresses by names (mDNS), which multicast often does not bring to the
+    server; where their own checks come from is known then.
+    """
+    kept, candidates = [], 0
+    for line in sdp.split("\n"):
+        if line.startswith("a=candidate:"):
+            candidates += 1
+            if candidates > _MOST_CANDIDATES or not _has_address(line):
+                continue
+        if not line.startswith("a=end-of-candidates"):
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _has_address(candidate: str) -> bool:
+    fields = candidate.split(" ", 5)
+    try:
+        ipaddress.ip_address(fields[4])
+    except (IndexError, ValueError):
+        return False
+    return True
 
 
 def _one_stream(sdp: str) -> str:

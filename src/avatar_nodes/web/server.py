@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from avatar_nodes.web.access import AccessRules
 from avatar_nodes.web.app import create_app
 from avatar_nodes.web.certificate import Certificate, own_certificate
 from avatar_nodes.web.desk import Desk
+from avatar_nodes.web.gate import MOST_STRANGERS, Gate
 from avatar_nodes.web.health import Report
 from avatar_nodes.web.impatient_protocol import ImpatientProtocol
 from avatar_nodes.web.kiosk import Kiosk
@@ -26,7 +28,6 @@ from avatar_nodes.web.media_hub import Mark, MediaSlot
 from avatar_nodes.web.settings import KioskSettings
 from avatar_nodes.web.web_error import ServerError
 
-_MOST_CONNECTIONS = 128
 _IDLE_CONNECTION_S = 5
 _PING_S = 5.0
 _LARGEST_SOCKET_MESSAGE = 64 * 1024
@@ -87,7 +88,7 @@ class WebServer:
     def tell(self, event: Mapping[str, Any]) -> None:
         """Something that pages are to know of; it has a `type`."""
         if self._kiosk is not None:
-            self._on_loop(self._kiosk.events.put, event)
+            self._on_loop(self._kiosk.tell, event)
 
     def tell_state(self, event: Mapping[str, Any], *, in_s: float) -> None:
         """The avatar's state, in a while: unless another one comes first."""
@@ -119,16 +120,16 @@ class WebServer:
             with contextlib.suppress(RuntimeError):  # the loop has just ended
                 self._loop.call_soon_threadsafe(call, *arguments)
 
-    def _listen(self) -> socket.socket:
+    def _listen(self) -> Gate:
         host, port = self._settings.host, self._settings.port
         try:
             family, kind, proto, _, address = socket.getaddrinfo(
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
-            listener = socket.socket(family, kind, proto)
+            listener = Gate(family, kind, proto)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(_MOST_CONNECTIONS)
+            listener.listen(MOST_STRANGERS)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ServerError(f"{host} port {port}: {reason}; choose another") from None
@@ -137,14 +138,17 @@ class WebServer:
         self.url = f"{scheme}://{shown}:{listener.getsockname()[1]}"
         return listener
 
-    async def _serve(self, listener: socket.socket, started: Future[None]) -> None:
+    async def _serve(self, listener: Gate, started: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._kiosk = Kiosk(self._settings, self._rules, self._desk)
         pair = self._certificate
         config = uvicorn.Config(
-            create_app(self._kiosk), http=ImpatientProtocol, log_config=None, access_log=False,
-            lifespan="off",
-            limit_concurrency=_MOST_CONNECTIONS, timeout_keep_alive=_IDLE_CONNECTION_S,
+            create_app(self._kiosk),
+            http=partial(ImpatientProtocol, gate=listener),  # type: ignore[arg-type]
+            log_config=None, access_log=False, lifespan="off", backlog=MOST_STRANGERS,
+            proxy_headers=bool(self._settings.proxies),
+            forwarded_allow_ips=list(self._settings.proxies),
+            timeout_keep_alive=_IDLE_CONNECTION_S,
             timeout_graceful_shutdown=1, ws="websockets-sansio", ws_ping_interval=_PING_S,
             ws_ping_timeout=_PING_S, ws_max_size=_LARGEST_SOCKET_MESSAGE, server_header=False,
             ssl_certfile=str(pair.certificate) if pair else None,

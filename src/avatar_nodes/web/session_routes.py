@@ -22,7 +22,8 @@ LONGEST_QUESTION = 500
 
 async def about(request: Request) -> Response:
     """The avatar's name and properties, as far as the page needs them."""
-    settings = Kiosk.of(request).settings
+    kiosk = Kiosk.of(request)
+    settings = kiosk.settings
     return JSONResponse(
         {
             "title": settings.title or "Avatar", "mode": settings.mode, "listens": settings.listens,
@@ -31,6 +32,7 @@ async def about(request: Request) -> Response:
             "recorded_of_visitors": settings.recorded_of_visitors,
             "personas": list(settings.personas), "max_upload_mb": settings.max_upload_mb,
             "operator": Kiosk.role(request) >= Role.OPERATOR,
+            "logged_in": bool(not kiosk.rules.open and kiosk.rules.role_of_cookie(request)),
         }
     )  # fmt: skip
 
@@ -52,31 +54,28 @@ async def end_session(request: Request) -> Response:
 async def offer(request: Request) -> Response:
     """The answer (SDP) to the page's offer; an earlier connection of the session ends."""
     kiosk = Kiosk.of(request)
-    session = kiosk.sessions.get(request.path_params["session"])
     try:
         text = (await request.body()).decode()
     except UnicodeDecodeError:
         raise WebError(400, "the offer is no text") from None
-    await session.hang_up()
+    session = kiosk.sessions.get(request.path_params["session"])
     settings = kiosk.settings
-    peer = Peer(
-        kiosk.media, session.microphone, sample_rate=settings.sample_rate,
-        ice_servers=settings.ice_servers,
-    )  # fmt: skip
-    session.peer = peer
-    try:
-        answer = await peer.answer(text)
-    except WebError:
-        await session.hang_up()
-        raise
+
+    def peer() -> Peer:
+        return Peer(
+            kiosk.media, session.microphone, sample_rate=settings.sample_rate,
+            ice_servers=settings.ice_servers,
+        )  # fmt: skip
+
+    answer = await session.connect(text, peer)
     return Response(answer, 201, media_type="application/sdp")
 
 
 async def ask(request: Request) -> Response:
     """The visitor writes instead of speaking."""
     kiosk = Kiosk.of(request)
-    session = kiosk.sessions.get(request.path_params["session"])
     text = (await json_object(request)).get("text", "")
+    session = kiosk.sessions.get(request.path_params["session"])
     if not isinstance(text, str) or not has_words(text) or len(text) > LONGEST_QUESTION:
         raise WebError(400, f"Write a question of at most {LONGEST_QUESTION} letters.")
     if kiosk.settings.mode != "converse":

@@ -32,16 +32,48 @@ class Session:
         """Turns that this page's visitor has written."""
         self.talked = False
         """Its visitor has spoken or written."""
-        self.opened_at = time.monotonic()
+        self.opened_at = self.used_at = time.monotonic()
+        """`used_at`: when its visitor last did something."""
         self.over = asyncio.Event()
         """It has ended, and with it what serves its page."""
+        self._connecting = asyncio.Lock()
+
+    async def connect(self, offer: str, make_peer: Callable[[], Peer]) -> str:
+        """The answer to an offer (SDP), by a peer that takes an earlier one's place. Whoever hangs
+        up meanwhile waits for it.
+
+        Raises WebError: 400 as of `Peer.answer`; 404 the session is over.
+        """
+        async with self._connecting:
+            await self._drop_peer()
+            if self.over.is_set():
+                raise session_over()
+            self.peer = make_peer()
+            try:
+                return await self.peer.answer(offer)
+            except BaseException:
+                await self._drop_peer()
+                raise
 
     async def hang_up(self) -> None:
         """End its connection, if it has one."""
+        async with self._connecting:
+            await self._drop_peer()
+        self.microphone.pause()
+
+    def use(self) -> None:
+        """Its visitor does something."""
+        self.used_at = time.monotonic()
+
+    async def _drop_peer(self) -> None:
         peer, self.peer = self.peer, None
         if peer is not None:
             await peer.close()
-        self.microphone.pause()
+
+
+def session_over() -> WebError:
+    """What a request is told whose session has ended."""
+    return WebError(404, "This session is over; load the page again.")
 
 
 class Sessions:
@@ -49,17 +81,19 @@ class Sessions:
 
     listens: the avatar hears browsers (and not a microphone of its own machine); one session at a
     time then holds the floor, and what its visitor says is shown to no other.
+    idle_s: a visitor who has done nothing for so long makes room for another one; 0: never.
     on_empty: called when the last visitor who talked has left; who only watched does not count.
     """
 
     def __init__(
-        self, desk: Desk, feed: EventFeed, *, most: int, listens: bool,
+        self, desk: Desk, feed: EventFeed, *, most: int, listens: bool, idle_s: float,
         on_empty: Callable[[], None],
     ) -> None:  # fmt: skip
         self._desk = desk
         self._feed = feed
         self._most = most
         self._listens = listens
+        self._idle_s = idle_s
         self._on_empty = on_empty
         self._sessions: dict[str, Session] = {}
         self._floor: Session | None = None
@@ -88,6 +122,8 @@ class Sessions:
         """
         if earlier := self._sessions.get(resume):
             await self.end(earlier)
+        if len(self._sessions) >= self._most and (idle := self._idlest()):
+            await self.end(idle)
         if len(self._sessions) >= self._most:
             self.refused += 1
             raise WebError(
@@ -98,11 +134,17 @@ class Sessions:
         self._sessions[session.id] = session
         return session
 
+    def _idlest(self) -> Session | None:
+        """Who has to make room."""
+        longest = min(self._sessions.values(), key=lambda session: session.used_at)
+        idle_s = time.monotonic() - longest.used_at
+        return longest if self._idle_s and idle_s > self._idle_s else None
+
     def get(self, name: str) -> Session:
         """The session of that name. Raises WebError 404."""
         if session := self._sessions.get(name):
             return session
-        raise WebError(404, "This session is over; load the page again.")
+        raise session_over()
 
     async def end(self, session: Session) -> None:
         """Once is enough."""
@@ -129,10 +171,17 @@ class Sessions:
         self._floor = session
         session.microphone.open = session.talked = True
 
+    def heard(self) -> None:
+        """What the visitor says who holds the floor has been understood."""
+        if self._floor is not None:
+            self._floor.use()
+
     def check_floor(self, session: Session) -> None:
-        """Raises WebError 409: another session holds the floor."""
+        """The visitor wants to do something. Raises WebError 409: another session holds the
+        floor."""
         if self._floor not in (None, session):
             raise WebError(409, "Somebody else is talking with the avatar.", retry_s=3)
+        session.use()
 
     def leave_floor(self, session: Session) -> None:
         """This page's microphone is heard no more."""

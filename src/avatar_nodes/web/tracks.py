@@ -10,7 +10,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, VideoFrame
 
-from avatar_nodes.web.media_hub import MediaHub, MediaReader, MediaSlot
+from avatar_nodes.web.media_hub import MediaHub, MediaReader, MediaSlot, ReaderClosedError
 from avatar_nodes.web.sending_pace import SendingPace
 
 _VIDEO_RATE = 90_000
@@ -73,7 +73,10 @@ class VideoTrack(HubTrack):
 
     async def recv(self) -> VideoFrame:
         """The next frame, YUV 4:2:0."""
-        slot = await self.begin().next()
+        try:
+            slot = await self.begin().next()
+        except ReaderClosedError:
+            raise MediaStreamError from None
         if self.readyState != "live":
             raise MediaStreamError
         frame = VideoFrame.from_ndarray(slot.planes, format="yuv420p")
@@ -107,6 +110,8 @@ class SoundTrack(HubTrack):
             try:
                 self._take(await asyncio.wait_for(reader.next(), patience))
                 self._starving = False
+            except ReaderClosedError:
+                raise MediaStreamError from None
             except asyncio.TimeoutError:
                 if self._origin is not None:
                     self._starving = True

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, State, TransitionCallbackReturn
 from rclpy.service import Service as ServiceServer
 from rclpy.subscription import Subscription
@@ -19,6 +20,7 @@ from avatar_msgs.msg import EpochStart
 from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED, ConfigurationError
 from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.nodes.base.heartbeat import Heartbeat
+from avatar_nodes.nodes.base.limited_log import LimitedLogger
 from avatar_nodes.nodes.base.parameters import declare_parameters
 from avatar_nodes.nodes.base.telemetry import Telemetry
 from avatar_nodes.profile.settings import NodeSettings
@@ -57,6 +59,7 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
     def __init__(self, name: str | None = None, **options: Any) -> None:
         """Raises ConfigurationError: a parameter is wrong. Options are those of rclpy's node."""
         super().__init__(name or self.KIND, **options)
+        self._limited_log = LimitedLogger(super().get_logger().name)
         self.exit_code: int | None = None
         """Set when the node has nothing more to do; its process then ends with it."""
         self.telemetry = Telemetry()
@@ -73,6 +76,10 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         self.heartbeat = Heartbeat(
             self, self.telemetry, report_period_s=self.settings.diagnostics_period_s
         )
+
+    def get_logger(self) -> RcutilsLogger:
+        """rclpy's, limited; as long as the node is not made yet, as it is."""
+        return getattr(self, "_limited_log", None) or super().get_logger()
 
     def setup(self) -> None:
         """Load what the node needs and create its publishers."""

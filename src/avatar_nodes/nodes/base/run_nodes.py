@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED, ConfigurationError
 from avatar_nodes.graph.environment import adopt_environment, sized_segment
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
+from avatar_nodes.nodes.base.limited_log import limit_libraries
 
 _POLL_S = 0.25
 _PATIENCE_S = 3.0
@@ -90,6 +91,7 @@ def run_nodes(kinds: Sequence[tuple[str | None, type[AvatarNode]]]) -> int:
     except Exception as error:  # of a class that rclpy does not export
         get_logger("avatar").fatal(" ".join(str(error).split()))
         return EXIT_MISCONFIGURED if _NOT_UNDERSTOOD in str(error) else EXIT_FAILED
+    limit_libraries()
     try:
         with sized_segment():
             nodes = [kind(name) for name, kind in kinds]

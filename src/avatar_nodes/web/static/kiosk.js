@@ -34,6 +34,7 @@ connection.addEventListener("about", ({ detail }) => {
   document.title = detail.title;
   $("#bar").hidden = detail.mode === "puppet";
   $("#talk").hidden = !detail.listens;
+  $("#logout").hidden = !detail.logged_in;
 });
 connection.addEventListener("avatar", ({ detail }) => {
   if (detail.type === "state") showState(detail.state);

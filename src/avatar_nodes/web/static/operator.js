@@ -119,6 +119,7 @@ onSubmit("#reference-form", () => usePicture("face"));
 $("#anyway").onclick = () => usePicture("middle");
 
 const about = await ask("/api/about");
+$("#logout").hidden = !about.logged_in;
 limitMb = about.max_upload_mb;
 $("#title").textContent = about.title;
 document.title = `${about.title} – operator`;

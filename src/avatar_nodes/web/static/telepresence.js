@@ -24,6 +24,7 @@ connection.addEventListener("status", ({ detail }) => {
 });
 connection.addEventListener("about", ({ detail }) => {
   document.title = `${detail.title} – telepresence`;
+  $("#logout").hidden = !detail.logged_in;
   const own = detail.mode !== "puppet" ? "This avatar answers by itself. Start it with --mode puppet to speak through it." : "";
   $("#talk").disabled = Boolean(own) || !detail.listens;
   if (own) setTimeout(() => tell(own));
