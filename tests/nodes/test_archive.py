@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import yaml
 from builtin_interfaces.msg import Time
 from click.testing import CliRunner, Result
 from rclpy.task import Future
@@ -259,7 +260,20 @@ def test_messages_beside_the_video(
     for path in files:
         with path.open("rb") as stream:
             read = reader.make_reader(stream, decoder_factories=[decoder.DecoderFactory()])
-            messages = [(c.topic, m) for _, c, _, m in read.iter_decoded_messages()]
+            decoded = list(read.iter_decoded_messages())
+        messages = [(channel.topic, msg) for _, channel, _, msg in decoded]
+        durability = {
+            channel.topic: [qos["durability"] for qos in yaml.safe_load(text)]
+            for _, channel, _, _ in decoded
+            if (text := channel.metadata["offered_qos_profiles"])
+        }
+        assert (
+            durability["/avatar/state"] == durability["/avatar/recording"] == [LATCHED.durability]
+        )
+        assert durability["/avatar/audio"] == durability["/avatar/image_raw/compressed"]
+        assert durability["/avatar/audio"] == [public_qos("RELIABLE").durability]
+        ours = ("/avatar/image_raw/compressed", "/avatar/recording", "/avatar/stages")
+        assert "" not in {msg.header.frame_id for topic, msg in messages if topic in ours}
         written = {topic for topic, _ in messages}
         assert {"/avatar/audio", "/avatar/image_raw/compressed", "/avatar/state"} <= written
         assert "/avatar/image_raw" not in written

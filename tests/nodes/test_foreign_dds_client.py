@@ -84,6 +84,6 @@ def test_it_sees_what_a_ros_subscriber_sees(
     for stamp in both() & frames.keys():
         image = seen[stamp]
         assert (image.height, image.width, image.step) == (SIDE, SIDE, 3 * SIDE)
-        assert (image.encoding, image.header.frame_id) == ("rgb8", "avatar_camera")
+        assert (image.encoding, image.header.frame_id) == ("rgb8", "avatar_camera_optical_frame")
         pixels = np.asarray(image.data, np.uint8).reshape(SIDE, SIDE, 3)
         assert np.array_equal(pixels, frames[stamp])

@@ -26,6 +26,7 @@ from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.wiring import requests_of, wires_of
 from avatar_nodes.nodes import loudspeaker
 from avatar_nodes.profile import load_profile, with_values
+from avatar_nodes.wire.qos import TAPPED
 from avatar_nodes.wire.topics import (
     ACTIONS,
     EVERY_NODE,
@@ -47,6 +48,11 @@ ELSEWHERE = {
     ("speech/demand", "reads", "microphone"),
 }
 """Declared, and not of this graph."""
+SENT_WITHOUT_A_VISITOR = {
+    "blocks/conditioning", "blocks/frames", "image_raw",
+    "image_raw/compressed", "camera_info", "audio", "recording", "blocks/credit", "stages",
+    "/diagnostics",
+}  # fmt: skip
 OF_ROS = ("/parameter_events", "/transition_event")
 OF_EVERY_NODE = {
     "change_state", "describe_parameters", "get_available_states", "get_available_transitions",
@@ -115,6 +121,28 @@ def test_ros_reports_what_is_declared(graph: Graph, node: Node) -> None:
     here |= {(name, does, kinds[who]) for name, does, who in requests_declared(graph)}
     by_server = {end for end in ends_of_kinds() if end[2] == "realtime"}  # see test_realtime.py
     assert ends_of_kinds() - here - by_server == ELSEWHERE
+    _every_message_names_its_frame(node)
+
+
+def _every_message_names_its_frame(node: Node) -> None:
+    frames: dict[str, set[str]] = {}
+    with_header = [
+        topic for topic in TOPICS
+        if "header" in topic.type.get_fields_and_field_types()  # type: ignore[attr-defined]
+        and topic.publishers and topic is not LATENT_OUT
+    ]  # fmt: skip
+    for topic in with_header:
+        name = topic.name
+
+        def on_message(msg: Any, name: str = name) -> None:
+            frames.setdefault(name, set()).add(msg.header.frame_id)
+
+        node.create_subscription(topic.type, name, on_message, TAPPED)
+    soon = {topic.name for topic in with_header} & SENT_WITHOUT_A_VISITOR
+    _wait_for(lambda: soon & frames.keys(), soon)
+    assert {name for name, found in frames.items() if "" in found} == set()
+    pictures = {name for name in frames if "image" in name or "camera" in name}
+    assert {frame for name in pictures for frame in frames[name]} == {"avatar_camera_optical_frame"}
 
 
 def ends_declared(graph: Graph) -> set[End]:

@@ -20,6 +20,7 @@ from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.recording.mcap_file import McapFile
 from avatar_nodes.recording.mp4_writer import RecordingError
 from avatar_nodes.wire.definition import definition_of
+from avatar_nodes.wire.qos import BEST_EFFORT, LATCHED, offered_qos_text
 
 
 def test_written_and_read_back(tmp_path: Path) -> None:
@@ -63,16 +64,30 @@ def test_a_reader_of_ros2_bags_takes_it(tmp_path: Path) -> None:
         "/avatar/state": AvatarState(state=AvatarState.SPEAKING, prompt="a person waves"),
         "/avatar/image_raw/compressed": CompressedImage(format="jpeg", data=b"\xff\xd8123"),
     }
+    offered = {"/avatar/state": LATCHED, "/avatar/image_raw/compressed": BEST_EFFORT}
     for number, (topic, message) in enumerate(kinds.items()):
         package, _, _ = type(message).__module__.partition(".")
         kind = f"{package}/msg/{type(message).__name__}"
-        file.write(topic, kind, bytes(serialize_message(message)), time_ns=1000 + number)
+        data = bytes(serialize_message(message))
+        qos = offered_qos_text([offered[topic]])
+        file.write(topic, kind, data, time_ns=1000 + number, offered_qos=qos)
     file.close()
     with highlevel.AnyReader([path]) as reader:
         read = {
             connection.topic: (time_ns, reader.deserialize(data, connection.msgtype))
             for connection, time_ns, data in reader.messages()
         }
+        found = {
+            connection.topic: [
+                (qos.depth, qos.reliability.name, qos.durability.name, qos.deadline.sec)
+                for qos in connection.ext.offered_qos_profiles
+            ]
+            for connection in reader.connections
+        }
+    assert found == {
+        "/avatar/state": [(1, "RELIABLE", "TRANSIENT_LOCAL", 0)],
+        "/avatar/image_raw/compressed": [(100, "BEST_EFFORT", "VOLATILE", 0)],
+    }
     said_at, said = read["/avatar/state"]
     assert (said_at, said.state, said.prompt) == (1000, AvatarState.SPEAKING, "a person waves")
     assert read["/avatar/image_raw/compressed"][1].data.tobytes() == b"\xff\xd8123"

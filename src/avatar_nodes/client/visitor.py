@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 640
 _CHUNK_S = _CHUNK / GRAPH_RATE
+_FRAME = "visitor"
 
 
 class VisitorError(RuntimeError):
@@ -114,6 +115,7 @@ class VirtualVisitor(ClientNode):
             turn=now.nanoseconds // 1_000_000, text=clean_text(text), is_final=True, confidence=-1.0
         )
         msg.header.stamp = msg.start = msg.end = now.to_msg()
+        msg.header.frame_id = _FRAME
         with self._lock:
             self._written.add(msg.turn)
         self._writing.publish(msg)
@@ -183,6 +185,7 @@ class VirtualVisitor(ClientNode):
             )
             now = self.node.get_clock().now()
             msg.header.stamp = now.to_msg()
+            msg.header.frame_id = _FRAME
             self._out.publish(msg)
             self._position += _CHUNK
             if len(chunk):

@@ -31,12 +31,14 @@ from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
 from avatar_nodes.wire.definition import definition_of
 from avatar_nodes.wire.image import image_from_msg, image_to_jpeg_msg
+from avatar_nodes.wire.qos import offered_qos_text
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
 _TICK_S = 1.0
 _QUEUE_S = 2
 _JPEG_QUALITY = 85
 _MEGABYTE = 1_000_000
+_COMPRESSED_QOS = offered_qos_text([topics.IMAGE_COMPRESSED.qos])
 _OWN_SOUND = (topics.AUDIO.name, topics.SPEECH_AUDIO.name)
 _SHARED = (topics.DIAGNOSTICS.name, topics.LOG.name, "/tf", "/tf_static")
 """Topics outside of the namespace that belong to it as well."""
@@ -172,10 +174,11 @@ class ArchiveNode(AvatarNode[ArchiveSettings]):
             self.telemetry.output()
 
     def _picture_message(self, frame: np.ndarray, stamp_ns: int) -> WireMessage:
-        msg = image_to_jpeg_msg(frame, quality=_JPEG_QUALITY)
+        msg = image_to_jpeg_msg(frame, quality=_JPEG_QUALITY, frame_id=self.settings.frame_id)
         msg.header.stamp = stamp_of(stamp_ns)
         data = bytes(serialize_message(msg))
-        return WireMessage(self._compressed, "sensor_msgs/msg/CompressedImage", data, stamp_ns)
+        kind = "sensor_msgs/msg/CompressedImage"
+        return WireMessage(self._compressed, kind, data, stamp_ns, _COMPRESSED_QOS)
 
     def _on_removed(self, path: Path, why: str) -> None:
         """On the recording's thread."""

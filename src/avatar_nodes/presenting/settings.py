@@ -14,7 +14,6 @@ class PresenterSettings(OutputSettings):
 
     pace: Pace = key("stream.pace")
     margin_s: float = key("stream.margin_s")
-    frame_id: str = key("video.frame_id")
     jpeg_quality: int = key("video.jpeg_quality")
     readers: int = Field(
         default=0, ge=0, le=64, description="Subscribers without which it is not ready."

@@ -32,9 +32,10 @@ class VideoSection(Section):
         default=85, ge=1, le=100, description="JPEG quality of `image_raw/compressed` (1 to 100)."
     )
     frame_id: str = Field(
-        default="avatar_camera",
+        default="avatar_camera_optical_frame",
         min_length=1,
-        description="`header.frame_id` of images and camera info.",
+        description="`header.frame_id` of every message that does not name its own source: the"
+        " frame of the pictures, x to the right, y down, z into the picture (REP 103).",
     )
 
 

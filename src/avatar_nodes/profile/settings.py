@@ -32,6 +32,7 @@ class NodeSettings(Section):
         default=True, description="Configure and activate the node as soon as it is up."
     )
     diagnostics_period_s: float = key("diagnostics.period_s")
+    frame_id: str = key("video.frame_id")
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:

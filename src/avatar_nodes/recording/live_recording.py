@@ -33,6 +33,8 @@ class WireMessage:
     kind: str
     data: bytes
     time_ns: int
+    offered_qos: str = ""
+    """QoS of the topic's publishers, as rosbag2 keeps it."""
     latched: bool = False
     """True: the last one holds, so each new file begins with it."""
 
@@ -223,7 +225,10 @@ class LiveRecording:
 
     def _put(self, message: WireMessage) -> None:
         if self._mcap is not None:
-            self._mcap.write(message.topic, message.kind, message.data, time_ns=message.time_ns)
+            self._mcap.write(
+                message.topic, message.kind, message.data,
+                time_ns=message.time_ns, offered_qos=message.offered_qos,
+            )  # fmt: skip
 
     def _new_mcap(self, name: str) -> None:
         self._close_mcap()

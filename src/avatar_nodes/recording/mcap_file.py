@@ -45,15 +45,18 @@ class McapFile:
         except OSError as error:
             raise RecordingError(f"{path}: {error.strerror}") from error
 
-    def write(self, topic: str, kind: str, data: bytes, *, time_ns: int) -> None:
-        """Append a message of type `kind`, serialized as CDR.
+    def write(
+        self, topic: str, kind: str, data: bytes, *, time_ns: int, offered_qos: str = ""
+    ) -> None:
+        """Append a message of type `kind`, serialized as CDR. `offered_qos` of a topic's first
+        message goes with the topic: `ros2 bag play` publishes it so.
 
         Raises:
             RecordingError: the disk is full. What `definition_of` raises, too.
         """
         try:
             if topic not in self._channels:
-                self._channels[topic] = self._add_channel(topic, kind)
+                self._channels[topic] = self._add_channel(topic, kind, offered_qos)
             sequence = self._counts[topic] = self._counts.get(topic, 0) + 1
             self._writer.add_message(
                 self._channels[topic], log_time=time_ns, publish_time=time_ns, data=data,
@@ -86,8 +89,10 @@ class McapFile:
         except OSError as error:
             raise RecordingError(f"{self.path}: {error.strerror}") from error
 
-    def _add_channel(self, topic: str, kind: str) -> int:
+    def _add_channel(self, topic: str, kind: str, offered_qos: str) -> int:
         if kind not in self._schemas:
             definition = self._definition_of(kind).encode()
             self._schemas[kind] = self._writer.register_schema(kind, "ros2msg", definition)
-        return self._writer.register_channel(topic, "cdr", self._schemas[kind])
+        return self._writer.register_channel(
+            topic, "cdr", self._schemas[kind], metadata={"offered_qos_profiles": offered_qos}
+        )

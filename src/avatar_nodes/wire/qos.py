@@ -3,6 +3,11 @@ says which topic has which."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+from rclpy.duration import Duration
 from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
@@ -26,7 +31,7 @@ _STAGES = 64
 _SENTENCES = 512
 
 _PUBLIC: dict[str, tuple[ReliabilityPolicy, DurabilityPolicy]] = {
-    "SYSTEM_DEFAULT": (ReliabilityPolicy.SYSTEM_DEFAULT, DurabilityPolicy.SYSTEM_DEFAULT),
+    "SYSTEM_DEFAULT": (ReliabilityPolicy.SYSTEM_DEFAULT, DurabilityPolicy.VOLATILE),
     "DEFAULT": (ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
     "RELIABLE": (ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
     "SENSOR_DATA": (ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE),
@@ -36,6 +41,9 @@ PUBLIC_NAMES = tuple(_PUBLIC)
 
 def public_qos(name: str) -> QoSProfile:
     """QoS of `image_raw`, `audio` and their siblings, by the name that a parameter gives.
+
+    All are volatile, with a depth of BURST_FRAMES: what the middleware takes for the system's
+    default keeps a hundred pictures under Fast DDS, and hands those of seconds ago to late readers.
 
     Raises:
         ValueError: the name is none of PUBLIC_NAMES.
@@ -101,9 +109,7 @@ LOG = qos_profile_rosout_default
 """Lines of every node's log, as ROS itself publishes them."""
 
 PUBLIC = public_qos("RELIABLE")
-"""Pictures and sound, unless a parameter says otherwise: every frame, from now on. What the
-middleware takes for the system's default keeps a hundred pictures under Fast DDS, and hands those
-of seconds ago to late readers."""
+"""Pictures and sound, unless a parameter says otherwise: every frame, from now on."""
 
 BEST_EFFORT = public_qos("SENSOR_DATA")
 """For readers of the public topics for whom nothing waits; it matches whatever is offered."""
@@ -119,3 +125,27 @@ TAPPED = QoSProfile(depth=BURST_FRAMES, reliability=ReliabilityPolicy.BEST_EFFOR
 
 TAPPED_LATCHED = _reliable(BURST_FRAMES, DurabilityPolicy.TRANSIENT_LOCAL)
 """The same of a topic whose publishers all keep it for late comers."""
+
+
+def offered_qos_text(profiles: Iterable[QoSProfile]) -> str:
+    """QoS of a topic's publishers as rosbag2 keeps it with a recorded topic (YAML), so that playing
+    it offers the same. Numbers, which every version of rosbag2 reads; names only newer ones do."""
+    return yaml.safe_dump([_as_rosbag2_has_it(profile) for profile in profiles], sort_keys=False)
+
+
+def _as_rosbag2_has_it(profile: QoSProfile) -> dict[str, Any]:
+    def time(duration: Duration) -> dict[str, int]:
+        seconds, nanoseconds = divmod(duration.nanoseconds, 1_000_000_000)
+        return {"sec": seconds, "nsec": nanoseconds}
+
+    return {
+        "history": int(profile.history),
+        "depth": profile.depth,
+        "reliability": int(profile.reliability),
+        "durability": int(profile.durability),
+        "deadline": time(profile.deadline),
+        "lifespan": time(profile.lifespan),
+        "liveliness": int(profile.liveliness),
+        "liveliness_lease_duration": time(profile.liveliness_lease_duration),
+        "avoid_ros_namespace_conventions": profile.avoid_ros_namespace_conventions,
+    }

@@ -34,8 +34,11 @@ class Condition:
 class Heartbeat:
     """Publishes StageStatus twice a second and at every change, and a report on /diagnostics."""
 
-    def __init__(self, node: Node, telemetry: Telemetry, *, report_period_s: float) -> None:
+    def __init__(
+        self, node: Node, telemetry: Telemetry, *, report_period_s: float, frame_id: str
+    ) -> None:
         self._node = node
+        self._frame_id = frame_id
         self._telemetry = telemetry
         self._report_period_s = report_period_s
         self.instance = new_instance()
@@ -104,6 +107,7 @@ class Heartbeat:
                 detail=now.detail,
             )
             status.header.stamp = self._node.get_clock().now().to_msg()
+            status.header.frame_id = self._frame_id
             self._status.publish(status)
 
     def _report(self) -> None:
@@ -122,4 +126,5 @@ class Heartbeat:
         )
         array = DiagnosticArray(status=[report])
         array.header.stamp = self._node.get_clock().now().to_msg()
+        array.header.frame_id = self._frame_id
         self._diagnostics.publish(array)

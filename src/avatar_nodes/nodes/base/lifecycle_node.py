@@ -7,7 +7,7 @@ import inspect
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_args
 
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
@@ -31,6 +31,19 @@ EXIT_FAILED = 1
 _LOG_EVERY_S = 1.0
 
 SettingsT = TypeVar("SettingsT", bound=NodeSettings)
+
+
+class _FramedPublisher(LifecyclePublisher):
+    """Gives every message with a header a frame: what a tool has no frame of, it does not show."""
+
+    frame_id = ""
+
+    def publish(self, msg: Any) -> None:
+        """Publish a message, if the node is active."""
+        header = getattr(msg, "header", None)
+        if header is not None and not header.frame_id:
+            header.frame_id = self.frame_id
+        super().publish(msg)
 
 
 class AvatarNode(LifecycleNode, Generic[SettingsT]):
@@ -74,7 +87,10 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         self._entered: list[Callable[[], None]] = []
         self.settings: SettingsT = declare_parameters(self, self.SETTINGS)  # type: ignore[assignment]
         self.heartbeat = Heartbeat(
-            self, self.telemetry, report_period_s=self.settings.diagnostics_period_s
+            self,
+            self.telemetry,
+            report_period_s=self.settings.diagnostics_period_s,
+            frame_id=self.settings.frame_id,
         )
 
     def get_logger(self) -> RcutilsLogger:
@@ -118,9 +134,13 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
             ValueError: the topic's declaration names no publisher of this node's kind.
         """
         here = topic.with_parameters(self.settings.parameters()).led(self)
-        made: LifecyclePublisher[Any] = self.create_lifecycle_publisher(
-            here.type, here.name, here.offered_by(self.KIND)
+        offered = here.offered_by(self.KIND)
+        made = cast(
+            _FramedPublisher,
+            self.create_publisher(here.type, here.name, offered, publisher_class=_FramedPublisher),
         )
+        made.frame_id = self.settings.frame_id
+        self.add_managed_entity(made)
         self._published.append(made)
         return made
 
