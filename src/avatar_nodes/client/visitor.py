@@ -17,6 +17,7 @@ from avatar_nodes.text.words import clean_text
 from avatar_nodes.timeline.turn_timeline import TurnTimeline as Timeline
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_to_msg
+from avatar_nodes.wire.stamp import stamp_of
 from avatar_nodes.wire.timeline import timeline_from_msg
 
 if TYPE_CHECKING:
@@ -180,18 +181,22 @@ class VirtualVisitor(ClientNode):
             with self._lock:
                 chunk, self._sound = self._sound[:_CHUNK], self._sound[_CHUNK:]
             padded = np.concatenate([chunk, np.zeros(_CHUNK - len(chunk), np.int16)])
-            msg = audio_to_msg(
-                padded, stream="visitor", sample_rate=GRAPH_RATE, first_sample=self._position
-            )
-            now = self.node.get_clock().now()
-            msg.header.stamp = now.to_msg()
-            msg.header.frame_id = _FRAME
-            self._out.publish(msg)
+            now_ns = self.node.get_clock().now().nanoseconds
+            self.emit(padded, self._position, now_ns)
             self._position += _CHUNK
             if len(chunk):
-                self._note_spoken(now.nanoseconds)
+                self._note_spoken(now_ns)
             due = max(due + _CHUNK_S, time.monotonic() - 1.0)
             time.sleep(max(0.0, due - time.monotonic()))
+
+    def emit(self, samples: np.ndarray, first_sample: int, now_ns: int) -> None:
+        """Let the avatar hear int16 [640], the stream's samples from `first_sample` on."""
+        msg = audio_to_msg(
+            samples, stream="visitor", sample_rate=GRAPH_RATE, first_sample=first_sample
+        )
+        msg.header.stamp = stamp_of(now_ns)
+        msg.header.frame_id = _FRAME
+        self._out.publish(msg)
 
     def _note_spoken(self, begin: int) -> None:
         end = begin + round(_CHUNK_S * 1e9)

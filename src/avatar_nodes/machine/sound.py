@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from avatar_nodes.machine.finding import Finding
+from avatar_nodes.sound.quiet_portaudio import quieten
 
 _PYAUDIO_REMEDY = "apt-get install portaudio19-dev, then pip install pyaudio (for sound devices)"
 
@@ -20,12 +20,12 @@ def check_devices() -> Finding:
         pyaudio = importlib.import_module("pyaudio")
     except ImportError as error:
         return Finding("PyAudio", False, str(error).splitlines()[0], _PYAUDIO_REMEDY, False)
-    with _quiet():
-        audio = pyaudio.PyAudio()
-        try:
-            devices = [audio.get_device_info_by_index(i) for i in range(audio.get_device_count())]
-        finally:
-            audio.terminate()
+    quieten()
+    audio = pyaudio.PyAudio()
+    try:
+        devices = [audio.get_device_info_by_index(i) for i in range(audio.get_device_count())]
+    finally:
+        audio.terminate()
     inputs = _names(devices, "maxInputChannels")
     outputs = _names(devices, "maxOutputChannels")
     found = f"inputs: {inputs or 'none'}; outputs: {outputs or 'none'}"
@@ -48,16 +48,3 @@ def check_pulseaudio() -> Finding:
     found = f"at {socket}" if there else f"no server at {socket}"
     remedy = "" if there else "only for sound devices: start pulseaudio or pipewire-pulse"
     return Finding("PulseAudio", there, found, remedy, False)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """ALSA writes pages of complaints to stderr when it looks for devices."""
-    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)

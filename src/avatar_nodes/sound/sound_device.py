@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from avatar_nodes.errors.configuration_error import ConfigurationError
+from avatar_nodes.sound.quiet_portaudio import quieten
 
 Direction = Literal["input", "output"]
 
@@ -178,6 +179,7 @@ def import_pyaudio() -> Any:
     Raises:
         SoundDeviceError: it or PortAudio is missing; says which Debian package to install.
     """
+    quieten()
     try:
         import pyaudio
     except ImportError as error:

@@ -97,7 +97,7 @@ class KioskBenchmark:
         self, profile: Profile, *, seconds: float, look_s: float, questions: Sequence[Path],
         pause_s: float, namespace: str, on_look: Callable[[Look], None],
     ) -> None:  # fmt: skip
-        self._chromium = _chromium()
+        self._chromium = find_chromium()
         self._microphone = _loop(questions, pause_s)
         self._seconds = seconds
         self._look_s = look_s
@@ -175,7 +175,8 @@ class KioskBenchmark:
         self._on_look(look)
 
 
-def _chromium() -> str:
+def find_chromium() -> str:
+    """The browser's path. Raises KioskBenchmarkError: there is no Playwright or no Chromium."""
     try:
         import playwright.sync_api  # noqa: F401
     except ImportError:

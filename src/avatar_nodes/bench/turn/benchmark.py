@@ -6,9 +6,11 @@ sound files; the graph is the real one, in real time.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -36,12 +38,16 @@ class TurnBenchmark:
     """Runs a graph in mode converse and takes the steps of a script with it.
 
     graph: made by `visited_graph`. questions: int16 [n] at 16 kHz, one after the other, again and
-    again. pictures, mouth: see `TurnWitness`.
+    again. pictures, mouth: see `TurnWitness`. visitor: who speaks, if it is not to be one that is
+    heard by a topic. seconds: after so long no further step is taken. beside: entered with the
+    running graph while steps are taken.
     """
 
     def __init__(
         self, graph: Graph, questions: Sequence[np.ndarray], steps: Sequence[Step], *,
         tell: Callable[[str], None], pictures: bool = False, mouth: MouthWatch | None = None,
+        visitor: VirtualVisitor | None = None, seconds: float = math.inf,
+        beside: Callable[[GraphRunner], AbstractContextManager[object]] = nullcontext,
         **runner: Any,
     ) -> None:  # fmt: skip
         self._questions = questions
@@ -50,7 +56,8 @@ class TurnBenchmark:
         self._figures = TurnFigures(complete=False)
         self._begun_s = 0.0
         self._problem = ""
-        self._visitor = VirtualVisitor(graph.namespace, topic=TOPIC)
+        self._seconds, self._beside = seconds, beside
+        self._visitor = visitor or VirtualVisitor(graph.namespace, topic=TOPIC)
         self._witness = TurnWitness(
             graph.namespace, pictures=pictures, mouth=mouth,
             margin_s=graph.profile.stream.margin_s, timing=graph.profile.timing,
@@ -78,7 +85,7 @@ class TurnBenchmark:
 
     def _visit(self) -> None:
         try:
-            with self._visitor, self._witness:
+            with self._visitor, self._witness, self._beside(self._runner):
                 self._take_steps()
                 self._read()
         except VisitBrokenOffError:
@@ -97,6 +104,8 @@ class TurnBenchmark:
             self._begun_s = time.monotonic()
             self._note_memory()
             for count, step in enumerate(self._steps, start=1):
+                if time.monotonic() - self._begun_s > self._seconds:
+                    break
                 outcome = self._take(step)
                 self._tell(f"{count}/{len(self._steps)} {step.kind.value}: {outcome}")
                 figures.steps[step.kind.value] += 1

@@ -23,6 +23,10 @@ command = LazyGroup(
             "avatar_nodes.commands.bench.restart",
             "How soon a killed process is back.",
         ),
+        "soak": (
+            "avatar_nodes.commands.bench.soak",
+            "Hours with visitors and accidents, and what was lost.",
+        ),
         "turn": (
             "avatar_nodes.commands.bench.turn",
             "How soon the avatar answers, and how soon it stops.",
