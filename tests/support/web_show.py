@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -91,14 +91,21 @@ class Show:
 
 @contextmanager
 def serving(
-    *, visitor_token: str = "", operator_token: str = "", **values: Any
+    *,
+    visitor_token: str = "",
+    operator_token: str = "",
+    turn_user: str = "",
+    turn_credential: str = "",
+    warn: Callable[[str], None] = lambda line: None,
+    **values: Any,
 ) -> Iterator[tuple[WebServer, WrittenDesk]]:
     """A server with the test picture, at a free port of this machine unless `values` say else."""
     desk = WrittenDesk()
     chosen: dict[str, Any] = {"port": 0, "width": SIDE, "height": SIDE, **values}
     server = WebServer(
-        KioskSettings(**chosen), desk, visitor_token=visitor_token, operator_token=operator_token
-    )
+        KioskSettings(**chosen), desk, visitor_token=visitor_token, operator_token=operator_token,
+        turn_user=turn_user, turn_credential=turn_credential, warn=warn,
+    )  # fmt: skip
     server.start()
     try:
         with Show(server):

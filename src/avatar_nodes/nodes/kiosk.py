@@ -24,7 +24,12 @@ from avatar_nodes.nodes.base.kiosk_desk import KioskDesk
 from avatar_nodes.nodes.base.lifecycle_node import EXIT_FAILED, AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turns import follow_turns
-from avatar_nodes.profile.secrets import OPERATOR_TOKEN, VISITOR_TOKEN
+from avatar_nodes.profile.secrets import (
+    OPERATOR_TOKEN,
+    TURN_CREDENTIAL,
+    TURN_USER,
+    VISITOR_TOKEN,
+)
 from avatar_nodes.recording.stamp_pairing import Pair, StampPairing
 from avatar_nodes.text.words import has_words
 from avatar_nodes.web.server import WebServer
@@ -50,7 +55,8 @@ class KioskNode(AvatarNode[KioskSettings]):
     service calls and actions.
 
     The tokens of visitors and operators come from the environment (AVATAR_KIOSK_TOKEN,
-    AVATAROPERATOR_TOKEN), since everybody in the ROS network reads parameters.
+    AVATAR_OPERATOR_TOKEN), since everybody in the ROS network reads parameters; so do user and
+    credential of TURN servers (AVATAR_TURN_USER, AVATAR_TURN_CREDENTIAL).
     """
 
     KIND = "kiosk"
@@ -67,6 +73,9 @@ class KioskNode(AvatarNode[KioskSettings]):
             marker.mark,
             visitor_token=os.environ.get(VISITOR_TOKEN, ""),
             operator_token=os.environ.get(OPERATOR_TOKEN, ""),
+            turn_user=os.environ.get(TURN_USER, ""),
+            turn_credential=os.environ.get(TURN_CREDENTIAL, ""),
+            warn=self.get_logger().warning,
         )
         self._server.start()
         self.get_logger().info(f"the page is at {self._server.url}")

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from avatar_nodes.profile.section import Section
+
+_ICE_SERVER = re.compile(
+    r"(stun:{at}|turn:{at}(\?transport=(udp|tcp))?|turns:{at}(\?transport=tcp)?)".replace(
+        "{at}", r"[^@?:/\s]+(:\d{1,5})?"
+    )
+)
+
+
+def _ice_server(url: str) -> str:
+    if not _ICE_SERVER.fullmatch(url):
+        got = "an address with a user in it" if "@" in url else repr(url)
+        raise ValueError(
+            "expected stun:HOST:PORT, turn:HOST:PORT, turn:HOST:PORT?transport=tcp or"
+            " turns:HOST:PORT (user and credential come from AVATAR_TURN_USER and"
+            f" AVATAR_TURN_CREDENTIAL), got {got}"
+        )
+    return url
+
+
+IceServer = Annotated[str, AfterValidator(_ice_server)]
 
 
 class KioskSection(Section):
@@ -48,9 +69,23 @@ class KioskSection(Section):
         description="Addresses of reverse proxies before the page (`127.0.0.1`, `10.0.0.0/8`),"
         " whose X-Forwarded-For and X-Forwarded-Proto are believed; empty: nobody's.",
     )
-    ice_servers: list[Annotated[str, Field(pattern=r"^(stun|turns?):\S+$")]] = Field(
+    ice_servers: list[IceServer] = Field(
         default_factory=list,
-        description="STUN and TURN servers for viewers beyond this network (`stun:host:3478`).",
+        description="STUN and TURN servers for viewers beyond this network (`stun:host:3478`,"
+        " `turn:host:3478`, `turn:host:3478?transport=tcp`, `turns:host:5349`). User and credential"
+        " of TURN come from the environment: AVATAR_TURN_USER, AVATAR_TURN_CREDENTIAL.",
+    )
+    media_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="First UDP port of WebRTC's media, for a firewall to let through; 0: any.",
+    )
+    media_ports: int = Field(
+        default=100,
+        ge=1,
+        le=10000,
+        description="How many ports from `media_port` on: one for each viewer.",
     )
     max_upload_mb: int = Field(
         default=8, ge=1, le=64, description="Largest reference picture that is taken [MB]."

@@ -10,6 +10,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -39,8 +40,8 @@ class Certificate:
 
 
 def own_certificate(host: str, folder: Path | None = None) -> Certificate:
-    """A self-signed certificate for this machine, kept for the next start, so that a browser that
-    was told to trust it goes on to do so.
+    """A self-signed certificate for this machine's names and addresses, kept for the next start, so
+    that a browser that was told to trust it goes on to do so. Its key is its owner's alone.
 
     folder: where it is kept; None: the user's state folder.
 
@@ -51,13 +52,16 @@ def own_certificate(host: str, folder: Path | None = None) -> Certificate:
         folder = Path(state).expanduser() / "avatar_nodes"
     pair = Certificate(folder / "kiosk_certificate.pem", folder / "kiosk_key.pem")
     names = _names(host)
-    if _still_good(pair, names):
-        return pair
     key = ec.generate_private_key(ec.SECP256R1())
     try:
+        if _still_good(pair, names):
+            pair.key.chmod(0o600)
+            return pair
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        private = os.open(pair.key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        private = os.open(pair.key, os.O_WRONLY | os.O_CREAT, 0o600)
         with os.fdopen(private, "wb") as file:
+            os.fchmod(private, 0o600)  # of one that was there already
+            file.truncate()
             file.write(
                 key.private_bytes(
                     serialization.Encoding.PEM,
@@ -92,15 +96,28 @@ def _signed(key: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName]) -> x
 
 
 def _names(host: str) -> list[x509.GeneralName]:
-    """Names that this machine is reached by: its name, and the address that it listens at."""
-    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(socket.gethostname())]
+    """Names that this machine is reached by: its name, here and by mDNS, and the address that it
+    listens at, or all that it has."""
+    own = socket.gethostname()
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in ("localhost", own)]
+    if "." not in own:
+        names.append(x509.DNSName(f"{own}.local"))
     try:
         address = ipaddress.ip_address(host)
-        if not address.is_unspecified:
-            names.append(x509.IPAddress(address))
     except ValueError:
         names.append(x509.DNSName(host))
+    else:
+        heard = _own_addresses() if address.is_unspecified else [address]
+        names += [x509.IPAddress(each) for each in heard]
     return list(dict.fromkeys(names))
+
+
+def _own_addresses() -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """This machine's, without those that mean nothing elsewhere than on one cable."""
+    texts = [each.address for link in psutil.net_if_addrs().values() for each in link
+             if each.family in (socket.AF_INET, socket.AF_INET6)]  # fmt: skip
+    addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in texts]
+    return [address for address in addresses if not address.is_link_local]
 
 
 def _still_good(pair: Certificate, names: list[x509.GeneralName]) -> bool:
@@ -109,6 +126,11 @@ def _still_good(pair: Certificate, names: list[x509.GeneralName]) -> bool:
         known = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
     except (ServerError, OSError, ValueError):
         return False
+    # Addresses of IPv6 change by the day where they are to hide who it is.
+    wanted = {
+        name for name in names
+        if not (isinstance(name, x509.IPAddress) and name.value.version == 6)
+    }  # fmt: skip
     left = known.not_valid_after_utc - datetime.datetime.now(datetime.timezone.utc)
     alternative = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return left.days > _RENEW_DAYS and set(names) <= set(alternative)
+    return left.days > _RENEW_DAYS and wanted <= set(alternative)

@@ -11,6 +11,7 @@ from avatar_nodes.web.desk import Desk
 from avatar_nodes.web.door import Door
 from avatar_nodes.web.event_feed import Event, EventFeed
 from avatar_nodes.web.health import HealthBoard
+from avatar_nodes.web.ice import IceServers
 from avatar_nodes.web.media_hub import MediaHub
 from avatar_nodes.web.sessions import Sessions
 from avatar_nodes.web.settings import KioskSettings
@@ -20,8 +21,11 @@ from avatar_nodes.web.web_error import WebError
 class Kiosk:
     """Lives on the server's event loop, from the start to the end of the server."""
 
-    def __init__(self, settings: KioskSettings, rules: AccessRules, desk: Desk) -> None:
+    def __init__(
+        self, settings: KioskSettings, rules: AccessRules, desk: Desk, ice: IceServers
+    ) -> None:
         self.settings = settings
+        self.ice = ice
         self.rules = rules
         self.door = Door(rules)
         self.desk = desk
@@ -53,8 +57,14 @@ class Kiosk:
             self.sessions.heard()
         self.events.put(event)
 
+    async def start(self) -> None:
+        """Begin with what goes on beside the requests."""
+        self.sessions.start()
+        await self.ice.start()
+
     async def close(self) -> None:
         """End every session and pending reset."""
+        await self.ice.close()
         await self.sessions.close()
         for task in list(self._tasks):
             task.cancel()

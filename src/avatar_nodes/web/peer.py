@@ -34,10 +34,9 @@ class Peer:
 
     def __init__(
         self, hub: MediaHub, microphone: BrowserMicrophone, *, sample_rate: int,
-        ice_servers: Sequence[str] = (),
+        ice_servers: Sequence[RTCIceServer] = (),
     ) -> None:  # fmt: skip
-        servers = [RTCIceServer(urls=url) for url in ice_servers]
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
         self._microphone = microphone
         self._listening: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None

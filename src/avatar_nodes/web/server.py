@@ -22,9 +22,11 @@ from avatar_nodes.web.certificate import Certificate, own_certificate
 from avatar_nodes.web.desk import Desk
 from avatar_nodes.web.gate import MOST_STRANGERS, Gate
 from avatar_nodes.web.health import Report
+from avatar_nodes.web.ice import IceServers
 from avatar_nodes.web.impatient_protocol import ImpatientProtocol
 from avatar_nodes.web.kiosk import Kiosk
 from avatar_nodes.web.media_hub import Mark, MediaSlot
+from avatar_nodes.web.media_loop import MediaLoop
 from avatar_nodes.web.settings import KioskSettings
 from avatar_nodes.web.web_error import ServerError
 
@@ -48,12 +50,19 @@ class WebServer:
         *,
         visitor_token: str = "",
         operator_token: str = "",
+        turn_user: str = "",
+        turn_credential: str = "",
+        warn: Callable[[str], object] = lambda line: None,
     ) -> None:
-        """mark: put on every frame that is shown. The tokens: see AccessRules."""
+        """mark: put on every frame that is shown. The tokens: see AccessRules. warn: told, from any
+        thread, what does not work for now."""
         self._settings = settings
         self._mark = mark
         self._desk = desk
         self._rules = AccessRules(settings.host, visitor_token, operator_token, settings.hosts)
+        self._ice = IceServers(
+            settings.ice_servers, user=turn_user, credential=turn_credential, on_change=warn
+        )
         self._certificate = self._choose_certificate()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._kiosk: Kiosk | None = None
@@ -67,7 +76,7 @@ class WebServer:
         listener = self._listen()
         started: Future[None] = Future()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listener, started)), name="web", daemon=True
+            target=self._run, args=(listener, started), name="web", daemon=True
         )
         self._thread.start()
         started.result()
@@ -138,9 +147,24 @@ class WebServer:
         self.url = f"{scheme}://{shown}:{listener.getsockname()[1]}"
         return listener
 
+    def _run(self, listener: Gate, started: Future[None]) -> None:
+        first, most = self._settings.media_port, self._settings.media_ports
+        ports = range(first, min(first + most, 65536)) if first else range(0)
+        loop = MediaLoop(ports)
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(self._serve(listener, started))
+        finally:
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
     async def _serve(self, listener: Gate, started: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._kiosk = Kiosk(self._settings, self._rules, self._desk)
+        self._kiosk = Kiosk(self._settings, self._rules, self._desk, self._ice)
         pair = self._certificate
         config = uvicorn.Config(
             create_app(self._kiosk),
@@ -155,7 +179,7 @@ class WebServer:
             ssl_keyfile=str(pair.key) if pair else None,
         )  # fmt: skip
         self._server = _QuietServer(config)
-        self._kiosk.sessions.start()
+        await self._kiosk.start()
         started.set_result(None)
         try:
             await self._server.serve(sockets=[listener])

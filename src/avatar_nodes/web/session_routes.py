@@ -28,7 +28,7 @@ async def about(request: Request) -> Response:
         {
             "title": settings.title or "Avatar", "mode": settings.mode, "listens": settings.listens,
             "width": settings.width, "height": settings.height, "fps": settings.fps,
-            "sample_rate": settings.sample_rate, "ice_servers": list(settings.ice_servers),
+            "sample_rate": settings.sample_rate, "ice_servers": kiosk.ice.for_browsers(),
             "recorded_of_visitors": settings.recorded_of_visitors,
             "personas": list(settings.personas), "max_upload_mb": settings.max_upload_mb,
             "operator": Kiosk.role(request) >= Role.OPERATOR,
@@ -59,12 +59,11 @@ async def offer(request: Request) -> Response:
     except UnicodeDecodeError:
         raise WebError(400, "the offer is no text") from None
     session = kiosk.sessions.get(request.path_params["session"])
-    settings = kiosk.settings
 
     def peer() -> Peer:
         return Peer(
-            kiosk.media, session.microphone, sample_rate=settings.sample_rate,
-            ice_servers=settings.ice_servers,
+            kiosk.media, session.microphone, sample_rate=kiosk.settings.sample_rate,
+            ice_servers=kiosk.ice.reachable,
         )  # fmt: skip
 
     answer = await session.connect(text, peer)

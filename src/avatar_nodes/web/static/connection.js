@@ -83,7 +83,7 @@ export class Connection extends EventTarget {
   }
 
   async openPeer() {
-    const peer = new RTCPeerConnection({ iceServers: this.about.ice_servers.map((urls) => ({ urls })) });
+    const peer = new RTCPeerConnection({ iceServers: this.about.ice_servers });
     this.peer = peer;
     peer.addTransceiver("video", { direction: "recvonly" });
     this.sender = peer.addTransceiver("audio", { direction: "sendrecv" }).sender;
