@@ -77,6 +77,7 @@ setup(
         "training": [
             "accelerate>=1.10,<2",
             "anny==0.6.2",
+            "face-recognition-models>=0.1.3,<0.4",
             "moderngl>=5.12,<6",
             "onnx>=1.18,<1.24",
             "pedalboard>=0.9.16,<0.10",

@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 from support.tiny_checkpoint import build_tiny_checkpoint, write_tiny_profile
 
 from avatar_nodes.commands.eval.group import command
 from avatar_nodes.commands.eval.model_options import EvalOptions, ModelUnderTest
 from avatar_nodes.evaluation.ablation import ablation_rows
 from avatar_nodes.judging.action_net import ActionNet
+from avatar_nodes.judging.faces import FaceJudge
+from avatar_nodes.judging.footage import JudgeError
 from avatar_nodes.judging.identity_net import IdentityNet
 from avatar_nodes.judging.judge_folder import save_judge
+from avatar_nodes.judging.mouth_net import MouthNet
 from avatar_nodes.judging.syncnet import SyncNet
 from avatar_nodes.model.dit_config import MemoryConfig
 
@@ -36,6 +40,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_judge(judges, "syncnet", SyncNet(), {"mels": 40})
     save_judge(judges, "identity", IdentityNet(), {})
     save_judge(judges, "actions", ActionNet(ACTIONS), {"actions": ACTIONS})
+    save_judge(judges, "mouth", MouthNet(), {"people_share": 1.0})
     return write_tiny_profile(folder, checkpoint, side=256)
 
 
@@ -144,6 +149,56 @@ def test_quality(profile: Path) -> None:
     assert "teacher_psnr" not in figures["not_measured"] and "Not measured: fvd:" in table
 
 
+def test_stillness(profile: Path) -> None:
+    figures, table = evaluate(profile, "stillness", "--clips", "1", "--blocks", "4")
+    systems = figures["systems"]
+    alone = ["model, drawn alone", "autoencoder, drawn alone"]
+    assert list(systems) == ["truth", "model", "autoencoder", *alone]
+    assert systems["truth"]["stillness_of_truth"] == 1.0
+    assert systems["model"]["walls"] != systems["model, drawn alone"]["walls"]
+    assert "| model, drawn alone |" in table and figures["not_measured"] == {}
+
+
+def test_sharpness(profile: Path) -> None:
+    figures, table = evaluate(profile, "sharpness", "--people", "1")
+    systems = figures["systems"]
+    assert systems["truth"] == {"face": 1.0, "hands": 1.0, "things": 1.0}
+    assert systems["model"]["face"] != 1.0 and systems["copy of the reference"]["hands"] < 0.7
+    assert table.startswith("| system | face | hands | things |")
+
+
+def test_photo(profile: Path, tmp_path: Path) -> None:
+    data = pytest.importorskip("skimage.data", reason="a portrait: requirements/training.txt")
+    try:
+        FaceJudge()
+    except JudgeError as error:
+        pytest.skip(str(error))
+    Image.fromarray(data.astronaut()[:300, 80:380]).save(tmp_path / "portrait.png")
+    Image.new("RGB", (300, 300), "grey").save(tmp_path / "wall.png")
+    options = ["--pictures", str(tmp_path), "--clips", "1", "--blocks", "4"]
+    figures, table = evaluate(profile, "photo", *options)
+    assert list(figures["pictures"]) == ["portrait.png"]
+    assert "no face" in figures["not_measured"]["wall.png"]
+    still = figures["baselines"]["copy of the reference"]
+    assert still["same_person"] == 1.0 and still["torn"] == still["swing"] == 0.0
+    assert "| portrait.png |" in table and "| mean |" in table
+
+
+def test_lifelike_people(profile: Path) -> None:
+    from support.people import people_studio
+
+    people_studio()
+    options = ["--clips", "1", "--blocks", "4", "--unheard", "0", "--world", "lifelike"]
+    figures, _ = evaluate(profile, "sync", *options)
+    assert set(figures["baselines"]) == {"truth", "copy of the reference"}
+    assert (
+        "rounding_corr" in figures
+        and "drawn people only" in figures["not_measured"]["sync_c, sync_d"]
+    )
+    figures, _ = evaluate(profile, "stillness", "--clips", "1", "--blocks", "4", *options[-2:])
+    assert figures["systems"]["truth"]["walls"] < 2.0 < figures["systems"]["model"]["walls"]
+
+
 def test_long(profile: Path) -> None:
     figures, _ = evaluate(profile, "long", "--seconds", "10.1")
     keys = {"segments", "identity_drift", "block_ms_first", "block_ms_last", "rss_mb_first",
@@ -187,6 +242,7 @@ def test_every_row_of_the_ablation_is_a_profile_that_streams(profile: Path) -> N
     ("arguments", "message"),
     [
         (["identity", "--judges", "/nowhere"], "has no judge `identity`"),
+        (["photo", "--pictures", "/"], "face"),
         (["ablation", "--row", "no_brain"], "unknown row 'no_brain'"),
         (["ablation", "--checkpoint-of", "no_aas"], "expected ROW=FOLDER"),
         (["sync", "--profile", "no_such"], "no_such"),

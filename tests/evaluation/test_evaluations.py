@@ -34,7 +34,7 @@ from avatar_nodes.judging.action_net import JUDGED_ACTIONS
 from avatar_nodes.judging.clip_sync import speaking_clips
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.recordings import RecordingsError
-from avatar_nodes.world.clips import Clip
+from avatar_nodes.world.clips import Clip, Film
 from avatar_nodes.world.speech import synthesise
 
 BLOCKS = 5
@@ -133,9 +133,9 @@ def test_sync_ranks_truth_over_late_over_still(monkeypatch: pytest.MonkeyPatch) 
 
 def _two_clips(
     count: int, blocks: int, split: str, *, unheard_voice: bool = False,
-    other_voice: bool = False, timing: BlockTiming | None = None,
+    other_voice: bool = False, timing: BlockTiming | None = None, film: Film = Clip,
 ) -> Iterator[Clip]:  # fmt: skip
-    assert blocks == BLOCKS and split == "test" and timing is None
+    assert blocks == BLOCKS and split == "test" and timing is None and film is Clip
     yield from clips()[:count]
 
 

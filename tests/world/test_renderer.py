@@ -6,8 +6,11 @@ from avatar_nodes.world import (
     INTERIOR,
     Identity,
     Performance,
+    face_box,
+    hand_boxes,
     mouth_box,
     render,
+    room,
     synthesise,
 )
 
@@ -66,3 +69,21 @@ def test_arms_never_cover_the_mouth(action: str) -> None:
 def test_a_frame_outside_the_performance_is_refused() -> None:
     with pytest.raises(IndexError, match="frame 1"):
         render(Identity.sample(0), Performance.neutral(), 1)
+
+
+def test_room_face_and_hands_are_where_they_say() -> None:
+    person, blocks = Identity.sample(5), [("wave", 1, 4)]
+    performance = Performance.sample(3, SPEECH, 60, blocks)
+    behind, resting = room(person), render(person, performance, 0)
+    assert (behind[:10, :60] == resting[:10, :60]).all(), "a corner of the wall"
+    assert hand_boxes(person, performance, 0) == []
+    (waved,) = hand_boxes(person, performance, 36)
+    differs = np.abs(render(person, performance, 36).astype(int) - resting).max(axis=2) > 24
+    x0, y0, x1, y1 = waved
+    inside = differs[y0:y1, x0:x1].mean()
+    assert inside > 0.3, "the hand is in its box"
+    x0, y0, x1, y1 = face_box(person, performance, 0)
+    a, b, c, d = mouth_box(person, performance, 0)
+    assert x0 < a and c < x1 and y0 < b and d < y1 + 4
+    covers = np.abs(resting.astype(int) - behind).max(axis=2) > 6
+    assert covers[y0 + 20 : y1 - 20, x0 + 20 : x1 - 20].all(), "no wall within the face"

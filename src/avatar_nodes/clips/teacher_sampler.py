@@ -91,14 +91,14 @@ class TeacherSampler:
     def __init__(
         self, folder: Path, vae: Path, *, blocks: int, steps: int, shift: float,
         audio_guidance: float = 1.0, text_guidance: float = 1.0,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype = torch.float32, scale: int = 1,
     ) -> None:  # fmt: skip
         """folder: `teacher/export` of a training run; vae: the autoencoder's folder; blocks: length
-        of a window. Raises CheckpointError.
+        of a window; scale: see `TinyStreamingDecoder`. Raises CheckpointError.
         """
         self._dit = load_checkpoint(folder).eval()
         self._text = TextEncoder.load(folder / "text_encoder", text_len=self._dit.config.text_len)
-        self._decoder = TinyStreamingDecoder(load_vae(vae), dtype=dtype)
+        self._decoder = TinyStreamingDecoder(load_vae(vae), dtype=dtype, scale=scale)
         self._blocks, self._steps, self._shift = blocks, steps, shift
         self._guidance = Guidance(audio=audio_guidance, text=text_guidance)
         self._dtype = dtype

@@ -11,8 +11,10 @@ from avatar_nodes.model.read_config import read_config
 from avatar_nodes.model.wan_folder import VIDEO_VAE, is_published_wan
 
 
-def build_decoder(settings: DecoderSettings) -> StreamingDecoder:
+def build_decoder(settings: DecoderSettings, *, drawn_alone: bool = False) -> StreamingDecoder:
     """The video decoder of a checkpoint. A light one is for published weights only.
+
+    drawn_alone: see `TinyStreamingDecoder`; nothing to other decoders.
 
     Raises:
         CheckpointError, AssemblyError: what does not fit, in one line.
@@ -40,8 +42,9 @@ def build_decoder(settings: DecoderSettings) -> StreamingDecoder:
 
         cv2.setNumThreads(settings.threads)
     return TinyStreamingDecoder(
-        vae, device=checked_device(settings.device), dtype=DTYPES[settings.dtype], scale=scale
-    )
+        vae, device=checked_device(settings.device), dtype=DTYPES[settings.dtype], scale=scale,
+        drawn_alone=drawn_alone,
+    )  # fmt: skip
 
 
 def _wan_decoder(settings: DecoderSettings) -> StreamingDecoder:

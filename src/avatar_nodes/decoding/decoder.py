@@ -84,13 +84,15 @@ class TinyStreamingDecoder:
     Args:
         scale: of the video's sides to those of the pictures that latents are made of; above 1 the
             autoencoder has to look at the reference picture, which it is then warped at.
+        drawn_alone: show what is drawn of the latents in the place of the reference picture, too,
+            to measure what that adds.
     """
 
     needs_sink = False
 
     def __init__(
         self, vae: TinyVAE, *, device: str = "cpu", dtype: torch.dtype = torch.float32,
-        scale: int = 1,
+        scale: int = 1, drawn_alone: bool = False,
     ) -> None:  # fmt: skip
         if scale > 1 and not vae.looks_at_reference:
             raise ValueError("only a decoder that looks at the reference makes larger pictures")
@@ -98,6 +100,7 @@ class TinyStreamingDecoder:
         self._device = torch.device(device)
         self._dtype = dtype
         self._scale = scale
+        self._drawn_alone = drawn_alone
         self._state: DecoderState | None = None
         self._picture: np.ndarray | None = None
         self._appearance: Appearance | None = None
@@ -155,6 +158,8 @@ class TinyStreamingDecoder:
         painting, self._state = self._vae.paint(z, self._appearance, self._state)
         drawn = pixels_of(painting.drawn[0], self._copies)
         flow, mask = painting.flow[0].cpu().numpy(), painting.mask[0, :, 0].cpu().numpy()
+        if self._drawn_alone:
+            mask = np.zeros_like(mask)
         frames = [
             composite(picture, drawn=drawn[n], flow=flow[n], mask=mask[n])
             for n in range(len(drawn))

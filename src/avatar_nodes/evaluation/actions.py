@@ -14,7 +14,7 @@ from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.judging.action_net import STRIDE, ActionJudge
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.world import Thing
-from avatar_nodes.world.clips import Clip, ClipSpec
+from avatar_nodes.world.clips import Clip, ClipSpec, Film
 
 BEFORE, DURING, AFTER = 3, 5, 4
 """Blocks of rest, of the action and of rest again, in every clip."""
@@ -47,9 +47,12 @@ class Performed:
 
 
 def action_clips(
-    actions: Sequence[str], people: int, split: str = "test", *, timing: BlockTiming | None = None
-) -> Iterator[Clip]:
-    """For each action `people` clips of a split's people with speech: rest, the action, rest."""
+    actions: Sequence[str], people: int, split: str = "test", *,
+    timing: BlockTiming | None = None, film: Film = Clip,
+) -> Iterator[Clip]:  # fmt: skip
+    """For each action `people` clips of a split's people with speech: rest, the action, rest;
+    film: in which world.
+    """
     for number in range(people):
         for index, action in enumerate(actions):
             seed = _SEED + number * 100 + index
@@ -57,7 +60,7 @@ def action_clips(
             plain = ClipSpec.sample(seed, split=split, blocks=blocks, timing=timing)
             rng = np.random.default_rng([seed, 0xAC])
             span = () if action == "rest" else ((action, BEFORE, BEFORE + DURING),)
-            yield Clip(replace(plain, actions=span, thing=Thing.sample(rng)))
+            yield film(replace(plain, actions=span, thing=Thing.sample(rng)))
 
 
 def judge_action(action: str, clip: Clip, footage: Footage, judge: ActionJudge) -> Performed:
@@ -83,7 +86,7 @@ def judge_action(action: str, clip: Clip, footage: Footage, judge: ActionJudge) 
 
 def evaluate_actions(
     performers: Sequence[Performer], judge: ActionJudge, *, people: int, split: str = "test",
-    timing: BlockTiming | None = None, tell: Callable[[str], None] = print,
+    timing: BlockTiming | None = None, film: Film = Clip, tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """Every action of the judge, by `people` people each; the test split's wordings are held out.
 
@@ -91,7 +94,8 @@ def evaluate_actions(
     """
     found: dict[str, list[Performed]] = {p.name: [] for p in performers}
     count = Countdown(len(judge.actions) * people * len(performers), tell)
-    for number, clip in enumerate(action_clips(judge.actions, people, split, timing=timing)):
+    clips = action_clips(judge.actions, people, split, timing=timing, film=film)
+    for number, clip in enumerate(clips):
         action = judge.actions[number % len(judge.actions)]
         for performer in performers:
             result = judge_action(action, clip, performer.perform(clip, seed=number), judge)

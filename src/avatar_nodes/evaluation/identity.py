@@ -15,6 +15,7 @@ from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.judging.clip_sync import speaking_clips
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.identity_net import IdentityJudge
+from avatar_nodes.world.clips import Clip, Film
 
 EDGE_FRAMES = 50
 """`start` and `end` are means over the first and last two seconds."""
@@ -63,11 +64,12 @@ def likeness(footage: Footage, reference: np.ndarray, judge: IdentityJudge) -> L
 
 def evaluate_identity(
     performers: Sequence[Performer], judge: IdentityJudge, *, clips: int, blocks: int,
-    split: str = "test", timing: BlockTiming | None = None,
+    split: str = "test", timing: BlockTiming | None = None, film: Film = Clip,
     tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """Measure each performer on `clips` people of a split, who speak and act for `blocks`
-    blocks. The first performer's figures are on top, the others' under `baselines`.
+    blocks; film: in which world. The first performer's figures are on top, the others' under
+    `baselines`.
 
     `other_people` is the mean similarity of the different people's references: what losing the
     person altogether would score.
@@ -75,7 +77,7 @@ def evaluate_identity(
     found: dict[str, list[Likeness]] = {p.name: [] for p in performers}
     references = []
     count = Countdown(clips * len(found), tell)
-    for number, clip in enumerate(speaking_clips(clips, blocks, split, timing=timing)):
+    for number, clip in enumerate(speaking_clips(clips, blocks, split, timing=timing, film=film)):
         references.append(clip.reference())
         for performer in performers:
             result = likeness(performer.perform(clip, seed=number), references[-1], judge)

@@ -17,7 +17,7 @@ from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.clips.encoders import encode_frames
 from avatar_nodes.clips.stream import Prompts, clip_stream
 from avatar_nodes.clips.teacher_sampler import TeacherSampler
-from avatar_nodes.decoding.decoder import TinyStreamingDecoder, begin_with
+from avatar_nodes.decoding.decoder import StreamingDecoder, begin_with
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.syncnet import WINDOW_FRAMES, sound_columns
 from avatar_nodes.model.tiny_vae import channels_last, load_vae
@@ -55,6 +55,28 @@ class StreamPerformer:
         return Footage.of(clip, np.concatenate(frames))
 
 
+class DecodedPerformer:
+    """A streaming model whose latents another decoder makes frames of.
+
+    The stream itself is the same: nothing that it makes comes back from a picture. Not for a
+    memory that needs frames.
+    """
+
+    def __init__(self, model: StreamPerformer, decoder: StreamingDecoder, *, name: str) -> None:
+        self.name = name
+        self.evaluations = model.evaluations
+        self._model = model
+        self._decoder = decoder
+
+    def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
+        """See `Performer.perform`."""
+        begin_with(self._decoder, clip.reference())
+        pipeline = self._model.pipeline
+        stream = clip_stream(pipeline, self._model.prompts, clip, seed=seed)
+        frames = [self._decoder.decode(pipeline.denoise_block(sound)) for sound in stream]
+        return Footage.of(clip, np.concatenate(frames))
+
+
 class TeacherPerformer:
     """The many-step teacher in bfloat16: the baseline of distillation."""
 
@@ -62,12 +84,12 @@ class TeacherPerformer:
 
     def __init__(
         self, folder: Path, vae: Path, *, blocks: int = 3, steps: int = 40, shift: float = 3.0,
-        audio_guidance: float = 1.0, text_guidance: float = 1.0,
+        audio_guidance: float = 1.0, text_guidance: float = 1.0, scale: int = 1,
     ) -> None:  # fmt: skip
         """See `TeacherSampler`. Raises CheckpointError."""
         self._sampler = TeacherSampler(
             folder, vae, blocks=blocks, steps=steps, shift=shift, audio_guidance=audio_guidance,
-            text_guidance=text_guidance, dtype=torch.bfloat16,
+            text_guidance=text_guidance, dtype=torch.bfloat16, scale=scale,
         )  # fmt: skip
         self.evaluations: int | None = self._sampler.evaluations
 
@@ -101,18 +123,20 @@ class StillPerformer:
 class ReconstructionPerformer:
     """The truth through the video autoencoder and back: the best its decoder can show."""
 
-    name = "autoencoder"
     evaluations: int | None = None
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, decoder: StreamingDecoder, *, name: str = "autoencoder"
+    ) -> None:
         """folder: the checkpoint's. Raises CheckpointError."""
+        self.name = name
         self._encoder = channels_last(load_vae(folder / "vae").to(torch.bfloat16))
-        self._decoder = TinyStreamingDecoder(load_vae(folder / "vae"), dtype=torch.bfloat16)
+        self._decoder = decoder
 
     @torch.inference_mode()
     def perform(self, clip: Clip, *, seed: int = 0) -> Footage:
         """See `Performer.perform`; the decoder begins with the reference, as a stream does."""
-        truth = Footage.truth(clip).frames
+        truth = Footage.truth(clip).small().frames
         begin_with(self._decoder, clip.reference())
         frames = []
         for part in np.split(truth, clip.spec.blocks):

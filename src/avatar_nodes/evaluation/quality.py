@@ -19,7 +19,7 @@ from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.identity_net import TinyIdentityJudge
 from avatar_nodes.judging.image_quality import psnr, ssim
 from avatar_nodes.judging.stillness import moving_detail, stillness
-from avatar_nodes.world.clips import Clip
+from avatar_nodes.world.clips import Clip, Film
 
 
 class _Collected:
@@ -42,10 +42,10 @@ def evaluate_quality(
     performers: Sequence[Performer], *, clips: int, blocks: int, split: str = "test",
     identity: TinyIdentityJudge | None, actions: ActionJudge | None,
     pictures: Sequence[PictureJudge] = (), videos: VideoFeatures | None = None,
-    timing: BlockTiming | None = None,
+    timing: BlockTiming | None = None, film: Film = Clip,
     tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
-    """Measure each performer, keyed by its name, on `clips` clips of a split.
+    """Measure each performer, keyed by its name, on `clips` clips of a split; film: in which world.
 
     PSNR and SSIM are against the truth of the same clip: a person also sways and blinks, which no
     sound tells, so nothing that generates reaches what the autoencoder does. Frechet distances are
@@ -54,7 +54,7 @@ def evaluate_quality(
     found = {p.name: _Collected() for p in performers}
     truth_features = _Collected()
     count = Countdown(clips * len(performers), tell)
-    for number, clip in enumerate(speaking_clips(clips, blocks, split, timing=timing)):
+    for number, clip in enumerate(speaking_clips(clips, blocks, split, timing=timing, film=film)):
         truth = Footage.truth(clip)
         _features(truth_features, truth, clip, identity, actions, videos)
         for performer in performers:

@@ -15,9 +15,10 @@ from avatar_nodes.evaluation.report import Figures
 from avatar_nodes.judging.clip_sync import ClipSync, SyncJudge, measure_footage, speaking_clips
 from avatar_nodes.judging.footage import Footage
 from avatar_nodes.judging.lip_sync import LipSync
+from avatar_nodes.judging.mouth_net import MouthReader
 from avatar_nodes.judging.picture_strip import write_strip
 from avatar_nodes.judging.recordings import recorded_clips
-from avatar_nodes.world.clips import Clip
+from avatar_nodes.world.clips import Clip, Film
 
 
 def summarise(clips: Sequence[ClipSync]) -> Figures:
@@ -32,6 +33,9 @@ def summarise(clips: Sequence[ClipSync]) -> Figures:
         "silence_aperture": mean(c.silence_aperture for c in clips),
         "speech_aperture": mean(c.speech_aperture for c in clips),
     }
+    roundings = [c.rounding_corr for c in clips if c.rounding_corr is not None]
+    if roundings:
+        figures["rounding_corr"] = mean(roundings)
     closures = [c.closed_share for c in clips if c.closed_share is not None]
     if closures:
         figures["closed_share"] = mean(closures)
@@ -54,13 +58,14 @@ class VoiceRow:
 
 def voice_rows(
     *, unheard: int, others: int, speech: Path | None, blocks: int, split: str,
-    timing: BlockTiming | None = None,
+    timing: BlockTiming | None = None, film: Film = Clip,
 ) -> list[VoiceRow]:  # fmt: skip
     """Clips in voices that no training clip has.
 
     Args:
         unheard: clips in other accents and timbres of espeak-ng. others: clips by synthesisers that
             are not in training. speech: folder of recordings of human beings with their words.
+        film: in which world.
 
     Raises:
         RecordingsError: the folder holds none.
@@ -68,7 +73,7 @@ def voice_rows(
 
     def clips(count: int, *, other: bool) -> Iterator[Clip]:
         return speaking_clips(
-            count, blocks, split, unheard_voice=True, other_voice=other, timing=timing
+            count, blocks, split, unheard_voice=True, other_voice=other, timing=timing, film=film
         )
 
     rows = []
@@ -77,7 +82,7 @@ def voice_rows(
     if others:
         rows.append(VoiceRow("other_synthesiser", others, clips(others, other=True)))
     if speech is not None:
-        recorded = list(recorded_clips(speech, timing=timing))
+        recorded = list(recorded_clips(speech, timing=timing, film=film))
         rows.append(VoiceRow("recording", len(recorded), recorded))
     return rows
 
@@ -85,13 +90,14 @@ def voice_rows(
 def evaluate_sync(
     model: Performer, baselines: Sequence[Performer], *, clips: int, blocks: int,
     voices: Sequence[VoiceRow] = (), split: str = "test", judge: SyncJudge | None = None,
-    strips: Path | None = None, timing: BlockTiming | None = None,
-    tell: Callable[[str], None] = print,
+    reader: MouthReader | None = None, strips: Path | None = None,
+    timing: BlockTiming | None = None, film: Film = Clip, tell: Callable[[str], None] = print,
 ) -> Figures:  # fmt: skip
     """Measure `model` and `baselines` on `clips` clips of `blocks` blocks, and the model on clips
     in other voices.
 
-    Pictures of each clip, truth above, go to `strips`. Returns the model's figures, with those of
+    reader: of mouths (None: of drawn people's); film: in which world. Pictures of each clip, truth
+    above, go to `strips`. Returns the model's figures, with those of
     the baselines, of the other voices and of every clip nested.
     """
     found: dict[str, list[ClipSync]] = {p.name: [] for p in (model, *baselines)}
@@ -101,10 +107,10 @@ def evaluate_sync(
         if strips is not None:
             write_strip(strips / f"{name}.png", clip, footage.frames)
 
-    for number, clip in enumerate(speaking_clips(clips, blocks, split, timing=timing)):
+    for number, clip in enumerate(speaking_clips(clips, blocks, split, timing=timing, film=film)):
         for performer in (model, *baselines):
             footage = performer.perform(clip, seed=number)
-            result = measure_footage(clip, footage, judge)
+            result = measure_footage(clip, footage, judge, reader)
             found[performer.name].append(result)
             if performer is model:
                 strip(f"{number:02d}", clip, footage)
@@ -114,7 +120,7 @@ def evaluate_sync(
         results = []
         for number, clip in enumerate(row.clips):
             footage = model.perform(clip, seed=100 + number)
-            results.append(measure_footage(clip, footage, judge))
+            results.append(measure_footage(clip, footage, judge, reader))
             strip(f"{row.name}-{number:02d}", clip, footage)
             count.done(f"{row.name.replace('_', ' ')}: {_line(results[-1].sync)}")
         figures[f"{row.name}s"] = summarise(results)

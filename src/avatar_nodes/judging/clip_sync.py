@@ -11,9 +11,10 @@ from torch import Tensor
 
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.footage import Footage
-from avatar_nodes.judging.lip_sync import LipSync, lip_sync
+from avatar_nodes.judging.lip_sync import LipSync, correlate, lip_sync
+from avatar_nodes.judging.mouth_net import ColourReader, MouthReader
 from avatar_nodes.judging.sync_distance import SyncDistance, sync_distance
-from avatar_nodes.world.clips import Clip, ClipSpec
+from avatar_nodes.world.clips import Clip, ClipSpec, Film
 
 _SEED = 90_000
 _BILABIAL = ("m", "b", "p")
@@ -42,6 +43,8 @@ class ClipSync:
     """Mean measured aperture where the true mouth has been closed for 0.2 s, 0..1."""
     speech_aperture: float
     """Mean measured aperture where the true mouth is open, 0..1."""
+    rounding_corr: float | None = None
+    """Correlation of the measured rounding with the true one; None: it is not measured."""
     closed_share: float | None = None
     """Share of the sounds m, b and p at which the measured lips close; None: there are none."""
     distance: SyncDistance | None = None
@@ -50,10 +53,11 @@ class ClipSync:
 
 def speaking_clips(
     count: int, blocks: int, split: str, *, unheard_voice: bool = False,
-    other_voice: bool = False, timing: BlockTiming | None = None,
+    other_voice: bool = False, timing: BlockTiming | None = None, film: Film = Clip,
 ) -> Iterator[Clip]:  # fmt: skip
     """The first `count` clips of a fixed list with speech for a fifth of their time; timing: of
-    their blocks (None: the defaults). unheard_voice, other_voice: as in `ClipSpec`.
+    their blocks (None: the defaults). unheard_voice, other_voice: as in `ClipSpec`. film: in which
+    world.
     """
     found, seed = 0, _SEED
     while found < count:
@@ -65,22 +69,33 @@ def speaking_clips(
             other_voice_share=float(other_voice),
             timing=timing,
         )
-        clip = Clip(spec)
+        clip = film(spec)
         seed += 1
         if (clip.aperture > 0.1).mean() >= 0.2:
             found += 1
             yield clip
 
 
-def measure_footage(clip: Clip, footage: Footage, judge: SyncJudge | None = None) -> ClipSync:
-    """Compare what a system made of a clip with the clip's truth."""
-    truth, measured = clip.aperture, footage.apertures()
+def measure_footage(
+    clip: Clip, footage: Footage, judge: SyncJudge | None = None,
+    reader: MouthReader | None = None,
+) -> ClipSync:  # fmt: skip
+    """Compare what a system made of a clip with the clip's truth; reader: of its mouths (None: of
+    drawn people's).
+    """
+    shapes = (reader or ColourReader()).read(footage)
+    truth, measured = clip.aperture, shapes.aperture
     closed = np.convolve(truth > 0.03, np.ones(6), mode="full")[: len(truth)] == 0
     return ClipSync(
         identity=clip.spec.identity,
         sync=lip_sync(truth, measured),
         silence_aperture=float(measured[closed].mean()) if closed.any() else 0.0,
         speech_aperture=float(measured[truth > 0.3].mean()) if (truth > 0.3).any() else 0.0,
+        rounding_corr=(
+            None
+            if shapes.rounding is None
+            else correlate(clip.performance.rounding, shapes.rounding)
+        ),
         closed_share=_closed_share(clip, measured),
         distance=None if judge is None else sync_distance(*judge.embed(footage), pad=judge.pad),
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.aperture import measure_aperture
-from avatar_nodes.world.clips import Clip
+from avatar_nodes.world.clips import SIZE, Clip
 from avatar_nodes.world.renderer import SWAY_MARGIN_PX, Box
 
 MOUTH_SHAPE = (40, 56)
@@ -54,7 +54,7 @@ class Footage:
     @classmethod
     def truth(cls, clip: Clip) -> Footage:
         """The footage of the world itself: the right answer."""
-        return cls.of(clip, np.stack([clip.frame(n) for n in range(len(clip.aperture))]))
+        return cls.of(clip, clip.frames)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -84,18 +84,32 @@ class Footage:
         """Every `stride`-th frame, with all of the sound."""
         return replace(self, frames=self.frames[::stride], boxes=self.boxes[::stride])
 
+    def small(self) -> Footage:
+        """The same with pictures of `SIZE` pixels a side, which judges and measures know."""
+        scale = SIZE / self.frames.shape[2]
+        if scale == 1.0:
+            return self
+        boxes = tuple(
+            (round(a * scale), round(b * scale), round(c * scale), round(d * scale))
+            for a, b, c, d in self.boxes
+        )
+        return replace(self, frames=resized(self.frames, SIZE), boxes=boxes)
+
     def apertures(self) -> np.ndarray:
         """float32 [F]: how far the mouth is open, measured from the pixels."""
-        pairs = zip(self.frames, self.boxes, strict=True)
+        small = self.small()
+        pairs = zip(small.frames, small.boxes, strict=True)
         return np.array([measure_aperture(frame, box) for frame, box in pairs], np.float32)
 
     def mouths(self) -> np.ndarray:
         """uint8 [F, 40, 56, 3]: what the sync judge sees."""
-        return np.stack([mouth_crop(f, b) for f, b in zip(self.frames, self.boxes, strict=True)])
+        small = self.small()
+        return np.stack([mouth_crop(f, b) for f, b in zip(small.frames, small.boxes, strict=True)])
 
     def faces(self) -> np.ndarray:
         """uint8 [F, 64, 64, 3]."""
-        return np.stack([face_crop(f, b) for f, b in zip(self.frames, self.boxes, strict=True)])
+        small = self.small()
+        return np.stack([face_crop(f, b) for f, b in zip(small.frames, small.boxes, strict=True)])
 
     def bodies(self) -> np.ndarray:
         """uint8 [F, 64, 64, 3]."""

@@ -14,6 +14,7 @@ from avatar_nodes.block.timing import BlockTiming, TimingError
 from avatar_nodes.judging.action_net import ActionJudge, ActionNet
 from avatar_nodes.judging.footage import JudgeError
 from avatar_nodes.judging.identity_net import IdentityNet, TinyIdentityJudge
+from avatar_nodes.judging.mouth_net import MouthJudge, MouthNet
 from avatar_nodes.judging.syncnet import SyncNet, TinySyncJudge
 from avatar_nodes.model.load_tensors import load_tensors
 from avatar_nodes.model.tensor_files import CheckpointError
@@ -23,10 +24,14 @@ class JudgeFolder:
     """Reads the judges of a folder, each when it is first asked for.
 
     Every method raises JudgeError, which says what is missing or wrong.
+
+    Args:
+        lifelike: they are to judge lifelike people, which those must have seen in training.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lifelike: bool = False) -> None:
         self.folder = folder
+        self._lifelike = lifelike
 
     def sync(self) -> TinySyncJudge:
         """The sync judge."""
@@ -47,6 +52,13 @@ class JudgeFolder:
         self._fill(net, "actions")
         return ActionJudge(net, self._timing("actions"))
 
+    def mouth(self) -> MouthJudge:
+        """The mouth judge, of lifelike people."""
+        self._config("mouth")
+        net = MouthNet()
+        self._fill(net, "mouth")
+        return MouthJudge(net)
+
     def _timing(self, name: str) -> BlockTiming:
         try:
             return BlockTiming.from_config(self._config(name))
@@ -56,14 +68,19 @@ class JudgeFolder:
     def _config(self, name: str) -> dict[str, Any]:
         path = self.folder / "config.json"
         try:
-            config = json.loads(path.read_text())
-            return dict(config[name])
+            config = dict(json.loads(path.read_text())[name])
         except (OSError, KeyError) as error:
             raise JudgeError(
                 f"{self.folder}: has no judge `{name}` (train it with `avatar train judges`)"
             ) from error
         except ValueError as error:
             raise JudgeError(f"{path}: is not JSON: {error}") from error
+        if self._lifelike and not config.get("people_share"):
+            raise JudgeError(
+                f"{self.folder}: the judge `{name}` has seen drawn people only (train it with"
+                " `judges: {people_share: ...}`)"
+            )
+        return config
 
     def _fill(self, net: nn.Module, name: str) -> None:
         try:

@@ -7,16 +7,21 @@ import numpy as np
 
 _STILL_LEVELS = 2
 """Levels by which a pixel may change in truth within a second and count as still."""
+_PERSON_LEVELS = 6
+"""Levels by which a true pixel differs from the room where the person is before it."""
 _MOVED_LEVELS = 24
 """Levels by which a pixel differs from the reference picture where something has moved."""
 
 
-def stillness(frames: np.ndarray, truth: np.ndarray, *, frame_rate: int) -> float:
+def stillness(
+    frames: np.ndarray, truth: np.ndarray, *, frame_rate: int, within: np.ndarray | None = None
+) -> float:
     """Levels of 0..255 by which still pixels change within a second; 0 is a still wall.
 
     uint8 videos [F, H, W, 3]. For each second, of the pixels that `truth` keeps within two levels:
-    the range of their grey value, mean over pixels and seconds. NaN where nothing is still.
-    Raises ValueError when the shapes differ or there is less than a second.
+    the range of their grey value, mean over pixels and seconds. within: bool [F, H, W], pixels
+    count that are in it throughout the second (None: all). NaN where nothing is still. Raises
+    ValueError when the shapes differ or there is less than a second.
     """
     if frames.shape != truth.shape or len(frames) < frame_rate:
         raise ValueError(
@@ -27,9 +32,23 @@ def stillness(frames: np.ndarray, truth: np.ndarray, *, frame_rate: int) -> floa
     for first in range(0, len(frames) - frame_rate + 1, frame_rate):
         second = slice(first, first + frame_rate)
         still = _range(truth[second]) <= _STILL_LEVELS
+        if within is not None:
+            still &= within[second].all(axis=0)
         if still.any():
             found.append(float(_range(frames[second])[still].mean()))
     return float(np.mean(found)) if found else float("nan")
+
+
+def covered(frames: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """bool [F, H, W]: where the true frames [F, H, W, 3] show the person, and not the `room`
+    [H, W, 3] behind.
+    """
+    small_holes = np.ones((5, 5), np.uint8)
+    found = []
+    for frame in frames:
+        differs = (cv2.absdiff(frame, room).max(axis=2) > _PERSON_LEVELS).astype(np.uint8)
+        found.append(cv2.morphologyEx(differs, cv2.MORPH_CLOSE, small_holes) > 0)
+    return np.stack(found)
 
 
 def moving_detail(frames: np.ndarray, truth: np.ndarray, reference: np.ndarray) -> float:

@@ -7,9 +7,12 @@ from avatar_nodes.world.objects import Thing
 from avatar_nodes.world.prompts import prompts, sample_prompt
 from avatar_nodes.world.renderer import (
     Box,
+    face_box,
+    hand_boxes,
     mouth_box,
     mouth_search_box,
     render,
+    room,
     thing_box,
     thing_visible,
 )
@@ -40,11 +43,14 @@ __all__ = [
     "Thing",
     "Viseme",
     "all_sentences",
+    "face_box",
+    "hand_boxes",
     "lip_track",
     "mouth_box",
     "mouth_search_box",
     "prompts",
     "render",
+    "room",
     "sample_prompt",
     "sentences",
     "split_of",

@@ -16,6 +16,8 @@ SHOULDER_Y = 188.0
 # hand's angle (0 = fingers up, positive = leaning outward) and the stretch of thumb and four
 # fingers.
 Pose = tuple[tuple[float, float], tuple[float, float], float, tuple[float, ...]]
+HAND = (22.0, 30.0, 14.0)
+"""How far a hand with its fingers reaches from its palm: to both sides, up and down."""
 _REST: Pose = ((74.0, 262.0), (70.0, 330.0), 0.3, (0.6, 0.6, 0.6, 0.6, 0.6))
 _POSES: dict[str, Pose] = {
     "wave": ((84.0, 220.0), (93.0, 132.0), 0.10, (1.0, 1.0, 1.0, 1.0, 1.0)),
@@ -159,8 +161,16 @@ def held_frame(
     identity: Identity, side: int, lift: float, weights: dict[str, float], wave_angle: float
 ) -> Frame:
     """The frame of a thing in this arm's hand, about its centre, in the torso's coordinates."""
-    _, turn, _ = _joints(identity, side, lift, weights, wave_angle)
-    return Frame(shift=(0.0, -8.0 - FOOT_Y)).then(turn)
+    return Frame(shift=(0.0, -8.0 - FOOT_Y)).then(
+        hand_frame(identity, side, lift, weights, wave_angle)
+    )
+
+
+def hand_frame(
+    identity: Identity, side: int, lift: float, weights: dict[str, float], wave_angle: float
+) -> Frame:
+    """The frame of this arm's hand, about its palm, in the torso's coordinates."""
+    return _joints(identity, side, lift, weights, wave_angle)[1]
 
 
 def _joints(

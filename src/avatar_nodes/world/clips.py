@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -18,9 +18,12 @@ from avatar_nodes.world import (
     Phone,
     Speech,
     Thing,
+    face_box,
+    hand_boxes,
     mouth_box,
     mouth_search_box,
     render,
+    room,
     sample_prompt,
     sentences,
     thing_box,
@@ -131,6 +134,8 @@ class Clip:
     def __init__(self, spec: ClipSpec, *, speech: Speech | None = None) -> None:
         """speech: what is said, at the timing's sample rate; None is the plan's own."""
         self.spec = spec
+        self.size = SIZE
+        """Side of the pictures in pixels."""
         self.identity = Identity.sample(spec.identity)
         self.speech = _soundtrack(spec) if speech is None else speech
         frames = spec.blocks * spec.timing.frames_per_block
@@ -163,6 +168,23 @@ class Clip:
         """uint8 RGB [256, 256, 3]."""
         return render(self.identity, self.performance, n)
 
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """uint8 RGB [frames, size, size, 3]: all frames."""
+        return np.stack([self.frame(n) for n in range(self.performance.num_frames)])
+
+    def room(self) -> np.ndarray:
+        """uint8 RGB [size, size, 3]: what is behind the person."""
+        return room(self.identity)
+
+    def face_box(self, n: int) -> Box:
+        """Pixels (x0, y0, x1, y1) of frame n's face, from brows or hair to chin."""
+        return face_box(self.identity, self.performance, n)
+
+    def hand_boxes(self, n: int) -> list[Box]:
+        """Pixels (x0, y0, x1, y1) of frame n's raised hands; they may lie partly outside."""
+        return hand_boxes(self.identity, self.performance, n)
+
     def mouth_box(self, n: int) -> Box:
         """Pixels (x0, y0, x1, y1) of frame n's mouth."""
         return mouth_box(self.identity, self.performance, n)
@@ -192,6 +214,14 @@ class Clip:
     def reference(self) -> np.ndarray:
         """uint8 RGB [256, 256, 3]: the person at rest."""
         return render(self.identity, Performance.neutral(), 0)
+
+
+class Film(Protocol):
+    """Makes a clip of its plan, in one of the worlds: `Clip` itself, or lifelike people's."""
+
+    def __call__(self, spec: ClipSpec, *, speech: Speech | None = None) -> Clip:
+        """As `Clip`."""
+        ...
 
 
 def _voices(spec: ClipSpec, language: str) -> tuple[str, tuple[str, ...]]:

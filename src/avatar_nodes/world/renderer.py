@@ -8,8 +8,15 @@ import cv2
 import numpy as np
 
 from avatar_nodes.world.backdrop import SIZE, draw_backdrop
-from avatar_nodes.world.body import CENTRE_X, draw_arm, draw_torso, held_frame
-from avatar_nodes.world.face import Expression, draw_face
+from avatar_nodes.world.body import (
+    CENTRE_X,
+    HAND,
+    draw_arm,
+    draw_torso,
+    hand_frame,
+    held_frame,
+)
+from avatar_nodes.world.face import Expression, draw_face, outline
 from avatar_nodes.world.hair import draw_hair_back, draw_hair_front
 from avatar_nodes.world.identity import Identity
 from avatar_nodes.world.motion import ONE_HANDED, SHOW, Performance
@@ -67,9 +74,7 @@ def mouth_box(identity: Identity, performance: Performance, n: int) -> Box:
     below = 0.6 * MAX_OPENING * float(p.aperture[n]) + 8.0
     centre = np.array([p.yaw[n], MOUTH_Y + p.pitch[n]], float)
     corners = np.array([(-half, -above), (half, -above), (half, below), (-half, below)]) + centre
-    placed = head(corners)
-    low, high = np.floor(placed.min(axis=0)), np.ceil(placed.max(axis=0))
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    return _around(head(corners))
 
 
 def mouth_search_box(identity: Identity, *, leaning: bool = False) -> Box:
@@ -77,6 +82,27 @@ def mouth_search_box(identity: Identity, *, leaning: bool = False) -> Box:
     x0, y0, x1, y1 = mouth_box(identity, Performance.neutral(), 0)
     side = SWAY_MARGIN_PX + (LEAN_MARGIN_PX if leaning else 0)
     return x0 - side, y0 - SWAY_MARGIN_PX, x1 + side, y1 + SWAY_MARGIN_PX + 8
+
+
+def face_box(identity: Identity, performance: Performance, n: int) -> Box:
+    """(x0, y0, x1, y1) in pixels around the face of frame `n`, from brow's hair to chin."""
+    _, head = _frames(performance, n)
+    return _around(head(outline(identity, float(performance.aperture[n]))))
+
+
+def hand_boxes(identity: Identity, performance: Performance, n: int) -> list[Box]:
+    """Boxes around the raised hands of frame `n`; they may lie partly outside the picture."""
+    p = performance
+    torso, _ = _frames(p, n)
+    aside, up, down = HAND
+    corners = np.array([(-aside, -up), (aside, -up), (aside, down), (-aside, down)])
+    found = []
+    for side in (-1, 1):
+        weights, angle = _arm_weights(p, n, side), float(p.wave_angle[n]) * (side == p.side)
+        if weights:
+            hand = hand_frame(identity, side, float(p.lift[n]), weights, angle).then(torso)
+            found.append(_around(hand(corners)))
+    return found
 
 
 def thing_box(identity: Identity, performance: Performance, n: int) -> Box:
@@ -100,6 +126,16 @@ def thing_visible(identity: Identity, performance: Performance, n: int) -> float
     x0, y0, x1, y1 = thing_box(identity, performance, n)
     inside = max(0, min(x1, SIZE) - max(x0, 0)) * max(0, min(y1, SIZE) - max(y0, 0))
     return inside / ((x1 - x0) * (y1 - y0))
+
+
+def room(identity: Identity, *, size: int = SIZE) -> np.ndarray:
+    """uint8 [size,size,3] RGB: what is behind the person."""
+    return cv2.resize(_backdrop(identity), (size, size), interpolation=cv2.INTER_AREA)
+
+
+def _around(points: np.ndarray) -> Box:
+    low, high = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def _stand_frame(p: Performance, n: int) -> Frame:

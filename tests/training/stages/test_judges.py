@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -98,6 +100,29 @@ def test_degraded_pictures_are_blurred_together_and_some_are_left() -> None:
     assert 0.1 < float((changed == 0).float().mean()) < 0.45
     edges = lambda x: float(x.diff(dim=-1).abs().mean())  # noqa: E731
     assert edges(out[changed > 0.2]) < 0.8 * edges(pictures[changed > 0.2])
+
+
+def test_a_mouth_judge_learns_where_there_are_mouths(data: Path, tmp_path: Path) -> None:
+    """Dark bars, as high as the mouth is open, anywhere in the view."""
+    torch.set_num_threads(1)
+    own = tmp_path / "data"
+    shutil.copytree(data, own)
+    for split in ("train", "val"):
+        rng = np.random.default_rng(0)
+        apertures = rng.random(24).astype(np.float32)
+        views = np.full((24, 32, 40, 3), 180, np.uint8)
+        for view, aperture in zip(views, apertures, strict=True):
+            x, y = int(rng.integers(4, 20)), int(rng.integers(2, 14))
+            view[y : y + round(16 * float(aperture)), x : x + 14] = 20
+        shapes = np.stack([apertures, np.zeros_like(apertures)], axis=1)
+        np.savez(own / f"mouths_{split}_00000.npz", views=views, shapes=shapes)
+    options = JudgeTraining(
+        sync_steps=1, identity_steps=1, action_steps=1, mouths=1, mouth_steps=40
+    )  # fmt: skip
+    figures = train_judges(options, data=own, folder=tmp_path / "run", resume=False)
+    assert list(figures)[-1] == "mouth" and figures["mouth"]["aperture_corr"] > 0.5
+    config = json.loads((tmp_path / "run" / "export" / "config.json").read_text())
+    assert config["mouth"]["people_share"] == 1.0 and config["actions"]["people_share"] == 0.0
 
 
 def test_training_stops_on_ctrl_c_and_resumes_bit_for_bit(

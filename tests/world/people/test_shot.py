@@ -107,3 +107,19 @@ def test_hands_never_cover_the_mouth(action: str) -> None:
             here = raised.picture(n)[y0:y1, x0:x1].astype(int)
             there = lowered.picture(n)[y0:y1, x0:x1]
             assert (np.abs(here - there).max(axis=2) > 60).mean() < 0.02, (seed, n)
+
+
+def test_room_face_and_hands_are_where_they_say() -> None:
+    one = shot(4, Performance.sample(3, SPEECH, 60, [("wave", 1, 4)]))
+    behind, resting, waving = one.room(), one.picture(0), one.picture(36)
+    assert behind.shape == resting.shape and (behind[:6, :6] == resting[:6, :6]).all()
+    assert one.hand_boxes(0) == []
+    (waved,) = one.hand_boxes(36)
+    x0, y0, x1, y1 = waved
+    change = np.abs(waving.astype(int) - resting).max(axis=2) > 16
+    assert change[y0:y1, max(0, x0) : x1].mean() > 0.3, "the hand is in its box"
+    x0, y0, x1, y1 = one.face_box(0)
+    a, b, c, d = one.mouth_box(0)
+    assert x0 < a and y0 < b and c < x1 and d < y1
+    covers = np.abs(resting.astype(int) - behind).max(axis=2) > 6
+    assert covers[y0:y1, x0:x1].mean() > 0.9, "no wall within the face"

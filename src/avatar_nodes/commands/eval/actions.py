@@ -14,6 +14,7 @@ from avatar_nodes.commands.eval.model_options import (
     split_option,
     teacher_options,
     tell,
+    world_option,
 )
 
 
@@ -27,10 +28,11 @@ from avatar_nodes.commands.eval.model_options import (
     help="People by whom every action is performed, in clips of 5.8 s.",
 )
 @split_option
+@world_option
 @teacher_options
 def command(
-    shared: EvalOptions, people: int, split: str, teacher: Path | None, teacher_steps: int,
-    teacher_blocks: int, teacher_guidance: tuple[float, float],
+    shared: EvalOptions, people: int, split: str, world: str, teacher: Path | None,
+    teacher_steps: int, teacher_blocks: int, teacher_guidance: tuple[float, float],
 ) -> None:  # fmt: skip
     """Does the prompted action happen, when does it begin, and does it end.
 
@@ -42,14 +44,15 @@ def command(
         from avatar_nodes.evaluation.performers import StillPerformer, TruthPerformer
         from avatar_nodes.evaluation.report import markdown_figures, markdown_rows
 
-        under_test = ModelUnderTest(shared)
+        under_test = ModelUnderTest(shared, world)
         judge = under_test.judges.actions()
         model = under_test.stream()
         others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         others += [TruthPerformer(), StillPerformer()]
         figures = evaluate_actions(
-            [model, *others], judge, people=people, split=split, timing=under_test.timing, tell=tell
-        )
+            [model, *others], judge, people=people, split=split, timing=under_test.timing,
+            film=under_test.film, tell=tell,
+        )  # fmt: skip
     rows = {model.name: figures, **figures["baselines"]}
     columns = figures["baselines"]["truth"].keys()
     table = markdown_rows("system", {n: {k: row[k] for k in columns} for n, row in rows.items()})

@@ -10,6 +10,9 @@ _COMMANDS = {
     "sync": ("avatar_nodes.commands.eval.sync", "Does the mouth follow the speech?"),
     "identity": ("avatar_nodes.commands.eval.identity", "Does the person stay the person?"),
     "actions": ("avatar_nodes.commands.eval.actions", "Do prompted actions happen?"),
+    "stillness": ("avatar_nodes.commands.eval.stillness", "Do walls and clothes stay still?"),
+    "sharpness": ("avatar_nodes.commands.eval.sharpness", "Are faces, hands and things sharp?"),
+    "photo": ("avatar_nodes.commands.eval.photo", "Does a picture of somebody come to life?"),
     "quality": ("avatar_nodes.commands.eval.quality", "How good are the pictures?"),
     "long": ("avatar_nodes.commands.eval.long", "Does it hold for hours?"),
     "memory": (

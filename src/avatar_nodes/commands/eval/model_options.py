@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from avatar_nodes.evaluation.performers import Performer, StreamPerformer
     from avatar_nodes.judging.judge_folder import JudgeFolder
     from avatar_nodes.profile import Profile
+    from avatar_nodes.world.clips import Clip, ClipSpec, Film
+    from avatar_nodes.world.speech import Speech
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -73,6 +75,14 @@ def split_option(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
+def world_option(command: Command) -> Command:
+    """Adds --world, for `ModelUnderTest`."""
+    return click.option(
+        "--world", type=click.Choice(["drawn", "lifelike"]), default="drawn", show_default=True,
+        help="The people that are filmed; lifelike ones need requirements/training.txt.",
+    )(command)  # fmt: skip
+
+
 def clip_options(*, clips: int, blocks: int) -> Callable[[Command], Command]:
     """Adds --clips and --blocks with these defaults."""
 
@@ -106,15 +116,22 @@ def teacher_options(command: Command) -> Command:
 class ModelUnderTest:
     """The profile, checkpoint and judges that the options name."""
 
-    def __init__(self, options: EvalOptions) -> None:
-        """Raises ProfileError."""
+    def __init__(self, options: EvalOptions, world: str = "drawn") -> None:
+        """world: of `world_option`, or "photo"; drawn people are filmed at 256 pixels a side,
+        whatever the profile's video is. Raises ProfileError.
+        """
         import torch
 
         from avatar_nodes.profile import load_profile
+        from avatar_nodes.profile.load import with_values
+        from avatar_nodes.world.clips import SIZE
 
         torch.set_num_threads(options.threads)
         self._options = options
+        self.lifelike = world == "lifelike"
         self.profile = load_profile(options.profile_name)
+        if world == "drawn" and self.profile.video.width != SIZE:
+            self.profile = with_values(self.profile, {"video": {"width": SIZE, "height": SIZE}})
         self.checkpoint = options.checkpoint or Path(self.profile.model.checkpoint)
 
     def stream(
@@ -158,6 +175,35 @@ class ModelUnderTest:
         return StreamPerformer(pipeline, encoder, name=name, evaluations=steps)
 
     @property
+    def film(self) -> Film:
+        """Films clips of the world that is asked for, in the video's size.
+
+        Raises ConfigurationError where lifelike people cannot be drawn.
+        """
+        from avatar_nodes.world.clips import Clip
+
+        if not self.lifelike:
+            return Clip
+        from avatar_nodes.errors.configuration_error import ConfigurationError
+
+        video = self.profile.video
+        if video.width != video.height:
+            raise ConfigurationError(
+                f"lifelike people are filmed in squares, not in {video.width}x{video.height}"
+            )
+        try:
+            from avatar_nodes.world.people.clips import PeopleClip
+        except ImportError as error:
+            raise ConfigurationError(
+                f"lifelike people need requirements/training.txt: {error}"
+            ) from error
+
+        def film(spec: ClipSpec, *, speech: Speech | None = None) -> Clip:
+            return PeopleClip(spec, speech=speech, size=video.width)
+
+        return film
+
+    @property
     def timing(self) -> BlockTiming:
         """How long the checkpoint's frames and blocks last. Raises TimingError."""
         from avatar_nodes.block.timing import BlockTiming
@@ -192,23 +238,28 @@ class ModelUnderTest:
         if folder is None:
             return []
         from avatar_nodes.evaluation.performers import TeacherPerformer
+        from avatar_nodes.world.clips import SIZE
 
         audio, text = guidance
         return [
             TeacherPerformer(
                 folder, self.checkpoint / "vae", blocks=blocks, steps=steps, audio_guidance=audio,
-                text_guidance=text,
+                text_guidance=text, scale=max(1, self.profile.video.width // SIZE),
             )
         ]  # fmt: skip
 
-    def decoder(self, checkpoint: Path | None = None) -> StreamingDecoder:
+    def decoder(
+        self, checkpoint: Path | None = None, *, drawn_alone: bool = False
+    ) -> StreamingDecoder:
         """A decoder of its own, beside the pipeline's; of the checkpoint under test by default.
+        drawn_alone: it does without the reference picture.
 
         Raises CheckpointError, AssemblyError.
         """
         from avatar_nodes.decoding.build import build_decoder
 
-        return build_decoder(self._decoder_settings(self.profile, checkpoint or self.checkpoint))
+        settings = self._decoder_settings(self.profile, checkpoint or self.checkpoint)
+        return build_decoder(settings, drawn_alone=drawn_alone)
 
     def _decoder_settings(self, profile: Profile, checkpoint: str | Path) -> DecoderSettings:
         from avatar_nodes.decoding.settings import DecoderSettings
@@ -220,7 +271,8 @@ class ModelUnderTest:
         """The judges' folder; each is read when asked for."""
         from avatar_nodes.judging.judge_folder import JudgeFolder
 
-        return JudgeFolder(self._options.judges or self.checkpoint / "judges")
+        folder = self._options.judges or self.checkpoint / "judges"
+        return JudgeFolder(folder, lifelike=self.lifelike)
 
     def print(self, figures: Mapping[str, Any], table: str) -> None:
         """Print a Markdown table and what is missing; write the JSON file if one is asked for."""
@@ -243,6 +295,7 @@ def evaluation_errors() -> AbstractContextManager[None]:
     from avatar_nodes.block.schedule import ScheduleError
     from avatar_nodes.block.timing import TimingError
     from avatar_nodes.denoising.stage import StageError
+    from avatar_nodes.errors.configuration_error import ConfigurationError
     from avatar_nodes.judging.footage import JudgeError
     from avatar_nodes.judging.recordings import RecordingsError
     from avatar_nodes.model.checkpoint import CheckpointError
@@ -252,5 +305,5 @@ def evaluation_errors() -> AbstractContextManager[None]:
 
     return plain_errors(
         TimingError, JudgeError, CheckpointError, AssemblyError, ScheduleError, StageError,
-        RecordingsError, SpeechError, SynthesisError,
+        RecordingsError, SpeechError, SynthesisError, ConfigurationError,
     )  # fmt: skip

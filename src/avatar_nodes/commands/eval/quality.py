@@ -16,6 +16,7 @@ from avatar_nodes.commands.eval.model_options import (
     split_option,
     teacher_options,
     tell,
+    world_option,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _SHORT = {"model": "student", "teacher": "teacher", "autoencoder": "vae"}
 @eval_options
 @clip_options(clips=8, blocks=8)
 @split_option
+@world_option
 @teacher_options
 @click.option("--qalign", is_flag=True, help="IQA and ASE by Q-Align (needs pyiqa and weights).")
 @click.option(
@@ -37,7 +39,7 @@ _SHORT = {"model": "student", "teacher": "teacher", "autoencoder": "vae"}
     help="TorchScript I3D (i3d_torchscript.pt) for the Frechet Video Distance.",
 )
 def command(
-    shared: EvalOptions, clips: int, blocks: int, split: str, teacher: Path | None,
+    shared: EvalOptions, clips: int, blocks: int, split: str, world: str, teacher: Path | None,
     teacher_steps: int, teacher_blocks: int, teacher_guidance: tuple[float, float], qalign: bool,
     fvd: Path | None,
 ) -> None:  # fmt: skip
@@ -57,12 +59,13 @@ def command(
         from avatar_nodes.evaluation.report import markdown_rows
         from avatar_nodes.judging.footage import JudgeError
 
-        under_test = ModelUnderTest(shared)
+        under_test = ModelUnderTest(shared, world)
         model = under_test.stream()
         others = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
-        others += [ReconstructionPerformer(under_test.checkpoint), StillPerformer()]
-        others.append(TruthPerformer())
-        others.append(NeighbourPerformer(timing=under_test.timing))
+        others.append(ReconstructionPerformer(under_test.checkpoint, under_test.decoder()))
+        others += [StillPerformer(), TruthPerformer()]
+        if not under_test.lifelike:
+            others.append(NeighbourPerformer(timing=under_test.timing))
         missing: dict[str, str] = {}
         identity, actions = None, None
         try:
@@ -73,7 +76,7 @@ def command(
         figures = evaluate_quality(
             [model, *others], clips=clips, blocks=blocks, split=split, identity=identity,
             actions=actions, pictures=pictures, videos=videos, timing=under_test.timing,
-            tell=tell,
+            film=under_test.film, tell=tell,
         )  # fmt: skip
     if teacher is None:
         missing["teacher_psnr"] = "no --teacher was given"

@@ -16,6 +16,7 @@ from avatar_nodes.commands.eval.model_options import (
     split_option,
     teacher_options,
     tell,
+    world_option,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     help="Folder of recordings of human beings, NAME.wav with its English words in NAME.txt.",
 )
 @split_option
+@world_option
 @click.option(
     "--syncnet",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -56,10 +58,12 @@ if TYPE_CHECKING:
 @click.option("--strips", type=click.Path(path_type=Path), help="Folder for picture strips.")
 def command(
     shared: EvalOptions, clips: int, blocks: int, unheard: int, others: int, speech: Path | None,
-    split: str, syncnet: Path | None, baselines: bool, strips: Path | None, teacher: Path | None,
-    teacher_steps: int, teacher_blocks: int, teacher_guidance: tuple[float, float],
+    split: str, world: str, syncnet: Path | None, baselines: bool, strips: Path | None,
+    teacher: Path | None, teacher_steps: int, teacher_blocks: int,
+    teacher_guidance: tuple[float, float],
 ) -> None:  # fmt: skip
-    """Does the mouth follow the speech: aperture measured from pixels against the true one.
+    """Does the mouth follow the speech: aperture measured from pixels against the true one, and
+    rounding, too, of lifelike people.
 
     Sync-C and Sync-D are those of the judge trained on the tiny world, whose vectors have length 1:
     compare them with the rows of the same table, not with figures of the public SyncNet.
@@ -73,20 +77,22 @@ def command(
         from avatar_nodes.evaluation.report import markdown_figures, markdown_rows
         from avatar_nodes.evaluation.sync import evaluate_sync, voice_rows
 
-        under_test = ModelUnderTest(shared)
+        under_test = ModelUnderTest(shared, world)
         voices = voice_rows(
             unheard=unheard, others=others, speech=speech, blocks=blocks, split=split,
-            timing=under_test.timing,
+            timing=under_test.timing, film=under_test.film,
         )  # fmt: skip
         model = under_test.stream()
         judge, missing = _judge(under_test, syncnet)
         beside = under_test.teachers(teacher, teacher_steps, teacher_blocks, teacher_guidance)
         if baselines:
             beside += [TruthPerformer(), StillPerformer()]
+        if baselines and not under_test.lifelike:
             beside.append(NeighbourPerformer(timing=under_test.timing))
         figures = evaluate_sync(
             model, beside, clips=clips, blocks=blocks, voices=voices, split=split, judge=judge,
-            strips=strips, timing=under_test.timing, tell=tell,
+            reader=under_test.judges.mouth() if under_test.lifelike else None, strips=strips,
+            timing=under_test.timing, film=under_test.film, tell=tell,
         )  # fmt: skip
     figures["sync_judge"] = "public syncnet_v2" if syncnet else "tiny world"
     if missing:

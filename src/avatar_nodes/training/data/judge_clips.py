@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
@@ -24,6 +26,11 @@ from avatar_nodes.world import (
 )
 from avatar_nodes.world.clips import Clip, ClipSpec
 
+if TYPE_CHECKING:
+    from avatar_nodes.world.people import Identity as LifelikeIdentity
+
+Somebody = TypeVar("Somebody", "Identity", "LifelikeIdentity")
+
 EASE_FRAMES = 4
 """Frames from the begin (the end) of an action's block until the action is half there (half gone).
 """
@@ -32,6 +39,11 @@ UNSURE = -1
 VIEWS = 4
 """Portraits of a person, and then of someone like them."""
 ALIKE_VIEWS = 2
+_VISIBLE = (
+    ("skin",), ("hair",), ("hair_style",), ("style",), ("glasses",), ("facial_hair",), ("beard",),
+    ("garment", "neck"), ("pattern",), ("colours",), ("wall",), ("background",), ("room",),
+)  # fmt: skip
+"""Features that are seen at a glance; what belongs together is another's together."""
 _PEOPLE_OFFSET = {"train": 100_000_000, "val": 400_000_000}
 
 
@@ -67,9 +79,13 @@ def action_labels(spec: ClipSpec) -> np.ndarray:
 
 def write_judge_clips(
     folder: Path, *, count: int, blocks: int, split: str, seed: int,
-    timing: BlockTiming | None = None, part: int = 0, parts: int = 1,
+    timing: BlockTiming | None = None, people_share: float = 0.0, part: int = 0, parts: int = 1,
 ) -> None:  # fmt: skip
-    """Render `count` clips to one `.npz` each; those that are there already are kept."""
+    """Render `count` clips to one `.npz` each; those that are there already are kept.
+
+    people_share: how many of a hundred show lifelike people, / 100. Raises ConfigurationError where
+    those cannot be drawn.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     features = MelFeatures(timing or BlockTiming())
@@ -78,12 +94,23 @@ def write_judge_clips(
         if path.exists():
             continue
         place = seed * 1_000_003 + index
-        clip = Clip(judge_spec(place, split=split, blocks=blocks, timing=timing))
+        spec = judge_spec(place, split=split, blocks=blocks, timing=timing)
+        clip = _lifelike(spec) if _is_lifelike(place, people_share) else Clip(spec)
         partial = path.with_suffix(".partial.npz")
         np.savez(partial, allow_pickle=False, **_views(clip, features))
         partial.rename(path)
         if index // parts % 10 == 0:
             print(f"judges: {split} clips {index}/{count}", flush=True)
+
+
+def _is_lifelike(place: int, people_share: float) -> bool:
+    return bool(np.random.default_rng([place, 13]).random() < people_share)
+
+
+def _lifelike(spec: ClipSpec) -> Clip:
+    from avatar_nodes.world.people.clips import PeopleClip  # needs the training extra
+
+    return PeopleClip(spec, photographed=True)
 
 
 def _views(clip: Clip, features: MelFeatures) -> dict[str, np.ndarray]:
@@ -100,9 +127,12 @@ def _views(clip: Clip, features: MelFeatures) -> dict[str, np.ndarray]:
 
 
 def write_portraits(
-    folder: Path, *, count: int, split: str, seed: int, part: int = 0, parts: int = 1
-) -> None:
-    """Render `count` people, each in four moments, and someone like each of them in two."""
+    folder: Path, *, count: int, split: str, seed: int, people_share: float = 0.0, part: int = 0,
+    parts: int = 1,
+) -> None:  # fmt: skip
+    """Render `count` people, each in four moments, and someone like each of them in two;
+    people_share: as in `write_judge_clips`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     path = folder / f"{split}_portraits_{part:02d}_of_{parts:02d}.npy"
@@ -113,16 +143,17 @@ def write_portraits(
     people = []
     for index in range(part, count, parts):
         rng = np.random.default_rng([seed, _PEOPLE_OFFSET[split], index])
-        person = Identity.sample(_PEOPLE_OFFSET[split] + seed * 100_003 + index)
+        place = _PEOPLE_OFFSET[split] + seed * 100_003 + index
+        shoot = _portrait_of(place, people_share, rng)
         moments = []
-        for who, views in ((person, VIEWS), (similar_person(rng, person), ALIKE_VIEWS)):
+        for alike, views in ((False, VIEWS), (True, ALIKE_VIEWS)):
             for _ in range(views):
                 action = str(rng.choice(JUDGED_ACTIONS))
                 performance = Performance.sample(
                     int(rng.integers(1 << 30)), speeches[int(rng.integers(len(speeches)))], 40,
                     [(action, 0, 3)], Thing.sample(rng),
                 )  # fmt: skip
-                moments.append(render(who, performance, int(rng.integers(40))))
+                moments.append(shoot(alike, performance, int(rng.integers(40))))
         people.append(resized(moments, PORTRAIT_SIDE))
         if index // parts % 50 == 0:
             print(f"judges: {split} portraits {index}/{count}", flush=True)
@@ -132,18 +163,38 @@ def write_portraits(
     partial.rename(path)
 
 
-def similar_person(rng: np.random.Generator, person: Identity) -> Identity:
+def _portrait_of(
+    place: int, people_share: float, rng: np.random.Generator
+) -> Callable[[bool, Performance, int], np.ndarray]:
+    """Pictures (alike, performance, frame) of the person of this place, or of who is like them."""
+    if not _is_lifelike(place, people_share):
+        person = Identity.sample(place)
+        pair = (person, similar_person(rng, person))
+        return lambda alike, performance, n: render(pair[alike], performance, n)
+    from avatar_nodes.world.people import Identity as Lifelike  # needs the training extra
+    from avatar_nodes.world.people import Shot
+
+    somebody = Lifelike.sample(place)
+    two = (somebody, similar_person(rng, somebody))
+    return lambda alike, performance, n: Shot(two[alike], performance).picture(n)
+
+
+def similar_person(rng: np.random.Generator, person: Somebody) -> Somebody:
     """The same person but for three features, which are another's: the judge must tell them apart.
 
-    They are drawn among those that are seen at a glance.
+    They are drawn among those that are seen at a glance; drawn and lifelike people alike.
     """
-    other = Identity.sample(int(rng.integers(1 << 30)))
-    visible = ("skin", "hair", "hair_style", "glasses", "facial_hair", "garment", "pattern", "wall",
-               "background")  # fmt: skip
-    differing = [n for n in visible if getattr(person, n) != getattr(other, n)]
-    chosen = rng.choice(differing, size=min(3, len(differing)), replace=False)
-    known = {field.name for field in fields(Identity)}
-    return replace(person, **{str(n): getattr(other, str(n)) for n in chosen if str(n) in known})
+    other = type(person).sample(int(rng.integers(1 << 30)))
+    known = {field.name for field in fields(person)}
+    differing = [
+        names
+        for group in _VISIBLE
+        if (names := [name for name in group if name in known])
+        and getattr(person, names[0]) != getattr(other, names[0])
+    ]
+    chosen = rng.choice(len(differing), size=min(3, len(differing)), replace=False)
+    names = [name for index in chosen for name in differing[index]]
+    return replace(person, **{name: getattr(other, name) for name in names})
 
 
 @dataclass(frozen=True)

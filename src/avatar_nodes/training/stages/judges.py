@@ -1,4 +1,6 @@
-"""Trains the judges of `avatar eval` on truth of the training split: sync, identity, actions."""
+"""Trains the judges of `avatar eval` on truth of the training split: sync, identity, actions, and
+the mouths of lifelike people.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,8 @@ from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.judging.action_net import JUDGED_ACTIONS, ActionNet, action_input
 from avatar_nodes.judging.identity_net import IdentityNet
 from avatar_nodes.judging.judge_folder import save_judge
+from avatar_nodes.judging.lip_sync import correlate
+from avatar_nodes.judging.mouth_net import MouthNet
 from avatar_nodes.judging.sync_distance import sync_distance
 from avatar_nodes.judging.syncnet import WINDOW_FRAMES, SyncNet
 from avatar_nodes.training.data.judge_clips import (
@@ -25,23 +29,33 @@ from avatar_nodes.training.data.judge_clips import (
     JudgeClips,
     read_portraits,
 )
+from avatar_nodes.training.data.judge_mouths import read_mouths
 from avatar_nodes.training.loop.parameter_average import ParameterAverage
 from avatar_nodes.training.loop.run import TrainingRun
 
 
 @dataclass(frozen=True)
 class JudgeTraining:
-    """Settings of the judges' data and training; each takes two to four minutes of one core."""
+    """Settings of the judges' data and training.
+
+    people_share: how many of a hundred clips and portraits show lifelike people, / 100; without any
+    these judges refuse such people. mouths: lifelike people from whom the mouth judge learns; 0:
+    there is none.
+    """
 
     clips: int = 200
     val_clips: int = 12
     blocks: int = 8
     people: int = 700
     val_people: int = 60
+    mouths: int = 0
+    val_mouths: int = 16
+    people_share: float = 0.0
     seed: int = 4
     sync_steps: int = 600
     identity_steps: int = 500
     action_steps: int = 800
+    mouth_steps: int = 1000
     learning_rate: float = 2e-3
 
 
@@ -61,25 +75,29 @@ def train_judges(
     options: JudgeTraining, *, data: Path, folder: Path, resume: bool,
     timing: BlockTiming | None = None,
 ) -> dict[str, dict[str, float]]:  # fmt: skip
-    """Train all three one after another and export each to `folder/export`.
+    """Train them one after another and export each to `folder/export`.
 
-    data: what `write_judge_clips` and `write_portraits` made; timing: of those clips (None: the
-    defaults). Returns the validation figures of the judges that are complete; Ctrl-C ends the
-    whole, to go on with `resume`.
+    data: what `write_judge_clips`, `write_portraits` and `write_mouths` made; timing: of those
+    clips (None: the defaults). Returns the validation figures of the judges that are complete;
+    Ctrl-C ends the whole, to go on with `resume`.
     """
     torch.manual_seed(options.seed)
     clips, val = JudgeClips.read(data, "train"), JudgeClips.read(data, "val")
     figures: dict[str, dict[str, float]] = {}
-    for task in (
+    tasks = [
         _sync_task(options, clips.speaking(), val.speaking()),
         _identity_task(options, read_portraits(data, "train"), read_portraits(data, "val")),
         _action_task(options, clips, val),
-    ):
+    ]
+    if options.mouths:
+        tasks.append(_mouth_task(read_mouths(data, "train"), read_mouths(data, "val"), options))
+    for task in tasks:
         if not _train(task, options, folder / task.name, resume=resume):
             break
         figures[task.name] = task.validate()
         timed = (timing or BlockTiming()).to_config()
-        config = {**task.config, **timed, "validation": figures[task.name]}
+        seen = {"people_share": options.people_share, **task.config}
+        config = {**seen, **timed, "validation": figures[task.name]}
         save_judge(folder / "export", task.name, task.net, config)
         shown = "  ".join(f"{name} {value:.3f}" for name, value in figures[task.name].items())
         print(f"judge {task.name}: {shown}", flush=True)
@@ -287,6 +305,37 @@ def _action_task(options: JudgeTraining, clips: JudgeClips, val: JudgeClips) -> 
     return _Task(
         "actions", net, options.action_steps, loss, validate, {"actions": list(JUDGED_ACTIONS)}
     )
+
+
+def _mouth_task(
+    mouths: tuple[np.ndarray, np.ndarray], val: tuple[np.ndarray, np.ndarray],
+    options: JudgeTraining,
+) -> _Task:  # fmt: skip
+    net = MouthNet()
+    views, shapes = mouths
+    rows = 32
+
+    def loss(
+        rng: np.random.Generator, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        chosen = rng.integers(len(views), size=rows)
+        pictures = degrade(_pixels(views[chosen])[:, None], generator)[:, 0]
+        if rng.random() < 0.5:
+            pictures = pictures.flip(-1)
+        with torch.autocast("cpu", torch.bfloat16):
+            said = net(pictures)
+        error = (said.float() - torch.from_numpy(shapes[chosen])).square().mean(dim=0)
+        return error.sum(), {"aperture": error[0].item() ** 0.5, "rounding": error[1].item() ** 0.5}
+
+    @torch.inference_mode()
+    def validate() -> dict[str, float]:
+        said = torch.cat([net(_pixels(part)) for part in np.array_split(val[0], 8)]).numpy()
+        return {
+            f"{name}_corr": correlate(said[:, column], val[1][:, column])
+            for column, name in enumerate(("aperture", "rounding"))
+        }
+
+    return _Task("mouth", net, options.mouth_steps, loss, validate, {"people_share": 1.0})
 
 
 def _share_right(logits: Tensor, target: Tensor) -> float:

@@ -12,20 +12,25 @@ from avatar_nodes.world.motion import Performance
 from avatar_nodes.world.people.identity import Identity
 from avatar_nodes.world.people.lens import photographed
 from avatar_nodes.world.people.shot import Box, Shot
+from avatar_nodes.world.speech import Speech
 
 
 class PeopleClip(Clip):
     """Films the frames of a `ClipSpec`: what a `Clip` says, acted by a lifelike person.
 
     Args:
-        size: side of the pictures in pixels. photographed: with the noise, colours and
+        speech: what is said; None is the plan's own. size: side of the pictures in pixels.
+        photographed: with the noise, colours and
             compression of the person's camera, else as drawn.
     """
 
     SOURCE: ClassVar[str] = "people"
 
-    def __init__(self, spec: ClipSpec, *, size: int = SIZE, photographed: bool = False) -> None:
-        super().__init__(spec)
+    def __init__(
+        self, spec: ClipSpec, *, speech: Speech | None = None, size: int = SIZE,
+        photographed: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(spec, speech=speech)
         self.size, self._photographed = size, photographed
         self.person = Identity.sample(spec.identity)
 
@@ -46,6 +51,18 @@ class PeopleClip(Clip):
         if not self._photographed:
             return picture
         return photographed(picture, self.person.camera, self.spec.seed * 100_003 + n + 1)
+
+    def room(self) -> np.ndarray:
+        """uint8 RGB [size, size, 3]: what is behind the person."""
+        return self._taken(self.shot.room(), -1)
+
+    def face_box(self, n: int) -> Box:
+        """Pixels (x0, y0, x1, y1) of frame n's face, from brows to chin."""
+        return self.shot.face_box(n)
+
+    def hand_boxes(self, n: int) -> list[Box]:
+        """Pixels (x0, y0, x1, y1) of frame n's raised hands; they may lie partly outside."""
+        return self.shot.hand_boxes(n)
 
     def mouth_box(self, n: int) -> Box:
         """Pixels (x0, y0, x1, y1) of frame n's mouth."""

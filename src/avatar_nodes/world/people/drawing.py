@@ -385,6 +385,14 @@ class Drawing:
         self._draw_lenses(moment, common)
         return np.frombuffer(frame.read(components=4), np.uint8).reshape(size, size, 4)
 
+    def room(self, camera: Camera, size: int) -> np.ndarray:
+        """What is behind the figure, uint8 [size, size, 4], row 0 at the bottom."""
+        frame = self._studio.frame(size)
+        frame.clear(0.0, 0.0, 0.0, 1.0, depth=1.0)
+        self._studio.context.enable_only(self._studio.depth_test)
+        self._draw_room(camera)
+        return np.frombuffer(frame.read(components=4), np.uint8).reshape(size, size, 4)
+
     def _cast_shadow(self, moment: Moment) -> None:
         """Let raised arms take the key's light from what they are before, softly."""
         if not moment.raised:

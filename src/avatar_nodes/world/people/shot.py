@@ -23,6 +23,8 @@ Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels; x1 and y1 exclusive."""
 
 _KEPT = 4
+_FINGER_TIP = 0.028
+"""How far a finger reaches beyond its last joint [m]."""
 
 
 class Shot:
@@ -52,7 +54,15 @@ class Shot:
         """uint8 RGB [size, size, 3] of frame `n`. Raises IndexError when there is none."""
         if not 0 <= n < self.performance.num_frames:
             raise IndexError(f"frame {n} is not within 0..{self.performance.num_frames - 1}")
-        drawn = _drawing(self.figure).draw(self.moment(n), self.camera, self.size * self._fine)
+        return self._picture(
+            _drawing(self.figure).draw(self.moment(n), self.camera, self.size * self._fine)
+        )
+
+    def room(self) -> np.ndarray:
+        """uint8 RGB [size, size, 3]: what is behind the person."""
+        return self._picture(_drawing(self.figure).room(self.camera, self.size * self._fine))
+
+    def _picture(self, drawn: np.ndarray) -> np.ndarray:
         upright = np.ascontiguousarray(drawn[::-1, :, :3])
         if self._fine == 1:
             return upright
@@ -126,6 +136,25 @@ class Shot:
         figure = self.figure
         vertices = figure.posed(self.weights[n], figure.skeleton.transforms(self._poses[n]))
         return self.pixels(vertices[figure.landmarks]).astype(np.float32)
+
+    def face_box(self, n: int) -> Box:
+        """Around the face of frame `n`, from brows to chin."""
+        return _around(self.landmarks(n), 2)
+
+    def hand_boxes(self, n: int) -> list[Box]:
+        """Around each raised hand of frame `n`; it may be outside while it comes and goes."""
+        transforms = self.figure.skeleton.transforms(self._poses[n])
+        metre = self.size / self.identity.framing.height
+        found = []
+        for side in self._poses[n].hands:
+            joints = [
+                f"finger{finger}-{joint}.{side}" for finger in range(1, 6) for joint in (1, 2, 3)
+            ]
+            heads = np.array([self.figure.skeleton.head(name) for name in joints])
+            moves = transforms[[self.figure.bone(name) for name in joints]]
+            points = np.einsum("nij,nj->ni", moves[:, :, :3], heads) + moves[:, :, 3]
+            found.append(_around(self.pixels(points), round(_FINGER_TIP * metre)))
+        return found
 
     def mouth_box(self, n: int) -> Box:
         """Around the lips of frame `n`."""
