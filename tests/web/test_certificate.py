@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
+from support.web_show import serving
 
 from avatar_nodes.web import certificate
 from avatar_nodes.web.certificate import own_certificate
@@ -60,6 +61,16 @@ def test_a_key_that_others_could_read_becomes_its_owner_s(tmp_path: Path, good: 
         pair.certificate.write_text("broken")
     own_certificate("0.0.0.0", tmp_path).check()
     assert pair.key.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_own_key_that_others_may_read_is_said(tmp_path: Path) -> None:
+    pair = own_certificate("0.0.0.0", tmp_path)
+    for mode, lines in ((0o600, 0), (0o640, 1)):
+        pair.key.chmod(mode)
+        said: list[str] = []
+        with serving(certificate=str(pair.certificate), key=str(pair.key), warn=said.append):
+            assert len(said) == lines
+            assert all("chmod 600" in line for line in said)
 
 
 def _family(text: str) -> int:

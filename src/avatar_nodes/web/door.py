@@ -15,21 +15,21 @@ class Door:
         self.rules = rules
         self.limits = RateLimits()
 
-    async def role(self, request: HTTPConnection) -> Role:
+    def role(self, request: HTTPConnection) -> Role:
         """By cookie, or by `Authorization: Bearer`. Raises WebError 429: see `role_of_token`."""
         if role := self.rules.role_of_cookie(request):
             return role
         token = bearer_of(request)
-        return await self.role_of_token(request, token) if token else Role.NOBODY
+        return self.role_of_token(request, token) if token else Role.NOBODY
 
-    async def role_of_token(self, request: HTTPConnection, token: str) -> Role:
+    def role_of_token(self, request: HTTPConnection, token: str) -> Role:
         """What a request's token entitles to. Raises WebError 429: too many wrong ones came from
         the same address, so that this one is not looked at."""
         address = address_of(request)
-        await self.limits.may_guess(address)
+        self.limits.may_guess(address)
         role = self.rules.role_of_token(token)
         if not role and not self.rules.open:
-            await self.limits.guessed(address)
+            self.limits.guessed(address)
         return role
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -29,6 +29,7 @@ ADMIT = "admit"
 _POLICY_VIOLATION = 1008
 _TRY_AGAIN = 1013
 _RETRY_S = 5
+_GONE: Message = {"type": "http.disconnect"}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self'"
     " blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -66,21 +67,22 @@ class Guard:
             await send(message)
 
         try:
-            await self._check(request)
+            self._check(request)
             limit = self._body_limit(scope["path"])
-            await self._app(scope, _bounded(request, receive, limit), answering)
+            bounded = _bounded(request, receive, limit, has_begun=lambda: begun)
+            await self._app(scope, bounded, answering)
         except WebError as error:
             if begun:
                 raise
             await _refuse(scope, receive, answering, error)
 
-    async def _check(self, request: HTTPConnection) -> None:
+    def _check(self, request: HTTPConnection) -> None:
         # The scope's path: that of the address is made of what Host says.
         scope, path = request.scope, request.scope["path"]
         page = path in PAGES and scope["type"] == "http"
         self._door.rules.check_names(request, page=page)
-        await self._door.limits.check(address_of(request), path)
-        role = await self._door.role(request)
+        self._door.limits.check(address_of(request), path)
+        role = self._door.role(request)
         state = _state(scope)
         state["role"] = role
         if role and not state.get(ADMIT, _no_gate)():
@@ -99,13 +101,15 @@ class Guard:
         return LONGEST_OFFER if path.endswith("/offer") else _SMALL_BODY
 
 
-def _bounded(request: HTTPConnection, receive: Receive, limit: int) -> Receive:
+def _bounded(
+    request: HTTPConnection, receive: Receive, limit: int, *, has_begun: Callable[[], bool]
+) -> Receive:
     """`receive` that refuses a body beyond the limit, as told or as it comes, and one that does
-    not come."""
+    not come; whoever is being answered already is taken to have gone."""
     if request.scope["type"] != "http":
         return receive
     told = request.headers.get("content-length", "0")
-    if told.isdigit() and int(told) > limit:
+    if told.isascii() and told.isdecimal() and (len(told) > 15 or int(told) > limit):
         raise _too_large(limit)
     seen, whole = 0, False
 
@@ -116,11 +120,15 @@ def _bounded(request: HTTPConnection, receive: Receive, limit: int) -> Receive:
         try:
             message = await asyncio.wait_for(receive(), PATIENCE_S)
         except asyncio.TimeoutError:
+            if has_begun():
+                return _GONE
             raise WebError(408, "The rest of the request did not come.") from None
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
             whole = not message.get("more_body", False)
             if seen > limit:
+                if has_begun():
+                    return _GONE
                 raise _too_large(limit)
         return message
 

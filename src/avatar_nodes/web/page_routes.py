@@ -26,7 +26,7 @@ async def page(request: Request) -> Response:
     """A page; without the right to it, the login: by `?token=` in the address, or by a form."""
     path = request.scope["path"]
     if "token" in request.query_params:
-        return await _enter(request, request.query_params["token"], path)
+        return _enter(request, request.query_params["token"], path)
     if Kiosk.role(request) < _ROLES[path]:
         return FileResponse(_STATIC / "login.html", 401)
     return FileResponse(_STATIC / _FILES[path])
@@ -36,7 +36,7 @@ async def login(request: Request) -> Response:
     """Answer of the login's form."""
     form = dict(parse_qsl((await request.body()).decode(errors="replace")))
     target = form.get("to", "/")
-    return await _enter(request, form.get("token", ""), target if target in PAGES else "/")
+    return _enter(request, form.get("token", ""), target if target in PAGES else "/")
 
 
 async def logout(request: Request) -> Response:
@@ -46,10 +46,10 @@ async def logout(request: Request) -> Response:
     return response
 
 
-async def _enter(request: Request, token: str, target: str) -> Response:
+def _enter(request: Request, token: str, target: str) -> Response:
     """A cookie in place of the token, which leaves the address line."""
     kiosk = Kiosk.of(request)
-    role = await kiosk.door.role_of_token(request, token)
+    role = kiosk.door.role_of_token(request, token)
     if not role and not kiosk.rules.open:
         raise WebError(401, "This token is not known.")
     response = RedirectResponse(target, 303)

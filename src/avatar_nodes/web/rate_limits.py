@@ -3,51 +3,61 @@
 from __future__ import annotations
 
 import ipaddress
-
-from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
+import time
+from collections import Counter
 
 from avatar_nodes.web.web_error import WebError
 
 # Costly requests are rare in ordinary use. The first prefix of a path counts.
-_LIMITS: tuple[tuple[str, str, str], ...] = (
-    ("uploads", "/api/operator/reference", "12/minute"),
-    ("orders", "/api/operator", "120/minute"),
-    ("sessions", "/api/sessions", "90/minute"),
-    ("pages", "/", "600/minute"),
-)
-_GUESSES = parse("10/minute")
+_LIMITS = {
+    "/api/operator/reference": 12,
+    "/api/operator": 120,
+    "/api/sessions": 90,
+    "/": 600,
+}
+"""Requests a minute."""
+_GUESSES, _MOST_GUESSES = "guesses", 10
+_MINUTE_S = 60.0
 _RETRY_S = 10
 
 
 class RateLimits:
     """Counts by address and kind of request, in a minute that moves. Of IPv6, a network of 64 bits
-    counts as one address: that is what one customer has."""
+    counts as one address: that is what one customer has.
+
+    An address costs the same however many others there are, and is forgotten after two minutes.
+    """
 
     def __init__(self) -> None:
-        # By counters: a note of each request would cost memory by request, not by address.
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._limits: list[tuple[str, str, RateLimitItem]] = [
-            (name, prefix, parse(limit)) for name, prefix, limit in _LIMITS
-        ]
+        self._minute = 0
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._before: Counter[tuple[str, str]] = Counter()
 
-    async def check(self, address: str, path: str) -> None:
+    def check(self, address: str, path: str) -> None:
         """Count a request. Raises WebError 429: too many of its kind."""
-        for name, prefix, limit in self._limits:
+        for prefix, most in _LIMITS.items():
             if path.startswith(prefix):
-                if not await self._limiter.hit(limit, name, network_of(address)):
-                    raise _too_many()
+                self._leave_room(prefix, address, most)
+                self._counts[prefix, network_of(address)] += 1
                 return
 
-    async def may_guess(self, address: str) -> None:
+    def may_guess(self, address: str) -> None:
         """Raises WebError 429: too many wrong tokens have come from there."""
-        if not await self._limiter.test(_GUESSES, "guesses", network_of(address)):
-            raise _too_many()
+        self._leave_room(_GUESSES, address, _MOST_GUESSES)
 
-    async def guessed(self, address: str) -> None:
+    def guessed(self, address: str) -> None:
         """Count a wrong token."""
-        await self._limiter.hit(_GUESSES, "guesses", network_of(address))
+        self._counts[_GUESSES, network_of(address)] += 1
+
+    def _leave_room(self, kind: str, address: str, most: int) -> None:
+        minute, part = divmod(time.monotonic(), _MINUTE_S)
+        if minute != self._minute:
+            self._before = self._counts if minute == self._minute + 1 else Counter()
+            self._counts, self._minute = Counter(), int(minute)
+        key = kind, network_of(address)
+        # As if those of the minute before had come evenly.
+        if self._counts[key] + self._before[key] * (1 - part / _MINUTE_S) >= most:
+            raise WebError(429, "Too many requests; wait a little.", retry_s=_RETRY_S)
 
 
 def network_of(address: str) -> str:
@@ -59,7 +69,3 @@ def network_of(address: str) -> str:
     if isinstance(known, ipaddress.IPv4Address):
         return str(known)
     return str(known.ipv4_mapped or ipaddress.ip_network((int(known), 64), strict=False))
-
-
-def _too_many() -> WebError:
-    return WebError(429, "Too many requests; wait a little.", retry_s=_RETRY_S)

@@ -63,7 +63,7 @@ class WebServer:
         self._ice = IceServers(
             settings.ice_servers, user=turn_user, credential=turn_credential, on_change=warn
         )
-        self._certificate = self._choose_certificate()
+        self._certificate = self._choose_certificate(warn)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._kiosk: Kiosk | None = None
         self._server: uvicorn.Server | None = None
@@ -187,7 +187,7 @@ class WebServer:
             await self._kiosk.close()
             listener.close()
 
-    def _choose_certificate(self) -> Certificate | None:
+    def _choose_certificate(self, warn: Callable[[str], object]) -> Certificate | None:
         settings = self._settings
         if bool(settings.certificate) != bool(settings.key):
             raise ServerError("a certificate needs its key, and a key its certificate")
@@ -196,6 +196,8 @@ class WebServer:
                 Path(settings.certificate).expanduser(), Path(settings.key).expanduser()
             )
             pair.check()
+            if pair.key.stat().st_mode & 0o077:
+                warn(f"{pair.key} is not its owner's alone: chmod 600")
             return pair
         return None if self._rules.loopback else own_certificate(settings.host)
 
