@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,52 @@ def test_reference_picture(vae: WanVAE) -> None:
     exact = torch.from_numpy(pixels).permute(2, 0, 1)[None, None] / 127.5 - 1
     with torch.inference_mode():
         assert torch.equal(latent, vae.encode(exact)[0].transpose(0, 1))
+
+
+def test_which_latent_of_a_still_is_the_sink(vae: WanVAE) -> None:
+    """The public single-GPU pipeline takes the second of five frames, the one on several the
+    picture alone."""
+    pixels = np.random.default_rng(1).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    still = torch.from_numpy(pixels).permute(2, 0, 1)[None, None] / 127.5 - 1
+    with torch.inference_mode():
+        five = vae.encode(still.expand(-1, 5, -1, -1, -1))[0].transpose(0, 1)
+        many = vae.encode(still.expand(-1, 73, -1, -1, -1))[0].transpose(0, 1)
+    for has_motion in (False, True):
+        for place, name in enumerate(("first", "second")):
+            sink = WanStreamingDecoder(
+                vae, motion_tokens=has_motion, reference_latent=name
+            ).encode_reference(pixels)  # fmt: skip
+            assert sink.shape[1] == (20 if has_motion else 1)
+            assert torch.equal(sink[:, 0], five[:, place])
+            assert not has_motion or torch.equal(sink[:, 1:], many)
+
+
+@torch.inference_mode()
+def test_a_stream_that_begins_with_a_still(vae: WanVAE, latents: torch.Tensor) -> None:
+    """Seven latents of the still, then the blocks; three frames are dropped, and the next stands in
+    their place, so that each frame keeps its sound."""
+    pixels = np.random.default_rng(1).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    decoder = WanStreamingDecoder(vae, motion_tokens=True, decoder_start="still")
+    stage = DecoderStage(decoder, latent_shape=SHAPE, video_size=VIDEO)
+    start = replace(_start(latents), sink=Sink(0, decoder.encode_reference(pixels)))
+    stage.start_epoch(start)
+    own = stage.sink_of(BlockLatent(1, 0, 4, latents[:, 1:4]))
+    assert own is not None and start.sink is not None
+    assert torch.equal(own.latent[:, :1], latents[:, 1:2])
+    assert torch.equal(own.latent[:, 1:], start.sink.latent[:, 1:])
+    frames = np.concatenate([_decoded(stage, latents, block) for block in (0, 1)])
+    plain = WanStreamingDecoder(vae)
+    plain.decode(start.sink.latent[:, 1:8])
+    expected = plain.decode(latents[:, 1:])
+    assert np.array_equal(frames[3:], expected[3:])
+    assert (frames[:3] == expected[3]).all()
+    again = replace(_start(latents, epoch=2, blocks=1), sink=own)
+    stage.start_epoch(again)
+    assert np.array_equal(_decoded(stage, latents, 1, epoch=2), expected[12:])
+    with pytest.raises(RefusedError, match="sink"):
+        stage.start_epoch(_start(latents, epoch=3))
+    with pytest.raises(ValueError, match="needs motion_tokens"):
+        WanStreamingDecoder(vae, decoder_start="still")
 
 
 def test_half_precision_shows_the_same(vae: WanVAE, latents: torch.Tensor, tmp_path: Path) -> None:

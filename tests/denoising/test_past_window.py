@@ -7,6 +7,7 @@ import torch
 from support.streams import AUDIO, LATENT, prompt, random_tensor
 
 from avatar_nodes.denoising.past_window import Conditions, PastWindow
+from avatar_nodes.model.causal import Places
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.kv import TextKV
 
@@ -22,7 +23,8 @@ def _take(model: WanS2V, window: PastWindow, key: int) -> None:
     text = _text(model, "talk")
     sound = model.encode_audio(random_tensor(key, AUDIO)[None])
     sink = model.prefill_sink(random_tensor(4, (1, 4, 1, 8, 8)), text)
-    conditions = Conditions(sound, text, sink, None, model.config.sink_position)
+    places = (Places(model.config.sink_position),) * len(LEVELS)
+    conditions = Conditions(sound, text, sink, None, places)
     window.take(conditions, [random_tensor(key + n, LATENT) for n in range(len(LEVELS))])
 
 

@@ -20,6 +20,7 @@ from avatar_nodes.denoising.recorded_call import Call, call_recorder_for, made_a
 from avatar_nodes.denoising.recorded_steps import RecordedSteps
 from avatar_nodes.denoising.stage import KVCacheKind, Stage
 from avatar_nodes.denoising.warm_up import warm_up
+from avatar_nodes.model.causal import Places
 from avatar_nodes.model.dit import WanS2V
 
 SCHEDULE = Schedule([1.0, 0.7, 0.3, 0.0])
@@ -49,10 +50,11 @@ class Tape:
 def _stage(
     model: WanS2V, tape: Tape | None, *, kv_cache: KVCacheKind = "same_noise",
     steps: Sequence[int] = STEPS, past_blocks: int = WINDOW, rolling_rope: bool = True,
+    nearest_sink: int = 0,
 ) -> Stage:  # fmt: skip
     return Stage(
         model, SCHEDULE, steps, past_blocks=past_blocks, kv_cache=kv_cache, call_recorder=tape,
-        rolling_rope=rolling_rope,
+        rolling_rope=rolling_rope, nearest_sink=nearest_sink,
     )  # fmt: skip
 
 
@@ -154,11 +156,12 @@ def test_without_a_past_there_is_one_recording_a_step(served_model: WanS2V) -> N
     assert tape.recorded == len(STEPS) and tape.replayed == 9 * len(STEPS)
 
 
-def test_a_sink_that_moves_cannot_be_recorded(served_model: WanS2V) -> None:
+@pytest.mark.parametrize("moving", [{"rolling_rope": False}, {"nearest_sink": 4}])
+def test_a_sink_that_moves_is_copied_in(served_model: WanS2V, moving: dict[str, int]) -> None:
     tape = Tape()
-    stages = [_stage(served_model, t, rolling_rope=False) for t in (tape, None)]
+    stages = [_stage(served_model, t, **moving) for t in (tape, None)]
     assert _assert_same(_plain_stream, *stages, served_model) == 10
-    assert tape.recorded == 0
+    assert tape.recorded == WINDOW * len(STEPS)
 
 
 def test_a_later_stage(served_model: WanS2V) -> None:
@@ -258,7 +261,7 @@ class _Passes:
             text,
             model.prefill_sink(random_tensor(4, (1, 4, 1, 8, 8)), text),
             model.place_memory(frames[:2], frames[2:]),
-            model.config.sink_position,
+            (Places(model.config.sink_position),),
         )
         for n in range(WINDOW):
             self._window.take(self.conditions, [random_tensor(SEED + n, LATENT)])

@@ -40,6 +40,7 @@ def _inbox(
     return StageInbox(
         first_step=first_step,
         latent_shape=LATENT,
+        sink_shape=(4, 1, 8, 8),
         audio_shape=AUDIO,
         text_dim=TEXT_DIM,
         memory_shape=memory,

@@ -66,6 +66,10 @@ class PaintingDecoder:
     def reset(self) -> None:
         self.warmed.append([])
 
+    def begin(self, sink: Tensor) -> None:
+        self.reset()
+        self.decode(sink)
+
     def encode_reference(self, image: np.ndarray) -> Tensor:
         return torch.full((1, 1, 1, 1), -1.0)
 

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.model.attention import LayerKV
+from avatar_nodes.model.causal import Places
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.kv import BlockKV
@@ -81,8 +82,9 @@ def test_keys_and_values_alone_are_the_same_bits(small_model: WanS2V, clip: _Cli
     past: list[BlockKV] = []
     for n in range(3):
         x, t, sound = clip.x[:1, n], clip.t[:1, n], model.encode_audio(clip.audio[:1, n])
-        _, expected = model.forward_block(x, t, sound, text, sink, past, sink_position=20)
-        kv = model.block_keys_values(x, t, sound, text, sink, past, sink_position=20)
+        rope = model.key_rope(x, len(past), Places(20), motion=False)
+        _, expected = model.forward_block(x, t, sound, text, sink, past, key_rope=rope)
+        kv = model.block_keys_values(x, t, sound, text, sink, past, key_rope=rope)
         for mine, other in zip(kv.layers, expected.layers, strict=True):
             assert torch.equal(mine.k, other.k) and torch.equal(mine.v, other.v)
         past.append(kv)

@@ -18,19 +18,20 @@ SMALL = DiTConfig(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("motion", [0, 19])
 @torch.inference_mode()
-def test_operations_are_those_that_torch_counts() -> None:
+def test_operations_are_those_that_torch_counts(motion: int) -> None:
     model = WanS2V(SMALL).serving()
     sound = model.encode_audio(torch.randn(1, *SMALL.audio_shape))
     text = model.encode_text(torch.randn(1, 5, SMALL.text_dim))
-    sink = model.prefill_sink(torch.randn(1, 16, 1, 8, 12), text)
+    sink = model.prefill_sink(torch.randn(1, 16, 1 + motion, 8, 12), text)
     x, t = torch.randn(1, *SMALL.block_shape), torch.tensor([500.0])
     past = []
     for _ in range(SMALL.past_blocks):
         past.append(model.forward_block(x, t, sound, text, sink, tuple(past))[1])
     with only_attention("plain"), FlopCounterMode(display=False) as counter:
         model.forward_block(x, t, sound, text, sink, tuple(past))
-    cost = pass_cost(SMALL)
+    cost = pass_cost(SMALL, has_motion=motion > 0)
     counts = {str(name): count for name, count in counter.get_flop_counts()["Global"].items()}
     attention = sum(count for name, count in counts.items() if "bmm" in name)
     assert cost.attention == attention
@@ -51,8 +52,8 @@ def test_a_layer_has_the_bytes_that_are_loaded() -> None:
 
 def test_the_published_model() -> None:
     """The figures of docs/weights.md."""
-    cost = pass_cost(DiTConfig())
-    assert (cost.matrices + cost.attention) / 1e12 == pytest.approx(117, abs=0.5)
+    cost = pass_cost(DiTConfig(), has_motion=True)
+    assert (cost.matrices + cost.attention) / 1e12 == pytest.approx(121, abs=0.5)
     assert pass_cost(DiTConfig(), float8=True).layer / 1e6 == pytest.approx(352, abs=1)
     assert decode_flop(704, 384, 12, light=False) == 27.5e12
     assert decode_flop(352, 384, 12, light=True) == 1.07e12 / 2

@@ -102,6 +102,30 @@ def test_windows_over_a_whole_stream_give_its_columns_however_it_is_cut(
     assert_close(torch.cat(parts, dim=-1), whole, atol=2e-5, rtol=0)
 
 
+def test_context_may_be_copies_of_a_blocks_first_column(model: Wav2Vec, sound: np.ndarray) -> None:
+    """As the public code, which gives its audio encoder copies of each block's first column."""
+    hears = Wav2VecFeatures(model, TIMING, context_s=4.0, lookahead_s=0.16)
+    repeats = Wav2VecFeatures(
+        model, TIMING, context_s=4.0, lookahead_s=0.16, context_columns="repeated"
+    )
+    for heard, copied in zip(_stream(hears, sound, 5), _stream(repeats, sound, 5), strict=True):
+        assert torch.equal(copied[..., 5:], heard[..., 5:])
+        assert torch.equal(copied[..., :5], heard[..., 5:6].expand(-1, -1, 5))
+    assert not torch.equal(heard[..., :5], copied[..., :5])
+
+
+def test_a_levelled_window_is_not_divided_again(model: Wav2Vec, sound: np.ndarray) -> None:
+    """The silence around speech does not matter then, but to what is heard of it."""
+    own = Wav2VecFeatures(model, TIMING, context_s=4.0, lookahead_s=0.16)
+    levelled = Wav2VecFeatures(model, TIMING, context_s=4.0, lookahead_s=0.16, loudness="speech")
+    assert own.speech_level() is None and levelled.speech_level() is not None
+    window = sound[: levelled.context_samples + BLOCK + levelled.lookahead_samples]
+    unit = (window - window.mean()) / np.sqrt(window.var() + 1e-7)
+    assert_close(levelled.block(unit, 9), own.block(window, 9), atol=1e-4, rtol=0)
+    assert_close(own.block(0.1 * window, 9), own.block(window, 9), atol=0.05, rtol=0)
+    assert not torch.equal(levelled.block(0.1 * unit, 9), levelled.block(unit, 9))
+
+
 @pytest.mark.parametrize("latents", [1, 2])
 def test_sixteen_frames_a_second(model: Wav2Vec, sound: np.ndarray, latents: int) -> None:
     """A frame is no whole number of states then: windows begin where a state does."""

@@ -27,8 +27,9 @@ from torch.testing import assert_close
 from avatar_nodes.block.block import BlockContext, Sink
 from avatar_nodes.block.noise import block_noise
 from avatar_nodes.block.schedule import Schedule
+from avatar_nodes.denoising.seen_places import SeenPlaces
 from avatar_nodes.denoising.stage import KVCacheKind, Stage, StageError
-from avatar_nodes.model.causal import fixed_sink_position
+from avatar_nodes.model.causal import Places
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.kv import BlockKV
 from avatar_nodes.model.rope import RopeTable, grid_positions, rope_table
@@ -56,9 +57,8 @@ def _written_out(
                 break
             seen = past[-1 if clean else step][-WINDOW:]
             t = torch.tensor([1000 * sigma])
-            velocity, kv = model.forward_block(
-                x[None], t, sound, text, sink, seen, sink_position=where
-            )
+            rope = model.key_rope(x, len(seen), Places(where), motion=False)
+            velocity, kv = model.forward_block(x[None], t, sound, text, sink, seen, key_rope=rope)
             past[step].append(kv)
             x = x if last else x + velocity[0] * (sigmas[step + 1] - sigma)
         latents.append(x)
@@ -143,7 +143,7 @@ class _AbsoluteRope:
         self.at_distance = [table(times[-1])]
         self._keys = table([SINK_POSITION, *(f for frames in times for f in frames)])
 
-    def keys_with_sink_at(self, position: int, past: int) -> RopeTable:
+    def keys_from(self, places: Places, past: int, *, motion: bool) -> RopeTable:
         return self._keys
 
 
@@ -158,8 +158,10 @@ def test_a_sink_left_behind_is_absolute_positions(
     t, sound = torch.tensor([900.0]), random_tensor(1, AUDIO)[None]
     x = [random_tensor(n, LATENT)[None] for n in range(3)]
     past = [model.forward_block(x[n], t, sound, text, sink)[1] for n in range(WINDOW)]
-    where = fixed_sink_position(SINK_POSITION, block, 3)
-    velocity, _ = model.forward_block(x[2], t, sound, text, sink, past, sink_position=where)
+    places = SeenPlaces(farthest=SINK_POSITION, latents_per_block=3, rolling=False).at(0, block, 0)
+    assert places.sink == SINK_POSITION - 3 * block
+    behind = model.key_rope(x[2], WINDOW, places, motion=False)
+    velocity, _ = model.forward_block(x[2], t, sound, text, sink, past, key_rope=behind)
     rope = _AbsoluteRope(model.config.head_dim, block)
     monkeypatch.setattr(model, "_block_rope", lambda latent: rope)
     expected, _ = model.forward_block(x[2], t, sound, text, sink, past)

@@ -113,7 +113,7 @@ def test_caches_are_those_that_a_block_makes(weights: Path, tmp_path: Path) -> N
     parts = memory_parts(_profile(weights, tmp_path, "dtype: bfloat16, cuda_graphs: true"))
     model = load_served(weights, dtype=torch.bfloat16, latent_shape=(16, 8, 12))
     text = model.encode_text(torch.randn(1, 5, model.config.text_dim))
-    sink = model.prefill_sink(torch.randn(1, 16, 1, 8, 12), text)
+    sink = model.prefill_sink(torch.randn(1, 16, 20, 8, 12), text)  # with motion context
     sound = torch.randn(1, 25, model.config.audio_dim, 17)
     _, block = model.forward_block(
         torch.randn(1, 16, 3, 8, 12), torch.tensor([500.0]), sound, text, sink

@@ -245,6 +245,16 @@ def test_steps_are_covered_once_and_in_order(tmp_path: Path, steps: list[list[in
             "model: {kv_cache: dirty}",
             "model.kv_cache: expected 'same_noise' or 'clean', got 'dirty'",
         ),
+        (
+            "model: {nearest_sink: 4, rolling_rope: false}",
+            "model.nearest_sink: expected 0 where the sink stays behind (model.rolling_rope is"
+            " false), got 4",
+        ),
+        (
+            "model: {decoder_start: still}",
+            "model.decoder_start: expected reference, or model.motion_tokens true, whose latents it"
+            " begins with, got 'still'",
+        ),
         ("model: {rolling_rope: never}", "model.rolling_rope: expected true or false, got 'never'"),
         ("restart: {respawn: 1}", "restart.respawn: expected true or false, got 1"),
         ("placement: 3", "placement: expected a section (a mapping), got 3"),

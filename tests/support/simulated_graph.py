@@ -38,6 +38,8 @@ class Features:
 
     context_samples, lookahead_samples, timing = 10, 6, TIMING
 
+    def speech_level(self) -> None: ...
+
     def block(
         self, samples: np.ndarray, number: int = 0, *, ahead_samples: int | None = None
     ) -> Tensor:

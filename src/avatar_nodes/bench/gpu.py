@@ -26,6 +26,7 @@ from avatar_nodes.denoising.step_inputs import StepInputs
 from avatar_nodes.model.attention import LayerKV
 from avatar_nodes.model.attention_kernels import KERNELS, fastest_attention, only_attention
 from avatar_nodes.model.audio_encoder import AudioTokens
+from avatar_nodes.model.causal import Places
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.host_copies import HostCopies
 from avatar_nodes.model.wan_folder import SPATIAL_STRIDE
@@ -283,9 +284,11 @@ class _StageParts:
         self._sound = model.encode_audio(audio)
         states = torch.randn(1, config.text_len, config.text_dim, device=device)
         self._text = model.encode_text(states)
-        self._still = self._x[:, :, :1].contiguous()
+        shape = config.sink_shape(motion=config.enable_framepack)
+        self._still = torch.randn(1, *shape, device=device)
         sink = model.prefill_sink(self._still, self._text)
-        self._conditions = Conditions(self._sound, self._text, sink, None, config.sink_position)
+        places = (Places(config.sink_position),)
+        self._conditions = Conditions(self._sound, self._text, sink, None, places)
         self._past_window = PastWindow(model, [_T], config.past_blocks)
         for _ in range(config.past_blocks):
             self._past_window.take(self._conditions, [self.latent])
@@ -346,13 +349,15 @@ class _StageParts:
         """Copies a block's latent and sound into the buffers of a recording; anew: prompt and sink,
         too.
         """
-        inputs = StepInputs(self.latent, self._conditions)
+        window = self._model.config.past_blocks
+        key_rope = self._conditions.key_rope(self._model, 0, self.latent, window)
+        inputs = StepInputs(self.latent, self._conditions, key_rope)
 
         def load() -> None:
             if anew:
                 inputs.release()
             sound = AudioTokens(*self._sound)  # of another block
-            inputs.load(self.latent, self._conditions._replace(sound=sound))
+            inputs.load(self.latent, self._conditions._replace(sound=sound), key_rope)
 
         return load
 

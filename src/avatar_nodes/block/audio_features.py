@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_nodes.block.speech_level import SpeechLevel
 from avatar_nodes.block.timing import BlockTiming, TimingError
 
 CONTEXT_COLUMNS = 5
@@ -24,12 +25,17 @@ class AudioFeatures(Protocol):
     lookahead_samples: int
     """Samples needed after the block's last one (zeros after the stream's end)."""
 
+    def speech_level(self) -> SpeechLevel | None:
+        """A new one, where windows are to be divided by the level of a stream's speech."""
+        ...
+
     def block(
         self, samples: np.ndarray, number: int = 0, *, ahead_samples: int | None = None
     ) -> Tensor:
-        """float32 [context_samples + n frames + ahead_samples] in -1..1 -> [layers, D, 5 + n] for n
-        video frames. number: the block's, counted from the stream's start. ahead_samples: None for
-        `lookahead_samples`; fewer where the stream ends before them.
+        """float32 [context_samples + n frames + ahead_samples], as an `AudioWindow` with this
+        `speech_level` makes them -> [layers, D, 5 + n] for n video frames. number: the block's,
+        counted from the stream's start. ahead_samples: None for `lookahead_samples`; fewer where
+        the stream ends before them.
         """
         ...
 
@@ -73,6 +79,9 @@ class MelFeatures:
         )
         self._bank = torch.from_numpy(bank).float()
         self._taper = torch.hann_window(self.window, periodic=True)
+
+    def speech_level(self) -> None:
+        """None: a hop's energy is what it is."""
 
     def columns(self, samples: np.ndarray) -> Tensor:
         """float32 [window - hop + n frames] (the first hop's past, then n frames) -> [1, D, n].

@@ -6,26 +6,33 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from avatar_nodes.block.speech_level import SpeechLevel
+
 
 class AudioWindow:
     """Remembers the last `context_samples` of a stream of blocks of `block_samples`; silence before
     the stream's start, and for whatever of the `lookahead_samples` after a block is not there yet;
     where the stream is known to end, no more than its last block and one of silence.
+
+    speech_level: windows are divided by the level of the speech so far, that of their own block
+    included; it counts what is pushed.
     """
 
     def __init__(
-        self, block_samples: int, context_samples: int, lookahead_samples: int = 0
-    ) -> None:
+        self, block_samples: int, context_samples: int, lookahead_samples: int = 0, *,
+        speech_level: SpeechLevel | None = None,
+    ) -> None:  # fmt: skip
         self._block = block_samples
         self._past = np.zeros(context_samples, np.int16)
         self._lookahead = lookahead_samples
+        self._level = speech_level
 
     def push(
         self, block: np.ndarray, ahead: np.ndarray | None = None, *, ends: bool = False
     ) -> np.ndarray:
         """int16 [block_samples], one block, and what follows it, int16 [any] -> float32
-        [context_samples + block_samples + ahead] in -1..1. ends: nothing follows `ahead`, so its
-        length may be less than lookahead_samples.
+        [context_samples + block_samples + ahead] in -1..1, or divided by the speech's level. ends:
+        nothing follows `ahead`, so its length may be less than lookahead_samples.
         """
         if block.dtype != np.int16 or block.shape != (self._block,):
             raise ValueError(
@@ -37,16 +44,25 @@ class AudioWindow:
         rest = (-(-len(known) // self._block) + 1) * self._block
         follows = np.zeros(min(self._lookahead, rest) if ends else self._lookahead, np.int16)
         follows[: len(known)] = known
-        return np.concatenate([window, follows]).astype(np.float32) / 32768
+        sound = np.concatenate([window, follows]).astype(np.float32) / 32768
+        if self._level is not None:
+            self._level.hear(block)
+            sound /= np.float32(self._level.value)
+        return sound
 
     def reset(self) -> None:
         """Begins a stream."""
         self._past = np.zeros_like(self._past)
+        if self._level is not None:
+            self._level.reset()
 
     def restore(self, past: np.ndarray) -> None:
         """Goes on in a stream of which these samples, int16 [any], came last."""
         padded = np.concatenate([np.zeros_like(self._past), past])
         self._past = padded[len(padded) - len(self._past) :]
+        if self._level is not None:
+            self._level.reset()
+            self._level.hear(past)
 
 
 def split_blocks(samples: np.ndarray, block_samples: int) -> list[np.ndarray]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -26,10 +27,11 @@ class Sink:
     """The frame that every block attends to: version 0 the reference, 1 the stream's own first
     latent.
 
-    latent [C, 1, H, W]; prompt_id: the prompt it is seen under (empty: that of the first block to
-    use it); epoch: the epoch it was made in, 0 when it belongs to none (the reference image);
-    picture: the reference picture itself, uint8 RGB [height, width, 3] of the video's size, for a
-    decoder that looks at it.
+    latent [C, 1 + m, H, W]: the frame, and where the model has motion context its m frames, oldest
+    first: the reference standing still, whatever the version. prompt_id: the prompt it is seen
+    under (empty: that of the first block to use it); epoch: the epoch it was made in, 0 when it
+    belongs to none (the reference image); picture: the reference picture itself, uint8 RGB [height,
+    width, 3] of the video's size, for a decoder that looks at it.
     """
 
     version: int
@@ -37,6 +39,18 @@ class Sink:
     prompt_id: str = ""
     epoch: int = 0
     picture: np.ndarray | None = None
+
+
+def own_sink(latent: Tensor, before: Sink | None, *, prompt_id: str, epoch: int) -> Sink:
+    """The sink that a stream's first block brings: its latent's [C, F, H, W] first frame in the
+    place of the reference (Adaptive Attention Sink), with the motion context and the picture of the
+    sink `before`.
+    """
+    frame = latent[:, :1].clone()
+    if before is None:
+        return Sink(1, frame, prompt_id, epoch)
+    whole = torch.cat([frame, before.latent[:, 1:]], dim=1)
+    return Sink(1, whole, prompt_id, epoch, before.picture)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,8 @@ class Conditions:
     audio: Tensor
     """float32 [B, N, layers, D, 5 + n]: of each block 5 columns of context and n of its own."""
     states: Tensor
-    """[P, len, text_dim]: a table of prompts; its last row is the empty prompt."""
+    """[P, len, text_dim]: a table of prompts; its last row is the empty prompt, or the one that
+    guidance leads away from."""
     prompt_index: Tensor
     """int64 [B, N] into `states`."""
     sink: Tensor
@@ -38,7 +39,7 @@ class Conditions:
         return replace(self, audio=torch.full_like(self.audio, silence))
 
     def without_text(self) -> Conditions:
-        """The same with the empty prompt."""
+        """The same with the last prompt of the table."""
         last = self.states.shape[0] - 1
         return replace(
             self,

@@ -97,7 +97,10 @@ class WanClipEncoder:
         """See `ClipEncoder.columns`; each block as the stream hears it, in its window."""
         samples = np.round(np.clip(sound, -1.0, 1.0) * 32767.0).astype(np.int16)
         features, size = self._features, self._features.timing.samples_per_block
-        window = AudioWindow(size, features.context_samples, features.lookahead_samples)
+        window = AudioWindow(
+            size, features.context_samples, features.lookahead_samples,
+            speech_level=features.speech_level(),
+        )  # fmt: skip
         beside, heard = features.context_samples + size, []
         for number, (block, ahead) in enumerate(blocks_and_what_follows(samples, size)):
             around = window.push(block, ahead, ends=True)

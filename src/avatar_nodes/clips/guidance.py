@@ -14,10 +14,19 @@ from avatar_nodes.model.dit import WanS2V
 
 @dataclass(frozen=True)
 class Guidance:
-    """Guidance scale of each condition; 1 is no guidance."""
+    """Guidance scale of each condition; 1 is no guidance. joint: sound and text are taken away at
+    once, as Wan2.2-S2V's own sampler does; both scales are then one.
+    """
 
     audio: float = 1.0
     text: float = 1.0
+    joint: bool = False
+
+    def __post_init__(self) -> None:
+        if self.joint and self.audio != self.text:
+            raise ValueError(
+                f"joint guidance has one scale, got {self.audio} for audio and {self.text} for text"
+            )
 
 
 def whole_velocity(dit: WanS2V, x: Tensor, sigma: Tensor, conditions: Conditions) -> Tensor:
@@ -38,9 +47,12 @@ def guided_velocity(
 ) -> Tensor:
     """`whole_velocity`, each condition strengthened: v + (g - 1) (v - v without it).
 
-    A guidance of 1 costs nothing, every other one more evaluation.
+    A guidance of 1 costs nothing, every other one more evaluation; a joint one costs one in all.
     """
     full = whole_velocity(dit, x, sigma, conditions)
+    if guidance.joint and guidance.text != 1.0:
+        neither = conditions.without_audio(no_sound(dit.config)).without_text()
+        return full + (guidance.text - 1.0) * (full - whole_velocity(dit, x, sigma, neither))
     result = full
     if guidance.audio != 1.0:
         mute = whole_velocity(dit, x, sigma, conditions.without_audio(no_sound(dit.config)))

@@ -110,13 +110,13 @@ def _described(gpu: Gpu, count: int) -> str:
 
 
 def _table(found: Sequence[Choice]) -> Iterator[str]:
-    yield f"\n{'':54}{'':9}{'':6}{'':9}{'frames/s, computed':>22}"
-    yield f"{'profile':54}{'picture':9}{'GPUs':>6}{'GB a GPU':>9}{'at most':>11}{'about':>11}"
+    yield f"\n{'':62}{'':9}{'':6}{'':9}{'frames/s, computed':>22}"
+    yield f"{'profile':62}{'picture':9}{'GPUs':>6}{'GB a GPU':>9}{'at most':>11}{'about':>11}"
     for choice in found:
         video, rate = choice.profile.video, choice.rate
         speed = "" if choice.is_live else "   slower than real time"
         yield (
-            f"{_name(choice):54}{f'{video.width}x{video.height}':9}{choice.gpus:6}"
+            f"{_name(choice):62}{f'{video.width}x{video.height}':9}{choice.gpus:6}"
             f"{choice.gpu_bytes / 1e9:9.1f}{rate.at_most:11.1f}{rate.expected:11.1f}{speed}"
         )
 

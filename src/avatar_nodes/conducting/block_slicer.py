@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from avatar_nodes.block.audio_window import AudioWindow
+from avatar_nodes.block.speech_level import SpeechLevel
 from avatar_nodes.errors.refused_error import RefusedError
 
 
@@ -23,8 +24,8 @@ class BlockSound:
     """int16 [n], what is to be heard; n < block_samples only in the last block of a stream that
     ends."""
     window: np.ndarray
-    """float32 [context_samples + block_samples + ahead_samples] in -1..1, what the audio features
-    are made of; zeros for sound that is not there."""
+    """float32 [context_samples + block_samples + ahead_samples] of an `AudioWindow`, what the audio
+    features are made of; zeros for sound that is not there."""
     ahead_samples: int
     """Samples of the window after the block: the look-ahead; where the stream is known to end, no
     more than its last block and one of silence."""
@@ -47,11 +48,12 @@ class BlockSlicer:
             a stream that has ended.
         capacity: samples accepted beyond the block in the making.
         endless: the stream of blocks goes on when the source's has ended; no block is the last.
+        speech_level: see `AudioWindow`.
     """
 
     def __init__(
         self, *, block_samples: int, context_samples: int, capacity: int,
-        lookahead_samples: int = 0, endless: bool = False,
+        lookahead_samples: int = 0, endless: bool = False, speech_level: SpeechLevel | None = None,
     ) -> None:  # fmt: skip
         if capacity < block_samples + lookahead_samples:
             raise ValueError(
@@ -63,7 +65,9 @@ class BlockSlicer:
         self._context_samples = context_samples
         self._capacity = capacity
         self._endless = endless
-        self._window = AudioWindow(block_samples, context_samples, lookahead_samples)
+        self._window = AudioWindow(
+            block_samples, context_samples, lookahead_samples, speech_level=speech_level
+        )
         self._pending = np.zeros(0, np.int16)
         self._stream = ""
         self._next = 0

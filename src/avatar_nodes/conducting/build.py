@@ -41,7 +41,8 @@ def build_features(settings: FeatureSettings) -> AudioFeatures:
             model = load_wav2vec(folder, device=checked_device(settings.audio_device))
             features = Wav2VecFeatures(
                 model, config.timing, context_s=settings.audio_context_s,
-                lookahead_s=settings.audio_lookahead_s,
+                lookahead_s=settings.audio_lookahead_s, loudness=settings.audio_loudness,
+                context_columns=settings.audio_context_columns,
             )  # fmt: skip
             made = (model.layers, model.dim)
         else:

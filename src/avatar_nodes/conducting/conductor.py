@@ -70,6 +70,7 @@ class Conductor:
         self._intake = SpeechIntake(
             features.timing, context_samples=features.context_samples,
             lookahead_samples=features.lookahead_samples, endless=not render,
+            speech_level=features.speech_level(),
             realtime=self._realtime, keeps_alive=settings.idle == "keep_alive", emit=self._emit,
         )  # fmt: skip
         self._state = StateReport(render=render, emit=self._emit)

@@ -7,7 +7,14 @@ from typing import Literal
 from pydantic import Field
 
 from avatar_nodes.profile.conversation import ConversationSection
-from avatar_nodes.profile.section import Device, DTypeName, Mode, Pace
+from avatar_nodes.profile.section import (
+    ContextColumns,
+    Device,
+    DTypeName,
+    Loudness,
+    Mode,
+    Pace,
+)
 from avatar_nodes.profile.settings import NodeSettings, key
 
 
@@ -18,6 +25,8 @@ class FeatureSettings(NodeSettings):
     audio_device: Device = key("placement.conductor.audio_device")
     audio_context_s: float = key("audio.context_s")
     audio_lookahead_s: float = key("audio.lookahead_s")
+    audio_loudness: Loudness = key("audio.loudness")
+    audio_context_columns: ContextColumns = key("audio.context_columns")
 
 
 class PromptSettings(NodeSettings):
@@ -46,6 +55,7 @@ class ConductorSettings(FeatureSettings, PromptSettings, ConversationSection, No
     past_blocks: int = key("model.past_blocks")
     aas_from_block: int = key("model.aas_from_block")
     adaptive_sink: bool = key("model.adaptive_sink")
+    motion_tokens: bool = key("model.motion_tokens")
     max_in_flight: int = key("stream.max_in_flight")
     pace: Pace = key("stream.pace")
     margin_s: float = key("stream.margin_s")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from avatar_nodes.block.speech_level import SpeechLevel
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
 from avatar_nodes.conducting.block_slicer import BlockSlicer, BlockSound
@@ -24,14 +25,14 @@ class SpeechIntake:
 
     Args:
         timing: of the model's blocks.
-        context_samples, lookahead_samples, endless: see `BlockSlicer`.
+        context_samples, lookahead_samples, speech_level, endless: see `BlockSlicer`.
         realtime: blocks are cut when they are due; else as soon as their sound is there.
         keeps_alive: in real time and without sound, blocks of silence go on.
     """
 
     def __init__(
         self, timing: BlockTiming, *, context_samples: int, lookahead_samples: int, endless: bool,
-        realtime: bool, keeps_alive: bool, emit: Emit,
+        realtime: bool, keeps_alive: bool, emit: Emit, speech_level: SpeechLevel | None = None,
     ) -> None:  # fmt: skip
         self.sample_rate = timing.sample_rate
         self._realtime = realtime
@@ -45,6 +46,7 @@ class SpeechIntake:
             lookahead_samples=lookahead_samples,
             capacity=buffered * timing.samples_per_block + lookahead_samples,
             endless=endless,
+            speech_level=speech_level,
         )
         self._demanded = (-math.inf, DemandSound("", -1, -1))
         self._wanted = (-1, 0.0)

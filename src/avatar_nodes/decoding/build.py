@@ -24,6 +24,11 @@ def build_decoder(settings: DecoderSettings, *, drawn_alone: bool = False) -> St
         return _wan_decoder(settings)
     if light:
         raise AssemblyError(f"{checkpoint}: a light decoder ({light}) is for Wan's latents only")
+    if settings.motion_tokens or settings.reference_latent != "first":
+        raise AssemblyError(
+            f"{checkpoint}: motion_tokens and another reference_latent than the first are for Wan's"
+            " latents only"
+        )
     from avatar_nodes.model.tiny_vae import load_vae
 
     vae = load_vae(Path(checkpoint) / "vae")
@@ -57,4 +62,7 @@ def _wan_decoder(settings: DecoderSettings) -> StreamingDecoder:
     if settings.light_decoder:
         small = load_light_decoder(folder / settings.light_decoder, dtype=dtype, device=device)
     vae = load_wan_vae(folder / VIDEO_VAE, dtype=dtype, device=device, decodes=small is None)
-    return WanStreamingDecoder(vae, small)
+    return WanStreamingDecoder(
+        vae, small, motion_tokens=settings.motion_tokens,
+        reference_latent=settings.reference_latent, decoder_start=settings.decoder_start,
+    )  # fmt: skip

@@ -23,6 +23,8 @@ class StreamingDecoder(Protocol):
     needs_sink: bool
     """Whether a stream has to begin with a sink, whose frame is not shown: the first latent of all
     makes less than four frames."""
+    sink_frames: int
+    """Latent frames of a reference's sink: 1, and those of its motion context, if any."""
 
     @property
     def looks_at_reference(self) -> bool:
@@ -37,13 +39,18 @@ class StreamingDecoder(Protocol):
         """Forget the stream, not the person; the next latent is decoded as a first one."""
         ...
 
+    def begin(self, sink: Tensor) -> None:
+        """A new stream of this sink [C, sink_frames, h, w], of the same person."""
+        ...
+
     def decode(self, latent: Tensor) -> np.ndarray:
         """Normalised latent float32 [C, F, h, w] -> uint8 RGB frames [F * 4, H, W, 3]; the same
         bits however many latents are given at once."""
         ...
 
     def encode_reference(self, image: np.ndarray) -> Tensor:
-        """uint8 RGB [H, W, 3] of the video's size -> normalised latent float32 [C, 1, h, w]."""
+        """uint8 RGB [H, W, 3] of the video's size -> normalised latent float32 [C, sink_frames, h,
+        w] of its sink."""
         ...
 
 
@@ -55,10 +62,9 @@ def reference_sink(decoder: StreamingDecoder, picture: np.ndarray, *, prompt_id:
 
 def begin_with(decoder: StreamingDecoder, picture: np.ndarray) -> None:
     """A new stream of the person in `picture`, uint8 RGB [H, W, 3] of the video's size."""
-    decoder.reset()
     if decoder.looks_at_reference:
         decoder.look_at(picture)
-    decoder.decode(decoder.encode_reference(picture))
+    decoder.begin(decoder.encode_reference(picture))
 
 
 def start_decoding(decoder: StreamingDecoder, start: EpochStart) -> None:
@@ -66,11 +72,12 @@ def start_decoding(decoder: StreamingDecoder, start: EpochStart) -> None:
 
     Without a picture in its memory the decoder's first frames would be blurred.
     """
-    decoder.reset()
-    if start.sink is not None:
+    if start.sink is None:
+        decoder.reset()
+    else:
         if decoder.looks_at_reference and start.sink.picture is not None:
             decoder.look_at(start.sink.picture)
-        decoder.decode(start.sink.latent)
+        decoder.begin(start.sink.latent)
     for past in start.context:
         decoder.decode(past.latent)
 
@@ -89,6 +96,7 @@ class TinyStreamingDecoder:
     """
 
     needs_sink = False
+    sink_frames = 1
 
     def __init__(
         self, vae: TinyVAE, *, device: str = "cpu", dtype: torch.dtype = torch.float32,
@@ -126,6 +134,11 @@ class TinyStreamingDecoder:
     def reset(self) -> None:
         """Forget the stream, not the person; the next latent is decoded as a first one."""
         self._state = None
+
+    def begin(self, sink: Tensor) -> None:
+        """A new stream of this sink [C, 1, h, w], of the same person."""
+        self.reset()
+        self.decode(sink)
 
     @torch.inference_mode()
     def decode(self, latent: Tensor) -> np.ndarray:

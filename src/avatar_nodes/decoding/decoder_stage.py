@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avatar_nodes.block.block import BlockLatent, EpochStart, Sink
+from avatar_nodes.block.block import BlockLatent, EpochStart, Sink, own_sink
 from avatar_nodes.decoding.decoder import StreamingDecoder, start_decoding
 from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 
@@ -68,8 +68,7 @@ class DecoderStage:
         if not self._wants_sink or self._start is None:
             return None
         prompt_id = self._start.prompts[-1].id if self._start.prompts else ""
-        picture = self._start.sink.picture if self._start.sink else None
-        return Sink(1, block.latent[:, :1].clone(), prompt_id, block.epoch, picture)
+        return own_sink(block.latent, self._start.sink, prompt_id=prompt_id, epoch=block.epoch)
 
     def decode(self, block: BlockLatent) -> Iterator[np.ndarray]:
         """The frames of the next block, uint8 RGB [n, H, W, 3], latent by latent: the first can be
@@ -94,7 +93,8 @@ class DecoderStage:
 
     def _check_sink(self, sink: Sink) -> None:
         channels, _, height, width = self._latent_shape
-        if tuple(sink.latent.shape) != (channels, 1, height, width):
+        frames = self._decoder.sink_frames
+        if tuple(sink.latent.shape) != (channels, frames, height, width):
             raise RefusedError("shape", f"sink {list(sink.latent.shape)}")
         if sink.picture is not None and sink.picture.shape != self._picture_shape:
             found, wanted = list(sink.picture.shape), list(self._picture_shape)

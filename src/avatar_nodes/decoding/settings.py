@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from avatar_nodes.profile.section import Device, DTypeName
+from avatar_nodes.profile.section import DecoderStart, Device, DTypeName, ReferenceLatent
 from avatar_nodes.profile.settings import NodeSettings, key
 
 
@@ -11,6 +11,9 @@ class DecoderSettings(NodeSettings):
 
     checkpoint: str = key("model.checkpoint")
     light_decoder: str = key("model.light_decoder")
+    motion_tokens: bool = key("model.motion_tokens")
+    reference_latent: ReferenceLatent = key("model.reference_latent")
+    decoder_start: DecoderStart = key("model.decoder_start")
     dtype: DTypeName = key("model.dtype")
     device: Device = key("placement.decoder.device")
     threads: int = key("placement.decoder.threads")

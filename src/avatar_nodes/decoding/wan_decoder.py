@@ -9,9 +9,14 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.decoding.decoder import frame_of, pixels_of
+from avatar_nodes.model.frame_packer import LATENTS as MOTION_LATENTS
 from avatar_nodes.model.host_copies import HostCopies
 from avatar_nodes.model.own_stream import OwnStream
 from avatar_nodes.model.wan_vae import WanVAE
+from avatar_nodes.profile.section import DecoderStart, ReferenceLatent
+
+_STILL_LATENTS, _DROPPED = 7, 3
+"""As in the public pipeline."""
 
 
 class LatentDecoder(Protocol):
@@ -29,17 +34,34 @@ class LatentDecoder(Protocol):
 class WanStreamingDecoder:
     """`StreamingDecoder` over a `WanVAE`, which encodes, and what decodes (default: the same).
 
-    As in the public pipeline, a stream begins with the reference's latent: the autoencoder makes
-    one frame of a first latent and four of each other, so the blocks after it have all theirs.
+    The autoencoder makes one frame of a first latent and four of each other, so a stream begins
+    with latents that are not shown, and the blocks after them have all their frames.
+
+    motion_tokens: sinks have motion context, the latents of the picture standing still for 73
+    frames. reference_latent: which latent of such a still is the sink: its `first`, the picture
+    alone, or its `second`, of four frames as a stream's own latents are. decoder_start: a stream
+    begins with the `reference`'s latent, or with the first seven of the motion context, a `still`;
+    then the first three frames of its first block are as the fourth.
     """
 
     needs_sink = True
     looks_at_reference = False
 
-    def __init__(self, vae: WanVAE, decoder: LatentDecoder | None = None) -> None:
+    def __init__(
+        self, vae: WanVAE, decoder: LatentDecoder | None = None, *, motion_tokens: bool = False,
+        reference_latent: ReferenceLatent = "first", decoder_start: DecoderStart = "reference",
+    ) -> None:  # fmt: skip
+        """Raises ValueError: to begin with a still without motion context."""
+        if decoder_start == "still" and not motion_tokens:
+            raise ValueError("decoder_start still needs motion_tokens")
         self._vae = vae
         self._decoder = decoder or vae
+        self._has_motion = motion_tokens
+        self._takes_second = reference_latent == "second"
+        self._begins_still = decoder_start == "still"
+        self.sink_frames = 1 + (MOTION_LATENTS if motion_tokens else 0)
         self._state: Any = None
+        self._is_settling = False
         self._copies = HostCopies(vae.device)
         self._stream = OwnStream(vae.device)
 
@@ -49,7 +71,13 @@ class WanStreamingDecoder:
 
     def reset(self) -> None:
         """Forget the stream; the next latent is decoded as a first one: it makes one frame."""
-        self._state = None
+        self._state, self._is_settling = None, False
+
+    def begin(self, sink: Tensor) -> None:
+        """A new stream of this sink [C, sink_frames, h, w]."""
+        self.reset()
+        self.decode(sink[:, 1 : 1 + _STILL_LATENTS] if self._begins_still else sink[:, :1])
+        self._is_settling = self._begins_still
 
     @torch.inference_mode()
     def decode(self, latent: Tensor) -> np.ndarray:
@@ -69,14 +97,22 @@ class WanStreamingDecoder:
     def _decode(self, latent: Tensor) -> np.ndarray:
         z = self._copies.to_device(latent).transpose(0, 1)[None]
         frames, self._state = self._decoder.decode(z, self._state)
-        return pixels_of(frames[0], self._copies)
+        pixels = pixels_of(frames[0], self._copies)
+        if self._is_settling:
+            pixels[:_DROPPED] = pixels[_DROPPED]
+            self._is_settling = False
+        return pixels
 
     @torch.inference_mode()
     def encode_reference(self, image: np.ndarray) -> Tensor:
-        """uint8 RGB [H, W, 3] -> normalised latent float32 [C, 1, h, w] of the picture alone.
+        """uint8 RGB [H, W, 3] -> normalised latent float32 [C, sink_frames, h, w] of its sink.
 
         Raises:
             ValueError: the image is not uint8 RGB, or a side is no multiple of 8.
         """
         frame = frame_of(image).float().div(127.5).sub(1.0)
-        return self._vae.encode(frame[None, None])[0].transpose(0, 1).cpu().contiguous()
+        latents = MOTION_LATENTS if self._has_motion else 1 + self._takes_second
+        still = frame[None, None].expand(-1, 1 + 4 * (latents - 1), -1, -1, -1)
+        made = self._vae.encode(still)[0].transpose(0, 1).cpu()
+        sink = made[:, int(self._takes_second)][:, None]
+        return torch.cat([sink, made], dim=1) if self._has_motion else sink.contiguous()

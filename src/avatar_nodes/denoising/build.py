@@ -38,7 +38,8 @@ def build_stage(settings: DenoiserSettings) -> Stage:
     device = torch.device(settings.device)
     stage = Stage(
         model, Schedule(settings.sigmas), settings.steps, past_blocks=settings.past_blocks,
-        rolling_rope=settings.rolling_rope, kv_cache=settings.kv_cache,
+        rolling_rope=settings.rolling_rope, nearest_sink=settings.nearest_sink,
+        motion_tokens=settings.motion_tokens, kv_cache=settings.kv_cache,
         switch_max_sigma=settings.switch_max_sigma,
         call_recorder=call_recorder_for(device) if settings.cuda_graphs else None,
     )  # fmt: skip

@@ -15,8 +15,10 @@ from torch import Tensor
 
 from avatar_nodes.denoising.kv_cache import RollingKVCache
 from avatar_nodes.model.audio_encoder import AudioTokens
+from avatar_nodes.model.causal import Places
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.kv import BlockKV, MemoryKV, SinkKV, TextKV
+from avatar_nodes.model.rope import RopeTable
 
 
 class Conditions(NamedTuple):
@@ -26,7 +28,14 @@ class Conditions(NamedTuple):
     text: TextKV
     sink: SinkKV
     memory: MemoryKV | None
-    sink_position: int
+    places: tuple[Places, ...]
+    """Of sink and motion context, for each step of the stage."""
+
+    def key_rope(self, model: WanS2V, step: int, x: Tensor, past: int) -> RopeTable:
+        """Rotation of all that the block x [C, F, H, W] sees at the stage's step with this index,
+        `past` blocks among it.
+        """
+        return model.key_rope(x, past, self.places[step], motion=self.sink.has_motion)
 
 
 class _PastBlock(NamedTuple):
@@ -133,14 +142,16 @@ class PastWindow:
         self.join(conditions, inputs)
 
     def _keys_values(self, level: int, x: Tensor, conditions: Conditions) -> BlockKV:
+        """A finished block, the only level of a clean cache, sees the sink as its first step."""
+        past = self.seen_from(level)
         return self._model.block_keys_values(
             x[None],
             self._timesteps[level],
             conditions.sound,
             conditions.text,
             conditions.sink,
-            self.seen_from(level),
-            sink_position=conditions.sink_position,
+            past,
+            key_rope=conditions.key_rope(self._model, level, x, len(past)),
             memory=conditions.memory,
             room=self.room(level),
         )

@@ -19,6 +19,7 @@ from avatar_nodes.denoising.recorded_call import Call, CallRecorder
 from avatar_nodes.denoising.step_inputs import StepInputs, memory_tokens
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.kv import BlockKV
+from avatar_nodes.model.rope import RopeTable
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,8 +57,9 @@ class RecordedSteps:
         """The velocity [C, 3, H, W] of the block x at the step with this index; it holds until the
         next call. The block's keys and values go into `room` (None: nowhere).
         """
-        inputs = self._inputs_for(x, conditions)
-        inputs.load(x, conditions)
+        key_rope = conditions.key_rope(self._model, step, x, len(past))
+        inputs = self._inputs_for(x, conditions, key_rope)
+        inputs.load(x, conditions, key_rope)
         key = _Key(step, memory_tokens(conditions.memory), tuple(map(id, past)))
         if key in self._replays:
             self._replays[key]()
@@ -73,10 +75,10 @@ class RecordedSteps:
         if self._inputs is not None:
             self._inputs.release()
 
-    def _inputs_for(self, x: Tensor, conditions: Conditions) -> StepInputs:
+    def _inputs_for(self, x: Tensor, conditions: Conditions, key_rope: RopeTable) -> StepInputs:
         """The buffers; for a memory of another length there are others."""
         if self._inputs is None:
-            self._inputs = StepInputs(x, conditions)
+            self._inputs = StepInputs(x, conditions, key_rope)
         memory, inputs = conditions.memory, self._inputs
         if memory is not None and memory_tokens(memory) != memory_tokens(inputs.memory):
             for calls in (self._calls, self._replays):
@@ -92,8 +94,9 @@ class RecordedSteps:
 
         def forward() -> None:
             velocity, _ = self._model.forward_block(
-                inputs.x, t, inputs.sound, inputs.text, inputs.sink, past, memory=memory, room=room
-            )
+                inputs.x, t, inputs.sound, inputs.text, inputs.sink, past,
+                key_rope=inputs.key_rope, memory=memory, room=room,
+            )  # fmt: skip
             inputs.velocity.copy_(velocity[0])
 
         return forward

@@ -29,6 +29,8 @@ class DenoiserSettings(NodeSettings):
     steps: Steps = key("placement.denoisers.steps")
     past_blocks: int = key("model.past_blocks")
     rolling_rope: bool = key("model.rolling_rope")
+    nearest_sink: int = key("model.nearest_sink")
+    motion_tokens: bool = key("model.motion_tokens")
     kv_cache: KVCacheKind = key("model.kv_cache")
     switch_max_sigma: float = key("model.switch_max_sigma")
     device: Device = key("placement.denoisers.device")

@@ -28,11 +28,11 @@ from avatar_nodes.denoising.past_window import Conditions, PastWindow
 from avatar_nodes.denoising.prompts import PromptStore
 from avatar_nodes.denoising.recorded_call import CallRecorder
 from avatar_nodes.denoising.recorded_steps import RecordedSteps
+from avatar_nodes.denoising.seen_places import SeenPlaces
 from avatar_nodes.denoising.sink import SinkStore
 from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.model.attention_kernels import fastest_attention
-from avatar_nodes.model.causal import fixed_sink_position
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.host_copies import HostCopies
 from avatar_nodes.model.kv import BlockKV, MemoryKV
@@ -73,11 +73,12 @@ class Stage:
     """Steps `steps` (0 = noisiest) of `schedule`. The model's device and dtype are the stage's.
 
     model: as `WanS2V.serving` left it. past_blocks: length of the caches (default: the model's).
-    rolling_rope: False leaves the sink behind at its fixed position. kv_cache: `clean` only for
-    the stage that takes every step, for it needs the finished block. switch_max_sigma: a
-    switch of the caches reaches the steps up to this noise level; noisier ones see little of the
-    past's pictures but which prompt they were under. call_recorder: what records the forward passes
-    of a full window (None: nothing does; without rolling_rope they are never alike).
+    rolling_rope: False leaves the sink behind at its fixed position. nearest_sink: see
+    `SeenPlaces`; 0: no distance is drawn. motion_tokens: sinks come with motion context. kv_cache:
+    `clean` only for the stage that takes every step, for it needs the finished block.
+    switch_max_sigma: a switch of the caches reaches the steps up to this noise level; noisier ones
+    see little of the past's pictures but which prompt they were under. call_recorder: what records
+    the forward passes of a full window (None: nothing does).
     """
 
     def __init__(
@@ -88,6 +89,8 @@ class Stage:
         *,
         past_blocks: int | None = None,
         rolling_rope: bool = True,
+        nearest_sink: int = 0,
+        motion_tokens: bool = False,
         kv_cache: KVCacheKind = "same_noise",
         switch_max_sigma: float = 1.0,
         call_recorder: CallRecorder | None = None,
@@ -110,8 +113,18 @@ class Stage:
                 f"kv_cache clean needs all {schedule.num_steps} steps in one stage,"
                 f" got {list(steps)}"
             )
+        farthest = model.config.sink_position
+        if nearest_sink > farthest:
+            raise StageError(f"nearest_sink must be 0..{farthest}, got {nearest_sink}")
+        if motion_tokens and not model.config.enable_framepack:
+            raise StageError("motion_tokens: the model has no frame packer")
         self.steps = steps
-        self._rolling_rope = rolling_rope
+        self._places = SeenPlaces(
+            farthest=farthest,
+            latents_per_block=model.config.timing.latents_per_block,
+            nearest=nearest_sink or None,
+            rolling=rolling_rope,
+        )
         self._model = model
         self._schedule = schedule
         self._device = next(model.parameters()).device
@@ -125,7 +138,7 @@ class Stage:
         levels = [0.0] if self._clean else timesteps
         self._timesteps = [torch.tensor([t], device=self._device) for t in timesteps]
         self._recorded: RecordedSteps | None = None
-        if call_recorder is not None and rolling_rope:
+        if call_recorder is not None:
             self._recorded = RecordedSteps(model, self._timesteps, call_recorder)
         self._copies = HostCopies(self._device)
         kept = [n for n, t in enumerate(levels) if t > 1000 * switch_max_sigma]
@@ -136,6 +149,7 @@ class Stage:
         self._expected: tuple[str, int] | None = None
         self._ahead: str | None = None
         self.latent_shape = model.config.block_shape
+        self.sink_shape = model.config.sink_shape(motion=motion_tokens)
         self.audio_shape = model.config.audio_shape
         self.memory_shape = model.config.memory_shape
 
@@ -226,7 +240,9 @@ class Stage:
             if start.sink is None:
                 raise RefusedError("sink", f"epoch {start.epoch}: a context needs its sink")
             number, version = past.block - start.stream_start, start.sink.version
-            conditions = self._conditions(past.audio, past.prompt_id, version, 0, number)
+            conditions = self._conditions(
+                past.audio, past.prompt_id, version, 0, number, start.seed
+            )
             clean = self._checked(past.latent, "context")
             self._past.take(conditions, self._inputs_of(clean, start.seed, number))
         self._epoch = _Epoch(start, start.first_block)
@@ -252,7 +268,7 @@ class Stage:
             x = self._checked(latent, f"block {conditioning.block}")
         conditions = self._conditions(
             conditioning.audio, conditioning.prompt_id, conditioning.sink_version,
-            conditioning.memory_version, number,
+            conditioning.memory_version, number, conditioning.seed,
         )  # fmt: skip
         self._epoch = None  # lost, unless the block is made: the caches hold a part of it
         ahead, self._ahead = self._ahead, None
@@ -292,7 +308,8 @@ class Stage:
         else:
             batch, kv = self._model.forward_block(
                 x[None], self._timesteps[index], conditions.sound, conditions.text,
-                conditions.sink, past, sink_position=conditions.sink_position,
+                conditions.sink, past,
+                key_rope=conditions.key_rope(self._model, index, x, len(past)),
                 memory=conditions.memory, room=room,
             )  # fmt: skip
             velocity = batch[0]
@@ -333,8 +350,9 @@ class Stage:
         return latent.float()
 
     def _conditions(
-        self, audio: Tensor, prompt_id: str, sink_version: int, memory_version: int, number: int
-    ) -> Conditions:
+        self, audio: Tensor, prompt_id: str, sink_version: int, memory_version: int, number: int,
+        seed: int,
+    ) -> Conditions:  # fmt: skip
         """number: the block's, counted from the stream's start."""
         try:
             text = self._prompts.kv(prompt_id)
@@ -342,7 +360,6 @@ class Stage:
         except KeyError as error:
             raise RefusedError("prompt", f"prompt or sink {error} is not known") from error
         sound = self._model.encode_audio(self._copies.to_device(audio)[None])
-        where, latents = self._model.config.sink_position, self.latent_shape[1]
         memory: MemoryKV | None = None
         if memory_version and self._memories is not None:
             memory = self._memories.kv(memory_version)
@@ -351,7 +368,7 @@ class Stage:
             text,
             sink,
             memory,
-            where if self._rolling_rope else fixed_sink_position(where, number, latents),
+            tuple(self._places.at(seed, number, step) for step in self.steps),
         )
 
     def _inputs_of(self, clean: Tensor, seed: int, number: int) -> list[Tensor]:

@@ -48,17 +48,20 @@ class StageInbox:
     start; those of an older one, doubles and malformed ones are refused.
 
     first_step: index of the stage's first denoising step; 0: it makes noise and takes no latents.
-    latent_shape [C, 3, H, W], audio_shape [layers, D, 17], text_dim: what the model takes;
-    memory_shape [tokens, dim] of a remembered frame, None for a model without memory.
+    latent_shape [C, 3, H, W], sink_shape [C, 1 + motion context, H, W], audio_shape [layers, D,
+    17], text_dim: what the model takes; memory_shape [tokens, dim] of a remembered frame, None for
+    a model without memory.
     limit: blocks (and future epochs' blocks) held at most, per kind.
     """
 
     def __init__(
-        self, *, first_step: int, latent_shape: Sequence[int], audio_shape: Sequence[int],
-        text_dim: int, memory_shape: tuple[int, int] | None = None, limit: int = 32,
+        self, *, first_step: int, latent_shape: Sequence[int], sink_shape: Sequence[int],
+        audio_shape: Sequence[int], text_dim: int, memory_shape: tuple[int, int] | None = None,
+        limit: int = 32,
     ) -> None:  # fmt: skip
         self._first_step = first_step
         self._latent_shape = tuple(latent_shape)
+        self._sink_shape = tuple(sink_shape)
         self._audio_shape = tuple(audio_shape)
         self._text_dim = text_dim
         self._memory_shape = memory_shape
@@ -298,10 +301,9 @@ class StageInbox:
             raise _refused("prompt states not finite float", prompt.id)
 
     def _check_sink(self, sink: Sink) -> None:
-        channels, _, height, width = self._latent_shape
         if sink.version < 0:
             raise _refused("sink version below 0", f"{sink.version}")
-        self._check_tensor(sink.latent, (channels, 1, height, width), "sink")
+        self._check_tensor(sink.latent, self._sink_shape, "sink")
 
     def _check_memory(self, memory: Memory) -> None:
         if self._memory_shape is None:

@@ -11,23 +11,27 @@ from avatar_nodes.denoising.past_window import Conditions
 from avatar_nodes.model.attention import LayerKV
 from avatar_nodes.model.audio_encoder import AudioTokens
 from avatar_nodes.model.kv import MemoryKV, SinkKV, TextKV
+from avatar_nodes.model.rope import RopeTable
 
 
 class StepInputs:
     """One block's latent, conditions and velocity, at addresses that never change.
 
-    Sound, text, sink and memory come as objects that are never written to, so one that is here
-    already is not copied again: in a steady stream a block costs its latent and its sound.
+    Sound, text, sink, memory and rotations come as objects that are never written to, so one that
+    is here already is not copied again: in a steady stream a block costs its latent and its sound,
+    and the rotations where sink or motion context move.
     """
 
-    def __init__(self, x: Tensor, conditions: Conditions) -> None:
-        """Buffers like x [C, 3, H, W] and these conditions (not their memory), not filled yet."""
+    def __init__(self, x: Tensor, conditions: Conditions, key_rope: RopeTable) -> None:
+        """Buffers like x [C, 3, H, W], these conditions (not their memory) and the rotation of what
+        is seen, not filled yet."""
         self.x = torch.empty_like(x)[None]
         self.velocity = torch.empty_like(x)
         self.sound = AudioTokens(*map(torch.empty_like, conditions.sound))
         self.text = TextKV(_like(conditions.text.layers))
         sink = conditions.sink
-        self.sink = SinkKV(_like(sink.layers), torch.empty_like(sink.latent))
+        self.sink = SinkKV(_like(sink.layers), torch.empty_like(sink.latent), sink.has_motion)
+        self.key_rope = RopeTable(*map(torch.empty_like, key_rope))
         self.memory: MemoryKV | None = None
         self._loaded: dict[str, object] = {}
 
@@ -36,10 +40,11 @@ class StepInputs:
         self.memory = MemoryKV(_like(memory.layers))
         self._loaded.pop("memory", None)
 
-    def load(self, x: Tensor, conditions: Conditions) -> None:
+    def load(self, x: Tensor, conditions: Conditions, key_rope: RopeTable) -> None:
         """Copies in what is not here yet; memory, if any, must be as long as its buffers."""
         self.x.copy_(x[None])
         sound, text, sink, memory, _ = conditions
+        self._load("key_rope", key_rope, self.key_rope, key_rope)
         self._load("sound", sound, self.sound, sound)
         self._load("text", text, _tensors(self.text.layers), _tensors(text.layers))
         self._load(

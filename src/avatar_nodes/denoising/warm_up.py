@@ -37,10 +37,9 @@ class _Zeros:
     """A stream of zeros through one stage."""
 
     def __init__(self, stage: Stage, config: DiTConfig) -> None:
-        channels, _, height, width = stage.latent_shape
         self._stage = stage
         self._prompt = Prompt(_PROMPT, "", torch.zeros(1, config.text_dim))
-        self._sink = Sink(0, torch.zeros(channels, 1, height, width), _PROMPT)
+        self._sink = Sink(0, torch.zeros(stage.sink_shape), _PROMPT)
         self._latent = None if stage.makes_noise else torch.zeros(stage.latent_shape)
         self._epoch = self._block = 0
 

@@ -1,11 +1,12 @@
 """Block-wise causal operation of the transformer (Live Avatar, sections 4.1 and 4.3).
 
 A block of latent frames attends to [sink | memory | its past blocks at its own noise level |
-itself]; there may be no memory (see `visual_memory`). The sink sees only itself. Positions are
+itself]; there may be no memory (see `visual_memory`). The sink may have motion context behind it:
+the frames before the stream, packed (`frame_packer`). Both see only each other. Positions are
 relative to the block of n latent frames: 0 .. n-1 for itself, -nd .. -nd+n-1 for the d-th past
-block, `sink_position` for the sink (Rolling RoPE), so no index grows with the length of a stream.
-Attention knows differences of positions only, so the sink's place alone tells Rolling RoPE from
-frames that are counted from the stream's start (`fixed_sink_position`).
+block; `Places` says where sink and motion context are. Attention knows differences of positions
+only, so the sink's place alone tells Rolling RoPE, by which no index grows with the length of a
+stream, from frames that are counted from the stream's start.
 
 Here is what one layer does (`WanS2V` goes through the layers), and where positions are.
 """
@@ -22,17 +23,20 @@ from avatar_nodes.model.attention import LayerKV, attend
 from avatar_nodes.model.audio_encoder import AudioTokens
 from avatar_nodes.model.audio_injector import LayerInjection
 from avatar_nodes.model.block import WanBlock
+from avatar_nodes.model.frame_packer import motion_positions
 from avatar_nodes.model.kv import BlockKV, MemoryKV, SinkKV, TextKV
 from avatar_nodes.model.rope import RopeTable, grid_positions, rope_table, rotate
 
 
-def fixed_sink_position(sink_position: int, block: int, latents_per_block: int) -> int:
-    """The sink's place seen from a stream's block `block` (from 0) without Rolling RoPE.
+class Places(NamedTuple):
+    """Where a block sees what is no block, in latent frames from its own first one."""
 
-    The block's latent frames are counted from the stream's start then, the sink stays at
-    `sink_position`: it falls behind without end (Live Avatar's ablation "w/o Rolling RoPE").
-    """
-    return sink_position - latents_per_block * block
+    sink: int
+    passed: int = 0
+    """Latent frames since the stream's start: motion context is behind that, and falls back."""
+
+
+_KEPT_TABLES = 64
 
 
 class BlockRope:
@@ -48,8 +52,10 @@ class BlockRope:
             return rope_table(grid_positions(times, *grid), head_dim).to(device)
 
         self._table = table
+        self._head_dim, self._grid, self._device = head_dim, grid, device
         self._sink_position = sink_position
-        self._moved: tuple[tuple[int, int], RopeTable] | None = None
+        self._sinks: dict[int, RopeTable] = {}
+        self._motion: tuple[int, RopeTable] | None = None
         size, block = latents_per_block, range(latents_per_block)
         shifted = [[f - size * d for f in block] for d in range(past_blocks + 1)]
         self.sink = table([sink_position])
@@ -61,22 +67,46 @@ class BlockRope:
         ]
         """Index p: the keys [sink | p past blocks, oldest first | current]."""
 
-    def keys_with_sink_at(self, position: int, past: int) -> RopeTable:
-        """`keys[past]` with the sink at `position` instead of its own; the last one is kept."""
-        if position == self._sink_position:
+    def sink_with_motion(self) -> RopeTable:
+        """A sink and its motion context as they see each other: at a stream's start."""
+        return _joined([self.sink, self._motion_behind(0)])
+
+    def keys_from(self, places: Places, past: int, *, motion: bool) -> RopeTable:
+        """`keys[past]` with the sink where `places` has it; motion: its context is behind it."""
+        if places.sink == self._sink_position and not motion:
             return self.keys[past]
-        if self._moved is None or self._moved[0] != (position, past):
-            parts = [self._table([position]), *self.at_distance[past::-1]]
-            cos, sin = (torch.cat(halves) for halves in zip(*parts, strict=True))
-            self._moved = ((position, past), RopeTable(cos, sin))
-        return self._moved[1]
+        parts = [self._sink_at(places.sink)]
+        if motion:
+            parts.append(self._motion_behind(places.passed))
+        return _joined([*parts, *self.at_distance[past::-1]])
+
+    def _sink_at(self, position: int) -> RopeTable:
+        if position not in self._sinks:
+            while len(self._sinks) >= _KEPT_TABLES:
+                del self._sinks[next(iter(self._sinks))]
+            self._sinks[position] = self._table([position])
+        return self._sinks[position]
+
+    def _motion_behind(self, passed: int) -> RopeTable:
+        """The last one is kept, for the steps of a block."""
+        kept = self._motion
+        if kept is None or kept[0] != passed:
+            positions = motion_positions(*self._grid) - torch.tensor([passed, 0, 0])
+            table = rope_table(positions, self._head_dim).to(self._device)
+            self._motion = kept = (passed, table)
+        return kept[1]
+
+
+def _joined(parts: Sequence[RopeTable]) -> RopeTable:
+    cos, sin = (torch.cat(halves) for halves in zip(*parts, strict=True))
+    return RopeTable(cos, sin)
 
 
 class SinkInput(NamedTuple):
     """What enters `sink_layer`."""
 
     x: Tensor
-    """The sink's tokens [B, S, dim]."""
+    """The tokens of the sink and of its motion context [B, S, dim]."""
     time_rows: Tensor
     rope: RopeTable
     text: LayerKV | None

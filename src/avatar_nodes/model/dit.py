@@ -17,7 +17,7 @@ from avatar_nodes.model.audio_encoder import AudioTokens, CausalAudioEncoder
 from avatar_nodes.model.audio_injector import AdaptiveNorm, AudioInjector
 from avatar_nodes.model.bidirectional import FullInput, FullSequence, Parts
 from avatar_nodes.model.block import Inputs, Operation, Result, WanBlock
-from avatar_nodes.model.causal import BlockInput, BlockRope, Seen, SinkInput, WindowInput
+from avatar_nodes.model.causal import BlockInput, BlockRope, Places, Seen, SinkInput, WindowInput
 from avatar_nodes.model.compressor import MemoryCompressor
 from avatar_nodes.model.dit_config import DiTConfig, MemoryConfig
 from avatar_nodes.model.frame_packer import FramePacker
@@ -26,7 +26,7 @@ from avatar_nodes.model.kv import BlockKV, MemoryKV, SinkKV, TextKV
 from avatar_nodes.model.modulation import Head, TimeEmbedding, sinusoid
 from avatar_nodes.model.prediction import velocity_of
 from avatar_nodes.model.recomputed import recomputed
-from avatar_nodes.model.rope import grid_positions, rope_table
+from avatar_nodes.model.rope import RopeTable, grid_positions, rope_table
 from avatar_nodes.model.visual_memory import FrameInput, MemoryLatents, MemoryRope
 
 NOISY, REFERENCE, MOTION = range(3)
@@ -91,16 +91,25 @@ class WanS2V(nn.Module):
         return TextKV(tuple(block(WanBlock.text_keys_values, context) for block in self.layers))
 
     def prefill_sink(self, latent: Tensor, text: TextKV) -> SinkKV:
-        """Keys and values of a clean sink frame [B, C, 1, H, W], modulated at t = 0."""
-        x = self._tokens(latent) + self.trainable_cond_mask.weight[REFERENCE]
-        time = self.time(torch.zeros(x.shape[0], device=x.device))
+        """Keys and values of a clean sink frame, modulated at t = 0.
+
+        latent [B, C, 1 + m, H, W]: the frame, then m frames of motion context, oldest first; m = 0
+        for none. The model must have a frame packer for others.
+        """
+        frame, motion = latent.tensor_split([1], dim=2)
+        x = self._tokens(frame) + self.trainable_cond_mask.weight[REFERENCE]
         rope, last = self._block_rope(latent).sink, len(self.blocks) - 1
+        if motion.shape[2]:
+            packed, _ = self.frame_packer(motion)
+            x = torch.cat([x, packed + self.trainable_cond_mask.weight[MOTION]], dim=1)
+            rope = self._block_rope(latent).sink_with_motion()
+        time = self.time(torch.zeros(x.shape[0], device=x.device))
         layers: list[LayerKV] = []
         for index, block in enumerate(self.layers):
             read = None if index == last else text.layers[index]
             x, kv = block(self.sink_layer, SinkInput(x, time.rows, rope, read))
             layers.append(LayerKV(kv.k, kv.v.contiguous()))  # a part of q, k and v, now let go
-        return SinkKV(tuple(layers), latent)
+        return SinkKV(tuple(layers), frame, has_motion=motion.shape[2] > 0)
 
     def encode_audio(self, columns: Tensor) -> AudioTokens:
         """Tokens of F latent frames from feature columns [B, layers, D, 5 + 4F], 5 for context."""
@@ -108,44 +117,52 @@ class WanS2V(nn.Module):
 
     def forward_block(
         self, x: Tensor, t: Tensor, audio: Tensor | AudioTokens, text: TextKV, sink: SinkKV,
-        past: Sequence[BlockKV] = (), *, sink_position: int | None = None,
+        past: Sequence[BlockKV] = (), *, key_rope: RopeTable | None = None,
         memory: MemoryKV | None = None, room: BlockKV | None = None,
     ) -> tuple[Tensor, BlockKV]:  # fmt: skip
         """Velocity of one block and its keys and values.
 
         x [B, C, F, H, W] at t [B], F latents a block; audio [B, layers, D, 5 + 4F], 5 columns of
         context and those of its own, or what `encode_audio` made of them; past: at most
-        `past_blocks` blocks at the same noise level, oldest first; sink_position: where the sink
-        is, seen from the block, in latent frames (default: where the configuration has it, as in
-        training); memory: what it remembers; room: buffers that the keys and values are put into,
-        and that are given back; they may be those of a block of `past`.
+        `past_blocks` blocks at the same noise level, oldest first; key_rope: where it sees sink and
+        past, see `key_rope` (default: the sink where the configuration has it, as in training, the
+        motion context as from a stream's first block); memory: what it remembers; room: buffers
+        that the keys and values are put into, and that are given back; they may be those of a block
+        of `past`.
         """
         sound = audio if isinstance(audio, AudioTokens) else self.encode_audio(audio)
         time, seen = self.time(t), Seen(text, sink, past, memory)
-        out, kv = self._through_layers(x, time.rows, sound, seen, sink_position, room)
+        out, kv = self._through_layers(x, time.rows, sound, seen, key_rope, room)
         return self._velocity(self.head(out, time.embedding), x, t, sink.latent), kv
 
     def block_keys_values(
         self, x: Tensor, t: Tensor, audio: AudioTokens, text: TextKV, sink: SinkKV,
-        past: Sequence[BlockKV] = (), *, sink_position: int | None = None,
+        past: Sequence[BlockKV] = (), *, key_rope: RopeTable | None = None,
         memory: MemoryKV | None = None, room: BlockKV | None = None,
     ) -> BlockKV:  # fmt: skip
         """The keys and values of `forward_block`, bit for bit, in less time: without a velocity."""
         seen = Seen(text, sink, past, memory)
         return self._through_layers(
-            x, self.time(t).rows, audio, seen, sink_position, room, keys_values_only=True
+            x, self.time(t).rows, audio, seen, key_rope, room, keys_values_only=True
         )[1]
+
+    def key_rope(self, latent: Tensor, past: int, places: Places, *, motion: bool) -> RopeTable:
+        """Rotation of the keys [sink | motion context, if any | `past` blocks | current] of blocks
+        like latent [..., H, W].
+        """
+        return self._block_rope(latent).keys_from(places, past, motion=motion)
 
     def _through_layers(
         self, x: Tensor, time_rows: Tensor, sound: AudioTokens, seen: Seen,
-        sink_position: int | None, room: BlockKV | None, *, keys_values_only: bool = False,
+        key_rope: RopeTable | None, room: BlockKV | None, *, keys_values_only: bool = False,
     ) -> tuple[Tensor, BlockKV]:  # fmt: skip
         """The tokens of the block x after every layer (but the last one with `keys_values_only`),
         and its keys and values. Each layer puts these into `room` when it has read the past.
         """
-        where = self.config.sink_position if sink_position is None else sink_position
         rope = self._block_rope(x)
-        key_rope = rope.keys_with_sink_at(where, len(seen.past))
+        if key_rope is None:
+            places, motion = Places(self.config.sink_position), seen.sink.has_motion
+            key_rope = rope.keys_from(places, len(seen.past), motion=motion)
         tokens, last = self._noisy_tokens(x), len(self.blocks) - 1
         layers: list[LayerKV] = []
         for index, block in enumerate(self.layers):

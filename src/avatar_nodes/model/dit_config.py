@@ -12,6 +12,7 @@ from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
 from avatar_nodes.block.timing import CONFIG_KEYS, BlockTiming, TimingError
 from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.model.audio_encoder import COLUMNS_PER_LATENT
+from avatar_nodes.model.frame_packer import LATENTS as MOTION_LATENTS
 from avatar_nodes.model.prediction import PREDICTIONS, Prediction
 
 
@@ -68,7 +69,7 @@ class MemoryConfig:
 
     short, long: latent frames in short and long memory. cells: latent cells, down and across, that
     a token stands for, 4 (the paper's) or 2. hidden: channels within the compressor; layers, heads:
-    its attention.
+    its attention. lag: blocks by which memory was behind.
     """
 
     short: int = 12
@@ -77,6 +78,7 @@ class MemoryConfig:
     hidden: int = 128
     layers: int = 1
     heads: int = 4
+    lag: int = 4
 
     def __post_init__(self) -> None:
         for key in fields(self):
@@ -161,6 +163,17 @@ class DiTConfig:
         """[C, latents, H, W] of a block's latents."""
         channels, height, width = self.latent_shape
         return channels, self.timing.latents_per_block, height, width
+
+    @property
+    def patch_grid(self) -> tuple[int, int]:
+        """Rows and columns of tokens of a latent frame."""
+        _, rows, columns = self.latent_shape
+        return rows // self.patch_size[1], columns // self.patch_size[2]
+
+    def sink_shape(self, *, motion: bool) -> tuple[int, int, int, int]:
+        """[C, frames, H, W] of a sink's latent; motion: with its motion context."""
+        channels, height, width = self.latent_shape
+        return channels, 1 + (MOTION_LATENTS if motion else 0), height, width
 
     @property
     def audio_shape(self) -> tuple[int, int, int]:

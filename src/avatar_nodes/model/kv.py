@@ -43,8 +43,9 @@ class MemoryKV:
 @dataclass(frozen=True)
 class SinkKV:
     """The sink frame's self-attention keys and values in every layer, [B, tokens, heads, d], and
-    its latent, [B, C, 1, H, W].
+    its latent, [B, C, 1, H, W]. has_motion: those of its motion context are behind them.
     """
 
     layers: tuple[LayerKV, ...]
     latent: Tensor
+    has_motion: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from avatar_nodes.model.dit_config import DiTConfig
+from avatar_nodes.model.frame_packer import motion_tokens
 
 _BF16, _E4M3 = 2, 1  # bytes
 _VAE_FLOP, _LIGHT_FLOP = 27.5e12, 1.07e12
@@ -28,16 +29,18 @@ class PassCost:
     layer: float
 
 
-def pass_cost(config: DiTConfig, *, float8: bool = False) -> PassCost:
-    """float8: the heavy matrices in e4m3, else in bfloat16."""
+def pass_cost(config: DiTConfig, *, float8: bool = False, has_motion: bool = False) -> PassCost:
+    """float8: the heavy matrices in e4m3, else in bfloat16. has_motion: the sink has motion
+    context."""
     c, d = config, config.dim
     latents, layers, injected = (
         c.timing.latents_per_block, c.num_layers, len(c.audio_inject_layers),
     )  # fmt: skip
-    _, rows, columns = c.latent_shape
+    rows, columns = c.patch_grid
     _, down, across = c.patch_size
-    frame = (rows // down) * (columns // across)
+    frame = rows * columns
     block, window = latents * frame, frame * (1 + latents * (c.past_blocks + 1))
+    window += motion_tokens(rows, columns) if has_motion else 0
     sounds = c.num_audio_token + 1  # tokens that a latent frame's noisy ones attend to
 
     # multiply-adds: q, k, v, o and the text's q and o; its k and v are made once a prompt

@@ -45,14 +45,17 @@ class Wav2Vec:
         return int(self._model.config.hidden_size)
 
     @torch.inference_mode()
-    def hidden_states(self, samples: Tensor) -> Tensor:
+    def hidden_states(self, samples: Tensor, *, is_levelled: bool = False) -> Tensor:
         """float32 [n] at 16 kHz, n >= 400 -> float32 [layers, D, (n - 400) // 320 + 1], CPU.
 
-        The sound is brought to mean 0 and variance 1 first, as the model was trained.
+        The sound is brought to mean 0 and variance 1 first, as the model was trained; is_levelled:
+        its speech has that variance already.
         """
         x = samples.float()
-        x = (x - x.mean()) / (x.var(unbiased=False) + _LEAST_VARIANCE).sqrt()
-        x = x[None].to(self._device, self._dtype)
+        centred = x - x.mean()
+        if not is_levelled:
+            centred = centred / (x.var(unbiased=False) + _LEAST_VARIANCE).sqrt()
+        x = centred[None].to(self._device, self._dtype)
         states = self._model(x, output_hidden_states=True).hidden_states
         return torch.cat(states).float().cpu().transpose(1, 2)
 

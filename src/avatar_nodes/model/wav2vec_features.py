@@ -23,8 +23,10 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
+from avatar_nodes.block.speech_level import SpeechLevel
 from avatar_nodes.block.timing import BlockTiming, TimingError
 from avatar_nodes.model.wav2vec import HOP, RECEPTIVE, SAMPLE_RATE, Wav2Vec
+from avatar_nodes.profile.section import ContextColumns, Loudness
 
 SAMPLES_PER_SECOND = 30
 """The rate that the public code resamples to."""
@@ -38,11 +40,15 @@ class Wav2VecFeatures:
     """`AudioFeatures` over a `Wav2Vec`.
 
     context_s, lookahead_s: sound heard before and after a block [s], rounded to whole frames.
+    loudness: a window is divided by its own deviation, the `window`'s, or has been divided by the
+    level of the stream's `speech` (`speech_level`). context_columns: the five before a block are
+    `heard`, or copies of its first one, `repeated`.
     """
 
     def __init__(
-        self, model: Wav2Vec, timing: BlockTiming, *, context_s: float, lookahead_s: float
-    ) -> None:
+        self, model: Wav2Vec, timing: BlockTiming, *, context_s: float, lookahead_s: float,
+        loudness: Loudness = "window", context_columns: ContextColumns = "heard",
+    ) -> None:  # fmt: skip
         """Raises TimingError: the model hears sound of another sample rate."""
         if timing.sample_rate != SAMPLE_RATE:
             raise TimingError(f"wav2vec 2.0 hears {SAMPLE_RATE} Hz, not {timing.sample_rate}")
@@ -54,6 +60,12 @@ class Wav2VecFeatures:
         self.context_samples = max(CONTEXT_COLUMNS + least, round(context_s * rate)) * frame
         self.lookahead_samples = max(least, round(lookahead_s * rate)) * frame
         self._places_repeat = rate // math.gcd(rate, SAMPLES_PER_SECOND // 2)
+        self._is_levelled = loudness == "speech"
+        self._repeats_first = context_columns == "repeated"
+
+    def speech_level(self) -> SpeechLevel | None:
+        """See `AudioFeatures.speech_level`."""
+        return SpeechLevel(self.timing.samples_per_frame) if self._is_levelled else None
 
     def block(
         self, samples: np.ndarray, number: int = 0, *, ahead_samples: int | None = None
@@ -90,10 +102,11 @@ class Wav2VecFeatures:
         fps, begins_at = self.timing.frame_rate, begin * self.timing.samples_per_frame
         to_a_hop = -begins_at % HOP
         heard = np.ascontiguousarray(window[to_a_hop:], dtype=np.float32)
-        states = self._model.hidden_states(torch.from_numpy(heard))
-        frames = range(first - CONTEXT_COLUMNS, first + count)
+        states = self._model.hidden_states(torch.from_numpy(heard), is_levelled=self._is_levelled)
+        least = first if self._repeats_first else 0
+        frames = [max(least, f) for f in range(first - CONTEXT_COLUMNS, first + count)]
         origin = (begins_at + to_a_hop) // HOP
-        return interpolated(states, [place_of(max(0, frame), fps) - origin for frame in frames])
+        return interpolated(states, [place_of(frame, fps) - origin for frame in frames])
 
 
 def place_of(frame: int, fps: int) -> float:

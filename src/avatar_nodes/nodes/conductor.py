@@ -47,8 +47,8 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         self._sample_rate = features.timing.sample_rate
         self._size = (self.settings.width, self.settings.height)
         config = read_config(self.settings.checkpoint, size=self._size)
-        channels, _, height, width = self._block_shape = config.block_shape
-        self._sink_shape = (channels, 1, height, width)
+        self._block_shape = config.block_shape
+        self._sink_shape = config.sink_shape(motion=self.settings.motion_tokens)
         self._audio_shape = config.audio_shape
         self._conductor = Conductor(
             self.settings, features=features, encode=PromptEncoder(self.settings).encode,

@@ -38,6 +38,7 @@ class DenoiserNode(AvatarNode[DenoiserSettings]):
         self._inbox = StageInbox(
             first_step=settings.steps[0],
             latent_shape=self._stage.latent_shape,
+            sink_shape=self._stage.sink_shape,
             audio_shape=self._stage.audio_shape,
             text_dim=read_config(settings.checkpoint).text_dim,
             memory_shape=self._stage.memory_shape,

@@ -20,6 +20,7 @@ from avatar_nodes.model.device import DTYPES
 from avatar_nodes.model.dit import WanS2V
 from avatar_nodes.model.dit_config import DiTConfig
 from avatar_nodes.model.float8 import use_float8
+from avatar_nodes.model.frame_packer import motion_tokens
 from avatar_nodes.model.light_decoder import PUBLISHED_WIDTHS, LightDecoder
 from avatar_nodes.model.offload import BUFFERS, OffloadError, offloaded_layers, padded_bytes
 from avatar_nodes.model.read_config import read_config
@@ -117,7 +118,7 @@ def _denoisers(profile: Profile) -> Iterator[MemoryPart]:
         yield MemoryPart(device, node, "the block being made", 2 * block)
         if profile.conversation.cache_switch:
             yield MemoryPart(device, node, "rebuilt ahead (mode converse)", caches)
-        sink = SINKS * _keys_values(config, profile, 1)
+        sink = SINKS * _sink(config, profile)
         yield MemoryPart(device, node, f"{SINKS} sinks", sink)
         text = PROMPTS * _bytes_of_tokens(config, profile, config.text_len)
         yield MemoryPart(device, node, f"{PROMPTS} prompts", text)
@@ -213,9 +214,14 @@ def _weights(
 
 def _keys_values(config: DiTConfig, profile: Profile, frames: int) -> int:
     """Those of so many latent frames, in every layer."""
-    _, rows, columns = config.latent_shape
-    _, down, across = config.patch_size
-    return _bytes_of_tokens(config, profile, frames * (rows // down) * (columns // across))
+    rows, columns = config.patch_grid
+    return _bytes_of_tokens(config, profile, frames * rows * columns)
+
+
+def _sink(config: DiTConfig, profile: Profile) -> int:
+    """Keys and values of a sink, and of its motion context."""
+    motion = motion_tokens(*config.patch_grid) if profile.model.motion_tokens else 0
+    return _keys_values(config, profile, 1) + _bytes_of_tokens(config, profile, motion)
 
 
 def _bytes_of_tokens(config: DiTConfig, profile: Profile, tokens: int) -> int:

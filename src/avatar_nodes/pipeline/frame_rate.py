@@ -47,7 +47,7 @@ def frame_rate(profile: Profile, gpu: Gpu) -> FrameRate:
     """
     model, video = profile.model, profile.video
     config = replace(transformer_config(profile), past_blocks=model.past_blocks)
-    cost = pass_cost(config, float8=model.float8)
+    cost = pass_cost(config, float8=model.float8, has_motion=model.motion_tokens)
     pass_s = paper_seconds(cost, gpu, float8=model.float8)
     copies_s = model.offload_layers * cost.layer / (_HOST_SHARE * gpu.host)
     frames = config.timing.frames_per_block
@@ -91,7 +91,8 @@ def reached_share(*, tuned: bool) -> float:
     """Share of the paper rates that the public system's own frames/s come to; tuned: in FP8 and
     compiled."""
     config = DiTConfig()
-    paper_s = paper_seconds(pass_cost(config, float8=tuned), find_gpu(_ITS_GPU), float8=tuned)
+    cost = pass_cost(config, float8=tuned, has_motion=True)
+    paper_s = paper_seconds(cost, find_gpu(_ITS_GPU), float8=tuned)
     return paper_s * _PUBLISHED[tuned] / config.timing.frames_per_block
 
 

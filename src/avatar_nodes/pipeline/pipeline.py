@@ -20,6 +20,7 @@ from avatar_nodes.block.block import (
     Memory,
     Prompt,
     Sink,
+    own_sink,
 )
 from avatar_nodes.block.timing import BlockTiming
 from avatar_nodes.conducting.block_ledger import BlockLedger, IssuedBlock
@@ -61,8 +62,9 @@ class Pipeline:
         self._memories = MemoryVersions(lag=memory.lag if memory else 0)
         self._block_samples = features.timing.samples_per_block
         self._audio_window = AudioWindow(
-            self._block_samples, features.context_samples, features.lookahead_samples
-        )
+            self._block_samples, features.context_samples, features.lookahead_samples,
+            speech_level=features.speech_level(),
+        )  # fmt: skip
         self._ledger = BlockLedger(window=past_blocks)
         self._sinks = SinkVersions(aas_from_block=aas_from_block)
         self._start: EpochStart | None = None
@@ -160,11 +162,8 @@ class Pipeline:
             latent = stage.process(conditioning, latent)
         assert latent is not None
         if relative == 0:
-            own = Sink(
-                1, latent[:, :1].clone(), self._prompt_id, self._start.epoch,
-                self._start.sink.picture if self._start.sink else None,
-            )  # fmt: skip
-            self._adopt_sink(own)
+            reference, epoch = self._start.sink, self._start.epoch
+            self._adopt_sink(own_sink(latent, reference, prompt_id=self._prompt_id, epoch=epoch))
         self._ledger.record(issued)
         self._ledger.clean(self._block, latent)
         self._block += 1

@@ -14,6 +14,8 @@ def inconsistencies(profile: Profile) -> list[Problem]:
         *_timing_of_the_model(profile),
         *_steps_covered_once_in_order(profile),
         *_clean_cache_in_one_denoiser(profile),
+        *_sink_moves_if_drawn(profile),
+        *_a_still_to_begin_with(profile),
         *_offloading_saves_memory(profile),
         *_each_node_in_one_process(profile),
         *_delays_in_order(profile),
@@ -50,6 +52,20 @@ def _clean_cache_in_one_denoiser(profile: Profile) -> Iterator[Problem]:
             "one denoiser that takes every step (model.kv_cache is clean)",
             [denoiser.steps for denoiser in denoisers],
         )
+
+
+def _sink_moves_if_drawn(profile: Profile) -> Iterator[Problem]:
+    model = profile.model
+    if model.nearest_sink and not model.rolling_rope:
+        wanted = "0 where the sink stays behind (model.rolling_rope is false)"
+        yield Problem(("model", "nearest_sink"), wanted, model.nearest_sink)
+
+
+def _a_still_to_begin_with(profile: Profile) -> Iterator[Problem]:
+    model = profile.model
+    if model.decoder_start == "still" and not model.motion_tokens:
+        wanted = "reference, or model.motion_tokens true, whose latents it begins with"
+        yield Problem(("model", "decoder_start"), wanted, model.decoder_start)
 
 
 def _offloading_saves_memory(profile: Profile) -> Iterator[Problem]:

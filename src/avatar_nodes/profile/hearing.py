@@ -12,8 +12,8 @@ LONGEST_S = 60.0
 
 
 def hearing_all(profile: Profile, duration_s: float) -> Profile:
-    """`profile` with windows from the beginning to the end of a sound of this length; as it is if
-    that is longer than a minute.
+    """`profile` with windows from the beginning to the end of a sound of this length, each divided
+    by the whole sound's deviation as in the public code; as it is if that is longer than a minute.
     """
     window_s = float(math.ceil(duration_s) + 1)
     if window_s > LONGEST_S:
@@ -22,5 +22,5 @@ def hearing_all(profile: Profile, duration_s: float) -> Profile:
     return with_values(
         profile,
         {"audio": {"context_s": max(audio.context_s, window_s),
-                   "lookahead_s": max(audio.lookahead_s, window_s)}},
+                   "lookahead_s": max(audio.lookahead_s, window_s), "loudness": "window"}},
     )  # fmt: skip

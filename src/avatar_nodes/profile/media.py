@@ -9,7 +9,7 @@ from avatar_nodes.block.timing import (
     MAX_SAMPLE_RATE,
     MIN_SAMPLE_RATE,
 )
-from avatar_nodes.profile.section import QosName, Section
+from avatar_nodes.profile.section import ContextColumns, Loudness, QosName, Section
 
 
 class VideoSection(Section):
@@ -61,6 +61,16 @@ class AudioSection(Section):
         le=60.0,
         description="Sound after a block that its features hear [s] (wav2vec); live, that much"
         " latency.",
+    )
+    loudness: Loudness = Field(
+        default="window",
+        description="What a window of sound is divided by (wav2vec): its own deviation, the"
+        " `window`'s, which lifts speech after a silence; or the running level of the `speech`.",
+    )
+    context_columns: ContextColumns = Field(
+        default="heard",
+        description="The five columns of features before a block (wav2vec): as they are `heard`, or"
+        " copies of the block's first one, `repeated`.",
     )
 
 

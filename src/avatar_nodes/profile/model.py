@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from avatar_nodes.profile.section import DTypeName, KVCacheKind, Section, Sigmas
+from avatar_nodes.profile.section import (
+    DecoderStart,
+    DTypeName,
+    KVCacheKind,
+    ReferenceLatent,
+    Section,
+    Sigmas,
+)
 
 
 class ModelSection(Section):
@@ -45,8 +52,7 @@ class ModelSection(Section):
     cuda_graphs: bool = Field(
         default=False,
         description="Record the denoisers' passes over a full window as CUDA graphs, before they"
-        " are ready, and replay them: one call each. Without `rolling_rope` there is nothing to"
-        " record; a CPU makes the same calls again.",
+        " are ready, and replay them: one call each. A CPU makes the same calls again.",
     )
     sigmas: Sigmas = Field(
         min_length=2,
@@ -76,6 +82,30 @@ class ModelSection(Section):
         default=True,
         description="Rolling RoPE: the sink keeps its distance to the current block. `false`"
         " (ablation): frames are counted from the stream's start, and the sink falls behind.",
+    )
+    reference_latent: ReferenceLatent = Field(
+        default="first",
+        description="Which latent of the reference picture standing still is its sink, of Wan's"
+        " autoencoder: the `first`, of the picture alone, or the `second`, of four frames as the"
+        " avatar's own latents are.",
+    )
+    decoder_start: DecoderStart = Field(
+        default="reference",
+        description="What Wan's autoencoder has decoded before a stream's first block: the"
+        " `reference`'s latent, or seven latents of the picture standing `still` (needs"
+        " `motion_tokens`); then the first three frames of that block are as its fourth.",
+    )
+    nearest_sink: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Least distance of the sink, in latent frames: each pass draws it, from there"
+        " to the model's own (30). 0: always the model's own.",
+    )
+    motion_tokens: bool = Field(
+        default=False,
+        description="The sink has motion context: 73 frames of the reference standing still, packed"
+        " into tokens as Wan2.2-S2V packs the frames before a clip (its `frame_packer`).",
     )
     kv_cache: KVCacheKind = Field(
         default="same_noise",

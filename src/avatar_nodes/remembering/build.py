@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from avatar_nodes.model.checkpoint import load_compressor
-from avatar_nodes.model.device import checked_device
+from avatar_nodes.model.device import AssemblyError, checked_device
 from avatar_nodes.model.read_config import read_config
 from avatar_nodes.profile.visual_memory import MemorySection
 from avatar_nodes.remembering.frame_features import FrameFeatures, PooledLatents, Siglip2Features
@@ -21,6 +21,13 @@ def build_memory(settings: MemorySettings) -> MemoryStage:
     compressor = load_compressor(settings.checkpoint)
     config = read_config(settings.checkpoint)
     assert config.memory is not None and config.memory_shape is not None
+    reach = max(settings.past_blocks + 1, config.memory.lag)
+    if settings.lag > reach:
+        raise AssemblyError(
+            f"memory.lag: at most {reach}, got {settings.lag}: a block would be neither in memory"
+            f" nor one of the {settings.past_blocks} past blocks, and {settings.checkpoint} was"
+            f" trained with a lag of {config.memory.lag}"
+        )
     return MemoryStage(
         compressor.to(checked_device(settings.device)),
         frame_features(

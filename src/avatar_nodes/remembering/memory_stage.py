@@ -103,7 +103,7 @@ class MemoryStage:
             raise LeftoverError("stale", f"epoch {start.epoch} after {self.epoch}")
         if start.sink is not None:
             channels, _, height, width = self._latent_shape
-            self._check(start.sink.latent, (channels, 1, height, width), "the sink")
+            self._check(start.sink.latent[:, :1], (channels, 1, height, width), "the sink")
         for past in start.context:
             self._check(past.latent, self._latent_shape, f"block {past.block}")
         if self._start is None or not _goes_on(self._start, start):

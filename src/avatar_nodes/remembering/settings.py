@@ -13,3 +13,4 @@ class MemorySettings(MemorySection, NodeSettings):
 
     enabled: bool = Field(default=True, exclude=True)
     checkpoint: str = key("model.checkpoint")
+    past_blocks: int = key("model.past_blocks")

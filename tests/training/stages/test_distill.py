@@ -228,3 +228,16 @@ def test_compiled_layers_serve_all_three_models(run: Path) -> None:
     figures = work.update_generator(work.make(batch, rng, noise), rng, noise, 1.0)
     assert figures["grad"] > 0
     torch._dynamo.reset()
+
+
+def test_guidance_leads_away_from_the_negative_prompt(run: Path) -> None:
+    joint = replace(OPTIONS, guidance="joint", audio_guidance=4.5, text_guidance=4.5)
+    work = _distillation(run, replace(joint, negative_prompt="blurred and still"))
+    batch = EncodedClips(run / "encoded", "train").batch(np.random.default_rng(0), 2, 3)
+    away = work._real_conditions(batch).without_text()
+    wanted = work.real.states(["blurred and still"])[0]
+    for index in (*away.prompt_index.flatten(), *away.sink_prompt):
+        assert torch.equal(away.states[index][: len(wanted)], wanted)
+    assert work._guidance.joint
+    with pytest.raises(ValueError, match="joint guidance has one scale"):
+        replace(joint, text_guidance=2.0)

@@ -127,8 +127,14 @@ def test_guidance_is_a_sum_of_what_each_condition_adds(
     assert not torch.allclose(full, blank, atol=1e-3)
     guided = guided_velocity(model, x, sigma, conditions, Guidance(audio=3.0, text=2.0))
     torch.testing.assert_close(guided, full + 2.0 * (full - mute) + (full - blank))
-    plain = guided_velocity(model, x, sigma, conditions, Guidance())
-    assert torch.equal(plain, full)
+    neither = conditions.without_audio(no_sound(CONFIG)).without_text()
+    joint = guided_velocity(model, x, sigma, conditions, Guidance(4.5, 4.5, joint=True))
+    without = whole_velocity(model, x, sigma, neither)
+    torch.testing.assert_close(joint, without + 4.5 * (full - without))
+    for none in (Guidance(), Guidance(joint=True)):
+        assert torch.equal(guided_velocity(model, x, sigma, conditions, none), full)
+    with pytest.raises(ValueError, match="joint guidance has one scale"):
+        Guidance(3.0, 2.0, joint=True)
 
 
 def test_a_window_sees_both_directions_and_its_own_prompts(

@@ -119,11 +119,14 @@ class _Blind:
     """A decoder that shows nothing."""
 
     needs_sink = False
+    sink_frames = 1
     looks_at_reference = False
 
     def look_at(self, picture: np.ndarray) -> None: ...
 
     def reset(self) -> None: ...
+
+    def begin(self, sink: torch.Tensor) -> None: ...
 
     def decode(self, latent: Tensor) -> np.ndarray:
         return np.zeros((4 * latent.shape[1], HEIGHT, WIDTH, 3), np.uint8)
@@ -239,6 +242,9 @@ def test_what_it_leaves_is_served_over_the_published_folder(
     assert [one.steps for one in profile.placement.denoisers] == [[0, 1, 2]]
     assert (video.width, video.height, model.past_blocks) == (WIDTH, HEIGHT, 3)
     assert model.aas_from_block == 1
+    assert not (model.motion_tokens or model.nearest_sink), "it was trained without"
+    assert (model.reference_latent, model.decoder_start) == ("first", "reference")
+    assert (profile.audio.loudness, profile.audio.context_columns) == ("window", "heard")
     (place,) = profile.placement.denoisers
     stage = DenoiserSettings.of(profile, place, dtype="float32", device="cpu")
     pipeline = build_pipeline(

@@ -28,6 +28,14 @@ TRANSFORMER_STAGES = ("causal", "compressor", "distill", "recall")
 PROFILE = "profile.yaml"
 """The profile that serves a run on published weights."""
 _EXTENDS = "wan_s2v_14b"
+_TRAINED_WITH: dict[str, dict[str, Any]] = {
+    "model": {
+        "motion_tokens": False, "decoder_start": "reference", "reference_latent": "first",
+        "nearest_sink": 0,
+    },
+    "audio": {"loudness": "window", "context_columns": "heard"},
+}  # fmt: skip
+"""How training differs from what the published weights were run with."""
 REFERENCE_SEED = 11
 """A person of the test split: never seen in training."""
 
@@ -79,7 +87,8 @@ def assemble_published(
 
     The distilled model is taken where there is one, the causal one otherwise. Adapters are served
     over the published folder, which stays where it is. Whole weights get links to all else that is
-    in it. aas_from_block: see `Pipeline`; None: the reference stays the sink.
+    in it. aas_from_block: see `Pipeline`; None, where rollouts had no adaptive sink: that of the
+    published weights, whose training has none either.
     Raises:
         FileNotFoundError: a stage has not been trained yet.
         CheckpointError: the adapters' file is none.
@@ -91,6 +100,7 @@ def assemble_published(
         raise FileNotFoundError(f"{trained[-2]} is missing: train that stage first")
     out.mkdir(parents=True, exist_ok=True)
     model: dict[str, Any] = {"sigmas": list(sigmas), "past_blocks": published.config.past_blocks}
+    model |= _TRAINED_WITH["model"]
     if aas_from_block is not None:
         model["aas_from_block"] = aas_from_block
     if source.name == LORA:
@@ -107,7 +117,7 @@ def assemble_published(
     steps = {"steps": list(range(len(sigmas) - 1)), "device": "cuda:0"}
     profile = {
         "extends": _EXTENDS, "model": model, "video": {"width": width, "height": height},
-        "placement": {"denoisers": [steps]},
+        "audio": _TRAINED_WITH["audio"], "placement": {"denoisers": [steps]},
     }  # fmt: skip
     (out / PROFILE).write_text(yaml.safe_dump(profile, sort_keys=False), encoding="utf-8")
     yield PROFILE

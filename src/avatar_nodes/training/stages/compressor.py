@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +89,11 @@ class CompressorTraining(FlowOptions):
             )
         self.sizes(BlockTiming().latents_per_block)
 
+    @property
+    def trained_memory(self) -> MemoryConfig:
+        """`memory`, with the lag that it is trained at."""
+        return replace(self.memory, lag=self.lag)
+
     def sizes(self, block: int) -> MemorySizes:
         """Reach of memory in a stream of `block` latents a block.
 
@@ -117,12 +122,11 @@ class RememberingModel(TalkingModel):
         """
         model = cls.load(export, adapters=options.lora)
         found = model.dit.config.memory
-        if found is None or (renew and found != options.memory):
-            model.dit.add_memory(options.memory)
-        elif found != options.memory:
-            raise ValueError(
-                f"{export}: has another memory than the recipe's {options.memory}: {found}"
-            )
+        wanted = options.trained_memory
+        if found is None or (renew and found != wanted):
+            model.dit.add_memory(wanted)
+        elif found != wanted:
+            raise ValueError(f"{export}: has another memory than the recipe's {wanted}: {found}")
         if options.lora is None:
             model.dit.requires_grad_(options.train_transformer)
         model.dit.memory_compressor.requires_grad_(True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -81,6 +81,11 @@ class DistillTraining:
     audio_guidance: float = 2.0
     text_guidance: float = 2.0
     """Guidance of the real score."""
+    guidance: Literal["separate", "joint"] = "separate"
+    """`separate`: of sound and text apart; `joint`: of both at once, as in the public model's own
+    sampler: half the evaluations, and one scale."""
+    negative_prompt: str = EMPTY_PROMPT
+    """The prompt that guidance leads away from."""
     normalise: bool = True
     """Divide the gradient by the distance from the real estimate, as DMD does."""
     noise: ScoreNoise = field(default_factory=ScoreNoise)
@@ -132,6 +137,7 @@ class DistillTraining:
                 f"history_noise is {self.history_noise} without history_corrupt, whose history"
                 " alone it is added to"
             )
+        _guidance_of(self)
         weights = self.exit_weights
         if weights is not None and (min(weights) < 0.0 or not sum(weights) > 0.0):
             raise ValueError(f"exit_weights must be 0 or more, and not all 0, got {weights}")
@@ -189,7 +195,7 @@ class Distillation:
         self.average = ParameterAverage(
             self.generator, decay=options.average_decay, trainable_only=True
         )
-        self._guidance = Guidance(options.audio_guidance, options.text_guidance)
+        self._guidance = _guidance_of(options)
 
     def compile(self, backend: str = "inductor") -> None:
         """Compile the layers of all three; they share the compiled code."""
@@ -281,7 +287,7 @@ class Distillation:
                 compared.append(
                     compare_scores(
                         clean, sigma, noise(clean.shape), real=self.real.dit,
-                        fake=self.fake.dit, real_conditions=_conditions(self.real, batch),
+                        fake=self.fake.dit, real_conditions=self._real_conditions(batch),
                         fake_conditions=_conditions(self.fake, batch), guidance=self._guidance,
                         normalise=self.options.normalise,
                     )
@@ -291,6 +297,9 @@ class Distillation:
         agreement = torch.cosine_similarity(-gradient.flatten(1), moving.flatten(1), dim=1).mean()
         distance = float(np.mean([one.distance for one in compared]))
         return gradient, {"distance": distance, "towards_truth": agreement.item()}
+
+    def _real_conditions(self, batch: WindowBatch) -> Conditions:
+        return _conditions(self.real, batch, away_from=self.options.negative_prompt)
 
     def _exits(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """int64 [count]: steps at which windows leave."""
@@ -315,9 +324,17 @@ class Distillation:
         return loss.item()
 
 
-def _conditions(model: TalkingModel, batch: WindowBatch) -> Conditions:
-    states = model.states([*batch.prompts, EMPTY_PROMPT])
-    return batch.conditions(states)
+def _guidance_of(options: DistillTraining) -> Guidance:
+    """Raises ValueError: a joint one with two scales."""
+    scales = (options.audio_guidance, options.text_guidance)
+    return Guidance(*scales, joint=options.guidance == "joint")
+
+
+def _conditions(
+    model: TalkingModel, batch: WindowBatch, *, away_from: str = EMPTY_PROMPT
+) -> Conditions:
+    """away_from: the prompt of `Conditions.without_text`."""
+    return batch.conditions(model.states([*batch.prompts, away_from]))
 
 
 def train_distill(
