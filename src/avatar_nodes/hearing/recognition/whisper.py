@@ -64,7 +64,7 @@ class WhisperRecogniser:
             usable.
     """
 
-    interim_s = 1.0
+    interim_s = 2.0
     """Sound between two interim texts that are worth their cost [s]."""
     pause_s = 0.1
     """Early, since its text takes longer than the silence that ends a complete sentence."""

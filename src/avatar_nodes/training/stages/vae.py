@@ -47,8 +47,7 @@ class VAETraining:
     """
     drawn_weight: float = 0.0
     """Loss weight of what is drawn before the picture is mixed in, everywhere: else it is trained
-    only where the mask lets it be seen. Meant against things in the colours of the clothes behind
-    them; that it cures them is not shown yet."""
+    only where the mask lets it be seen."""
     keep_encoder: bool = False
     """Train the decoder only, so that latents stay what they are, and what was trained on them."""
     snippets: int = 2400
@@ -69,12 +68,13 @@ class DecoderTraining(VAETraining):
     Much noise on the latents: what it cannot read off them it then takes from the picture.
     """
 
-    steps: int = 1200
+    steps: int = 4000
     batch: int = 6
-    latent_noise: float = 0.3
-    motion_weight: float = 3.0
-    drawn_weight: float = 0.5
-    reference_channels: tuple[int, ...] = (24, 48, 96, 128)
+    learning_rate: float = 5e-4
+    latent_noise: float = 0.2
+    motion_weight: float = 4.0
+    drawn_weight: float = 1.0
+    reference_channels: tuple[int, ...] = (32, 64, 96, 128)
     keep_encoder: bool = True
 
 
