@@ -54,7 +54,7 @@ class TestConfig:
     def test_memory_survives_its_file(self) -> None:
         config = DiTConfig.tiny(memory=MEMORY)
         assert config.to_dict()["memory"] == {
-            "short": 3, "long": 2, "cells": 4, "hidden": 16, "layers": 1, "heads": 2,
+            "short": 3, "long": 2, "cells": 4, "hidden": 16, "layers": 1, "heads": 2, "lag": 4,
         }  # fmt: skip
         assert DiTConfig.from_dict(config.to_dict()) == config
         assert (config.memory_grid, config.memory_shape) == ((4, 4), (16, 256))

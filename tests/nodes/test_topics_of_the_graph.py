@@ -46,6 +46,7 @@ ELSEWHERE = {
     ("blocks/frames", "reads", "memory"),  # with the features of a SigLIP 2 model
     ("speech/audio", "publishes", "microphone"),  # in modes puppet and render
     ("speech/demand", "reads", "microphone"),
+    ("persona", "reads", "voice"),  # one that makes its sentences before they are wanted
 }
 """Declared, and not of this graph."""
 SENT_WITHOUT_A_VISITOR = {

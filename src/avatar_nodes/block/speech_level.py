@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+
+Loudness = Literal["window", "speech"]
+"""By what sound is made as loud as the audio model expects: each window by its own, or all by the
+level of the speech so far."""
+ContextColumns = Literal["heard", "repeated"]
+"""The columns beside a block's own: what is heard there, or its first and last once more."""
 
 _PRIOR_LEVEL, _PRIOR_FRAMES = 0.06, 3
 """A syllable of ordinary speech at -24 dB of full scale, until there is some."""

@@ -6,12 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from avatar_nodes.block.speech_level import ContextColumns, Loudness
 from avatar_nodes.profile.conversation import ConversationSection
 from avatar_nodes.profile.section import (
-    ContextColumns,
     Device,
     DTypeName,
-    Loudness,
     Mode,
     Pace,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -128,7 +130,8 @@ class TinyStreamingDecoder:
             TypeError: this decoder makes frames of latents alone.
             ValueError: as `encode_reference`.
         """
-        self._appearance = self._vae.look_at(self._small(picture))
+        with _one_thread():
+            self._appearance = self._vae.look_at(self._small(picture))
         self._picture = picture
 
     def reset(self) -> None:
@@ -168,7 +171,8 @@ class TinyStreamingDecoder:
         picture = self._picture
         if picture is None or self._appearance is None:
             raise ValueError("no picture of the person: this decoder has to look at one first")
-        painting, self._state = self._vae.paint(z, self._appearance, self._state)
+        with _one_thread():
+            painting, self._state = self._vae.paint(z, self._appearance, self._state)
         drawn = pixels_of(painting.drawn[0], self._copies)
         flow, mask = painting.flow[0].cpu().numpy(), painting.mask[0, :, 0].cpu().numpy()
         if self._drawn_alone:
@@ -187,7 +191,9 @@ class TinyStreamingDecoder:
             ValueError: the image is not uint8 RGB, or a side is no multiple of the stride.
         """
         still = self._small(image).expand(1, FRAMES_PER_LATENT, -1, -1, -1)
-        return self._vae.encode(still)[0].transpose(0, 1).float().cpu().contiguous()
+        with _one_thread():
+            encoded = self._vae.encode(still)
+        return encoded[0].transpose(0, 1).float().cpu().contiguous()
 
     def _small(self, picture: np.ndarray) -> Tensor:
         """uint8 RGB [H, W, 3] -> [1, 3, h, w] in -1..1, as large as latents stand for.
@@ -199,6 +205,18 @@ class TinyStreamingDecoder:
         if self._scale > 1:
             pixels = avg_pool2d(pixels.float(), self._scale)
         return pixels.to(self._dtype).div(127.5).sub(1.0)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The same bits however many threads others compute on: a small convolution rounds otherwise on
+    two, and is no faster there."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def pixels_of(frames: Tensor, copies: HostCopies | None = None) -> np.ndarray:

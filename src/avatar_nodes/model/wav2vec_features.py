@@ -23,10 +23,9 @@ import torch
 from torch import Tensor
 
 from avatar_nodes.block.audio_features import CONTEXT_COLUMNS
-from avatar_nodes.block.speech_level import SpeechLevel
+from avatar_nodes.block.speech_level import ContextColumns, Loudness, SpeechLevel
 from avatar_nodes.block.timing import BlockTiming, TimingError
 from avatar_nodes.model.wav2vec import HOP, RECEPTIVE, SAMPLE_RATE, Wav2Vec
-from avatar_nodes.profile.section import ContextColumns, Loudness
 
 SAMPLES_PER_SECOND = 30
 """The rate that the public code resamples to."""

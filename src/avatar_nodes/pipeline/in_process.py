@@ -57,15 +57,12 @@ def in_process_errors() -> Iterator[None]:
 def start_pipeline(graph: Graph) -> Pipeline:
     """A pipeline with a stage for each denoiser of `graph`, started as its conductor starts it.
 
-    It computes on as many threads as the graph's nodes do: one more or less can round otherwise.
-
     Raises:
         InProcessError: the checkpoint, the reference or a value does not fit; one line.
     """
     stream, video = graph.profile.stream, graph.profile.video
     (conductor,) = graph.settings_of(ConductorSettings)
     (decoder,) = graph.settings_of(DecoderSettings)
-    torch.set_num_threads(max(node.threads for node in graph.nodes))
     with in_process_errors():
         pipeline = build_pipeline(
             graph.settings_of(DenoiserSettings),
@@ -105,6 +102,7 @@ def record_in_process(
     """
     profile: Profile = graph.profile
     fps, rate = profile.video.fps, profile.audio.sample_rate
+    torch.set_num_threads(max(node.threads for node in graph.nodes))
     with in_process_errors():
         samples = read_audio_file(audio, sample_rate=rate)
         per_frame = profile.timing.samples_per_frame

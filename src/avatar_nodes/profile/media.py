@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from avatar_nodes.block.speech_level import ContextColumns, Loudness
 from avatar_nodes.block.timing import (
     MAX_FRAME_RATE,
     MAX_SAMPLE_RATE,
     MIN_SAMPLE_RATE,
 )
-from avatar_nodes.profile.section import ContextColumns, Loudness, QosName, Section
+from avatar_nodes.profile.section import QosName, Section
 
 
 class VideoSection(Section):

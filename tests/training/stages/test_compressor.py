@@ -96,7 +96,7 @@ def test_every_exercise_makes_a_batch_of_one_shape(run_folder: Path, kind: str) 
 def test_only_the_compressor_learns(run_folder: Path, tmp_path: Path, partial_share: float) -> None:
     before = load_file(run_folder / "start" / WEIGHTS)
     after = _train(run_folder, tmp_path, replace(OPTIONS, partial_share=partial_share))
-    assert load_checkpoint(tmp_path / "export").config.memory == MEMORY
+    assert load_checkpoint(tmp_path / "export").config.memory == replace(MEMORY, lag=OPTIONS.lag)
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     added = {name for name in after if name not in before}
     assert added and all(name.startswith("memory_compressor.") for name in added)
@@ -137,7 +137,7 @@ def test_another_memory_makes_way_for_a_new_one(run_folder: Path, tmp_path: Path
     assert torch.equal(kept.dit.memory_compressor.gate, first[name].float())
     finer = replace(OPTIONS, memory=replace(MEMORY, cells=2))
     renewed = RememberingModel.begin(tmp_path / "export", finer, renew=True)
-    assert renewed.dit.config.memory == finer.memory
+    assert renewed.dit.config.memory == replace(finer.memory, lag=OPTIONS.lag)
     assert first[name].any() and not renewed.dit.memory_compressor.gate.any()
     assert renewed.dit.memory_compressor.gate.requires_grad
     assert not renewed.dit.patch_embedding.weight.requires_grad
