@@ -52,7 +52,6 @@ def _render(profile: Path, speech: Path, out: Path, *more: str) -> str:
         text=True,
         timeout=PATIENT_S,
         check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},  # as the graph's processes: two round otherwise
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -21,6 +21,6 @@ def on_two_processes(script: str, data: Path, out: Path) -> list[dict[str, float
         [sys.executable, *launcher, str(TESTS / "support" / script), str(data), str(out)],
         env=environment, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr[:6000] + done.stderr[-3000:]
     figures: list[dict[str, float]] = json.loads((out / "figures.json").read_text())
     return figures

@@ -6,6 +6,7 @@ is drawn whole by each, which then keeps its own rows; gradients and figures are
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Mapping
 from typing import Any, cast
@@ -40,6 +41,8 @@ class Workers:
             state = PartialState(cpu=self.device.type == "cpu")
             self.rank, self.count = state.process_index, state.num_processes
             self.device = state.device
+            # Left in order: gloo's threads that still run when the interpreter ends may abort it.
+            atexit.register(state.destroy_process_group)
 
     @property
     def first(self) -> bool:
