@@ -227,7 +227,6 @@ def test_the_avatar_s_echo_is_not_the_visitor(
     (final,) = room.finals(1)
     wait_until(lambda: len(room.changes) == 2, what="activity to end")
     assert room.changes == [True, False]
-    assert room.changes == [True, False]
     assert any(msg.during_playback for msg in room.activity)
     wait_until(lambda: "echo_return_loss_db" in room.reports, what="a report of the echo")
     assert float(room.reports["echo_return_loss_db"]) > 6.0
