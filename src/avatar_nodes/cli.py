@@ -20,6 +20,7 @@ _COMMANDS = {
     "sign": ("avatar_nodes.commands.sign", "Add C2PA content credentials to a video."),
     "hear": ("avatar_nodes.commands.hear", "Say what the avatar understands of sound files."),
     "models": ("avatar_nodes.commands.models", "List, fetch and verify model files."),
+    "people": ("avatar_nodes.commands.people", "List the people that are shipped."),
     "check": ("avatar_nodes.commands.check", "Report what this machine has and lacks."),
     "profile": ("avatar_nodes.commands.profile", "Show or explain profiles."),
     "graph": ("avatar_nodes.commands.graph", "Draw the graph of nodes, or list its topics."),

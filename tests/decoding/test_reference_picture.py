@@ -19,6 +19,7 @@ from avatar_nodes.decoding.reference_picture import (
     load_reference,
     worker_picture,
 )
+from avatar_nodes.profile.people import shipped_people
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
 
@@ -167,6 +168,11 @@ def test_strangers_name_no_file_elsewhere(tmp_path: Path, name: str) -> None:
 def test_strangers_name_files_beside_the_reference(tmp_path: Path) -> None:
     for name in ("a.png", str(tmp_path / "a.png")):
         assert listed_picture(name, str(tmp_path / "own.png")) == tmp_path / "a.png"
+
+
+def test_strangers_name_shipped_people(tmp_path: Path) -> None:
+    for person in shipped_people():
+        assert listed_picture(person.name, str(tmp_path / "own.png")) == person.picture
 
 
 def test_a_picture_may_come_as_the_bytes_of_its_file(tmp_path: Path) -> None:

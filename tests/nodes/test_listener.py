@@ -225,6 +225,7 @@ def test_the_avatar_s_echo_is_not_the_visitor(
     question = np.concatenate([silence(1.0), say("Who are you?"), silence(1.0)])
     room.speak(with_noise(question), start_ns=now_ns, first=len(echo))
     (final,) = room.finals(1)
+    assert nanoseconds(final.start) > now_ns + len(echo) * SECOND // RATE
     wait_until(lambda: len(room.changes) == 2, what="activity to end")
     assert room.changes == [True, False]
     assert any(msg.during_playback for msg in room.activity)

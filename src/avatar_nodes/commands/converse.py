@@ -24,7 +24,7 @@ from avatar_nodes.graph.discovery import stay_local
 @graph_options(log_level="warn", prompt=False)
 def command(
     profile_name: str,
-    reference: Path | None,
+    reference: str | None,
     seed: int | None,
     placement: str,
     params_files: tuple[Path, ...],

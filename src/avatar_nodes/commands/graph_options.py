@@ -36,8 +36,8 @@ _OPTIONS = (
     profile_option,
     click.option(
         "--reference",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Picture of the person, instead of the profile's.",
+        metavar="NAME|FILE",
+        help="A person of `avatar people`, or your own picture, instead of the profile's person.",
     ),
     click.option(
         "--seed",
@@ -87,9 +87,12 @@ def plain_errors(*more: type[Exception]) -> Iterator[None]:
     """Turn the errors that a user can cause, and `more`, into `Error: ...` and exit code 1."""
     from avatar_nodes.graph.graph import GraphError
     from avatar_nodes.profile import ProfileError
+    from avatar_nodes.profile.people import UnknownPersonError
     from avatar_nodes.profile.resources import ResourceError
 
-    kinds: tuple[type[Exception], ...] = (GraphError, ProfileError, ResourceError, *more)
+    kinds: tuple[type[Exception], ...] = (
+        GraphError, ProfileError, ResourceError, UnknownPersonError, *more,
+    )  # fmt: skip
     try:
         yield
     except kinds as error:

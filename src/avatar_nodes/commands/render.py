@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @graph_options(log_level="warn")
 def command(
     profile_name: str,
-    reference: Path | None,
+    reference: str | None,
     prompt: str | None,
     seed: int | None,
     placement: str,

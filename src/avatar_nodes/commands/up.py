@@ -58,7 +58,7 @@ from avatar_nodes.commands.graph_options import graph_options, plain_errors, req
 @click.option("--no-autostart", is_flag=True, help="Leave the nodes unconfigured.")
 def command(
     profile_name: str,
-    reference: Path | None,
+    reference: str | None,
     prompt: str | None,
     seed: int | None,
     placement: str,

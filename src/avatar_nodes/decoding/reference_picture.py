@@ -22,6 +22,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from avatar_nodes.decoding.face_framing import Box, find_faces, frame_around
 from avatar_nodes.errors.configuration_error import ConfigurationError
+from avatar_nodes.profile.people import shipped_picture
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
 """What is read; of Pillow's other plug-ins, some of which start programs, none is asked."""
@@ -143,7 +144,8 @@ def read_picture_file(path: str | Path) -> bytes:
 
 
 def listed_picture(name: str, reference: str) -> Path:
-    """The file that a stranger may mean by `name`: one beside the avatar's own `reference`.
+    """The file that a stranger may mean by `name`: one beside the avatar's own `reference`, or a
+    shipped person's.
 
     Raises:
         ReferencePictureError: any other.
@@ -151,8 +153,10 @@ def listed_picture(name: str, reference: str) -> Path:
     folder, path = Path(reference).absolute().parent, Path(name)
     if path.name in ("", "..") or "\0" in name or folder / path.name != folder / path:
         shown = name[:200]
-        raise ReferencePictureError(f"path: expected a file beside the reference, got {shown!r}")
-    return folder / path.name
+        raise ReferencePictureError(
+            f"path: expected a file beside the reference, or a shipped person, got {shown!r}"
+        )
+    return shipped_picture(name) or folder / path.name
 
 
 def worker_picture(

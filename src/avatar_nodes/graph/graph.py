@@ -31,6 +31,7 @@ from avatar_nodes.graph.graph_nodes import (
 )
 from avatar_nodes.graph.node_spec import NodeSpec, ProcessSpec
 from avatar_nodes.profile import Mode, Profile, with_values
+from avatar_nodes.profile.people import reference_file
 from avatar_nodes.profile.secrets import PAGE_SECRETS, server_keys
 from avatar_nodes.profile.settings import NodeSettings
 from avatar_nodes.wire import names
@@ -119,6 +120,7 @@ class Graph:
 
         Raises:
             GraphError: the arguments do not make a graph.
+            UnknownPersonError: `reference` is neither a file nor a shipped person.
         """
         _check_namespace(namespace)
         source = audio_source(str(audio or DEFAULT_AUDIO))
@@ -134,7 +136,7 @@ class Graph:
         stream = {"prompt": prompt, "seed": seed, "first_block": first_block}
         profile = _with_stream(profile, {k: v for k, v in stream.items() if v is not None})
         if reference is not None:
-            profile = _with_stream(profile, {"reference": str(Path(reference).absolute())})
+            profile = _with_stream(profile, {"reference": str(reference_file(reference))})
         if kiosk is not None:
             profile = with_values(profile, {"kiosk": {"enabled": kiosk}})
         if not profile.stream.reference:

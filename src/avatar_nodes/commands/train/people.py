@@ -1,4 +1,4 @@
-"""`avatar train people` and `sheet`: the geometry of lifelike people, and a look at them."""
+"""`avatar train people`, `sheet` and `portraits`: lifelike people, and pictures of them."""
 
 from __future__ import annotations
 
@@ -67,3 +67,28 @@ def sheet(out: Path, seed: int, count: int, size: int, actions: bool) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(out)
     click.echo(f"{out}: {picture.shape[1]} x {picture.shape[0]}")
+
+
+@click.command("portraits")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder to write to (NAME.jpg).",
+)
+def portraits(out: Path) -> None:
+    """Draw the people that are shipped (config/people) anew, from their seeds."""
+    from PIL import Image
+
+    from avatar_nodes.errors.configuration_error import ConfigurationError
+    from avatar_nodes.profile.people import shipped_people
+    from avatar_nodes.world.people.sheet import portrait
+
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        for person in shipped_people():
+            file = out / f"{person.name}.jpg"
+            Image.fromarray(portrait(person.seed)).save(file, quality=92, subsampling=0)
+            click.echo(str(file))
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error

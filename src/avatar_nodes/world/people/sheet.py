@@ -28,6 +28,13 @@ def people_sheet(
     return tiled(pictures, columns)
 
 
+def portrait(seed: int, *, size: int = 512) -> np.ndarray:
+    """uint8 [size, size, 3]: the person of this seed, silent, with open eyes."""
+    performance = Performance.sample(seed, None, _FRAMES)
+    shot = Shot(Identity.sample(seed), performance, size=size)
+    return shot.picture(int(np.argmin(performance.blink)))
+
+
 def actions_sheet(seed: int, *, size: int = 256, columns: int = 6) -> np.ndarray:
     """uint8 [rows * size, columns * size, 3]: six moments of each action of one person."""
     pictures = []
