@@ -251,6 +251,8 @@ def test_orders_become_service_calls(url: str, avatar: Avatar) -> None:
     assert ask(url, "POST", anyway + "middle", body=b"\x89PNG", headers=png).status == 409
     assert dict(avatar.orders)["set_reference"].framing == SetReference.Request.MIDDLE
     assert ask(url, "POST", anyway + "left", body=b"\x89PNG", headers=png).status == 400
+    assert order("person", "maya").status == 409
+    assert dict(avatar.orders)["set_reference"].path == "maya"
     missing = order("reset")
     assert missing.status == 409
     assert "reset is not there" in missing.json["message"]

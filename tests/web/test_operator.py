@@ -6,6 +6,8 @@ import pytest
 from support.http_client import ask
 from support.web_show import serving
 
+from avatar_nodes.profile.people import shipped_people
+
 PNG = {"Content-Type": "image/png"}
 ORDERS = "/api/operator"
 
@@ -32,6 +34,20 @@ def test_only_known_personas_can_be_chosen() -> None:
             reply = ask(server.url, "POST", f"{ORDERS}/persona", body={"value": name})
             assert reply.status == status, name
         assert desk.requests == [("persona", "guide")]
+
+
+def test_a_shipped_person_is_shown_and_taken_by_name() -> None:
+    with serving() as (server, desk):
+        shown = ask(server.url, "GET", f"{ORDERS}/people").json["people"]
+        assert [entry["name"] for entry in shown] == [person.name for person in shipped_people()]
+        for person in shipped_people():
+            reply = ask(server.url, "GET", f"{ORDERS}/people/{person.name}")
+            assert reply.status == 200 and reply.body == person.picture.read_bytes()
+        assert ask(server.url, "GET", f"{ORDERS}/people/people.yaml").status == 404
+        for name, status in ((shown[0]["name"], 200), ("../people.yaml", 400), ("", 400)):
+            reply = ask(server.url, "POST", f"{ORDERS}/person", body={"value": name})
+            assert reply.status == status, name
+        assert desk.requests == [("person", shown[0]["name"])]
 
 
 @pytest.mark.parametrize(

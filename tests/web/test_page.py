@@ -273,6 +273,9 @@ def test_the_operator_sees_figures_and_gives_orders(tmp_path: Path) -> None:
         server.tell({"type": "recording", "active": True, "file": "a.mp4", "seconds": 3.0,
                      "bytes": 4e6, "problem": ""})  # fmt: skip
         page.wait(lambda: "a.mp4 · 3 s, 4.0 MB" in page.text("#recording"), "the recording")
+        page.page.click("#people button >> nth=0")
+        page.wait(lambda: ("person", "maya") in desk.requests, "another person")
+        desk.requests.clear()
         page.page.select_option("#persona", "guide")
         page.page.click("#persona-form button")
         page.page.fill("#prompt-text", "A person waves.")

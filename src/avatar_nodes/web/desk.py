@@ -32,5 +32,5 @@ class Desk(Protocol):
         """The visitor wrote instead of speaking; returns the turn."""
 
     async def request(self, name: str, value: str | bytes = "") -> Answer:
-        """An operator's order by name (`interrupt`, `reset`, `prompt`, `persona`, `reference`,
-        `reference_middle`, `say`, `record`), and what it is about."""
+        """An operator's order by name (`interrupt`, `reset`, `prompt`, `persona`, `person`,
+        `reference`, `reference_middle`, `say`, `record`), and what it is about."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from avatar_nodes.profile.people import shipped_people, shipped_picture
 from avatar_nodes.web.event_socket import tell_until_closed
 from avatar_nodes.web.kiosk import Kiosk
 from avatar_nodes.web.media_socket import PARTS, Pictures
@@ -14,7 +15,7 @@ from avatar_nodes.web.session_routes import json_object
 from avatar_nodes.web.web_error import WebError
 
 _LONGEST_TEXT = 2000
-_ORDERS = ("interrupt", "reset", "prompt", "persona", "say", "record")
+_ORDERS = ("interrupt", "reset", "prompt", "persona", "person", "say", "record")
 _FRAMINGS = {"face": "reference", "middle": "reference_middle"}
 _PICTURES = ("image/png", "image/jpeg", "image/webp")
 
@@ -31,9 +32,26 @@ async def order(request: Request) -> Response:
     kiosk = Kiosk.of(request)
     if name == "persona" and value not in kiosk.settings.personas:
         raise WebError(400, f"value: expected one of {', '.join(kiosk.settings.personas)}")
+    if name == "person" and shipped_picture(value) is None:
+        known = ", ".join(person.name for person in shipped_people())
+        raise WebError(400, f"value: expected one of {known}")
     answer = await kiosk.desk.request(name, value)
     status = 200 if answer.success else 409
     return JSONResponse({"success": answer.success, "message": answer.message}, status)
+
+
+async def people(request: Request) -> Response:
+    """The people that are shipped: names and what they look like."""
+    shown = [{"name": person.name, "looks": person.looks} for person in shipped_people()]
+    return JSONResponse({"people": shown})
+
+
+async def portrait(request: Request) -> Response:
+    """The picture of one of them."""
+    picture = shipped_picture(request.path_params["name"])
+    if picture is None:
+        raise WebError(404, "there is no such person")
+    return FileResponse(picture, media_type="image/jpeg")
 
 
 async def reference(request: Request) -> Response:
@@ -75,6 +93,8 @@ async def preview(request: Request) -> Response:
 
 ROUTES: tuple[BaseRoute, ...] = (
     Route("/api/operator/reference", reference, methods=["POST"]),
+    Route("/api/operator/people", people),
+    Route("/api/operator/people/{name}", portrait),
     Route("/api/operator/preview.mjpg", preview),
     WebSocketRoute("/api/operator/events", events),
     Route("/api/operator/{order}", order, methods=["POST"]),

@@ -129,6 +129,7 @@ _ORDERS: dict[str, tuple[topics.Service, Callable[[Any], Any]]] = {
         topics.SET_PROMPT, lambda text: SetPrompt.Request(prompt=text, cache_switch=True),
     ),
     "persona": (topics.SET_PERSONA, lambda name: SetPersona.Request(persona=name)),
+    "person": (topics.SET_REFERENCE, lambda name: SetReference.Request(path=name)),
     "reference": (topics.SET_REFERENCE, partial(_reference, SetReference.Request.FACE)),
     "reference_middle": (topics.SET_REFERENCE, partial(_reference, SetReference.Request.MIDDLE)),
     "record": (topics.SET_RECORDING, lambda value: SetBool.Request(data=value == "start")),

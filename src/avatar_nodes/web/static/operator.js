@@ -118,6 +118,19 @@ async function usePicture(framing) {
 onSubmit("#reference-form", () => usePicture("face"));
 $("#anyway").onclick = () => usePicture("middle");
 
+async function showPeople() {
+  const { people } = await ask("/api/operator/people");
+  for (const { name, looks } of people) {
+    const button = document.createElement("button");
+    const picture = new Image(64, 64);
+    picture.src = `/api/operator/people/${name}`;
+    button.title = button.ariaLabel = picture.alt = `${name}, ${looks}`;
+    button.append(picture);
+    button.onclick = () => order("person", name, $("#who"));
+    $("#people").append(button);
+  }
+}
+
 const about = await ask("/api/about");
 $("#logout").hidden = !about.logged_in;
 limitMb = about.max_upload_mb;
@@ -126,4 +139,5 @@ document.title = `${about.title} – operator`;
 for (const name of about.personas) $("#persona").append(new Option(name));
 $("#persona-form").hidden = !about.personas.length;
 $("#say-form").hidden = $("#interrupt").hidden = $("#reset").hidden = about.mode === "puppet";
+showPeople();
 listen();
