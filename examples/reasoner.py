@@ -21,6 +21,7 @@ class RepeatingReasoner(Node):
     def __init__(self) -> None:
         super().__init__("own_reasoner")
         self.waiting: list[ReplySegment] = []
+        self.turn = 0  # the newest that is answered
         self.intent = self.create_publisher(Intent, "intent", LATCHED)
         self.reply = self.create_publisher(ReplySegment, "reply", 512)
         self.create_subscription(Utterance, "user/utterance", self.on_utterance, 200)
@@ -30,8 +31,9 @@ class RepeatingReasoner(Node):
 
     def on_utterance(self, heard: Utterance) -> None:
         """The visitor's turn is over: say how to move, then what to say."""
-        if not heard.is_final or not heard.text.strip():
-            return  # an interim text, or a cough
+        if not heard.is_final or not heard.text.strip() or heard.turn <= self.turn:
+            return  # an interim text, or a cough, or told again
+        self.turn = heard.turn
         intent = Intent(turn=heard.turn, action_prompt="A person talks and waves with one hand.")
         intent.header.stamp = self.get_clock().now().to_msg()
         self.intent.publish(intent)

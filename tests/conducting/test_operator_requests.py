@@ -14,6 +14,7 @@ from avatar_nodes.conducting import effects as fx
 from avatar_nodes.conducting.conversation_table import Command
 from avatar_nodes.conducting.operator_requests import SayRequest, SaySound
 from avatar_nodes.conducting.settings import ConductorSettings
+from avatar_nodes.conducting.state_cycling import TurnPrompts
 
 LONG = "It is quite long. " * 4
 
@@ -93,7 +94,10 @@ def test_cancelled_speech_ends_whether_it_waits_or_is_heard(graph: SimulatedGrap
     assert list(graph.seen.over) == [2] and graph.seen.over[2].message == "cancelled"
     graph.call("requests.cancel", 1)
     graph.run(0.1)
-    assert graph.seen.over[1].message == "the request was cancelled"
+    over = graph.seen.over[1]
+    assert isinstance(over, fx.SayOver) and over.message == "the request was cancelled"
+    elapsed_s = max(elapsed for id, _, elapsed, _ in told(graph, fx.SayFeedback) if id == 1)
+    assert 0.0 < elapsed_s <= over.duration_s < 1.1, "what was heard of it"
     assert not graph.conductor.conversation.busy
 
 
@@ -144,3 +148,34 @@ def test_a_reset_takes_an_operator_s_prompt_back(graph: SimulatedGraph) -> None:
     graph.call("requests.reset", graph.at)
     graph.run(2.0)
     assert graph.seen.blocks[-1].issued.prompt_id == graph.settings.prompt
+
+
+def test_an_action_that_ends_before_a_block_claims_none(graph: SimulatedGraph) -> None:
+    perform(graph, 1, "waves", 5.0)
+    perform(graph, 2, "nods", 5.0)
+    graph.call("requests.cancel", 1)
+    graph.run(0.05)
+    for id in (1, 2):
+        over = graph.seen.over[id]
+        assert isinstance(over, fx.PerformOver) and not over.success
+        assert (over.first_block, over.last_block) == (0, 0), "of the other's it claims none"
+
+
+def test_an_utterance_of_which_nothing_comes_is_told_again_once(graph: SimulatedGraph) -> None:
+    """Its publisher may have been gone before the reasoner had found it. Time-outs may change."""
+    changed = graph.settings.model_copy(update={"thinking_timeout_s": 5.0})
+    graph.call("adapt", changed)
+    graph.call("conversation.utterance", graph.at, turn=7, text="hi", is_final=True, end_ns=0)
+    graph.run(1.8)
+    assert told(graph, fx.AskAgain) == []
+    graph.run(2.0)
+    assert told(graph, fx.AskAgain) == [(7,)] and graph.conductor.conversation.busy
+    graph.run(3.0)
+    assert told(graph, fx.AskAgain) == [(7,)] and not graph.conductor.conversation.busy
+
+
+def test_an_utterance_that_is_thought_about_is_not_told_again(graph: SimulatedGraph) -> None:
+    graph.call("conversation.utterance", graph.at, turn=7, text="hi", is_final=True, end_ns=0)
+    graph.call("conversation.intent", graph.at, 7, TurnPrompts())
+    graph.run(4.0)
+    assert told(graph, fx.AskAgain) == []

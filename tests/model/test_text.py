@@ -38,7 +38,7 @@ def test_a_long_prompt_is_cut_and_said_so(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         assert text.encode("far too long for it").shape == (12, 16)
-    assert "cut to 11 bytes" in caplog.text
+    assert "the model takes 11" in caplog.text
 
 
 def test_round_trip(text: TextEncoder, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_section_s_keys_are_parameters_but_not_whether_there_is_a_node() -> No
     settings = SectionSettings.of(profile)
     assert settings.parameters() == {
         "autostart": True, "diagnostics_period_s": 1.0, "device": "hall", "delay_s": 0.25,
-            "frame_id": "avatar_camera_optical_frame",
+            "frame_id": "avatar_camera_optical_frame", "log_level": "default", "volume": 1.0,
         "sample_rate": 16000,
     }  # fmt: skip
     assert SectionSettings.profile_keys()["device"] == "loudspeaker.device"

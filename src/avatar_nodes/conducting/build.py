@@ -12,6 +12,7 @@ from avatar_nodes.block.block import Prompt
 from avatar_nodes.block.timing import TimingError
 from avatar_nodes.conducting.prompt_book import prompt_id
 from avatar_nodes.conducting.settings import FeatureSettings, PromptSettings
+from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.model.device import DTYPES, AssemblyError, checked_device
 from avatar_nodes.model.read_config import read_config
 from avatar_nodes.model.wan_folder import AUDIO_MODEL, is_published_wan
@@ -86,6 +87,11 @@ class PromptEncoder:
                 f"{checkpoint}: needs text states of {config.text_dim}, there are those of"
                 f" {self._encoder.text_dim}"
             )
+
+    def check(self, text: str) -> None:
+        """Raises RefusedError: `prompt`, longer than the model takes, which would cut it."""
+        if excess := self._encoder.excess(text):
+            raise RefusedError("prompt", excess)
 
     def encode(self, text: str) -> Prompt:
         """The same text always gives the same id and states."""

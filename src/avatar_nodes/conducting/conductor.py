@@ -100,7 +100,7 @@ class Conductor:
         """The avatar's part in a conversation; without one, nothing is to be told to it."""
         self.requests = OperatorRequests(
             self.conversation, self._intake, split=split, block_s=features.timing.block_s,
-            next_block=lambda: self.next_block, emit=self._emit,
+            next_block=lambda: self.next_block, heard_s=self._heard_s, emit=self._emit,
         )  # fmt: skip
         """What operators ask of a conversing avatar."""
         self._maker = BlockMaker(
@@ -118,6 +118,15 @@ class Conductor:
     def prompt(self) -> Prompt:
         """The prompt of the blocks from now on."""
         return self._prompts.current
+
+    def adapt(self, settings: ConductorSettings) -> None:
+        """From now on, the time-outs of these settings hold."""
+        self._settings = settings
+        self.conversation.adapt(settings)
+        self._keeper.adapt(
+            heartbeat_timeout_s=settings.heartbeat_timeout_s,
+            block_timeout_s=settings.block_timeout_s,
+        )
 
     def begin(self) -> None:
         """Tell those who listen the first prompt."""
@@ -258,6 +267,13 @@ class Conductor:
         else:
             self._intake.hold(self._ledger.issued_from(self._position.begun))
         return first
+
+    def _heard_s(self) -> float:
+        """Of the stream that is spoken, what is in blocks that were shown [s]."""
+        begun = self._ledger.issued(self._position.begun)
+        if begun is None or not begun.stream or begun.stream != self._intake.stream:
+            return 0.0
+        return begun.next_sample / self._intake.sample_rate
 
     def _reply_over(self, turn: int, complete: bool, reason: str) -> None:
         self.requests.reply_over(turn, complete, reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from avatar_nodes.conducting.conversation_table import Command, EventKind, Phase
-from avatar_nodes.conducting.effects import Emit, Moment, SpeakSentence, TurnOrder
+from avatar_nodes.conducting.effects import AskAgain, Emit, Moment, SpeakSentence, TurnOrder
 from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.conducting.state_cycling import (
     OWN_TURN,
@@ -24,10 +24,14 @@ from avatar_nodes.text.words import clean_text, has_words
 _REASONER, _VOICE, _REALTIME = MAKERS = "reasoner", "voice", "realtime"
 """Nodes that make a reply."""
 _MOST_SENTENCES = 512
+_ASK_AGAIN_S = 2.0
+"""Without a sign that it is thought about, an utterance is told a second time: whoever published it
+may have been gone before the reasoner had found it."""
 
 
 class Conversation:
-    """Takes what the visitor does and what comes of the reply; emits TurnOrder and SpeakSentence.
+    """Takes what the visitor does and what comes of the reply; emits TurnOrder, SpeakSentence and
+    AskAgain.
 
     The methods that a message leads to raise RefusedError: its turn is far ahead of the clock.
 
@@ -47,16 +51,8 @@ class Conversation:
             settings.prompt, settings.prompt_listening, settings.prompt_thinking,
             settings.prompt_speaking,
         )  # fmt: skip
-        self._machine = StateCycling(
-            self._prompts,
-            PhaseLimits(
-                listening_s=settings.listening_timeout_s,
-                thinking_s=settings.thinking_timeout_s,
-                speaking_s=settings.speaking_timeout_s,
-                held_s=settings.held_timeout_s,
-            ),
-        )
-        self._words_timeout_s = settings.words_timeout_s
+        self._machine = StateCycling(self._prompts)
+        self.adapt(settings)
         self._barge_in = settings.barge_in
         self._obey, self._on_over, self._emit = obey, on_over, emit
         self._override = ""
@@ -70,6 +66,18 @@ class Conversation:
         self._interrupted = ""
         """The stream of the avatar's own that an earlier conductor let it speak."""
         self._ending: tuple[int, int] | None = None
+        self._asked: tuple[int, float] | None = None
+        """The turn of an utterance of which nothing has come, and since when it is known."""
+
+    def adapt(self, settings: ConductorSettings) -> None:
+        """From now on, the time-outs of these settings hold."""
+        self._machine.limits = PhaseLimits(
+            listening_s=settings.listening_timeout_s,
+            thinking_s=settings.thinking_timeout_s,
+            speaking_s=settings.speaking_timeout_s,
+            held_s=settings.held_timeout_s,
+        )
+        self._words_timeout_s = settings.words_timeout_s
 
     @property
     def busy(self) -> bool:
@@ -119,7 +127,10 @@ class Conversation:
         # The end of this turn's activity may be behind it on its own topic.
         self._active = self._active and self._active_from_ns > end_ns
         if words:
+            before = self._machine.turn
             self._handle(Event(EventKind.UTTERANCE, turn, "a new turn"), at.now)
+            if before != self._machine.turn == turn:
+                self._asked = turn, at.now
             if self._active:  # and speaks on beyond it
                 self._handle(Event(EventKind.VISITOR_SPEAKS), at.now)
         elif not self._active:  # else the visitor speaks again: what it may come to is not known
@@ -128,12 +139,14 @@ class Conversation:
     def intent(self, at: Moment, turn: int, prompts: TurnPrompts) -> None:
         """What the reply of `turn` is to look like."""
         check_turn(turn, at.unix_ms)
+        self._answered(turn)
         self._give(self._machine.intend(turn, prompts, at.now))
 
     def reply(self, at: Moment, sentence: SpeakSentence) -> None:
         """A sentence, which is for the voice; here counts only whether any came. It may be here
         before its utterance."""
         check_turn(sentence.turn, at.unix_ms)
+        self._answered(sentence.turn)
         if self._sentences and self._sentences[0].turn != sentence.turn:
             self._sentences = []
         if sentence.index == len(self._sentences) < _MOST_SENTENCES:  # not one given again
@@ -234,6 +247,10 @@ class Conversation:
         if silent and not self._machine.phase.held:  # a held reply waits as long as it may
             self._silent_since = None
             self._handle(Event(EventKind.VISITOR_SILENT, reason="no words"), now)
+        if self._asked is not None and now - self._asked[1] > _ASK_AGAIN_S:
+            (turn, _), self._asked = self._asked, None
+            if self._machine.turn == turn and self._machine.phase is Phase.THINKING:
+                self._emit(AskAgain(turn))
         decision = self._machine.at_block_border(now, said=self._ending is not None)
         self._give(decision.orders)
         return decision
@@ -264,6 +281,10 @@ class Conversation:
         self._interrupted = stream if turn_of(stream) == OWN_TURN else ""
         for turn in (OWN_TURN, above_all_turns(unix_ms)):
             self._emit(TurnOrder(Command.RESUME, turn, 0, "another conductor"))
+
+    def _answered(self, turn: int) -> None:
+        if self._asked is not None and self._asked[0] <= turn:
+            self._asked = None
 
     def _handle(self, event: Event, now: float) -> None:
         self._give(self._machine.handle(event, now))

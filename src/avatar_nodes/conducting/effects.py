@@ -130,8 +130,16 @@ class SpeakSentence:
 
 
 @dataclass(frozen=True)
+class AskAgain:
+    """Nothing has come of the utterance of `turn`: who makes replies may not have heard it."""
+
+    turn: int
+
+
+@dataclass(frozen=True)
 class SayFeedback:
-    """How far the speech of a request is. `spoken_text`: empty until all its sound is issued."""
+    """How far the speech of a request is. `spoken_text`: empty until all its sound is issued;
+    `elapsed_s`: speech shown."""
 
     request: int
     spoken_text: str
@@ -150,7 +158,7 @@ class PerformFeedback:
 
 @dataclass(frozen=True)
 class SayOver:
-    """A request to speak has ended. `message`: why without success; `duration_s`: speech issued."""
+    """A request to speak has ended. `message`: why without success; `duration_s`: speech shown."""
 
     request: int
     success: bool
@@ -160,7 +168,8 @@ class SayOver:
 
 @dataclass(frozen=True)
 class PerformOver:
-    """A request to perform has ended; the first and the last block under its prompt."""
+    """A request to perform has ended; the first and the last block under its prompt, both 0: none
+    was made."""
 
     request: int
     success: bool
@@ -180,6 +189,7 @@ Effect = (
     | EndStream
     | TurnOrder
     | SpeakSentence
+    | AskAgain
     | SayFeedback
     | PerformFeedback
     | SayOver

@@ -52,9 +52,7 @@ class EpochKeeper:
         if not stages:
             raise ValueError("no stage to keep epochs for")
         self._stages = {name: _Stage() for name in stages}
-        self._heartbeat_timeout_s = heartbeat_timeout_s
-        self._block_timeout_s = block_timeout_s
-        self._patience_s = block_timeout_s
+        self.adapt(heartbeat_timeout_s=heartbeat_timeout_s, block_timeout_s=block_timeout_s)
         self._oldest_issued: float | None = None
         self._waiting_since: float | None = None
         self._highest_seen = 0
@@ -62,6 +60,12 @@ class EpochKeeper:
         self._tried_again = False
         self._failing_since: float | None = None
         self.epoch = 0
+
+    def adapt(self, *, heartbeat_timeout_s: float, block_timeout_s: float) -> None:
+        """From now on, these times hold."""
+        self._heartbeat_timeout_s = heartbeat_timeout_s
+        self._block_timeout_s = block_timeout_s
+        self._patience_s = block_timeout_s
 
     @property
     def highest_seen(self) -> int:

@@ -68,6 +68,7 @@ class _Saying:
     request: SayRequest
     cancelled: bool = False
     told_at: float = -math.inf
+    heard_s: float = 0.0
 
 
 @dataclass
@@ -93,19 +94,21 @@ class OperatorRequests:
         conversation, intake: the conductor's.
         split: text and language to sentences.
         next_block: the block that will be issued next.
+        heard_s: of the stream that is spoken, what is in blocks that were shown [s].
         block_s: length of a block [s].
         emit: takes the effects.
     """
 
     def __init__(
         self, conversation: Conversation, intake: SpeechIntake, *,
-        split: Callable[[str, str], list[str]], next_block: Callable[[], int], block_s: float,
-        emit: Emit,
+        split: Callable[[str, str], list[str]], next_block: Callable[[], int],
+        heard_s: Callable[[], float], block_s: float, emit: Emit,
     ) -> None:  # fmt: skip
         self._conversation = conversation
         self._intake = intake
         self._split = split
         self._next_block = next_block
+        self._heard_s = heard_s
         self._block_s = block_s
         self._emit = emit
         self._waiting: deque[_Saying] = deque()
@@ -200,14 +203,14 @@ class OperatorRequests:
             self._emit(SayOver(saying.id, False, "text: expected words, or audio, got nothing"))
 
     def _go_on_saying(self, saying: _Saying, now: float) -> None:
+        saying.heard_s = max(saying.heard_s, self._heard_s())
         if saying.cancelled:
             self._conversation.stop(now, "the request was cancelled")
             self._end_speech(False, "cancelled")
         elif now - saying.told_at >= _FEEDBACK_S:
             saying.told_at = now
             said = saying.request.text if self._intake.over else ""
-            elapsed_s, total_s = self._intake.elapsed_s, self._intake.received_s
-            self._emit(SayFeedback(saying.id, said, elapsed_s, total_s))
+            self._emit(SayFeedback(saying.id, said, saying.heard_s, self._intake.received_s))
 
     def _feed(self, now: float) -> None:
         """Sound that came with the request, as far as there is room for it."""
@@ -227,7 +230,9 @@ class OperatorRequests:
     def _end_speech(self, success: bool, message: str) -> None:
         saying, self._speaking, self._own = self._speaking, None, None
         if saying is not None:
-            self._emit(SayOver(saying.id, success, message, self._intake.elapsed_s))
+            # What is broken off is forgotten by now, and was noted while it was heard.
+            heard_s = max(saying.heard_s, self._heard_s())
+            self._emit(SayOver(saying.id, success, message, heard_s))
 
     def _go_on_performing(self, action: _Performance, now: float) -> None:
         action.last_block = self._next_block() - 1
@@ -249,5 +254,6 @@ class OperatorRequests:
     def _end_performance(self, action: _Performance, now: float, failure: str = "") -> None:
         self._performance = None
         self._conversation.tell(EventKind.PERFORMED, now)
-        first, last = action.first_block, max(action.first_block, action.last_block)
-        self._emit(PerformOver(action.id, not failure, failure, first, last))
+        blocks = action.first_block, action.last_block
+        made = blocks if action.first_block <= action.last_block else ()
+        self._emit(PerformOver(action.id, not failure, failure, *made))

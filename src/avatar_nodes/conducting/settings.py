@@ -40,6 +40,11 @@ class ConductorSettings(FeatureSettings, PromptSettings, ConversationSection, No
     """The stream, its pace and its models; section `conversation` of the profile, and what the
     avatar looks like in each state of one."""
 
+    LIVE = NodeSettings.LIVE | {
+        "words_timeout_s", "held_timeout_s", "listening_timeout_s", "thinking_timeout_s",
+        "speaking_timeout_s", "heartbeat_timeout_s", "block_timeout_s",
+    }  # fmt: skip
+
     mode: Mode = Field(
         default="puppet",
         description="`puppet`: live and endless; `render`: ends with the sound; `converse`: it"

@@ -197,6 +197,11 @@ class ReplyRunner:
             self._reasoner, self._phrasebook = reasoner, phrasebook
             self.forget()
 
+    def adapt(self, *, min_confidence: float, forget_after_s: float) -> None:
+        """From now on, these hold."""
+        with self._changed:
+            self._min_confidence, self._forget_after_s = min_confidence, forget_after_s
+
     def reset(self) -> None:
         """Drop everything, and begin anew with whatever turn comes."""
         with self._changed:

@@ -9,4 +9,6 @@ from avatar_nodes.profile.settings import NodeSettings, key
 class ReasonerSettings(ReasonerSection, NodeSettings):
     """Section `reasoner` of the profile, and whether the avatar may be interrupted."""
 
+    LIVE = NodeSettings.LIVE | {"min_confidence", "forget_after_s"}
+
     barge_in: bool = key("conversation.barge_in")

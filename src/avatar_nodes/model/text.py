@@ -71,6 +71,11 @@ class TextEncoder(nn.Module):
         partial.replace(folder / _WEIGHTS)
         self.encoder.config.to_json_file(folder / "config.json")
 
+    def excess(self, text: str) -> str:
+        """By how much a prompt is longer than the model takes, in words; empty: it is not."""
+        length, most = len(text.encode()), self.text_len - 1
+        return f"{length} bytes, the model takes {most}" if length > most else ""
+
     @torch.no_grad()
     def encode(self, text: str) -> Tensor:
         """States float32 [len <= text_len, text_dim] of a prompt (UTF-8 bytes and an end mark)."""
@@ -79,8 +84,8 @@ class TextEncoder(nn.Module):
     def encode_batch(self, texts: Sequence[str]) -> Tensor:
         """States [P, longest, text_dim], zero past each prompt's end; differentiable."""
         for text in texts:
-            if len(text.encode()) >= self.text_len:
-                _log.warning("prompt cut to %d bytes: %r", self.text_len - 1, text)
+            if excess := self.excess(text):
+                _log.warning("prompt cut: %s: %r", excess, text)
         batch = self.tokenizer(
             list(texts),
             padding=True,

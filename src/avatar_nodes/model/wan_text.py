@@ -66,13 +66,19 @@ class WanTextEncoder:
         )
         return cls(encoder.eval().requires_grad_(False), tokenizer, text_len=text_len)
 
+    def excess(self, text: str) -> str:
+        """By how much a prompt is longer than the model takes, in words; empty: it is not."""
+        over = self._tokenizer.encode(cleaned_prompt(text)).overflowing
+        most = self.text_len
+        return f"more than {most} tokens, the model takes {most}" if over else ""
+
     @torch.inference_mode()
     def encode(self, text: str) -> Tensor:
         """States float32 [len <= text_len, text_dim] of a prompt and its end mark, on the CPU."""
         cleaned = cleaned_prompt(text)
         ids = self._tokenizer.encode(cleaned).ids
-        if len(ids) == self.text_len:
-            _log.warning("prompt cut to %d tokens: %r", self.text_len, cleaned)
+        if excess := self.excess(text):
+            _log.warning("prompt cut: %s: %r", excess, cleaned)
         states: Tensor = self.encoder(
             input_ids=torch.tensor([ids], device=self.encoder.device)
         ).last_hidden_state

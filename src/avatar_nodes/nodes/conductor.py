@@ -18,6 +18,7 @@ from avatar_nodes.conducting.conductor import Conductor
 from avatar_nodes.conducting.prompt_book import prompt_id
 from avatar_nodes.conducting.settings import ConductorSettings
 from avatar_nodes.conducting.state_cycling import TurnPrompts
+from avatar_nodes.conducting.turn_numbers import TurnNumbers
 from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.mind.sentences import split_sentences
@@ -25,6 +26,7 @@ from avatar_nodes.model.read_config import read_config
 from avatar_nodes.nodes.base.goals import Goals
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
+from avatar_nodes.text.words import clean_text, has_words
 from avatar_nodes.wire import audio, block, conversation, topics
 from avatar_nodes.wire.limits import block_number, duration_s, epoch_number, text_of
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
@@ -50,9 +52,9 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         self._block_shape = config.block_shape
         self._sink_shape = config.sink_shape(motion=self.settings.motion_tokens)
         self._audio_shape = config.audio_shape
+        self._encoder = PromptEncoder(self.settings)
         self._conductor = Conductor(
-            self.settings, features=features, encode=PromptEncoder(self.settings).encode,
-            split=split_sentences,
+            self.settings, features=features, encode=self._encoder.encode, split=split_sentences,
         )  # fmt: skip
         self._talk, self._requests = self._conductor.conversation, self._conductor.requests
         self._goals = Goals(self)
@@ -63,7 +65,15 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         self._state_out = self.publisher(topics.STATE)
         if self.settings.mode == "converse":
             self._reply_out = self.publisher(topics.REPLY)
+            self._utterance_out = self.publisher(topics.UTTERANCE)
+            self._turns = TurnNumbers()
+            self._utterance = m.Utterance()
+            """The newest one that is final and has words."""
             self._control_out = self.publisher(topics.TURN_CONTROL)
+
+    def adapt(self, before: ConductorSettings) -> None:
+        if conductor := getattr(self, "_conductor", None):
+            conductor.adapt(self.settings)
 
     def start(self) -> None:
         self._conductor.begin()
@@ -163,6 +173,7 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         self, request: SetPrompt.Request, response: SetPrompt.Response
     ) -> SetPrompt.Response:
         text = text_of(request.prompt)
+        self._encoder.check(text)
         self._conductor.set_prompt(text, cache_switch=request.cache_switch)
         response.success, response.prompt_id = True, prompt_id(text or self.settings.prompt)
         response.first_block = self._conductor.next_block
@@ -173,13 +184,27 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         stamp_ns = nanoseconds(msg.header.stamp)
         self._talk.speech_activity(self._at(), active=msg.active, stamp_ns=stamp_ns)
 
+    def _number(self, msg: m.Utterance) -> None:
+        """Publish what was not heard by a listener as the next turn, which this node hears, too."""
+        msg.turn, msg.is_final, msg.confidence = self._turns.take(), True, -1.0
+        self._utterance_out.publish(self._stamped(msg))
+
     def _on_utterance(self, msg: m.Utterance) -> None:
+        words = msg.is_final and has_words(clean_text(text_of(msg.text)))
+        if not msg.turn:  # by hand, `ros2 topic pub --once`
+            if words:
+                self._number(msg)
+            return
+        self._turns.hear(msg.turn)
+        if words and msg.turn > self._utterance.turn:
+            self._utterance = msg
         self._talk.utterance(
             self._at(), turn=msg.turn, text=text_of(msg.text), is_final=msg.is_final,
             end_ns=nanoseconds(msg.end),
         )  # fmt: skip
 
     def _on_intent(self, msg: m.Intent) -> None:
+        self._turns.hear(msg.turn)
         texts = text_of(msg.action_prompt), text_of(msg.stable_prompt)
         prompts = TurnPrompts(*texts, duration_s(msg.action_duration))
         self._talk.intent(self._at(), msg.turn, prompts)
@@ -205,6 +230,7 @@ class ConductorNode(AvatarNode[ConductorSettings]):
     def _on_perform(self, goal: int, request: Perform.Goal) -> None:
         try:
             prompt = text_of(request.prompt)
+            self._encoder.check(prompt)
         except RefusedError as error:
             self._carry_out(fx.PerformOver(goal, False, f"prompt: {error}"))
         else:
@@ -252,6 +278,10 @@ class ConductorNode(AvatarNode[ConductorSettings]):
                 self.get_logger().info(f"turn {turn}: {command.name.lower()}: {reason}")
             case fx.SpeakSentence():
                 self._reply_out.publish(self._stamped(conversation.sentence_to_msg(effect)))
+            case fx.AskAgain(turn):
+                if self._utterance.turn == turn:
+                    self.get_logger().info(f"turn {turn}: told again: nobody thinks about it")
+                    self._utterance_out.publish(self._utterance)
             case fx.SayFeedback() | fx.PerformFeedback():
                 self._goals.tell(effect.request, conversation.feedback_to_msg(effect))
             case fx.SayOver() | fx.PerformOver():

@@ -130,7 +130,8 @@ class KioskNode(AvatarNode[KioskSettings]):
         self._timing.note(block=msg.playable_block + 1, due_s=nanoseconds(msg.next_due) / 1e9)
 
     def _on_utterance(self, msg: Utterance) -> None:
-        if not self._desk.wrote(msg.turn):  # the page has shown it already
+        # What has no turn will have one; what was written here the page has shown already.
+        if msg.turn and not self._desk.wrote(msg.turn):
             self._caption("visitor", msg.turn, msg.text, final=msg.is_final)
 
     def _on_reply(self, msg: ReplySegment) -> None:

@@ -6,6 +6,7 @@ from avatar_msgs.msg import AudioChunk, TurnControl
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.sound.device_sink import DeviceSink
+from avatar_nodes.sound.loudness import louder
 from avatar_nodes.sound.playback import Playback
 from avatar_nodes.sound.settings import LoudspeakerSettings
 from avatar_nodes.wire import topics
@@ -46,7 +47,7 @@ class LoudspeakerNode(AvatarNode[LoudspeakerSettings]):
 
     def _on_audio(self, msg: AudioChunk) -> None:
         samples = audio_from_msg(msg, sample_rate=self.settings.sample_rate, channels=1)
-        self._playback.add(nanoseconds(msg.header.stamp), samples)
+        self._playback.add(nanoseconds(msg.header.stamp), louder(samples, self.settings.volume))
         self.telemetry.output()
 
     def _on_control(self, msg: TurnControl) -> None:

@@ -53,6 +53,9 @@ class PresenterNode(AvatarNode[PresenterSettings]):
             width=self.settings.width, height=self.settings.height, frame_id=self.settings.frame_id
         )
 
+    def adapt(self, before: PresenterSettings) -> None:
+        self._marker = marker_of(self.settings)
+
     def start(self) -> None:
         self.listen(topics.EPOCH, self._on_epoch)
         self.listen(topics.CONDITIONING, self._on_conditioning)

@@ -68,6 +68,8 @@ class RealtimeNode(AvatarNode[RealtimeSettings]):
         self._level_db = level_db(np.zeros(0, np.int16))
         self._state = AvatarState()
         self._own: list[str] = []
+        self._written = 0
+        """The newest turn that was written."""
         self._complaint = ""
         self._activity_out = self.publisher(topics.SPEECH_ACTIVITY)
         self._utterance_out = self.publisher(topics.UTTERANCE)
@@ -263,6 +265,9 @@ class RealtimeNode(AvatarNode[RealtimeSettings]):
         text = text_of(msg.text)
         if not msg.is_final or self._session.knows(msg.turn) or not has_words(text):
             return
+        if msg.turn <= self._written:  # told again, or not numbered yet
+            return
+        self._written = msg.turn
         if self._state.replying and self._state.turn != msg.turn and not self.settings.barge_in:
             self.telemetry.count("overheard")
         else:

@@ -13,6 +13,7 @@ from avatar_msgs.msg import Intent as IntentMsg
 from avatar_msgs.srv import SetPersona
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.mind.backends import build_reasoner
+from avatar_nodes.mind.persona import Persona
 from avatar_nodes.mind.persona_file import PersonaError, load_listed, load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Intention, Reasoner
@@ -54,6 +55,13 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
         """Makes another persona ready."""
         for name in ("fallbacks", "problem/timeout", "cancelled"):
             self.telemetry.count(name, 0)
+
+    def adapt(self, before: ReasonerSettings) -> None:
+        if runner := getattr(self, "_runner", None):
+            runner.adapt(
+                min_confidence=self.settings.min_confidence,
+                forget_after_s=self.settings.forget_after_s,
+            )
 
     def start(self) -> None:
         self.listen(topics.UTTERANCE, self._on_utterance)
@@ -114,7 +122,7 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
 
         Raises PersonaError, ReasonerError, EmbeddingError.
         """
-        phrasebook = Phrasebook(load_persona(name))
+        phrasebook = self._phrasebook(load_persona(name))
         self._name, self._persona = name, phrasebook.persona
         self._reasoner = build_reasoner(self.settings, phrasebook)
         self._runner = ReplyRunner(
@@ -128,11 +136,15 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
             join_s=self.settings.join_s,
         )
 
+    def _phrasebook(self, persona: Persona) -> Phrasebook:
+        seed = self.settings.seed
+        return Phrasebook(persona, seed=None if seed < 0 else seed)
+
     def _tell_persona(self) -> None:
         self._persona_out.publish(persona_to_msg(self._name, self._persona))
 
     def _on_utterance(self, msg: Utterance) -> None:
-        if not msg.is_final:
+        if not msg.is_final or not msg.turn:  # the conductor numbers what has no number
             return
         check_turn(msg.turn)
         self.note_hop(msg.header.stamp)
@@ -187,7 +199,7 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
             response.message = "another persona is being made ready: ask again when it is there"
             return response
         try:
-            phrasebook = Phrasebook(load_listed(request.persona, self.settings.persona))
+            phrasebook = self._phrasebook(load_listed(request.persona, self.settings.persona))
         except PersonaError as error:
             response.message = str(error).replace("\n", "; ")
             if any(problem.file for problem in error.problems):

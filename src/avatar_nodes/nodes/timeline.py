@@ -63,6 +63,8 @@ class TimelineNode(AvatarNode[TimelineSettings]):
         )
 
     def _on_utterance(self, msg: Utterance) -> None:
+        if not msg.turn:  # it will have one
+            return
         self._observer.utterance(
             msg.turn,
             is_final=msg.is_final,

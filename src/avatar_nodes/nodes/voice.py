@@ -12,6 +12,7 @@ from avatar_nodes.mind.phrasebook import standing_sentences
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turns import check_turn
+from avatar_nodes.sound.loudness import louder
 from avatar_nodes.speaking.settings import VoiceSettings
 from avatar_nodes.speaking.speaker import Speaker
 from avatar_nodes.speaking.synthesis.backends import build_synthesiser
@@ -37,7 +38,7 @@ class VoiceNode(AvatarNode[VoiceSettings]):
         self._send_soon: Callable[[], None] | None = None
         self._send_lock = threading.Lock()
         self._speaker = Speaker(
-            build_synthesiser(self.settings),
+            build_synthesiser(self.settings.model_copy(update={"volume": 1.0})),
             chunk_samples=self.settings.chunk_samples,
             lead_s=self.settings.lead_s,
             ahead_s=self.settings.ahead_s,
@@ -128,7 +129,7 @@ class VoiceNode(AvatarNode[VoiceSettings]):
         for sent in self._speaker.poll():
             run = sent.run
             msg = audio_to_msg(
-                run.samples,
+                louder(run.samples, self.settings.volume),  # as it is by now
                 stream=sent.stream,
                 sample_rate=self.settings.sample_rate,
                 first_sample=run.first_sample,

@@ -12,6 +12,10 @@ from avatar_nodes.profile.settings import key
 class PresenterSettings(OutputSettings):
     """The pace, and the topics that pictures and sound leave on."""
 
+    LIVE = OutputSettings.LIVE | {
+        "jpeg_quality", "label", "watermark", "mark_text", "mark_corner", "mark_number",
+    }  # fmt: skip
+
     pace: Pace = key("stream.pace")
     margin_s: float = key("stream.margin_s")
     jpeg_quality: int = key("video.jpeg_quality")

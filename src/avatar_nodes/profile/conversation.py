@@ -157,6 +157,14 @@ class ReasonerSection(Section):
         description="Pause after which he who speaks goes on with what he said, in seconds: both"
         " are one utterance, and answered as one; 0: he never does.",
     )
+    seed: int = Field(
+        default=-1,
+        ge=-1,
+        le=2**31 - 1,
+        description="Of the wording of replies, where several are possible: with the same one, the"
+        " same words in the same order are answered alike, as when a recording is replayed; -1: by"
+        " chance.",
+    )
     model: str = Field(
         default="", description="Folder (`transformers`) or server's name (`openai`) of the model."
     )
@@ -215,7 +223,7 @@ class VoiceSection(Section):
     speed: float = Field(default=1.0, ge=0.5, le=2.5, description="1: natural; 2: twice as fast.")
     pitch: int = Field(default=50, ge=0, le=99, description="Of backend espeak.")
     volume: float = Field(
-        default=1.0, ge=0.0, le=2.0, description="Of all backends but http; 1: as it is."
+        default=1.0, ge=0.0, le=2.0, description="Loudness of the voice; 1: as it is."
     )
     speaker: int = Field(
         default=-1, ge=-1, le=9999, description="Of a piper voice of several; -1: its own choice."

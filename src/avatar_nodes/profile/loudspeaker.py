@@ -25,3 +25,6 @@ class LoudspeakerSection(Section):
         description="Sound is heard so long after the stamp that it shares with its picture [s];"
         " covers the device's latency.",
     )
+    volume: float = Field(
+        default=1.0, ge=0.0, le=2.0, description="Loudness on this device; 1: as it is."
+    )

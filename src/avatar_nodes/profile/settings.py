@@ -9,7 +9,7 @@ that extends a whole section has all of its keys. `NodeSettings.of` fills the fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
@@ -28,11 +28,18 @@ _NO_WORDS = [""]
 class NodeSettings(Section):
     """What every node is told."""
 
+    LIVE: ClassVar[frozenset[str]] = frozenset({"log_level"})
+    """Fields whose parameters may be set while the node runs; a subclass adds its own."""
+
     autostart: bool = Field(
         default=True, description="Configure and activate the node as soon as it is up."
     )
     diagnostics_period_s: float = key("diagnostics.period_s")
     frame_id: str = key("video.frame_id")
+    log_level: Literal["default", "debug", "info", "warn", "error", "fatal"] = Field(
+        default="default",
+        description="Least severe lines of the node's log; `default`: as its process was started.",
+    )
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:

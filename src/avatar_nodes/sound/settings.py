@@ -44,5 +44,7 @@ class MicrophoneSettings(NodeSettings):
 class LoudspeakerSettings(LoudspeakerSection, NodeSettings):
     """Section `loudspeaker` of the profile, and the rate of what is played."""
 
+    LIVE = NodeSettings.LIVE | {"volume"}
+
     enabled: bool = Field(default=True, exclude=True)
     sample_rate: int = key("audio.sample_rate")

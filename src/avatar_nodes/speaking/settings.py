@@ -11,6 +11,8 @@ from avatar_nodes.profile.settings import NodeSettings, key
 class VoiceSettings(VoiceSection, NodeSettings):
     """Section `voice` of the profile, and the sound that the graph wants."""
 
+    LIVE = NodeSettings.LIVE | {"volume"}
+
     sample_rate: int = key("audio.sample_rate")
     persona: str = Field(
         default="",

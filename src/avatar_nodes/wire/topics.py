@@ -228,12 +228,13 @@ UTTERANCE = Topic(
     name="user/utterance",
     type=msg.Utterance,
     qos=qos.HEARD,
-    publishers=("listener", "realtime", "kiosk", VISITOR),
+    publishers=("listener", "realtime", "kiosk", "conductor", VISITOR, ANYBODY),
     readers=(
         "reasoner", "realtime", "conductor", "microphone", "listener", "timeline", "kiosk", VISITOR,
     ),
     when={"conductor": _converses, "microphone": _captures},
-    meaning="What the visitor said, or wrote on the page; interim texts, then the final one.",
+    meaning="What the visitor said, or wrote on the page; interim texts, then the final one. The"
+    " conductor numbers one of turn 0, and tells one a second time of which nothing has come.",
 )  # fmt: skip
 INTENT = Topic(
     name="intent",

@@ -10,9 +10,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar, cast, get_args
 
 from builtin_interfaces.msg import Time
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, State, TransitionCallbackReturn
+from rclpy.logging import LoggingSeverity
+from rclpy.parameter import Parameter
 from rclpy.service import Service as ServiceServer
 from rclpy.subscription import Subscription
 
@@ -21,7 +24,7 @@ from avatar_nodes.errors.configuration_error import EXIT_MISCONFIGURED, Configur
 from avatar_nodes.errors.refused_error import LeftoverError, RefusedError
 from avatar_nodes.nodes.base.heartbeat import Heartbeat
 from avatar_nodes.nodes.base.limited_log import LimitedLogger
-from avatar_nodes.nodes.base.parameters import declare_parameters
+from avatar_nodes.nodes.base.parameters import declare_parameters, with_changes
 from avatar_nodes.nodes.base.telemetry import Telemetry
 from avatar_nodes.profile.settings import NodeSettings
 from avatar_nodes.wire.stamp import nanoseconds
@@ -51,9 +54,10 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
     which are its parameters, and has four steps:
 
     `setup` (configure: load, create publishers), `start` (activate: `listen`, `serve` and `every`),
-    `stop` (deactivate) and `teardown` (cleanup). A step that raises is not taken: the node stays in
-    the state before it and says why in the log and in its sign of life; for a ConfigurationError
-    that is one line. A node that starts by itself then ends, with exit code 78 if it was one.
+    `stop` (deactivate) and `teardown` (cleanup); and `adapt`, which takes a parameter that is set
+    meanwhile. A step that raises is not taken: the node stays in the state before it and says why
+    in the log and in its sign of life; for a ConfigurationError that is one line. A node that
+    starts by itself then ends, with exit code 78 if it was one.
 
     A callback that raises a RefusedError has refused a message: it is counted under its reason and
     logged. Any other exception is counted too, and logged with its trace; a node that holds an
@@ -86,6 +90,8 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         self._code_of_failure = EXIT_FAILED
         self._entered: list[Callable[[], None]] = []
         self.settings: SettingsT = declare_parameters(self, self.SETTINGS)  # type: ignore[assignment]
+        self._set_log_level()
+        self.add_on_set_parameters_callback(self._on_parameters)
         self.heartbeat = Heartbeat(
             self,
             self.telemetry,
@@ -108,6 +114,13 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
 
     def teardown(self) -> None:
         """Let go of what `setup` made."""
+
+    def adapt(self, before: SettingsT) -> None:
+        """A parameter that is live has changed: `settings` has it already.
+
+        Raises:
+            ConfigurationError: it cannot be; then `settings` is as it was, and so is all else.
+        """
 
     def autostart(self) -> None:
         """Configure and activate if the parameter says so; a failure sets `exit_code`. One of a
@@ -274,6 +287,22 @@ class AvatarNode(LifecycleNode, Generic[SettingsT]):
         self._silence()
         self._leave(self.stop)
         return self._step(lambda: self._leave(self.teardown), "shut down")
+
+    def _on_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        before = self.settings
+        try:
+            self.settings = with_changes(before, changes)
+            self.adapt(before)
+        except ConfigurationError as error:
+            self.settings = before
+            return SetParametersResult(successful=False, reason=_one_line(error))
+        self._set_log_level()
+        return SetParametersResult(successful=True)
+
+    def _set_log_level(self) -> None:
+        level = self.settings.log_level
+        severity = "UNSET" if level == "default" else level.upper()
+        self.get_logger().set_level(LoggingSeverity[severity])
 
     def _step(
         self, action: Callable[[], None], done: str, undo: Callable[[], None] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -39,7 +39,8 @@ _LARGEST: dict[Any, float] = {int: 2**63 - 1, float: sys.float_info.max}
 
 
 def declare_parameters(node: Node, kind: type[_Settings]) -> _Settings:
-    """Declare a parameter for each field of `kind` on `node`, read only, and read them all.
+    """Declare a parameter for each field of `kind` on `node`, read only but for `kind.LIVE`, and
+    read them all.
 
     Raises:
         ConfigurationError: a value is missing, of another type or out of range; one line that
@@ -47,12 +48,28 @@ def declare_parameters(node: Node, kind: type[_Settings]) -> _Settings:
     """
     fields = kind.parameter_fields()
     _warn_of_misspelled(node, fields)
-    values = {name: _declare(node, name, field) for name, field in fields.items()}
+    values = {name: _declare(node, name, field, kind) for name, field in fields.items()}
+    return _settings_of(kind, values)
+
+
+def with_changes(settings: _Settings, changes: Sequence[Parameter]) -> _Settings:
+    """The settings after some parameters were set; those that are no field count for nothing.
+
+    Raises:
+        ConfigurationError: a value is of another type or out of range, or they disagree.
+    """
+    kind = type(settings)
+    values = {name: _plain(value) for name, value in settings.parameters().items()}
+    new = {each.name: _plain(each.value) for each in changes if each.name in values}
+    return _settings_of(kind, values | new)
+
+
+def _settings_of(kind: type[_Settings], values: Mapping[str, Any]) -> _Settings:
     try:
         return kind.from_parameters(values)
     except ValidationError as error:
         problem = explain(error.errors(include_url=False)[0], kind)
-        raise ConfigurationError(_line(problem, fields)) from None
+        raise ConfigurationError(_line(problem, kind.parameter_fields())) from None
 
 
 def _warn_of_misspelled(node: Node, fields: Mapping[str, FieldInfo]) -> None:
@@ -75,10 +92,11 @@ def _line(problem: Problem, fields: Mapping[str, FieldInfo]) -> str:
     return f"parameter {replace(problem, expected=expected)}"
 
 
-def _declare(node: Node, name: str, field: FieldInfo) -> Any:
+def _declare(node: Node, name: str, field: FieldInfo, kind: type[NodeSettings]) -> Any:
     default = _type_of(field)[1] if field.is_required() else _default(field)
     try:
-        value = node.declare_parameter(name, default, _descriptor(name, field)).value
+        descriptor = _descriptor(name, field, live=name in kind.LIVE)
+        value = node.declare_parameter(name, default, descriptor).value
     except ParameterUninitializedException:
         value = None
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
@@ -87,6 +105,10 @@ def _declare(node: Node, name: str, field: FieldInfo) -> Any:
         raise ConfigurationError(
             f"parameter {name}: expected {_wanted(field)}, got nothing ({field.description})"
         )
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
     return value if isinstance(value, (bool, int, float, str)) else list(value)
 
 
@@ -95,14 +117,14 @@ def _default(field: FieldInfo) -> Any:
     return value if value != [] else [""]
 
 
-def _descriptor(name: str, field: FieldInfo) -> ParameterDescriptor:
+def _descriptor(name: str, field: FieldInfo, *, live: bool) -> ParameterDescriptor:
     """Name, meaning and range; what ROS has no field for (choices, an open bound) in words."""
     bounds, (kind, _) = constraints(field), _type_of(field)
     descriptor = ParameterDescriptor(
         name=name,
         description=field.description or "",
         additional_constraints=_words(field),
-        read_only=True,
+        read_only=not live,
     )
     if kind not in _LARGEST or not _bounded(bounds):
         return descriptor
