@@ -86,6 +86,22 @@ class TestPhrasebook:
         assert all(one != next_one for one, next_one in pairwise(said))
         assert len(set(said)) == 3
 
+    def test_a_seed_words_replies_alike(self, phrasebook: Phrasebook) -> None:
+        """When a recording is replayed; without one it is chance."""
+        persona = phrasebook.persona
+        names = ["greeting", "joke", "joke", "thanks", "greeting", "joke"] * 3
+
+        def said(seed: int) -> list[str]:
+            again = Phrasebook(persona, seed=seed, clock=lambda: NOON)
+            return [
+                words(list(again.answer(persona.intent(name), Request(name), 1.0)))
+                for name in names
+            ]
+
+        assert said(7) == said(7)
+        assert len({tuple(said(seed)) for seed in range(8)}) > 1
+        assert len({tuple(said(-1)) for _ in range(8)}) > 1
+
 
 @given(st.integers(1, 6), st.integers(0, 10_000))
 def test_rotation_uses_every_reply_before_one_comes_again(count: int, seed: int) -> None:

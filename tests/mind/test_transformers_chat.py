@@ -80,6 +80,12 @@ def test_a_random_model_left_alone(
     assert is_fallback(thoughts, phrasebook)
 
 
+def test_a_seed_says_the_same_again(build: Build, random_model: Path) -> None:
+    reasoner = build(random_model, temperature=1.0, seed=5)
+    first, second = (sentences_of(list(reasoner.think(Request("hello")))) for _ in range(2))
+    assert first == second != []
+
+
 def test_an_answer_that_is_too_long(
     build: Build, random_model: Path, phrasebook: Phrasebook
 ) -> None:

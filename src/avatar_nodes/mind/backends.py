@@ -50,6 +50,7 @@ def _local_model(settings: ReasonerSettings, phrasebook: Phrasebook) -> Reasoner
         temperature=settings.temperature,
         constrained=settings.constrained,
         threads=settings.threads,
+        seed=settings.seed,
     )
     schema = answer_schema(phrasebook.persona, bounded=True)
     return ChatReasoner(TransformersChat(local, schema), phrasebook, _patience(settings))

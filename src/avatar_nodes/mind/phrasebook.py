@@ -32,6 +32,7 @@ class Phrasebook:
     """Replies in words, filled in and rotated; one thread at a time.
 
     Args:
+        seed: the same one gives the same words for the same intents in the same order; -1: chance.
         clock: gives the local time; for tests.
     """
 
@@ -39,11 +40,11 @@ class Phrasebook:
         self,
         persona: Persona,
         *,
-        seed: int | None = None,
+        seed: int = -1,
         clock: Callable[[], datetime] = datetime.now,
     ) -> None:
         self.persona = persona
-        self._rotation = Rotation(seed)
+        self._rotation = Rotation(seed if seed >= 0 else None)
         self._clock = clock
 
     def answer(

@@ -11,7 +11,7 @@ class Rotation:
     begin with the reply that was given last.
 
     Args:
-        seed: for tests; None: another order at every start.
+        seed: the same one gives the same order; None: another at every start.
     """
 
     def __init__(self, seed: int | None = None) -> None:

@@ -40,6 +40,8 @@ class LocalModelOptions:
     """Only tokens that continue a valid answer are allowed."""
     threads: int = 1
     """CPU threads of this process's arithmetic."""
+    seed: int = -1
+    """Each answer's chance begins with it; -1: it goes on."""
 
 
 class TransformersChat:
@@ -96,6 +98,8 @@ class TransformersChat:
             return_tensors="pt",
         ).to(self._model.device)
         warm = self._options.temperature > 0.0
+        if self._options.seed >= 0:
+            torch.manual_seed(self._options.seed)
         constraints = [JsonConstraint(self._grammar)] if self._grammar else []
         written = self._model.generate(
             **inputs,

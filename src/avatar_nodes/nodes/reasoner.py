@@ -13,7 +13,6 @@ from avatar_msgs.msg import Intent as IntentMsg
 from avatar_msgs.srv import SetPersona
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.mind.backends import build_reasoner
-from avatar_nodes.mind.persona import Persona
 from avatar_nodes.mind.persona_file import PersonaError, load_listed, load_persona
 from avatar_nodes.mind.phrasebook import Phrasebook
 from avatar_nodes.mind.reasoner import Intention, Reasoner
@@ -122,7 +121,7 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
 
         Raises PersonaError, ReasonerError, EmbeddingError.
         """
-        phrasebook = self._phrasebook(load_persona(name))
+        phrasebook = Phrasebook(load_persona(name), seed=self.settings.seed)
         self._name, self._persona = name, phrasebook.persona
         self._reasoner = build_reasoner(self.settings, phrasebook)
         self._runner = ReplyRunner(
@@ -135,10 +134,6 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
             forget_after_s=self.settings.forget_after_s,
             join_s=self.settings.join_s,
         )
-
-    def _phrasebook(self, persona: Persona) -> Phrasebook:
-        seed = self.settings.seed
-        return Phrasebook(persona, seed=None if seed < 0 else seed)
 
     def _tell_persona(self) -> None:
         self._persona_out.publish(persona_to_msg(self._name, self._persona))
@@ -199,7 +194,8 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
             response.message = "another persona is being made ready: ask again when it is there"
             return response
         try:
-            phrasebook = self._phrasebook(load_listed(request.persona, self.settings.persona))
+            persona = load_listed(request.persona, self.settings.persona)
+            phrasebook = Phrasebook(persona, seed=self.settings.seed)
         except PersonaError as error:
             response.message = str(error).replace("\n", "; ")
             if any(problem.file for problem in error.problems):

@@ -162,8 +162,8 @@ class ReasonerSection(Section):
         ge=-1,
         le=2**31 - 1,
         description="Of the wording of replies, where several are possible: with the same one, the"
-        " same words in the same order are answered alike, as when a recording is replayed; -1: by"
-        " chance.",
+        " same words in the same order are answered alike, as when a recording is replayed (backend"
+        " `openai`: the persona's fallbacks alone); -1: by chance.",
     )
     model: str = Field(
         default="", description="Folder (`transformers`) or server's name (`openai`) of the model."
