@@ -161,6 +161,22 @@ def test_an_action_that_ends_before_a_block_claims_none(graph: SimulatedGraph) -
         assert (over.first_block, over.last_block) == (0, 0), "of the other's it claims none"
 
 
+def test_of_what_was_said_before_nothing_counts(graph: SimulatedGraph) -> None:
+    say(graph, 1, LONG)
+    graph.run(8.0)
+    say(graph, 2, "Second.")
+    graph.run(5.0)
+    first, second = graph.seen.over[1], graph.seen.over[2]
+    assert isinstance(first, fx.SayOver) and isinstance(second, fx.SayOver)
+    said_s = graph.voice.length / TIMING.sample_rate
+    assert first.success and second.success and first.duration_s > said_s
+    assert second.duration_s == pytest.approx(said_s)
+    feedback = [
+        (elapsed, total) for id, _, elapsed, total in told(graph, fx.SayFeedback) if id == 2
+    ]
+    assert max(feedback) <= (said_s, said_s)
+
+
 def test_an_utterance_of_which_nothing_comes_is_told_again_once(graph: SimulatedGraph) -> None:
     """Its publisher may have been gone before the reasoner had found it. Time-outs may change."""
     changed = graph.settings.model_copy(update={"thinking_timeout_s": 5.0})

@@ -68,6 +68,8 @@ class _Saying:
     request: SayRequest
     cancelled: bool = False
     told_at: float = -math.inf
+    before: str = ""
+    """The stream that was spoken last, which is the intake's until the sound of this one comes."""
     heard_s: float = 0.0
 
 
@@ -186,6 +188,7 @@ class OperatorRequests:
 
     def _begin_saying(self, saying: _Saying, now: float) -> None:
         request, sound = saying.request, saying.request.sound
+        saying.before = self._intake.stream
         if request.has_words:
             sentences = self._split(request.text, request.language or "en")
             self._conversation.say(now, sentences, request.language)
@@ -203,14 +206,23 @@ class OperatorRequests:
             self._emit(SayOver(saying.id, False, "text: expected words, or audio, got nothing"))
 
     def _go_on_saying(self, saying: _Saying, now: float) -> None:
-        saying.heard_s = max(saying.heard_s, self._heard_s())
+        began = self._note_heard(saying)
         if saying.cancelled:
             self._conversation.stop(now, "the request was cancelled")
             self._end_speech(False, "cancelled")
         elif now - saying.told_at >= _FEEDBACK_S:
             saying.told_at = now
-            said = saying.request.text if self._intake.over else ""
-            self._emit(SayFeedback(saying.id, said, saying.heard_s, self._intake.received_s))
+            said = saying.request.text if began and self._intake.over else ""
+            received_s = self._intake.received_s if began else 0.0
+            self._emit(SayFeedback(saying.id, said, saying.heard_s, received_s))
+
+    def _note_heard(self, saying: _Saying) -> bool:
+        """Whether its own sound has begun. What is broken off is soon forgotten, and so noted while
+        it is heard."""
+        began = self._intake.stream != saying.before
+        if began:
+            saying.heard_s = max(saying.heard_s, self._heard_s())
+        return began
 
     def _feed(self, now: float) -> None:
         """Sound that came with the request, as far as there is room for it."""
@@ -230,9 +242,8 @@ class OperatorRequests:
     def _end_speech(self, success: bool, message: str) -> None:
         saying, self._speaking, self._own = self._speaking, None, None
         if saying is not None:
-            # What is broken off is forgotten by now, and was noted while it was heard.
-            heard_s = max(saying.heard_s, self._heard_s())
-            self._emit(SayOver(saying.id, success, message, heard_s))
+            self._note_heard(saying)
+            self._emit(SayOver(saying.id, success, message, saying.heard_s))
 
     def _go_on_performing(self, action: _Performance, now: float) -> None:
         action.last_block = self._next_block() - 1
