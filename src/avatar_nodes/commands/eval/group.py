@@ -13,6 +13,7 @@ _COMMANDS = {
     "stillness": ("avatar_nodes.commands.eval.stillness", "Do walls and clothes stay still?"),
     "sharpness": ("avatar_nodes.commands.eval.sharpness", "Are faces, hands and things sharp?"),
     "photo": ("avatar_nodes.commands.eval.photo", "Does a picture of somebody come to life?"),
+    "video": ("avatar_nodes.commands.eval.video", "Does a finished video's mouth follow?"),
     "quality": ("avatar_nodes.commands.eval.quality", "How good are the pictures?"),
     "long": ("avatar_nodes.commands.eval.long", "Does it hold for hours?"),
     "memory": (
