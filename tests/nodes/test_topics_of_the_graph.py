@@ -23,6 +23,16 @@ from support.spinner import Spinner, wait_until
 from support.tiny_checkpoint import write_tiny_profile
 
 from avatar_nodes.graph.graph import Graph
+from avatar_nodes.graph.security_policy import (
+    CALL,
+    EXECUTE,
+    OF_EVERY_NODE,
+    PUBLISH,
+    REPLY,
+    REQUEST,
+    SUBSCRIBE,
+    rights_of,
+)
 from avatar_nodes.graph.wiring import requests_of, wires_of
 from avatar_nodes.nodes import loudspeaker
 from avatar_nodes.profile import load_profile, with_values
@@ -55,12 +65,6 @@ SENT_WITHOUT_A_VISITOR = {
     "/diagnostics",
 }  # fmt: skip
 OF_ROS = ("/parameter_events", "/transition_event")
-OF_EVERY_NODE = {
-    "change_state", "describe_parameters", "get_available_states", "get_available_transitions",
-    "get_parameter_types", "get_parameters", "get_state", "get_transition_graph",
-    "get_type_description", "list_parameters", "set_parameters", "set_parameters_atomically",
-}  # fmt: skip
-"""Services of ROS's own."""
 End = tuple[str, str, str, str, str]
 """Topic, what the node does with it, node, type, QoS."""
 
@@ -122,7 +126,30 @@ def test_ros_reports_what_is_declared(graph: Graph, node: Node) -> None:
     here |= {(name, does, kinds[who]) for name, does, who in requests_declared(graph)}
     by_server = {end for end in ends_of_kinds() if end[2] == "realtime"}  # see test_realtime.py
     assert ends_of_kinds() - here - by_server == ELSEWHERE
+    _the_policy_allows_all_of_it(graph, node)
     _every_message_names_its_frame(node)
+
+
+def _the_policy_allows_all_of_it(graph: Graph, node: Node) -> None:
+    """Of ROS's own topics and services, too."""
+    allowed = rights_of(graph)
+    for each in graph.nodes:
+        where = (each.name, graph.namespace)
+        done = {
+            (right, name)
+            for right, names_and_types in (
+                (PUBLISH, node.get_publisher_names_and_types_by_node(*where)),
+                (SUBSCRIBE, node.get_subscriber_names_and_types_by_node(*where)),
+                (REPLY, node.get_service_names_and_types_by_node(*where)),
+                (REQUEST, node.get_client_names_and_types_by_node(*where)),
+                (EXECUTE, get_action_server_names_and_types_by_node(node, *where)),
+                (CALL, get_action_client_names_and_types_by_node(node, *where)),
+            )
+            for name, _ in names_and_types
+            if "/_action/" not in name
+        }
+        assert done - allowed[each.name] == set(), each.name
+        assert done, each.name
 
 
 def _every_message_names_its_frame(node: Node) -> None:
