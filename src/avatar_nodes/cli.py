@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
+
+from avatar_nodes.errors.configuration_error import ConfigurationError
+from avatar_nodes.errors.missing_package import what_to_install
 
 # name -> (where its click command is, see `LazyGroup`; one line for the list)
 _COMMANDS = {
@@ -59,7 +63,24 @@ class LazyGroup(click.Group):
             formatter.write_dl(rows)
 
 
-main = LazyGroup(
+class _Avatar(LazyGroup):
+    """Says in one line what a command lacks on this machine."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            from avatar_nodes.graph.environment import adopt_home
+
+            adopt_home()
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            raise click.ClickException(str(error)) from None
+        except ImportError as error:
+            if (line := what_to_install(error)) is None:
+                raise
+            raise click.ClickException(line) from None
+
+
+main = _Avatar(
     name="avatar",
     lazy=_COMMANDS,
     help="A talking avatar as a graph of ROS 2 nodes.",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.graph.environment import (
     child_environment,
     foreign_environment,
@@ -50,6 +52,57 @@ def test_both_profiles_say_the_same() -> None:
 def test_user_keeps_his_own_profile() -> None:
     env = child_environment({"FASTDDS_DEFAULT_PROFILES_FILE": "/mine.xml"})
     assert env["FASTDDS_DEFAULT_PROFILES_FILE"] == "/mine.xml"
+
+
+def test_a_home_that_the_system_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service of systemd without `User=` has no HOME."""
+    monkeypatch.delenv("HOME")
+    env = child_environment({})
+    assert env["HOME"] == str(Path.home()) and "ROS_LOG_DIR" not in env
+
+
+@pytest.mark.parametrize("home", ["/proc/none", "/dev/null"])
+def test_ros_logs_where_it_can(home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not start without a folder; models may still be read from there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    env = child_environment({"HOME": home})
+    own = tmp_path / f"avatar_{os.getuid()}"
+    assert (env["HOME"], env["ROS_LOG_DIR"]) == (home, str(own / "log"))
+    assert own.stat().st_mode & 0o777 == 0o700
+    assert "ROS_LOG_DIR" not in child_environment({"HOME": home, "ROS_HOME": "/mine"})
+
+
+def test_a_user_whom_the_system_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "getuid", lambda: 54_321)
+    with pytest.raises(ConfigurationError, match="avatar_54321 is somebody else's: set HOME"):
+        child_environment({})
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/none")
+    with pytest.raises(ConfigurationError, match=r"^no place for files: set HOME or TMPDIR"):
+        child_environment({})
+
+
+def test_a_client_comes_up_without_a_home(tmp_path: Path) -> None:
+    program = (
+        "from avatar_nodes.client.client_node import ClientNode\n"
+        "with ClientNode('x', '/y'): print('up')"
+    )
+    bare = {key: value for key, value in os.environ.items() if key not in ("HOME", "ROS_LOG_DIR")}
+    for env in (bare, bare | {"HOME": "/proc/none", "TMPDIR": str(tmp_path)}):
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False
+        )
+        assert (done.stdout, done.returncode) == ("up\n", 0), done.stderr
+
+
+def test_ctrl_c_while_a_node_is_imported_is_no_error() -> None:
+    program = "import avatar_nodes.nodes\nraise KeyboardInterrupt"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (130, -2) and done.stderr == ""
 
 
 @wheels_only

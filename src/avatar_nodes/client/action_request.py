@@ -1,10 +1,12 @@
-"""Asks a running avatar for an action, and waits for its result; Ctrl-C cancels it."""
+"""Asks a running avatar for an action, and waits for its result; Ctrl-C and SIGTERM cancel it."""
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rclpy.task import Future
@@ -50,25 +52,36 @@ class ActionRequest(ClientNode):
     def run(self, goal: Any, on_feedback: Callable[[Any], None]) -> Any:
         """Send `goal`; returns the result.
 
-        KeyboardInterrupt cancels the goal and is raised again. Raises ActionRequestError: the
-        action is not offered, or the goal was not accepted.
+        KeyboardInterrupt cancels the goal and is raised again; SIGTERM is one, too, on the main
+        thread. Raises ActionRequestError: the action is not offered, or the goal was not accepted.
         """
+        with _terminated_as_interrupted():
+            return self._run(goal, on_feedback)
+
+    def _run(self, goal: Any, on_feedback: Callable[[Any], None]) -> Any:
         if not self._client.wait_for_server(self._timeout_s):
             raise ActionRequestError(
                 f"nobody offers {self._offered}: is an avatar up in mode converse, in this"
                 " namespace and ROS_DOMAIN_ID?"
             )
         sent = self._client.send_goal_async(goal, lambda msg: on_feedback(msg.feedback))
-        handle = self._wait(sent)
-        if not handle.accepted:
-            raise ActionRequestError(f"{self._offered} did not accept the request")
-        result = handle.get_result_async()
         try:
-            return self._wait(result).result
+            handle = self._wait(sent)
+            if not handle.accepted:
+                raise ActionRequestError(f"{self._offered} did not accept the request")
+            return self._wait(handle.get_result_async()).result
         except KeyboardInterrupt:
-            self.executor.spin_until_future_complete(handle.cancel_goal_async(), _CANCEL_PATIENCE_S)
-            self.executor.spin_until_future_complete(result, _CANCEL_PATIENCE_S)
+            self._cancel(sent)
             raise
+
+    def _cancel(self, sent: Future[Any]) -> None:
+        """Take the goal back, also one that is not accepted yet."""
+        spin = self.executor.spin_until_future_complete
+        spin(sent, _CANCEL_PATIENCE_S)
+        handle = sent.result() if sent.done() else None
+        if handle is not None and handle.accepted:
+            spin(handle.cancel_goal_async(), _CANCEL_PATIENCE_S)
+            spin(handle.get_result_async(), _CANCEL_PATIENCE_S)
 
     def _wait(self, future: Future[Any]) -> Any:
         seen = time.monotonic()
@@ -82,3 +95,21 @@ class ActionRequest(ClientNode):
         if answer is None:
             raise ActionRequestError(f"{self._offered} gave no answer")
         return answer
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt, as Ctrl-C does; nothing on another thread than the main."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

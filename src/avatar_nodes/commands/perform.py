@@ -21,7 +21,7 @@ from avatar_nodes.commands.graph_options import plain_errors, require_ros
     "--namespace", default="/avatar", show_default=True, help="ROS namespace of the avatar."
 )
 def command(prompt: str, seconds: float, namespace: str) -> None:
-    """Let the avatar that is up in mode converse perform PROMPT; Ctrl-C ends it.
+    """Let the avatar that is up in mode converse perform PROMPT; Ctrl-C or SIGTERM ends it.
 
     PROMPT is in the words of the picture model: "A person waves with one hand."
     """

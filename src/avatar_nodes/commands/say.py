@@ -24,7 +24,7 @@ from avatar_nodes.text.words import clean_text, has_words
     "--namespace", default="/avatar", show_default=True, help="ROS namespace of the avatar."
 )
 def command(text: str, audio: Path | None, language: str, interrupt: bool, namespace: str) -> None:
-    """Let the avatar that is up in mode converse say TEXT; Ctrl-C stops it.
+    """Let the avatar that is up in mode converse say TEXT; Ctrl-C or SIGTERM stops it.
 
     Ends when it has been said.
     """

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import re
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from avatar_nodes.errors.configuration_error import ConfigurationError
 from avatar_nodes.profile.resources import share_path
 
 _MARK = "_ROS_WHEELS_BOOTSTRAP_COMPLETE"
@@ -36,12 +39,15 @@ def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for a Python process of the graph, made from `base` (default: our own).
 
     It names the shipped Fast DDS profile unless one is named already, has our prefix in
-    AMENT_PREFIX_PATH where ROS came with wheels, and lets the child find ROS's libraries.
+    AMENT_PREFIX_PATH where ROS came with wheels, and lets the child find ROS's libraries. It has a
+    HOME, and ROS a folder for its logs.
 
     Raises:
         ResourceError: the Fast DDS profile is not where the package was installed.
+        ConfigurationError: there is no place for files at all.
     """
     env = dict(os.environ if base is None else base)
+    env |= _home_and_logs(env)
     if not (env.get(_PROFILE) or env.get(_OLD_PROFILE)):
         old = env.get("ROS_DISTRO") in _OLD_DISTRIBUTIONS
         name, file = (_OLD_PROFILE, _OLD_SHIPPED) if old else (_PROFILE, _SHIPPED)
@@ -52,6 +58,12 @@ def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     if library not in env.get(_LIBRARY_PATH, "").split(os.pathsep):
         env.pop(_MARK, None)  # The child then finds the libraries by itself.
     return env
+
+
+def adopt_home() -> None:
+    """Give this process a HOME: a service of systemd without `User=` has none. Raises
+    ConfigurationError."""
+    os.environ["HOME"] = _home(os.environ)
 
 
 def adopt_environment() -> None:
@@ -102,6 +114,47 @@ def foreign_environment(base: Mapping[str, str] | None = None) -> dict[str, str]
     if _is_ament_prefix(ours) and kept:
         env[_LIBRARY_PATH] = os.pathsep.join(kept)
     return env
+
+
+def _home(env: Mapping[str, str]) -> str:
+    """HOME, or what the system knows as that; a container's user may be unknown to it."""
+    if home := env.get("HOME"):
+        return home
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return str(_own_temporary_folder())
+
+
+def _home_and_logs(env: Mapping[str, str]) -> dict[str, str]:
+    """HOME; and ROS_LOG_DIR where ROS, which does not start without, can make no folder in it."""
+    home = _home(env)
+    if env.get("ROS_LOG_DIR") or env.get("ROS_HOME") or _can_be_made(Path(home, ".ros", "log")):
+        return {"HOME": home}
+    return {"HOME": home, "ROS_LOG_DIR": str(_own_temporary_folder() / "log")}
+
+
+def _can_be_made(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _own_temporary_folder() -> Path:
+    """The same for all processes of this user, and nobody else's. Raises ConfigurationError."""
+    try:
+        folder = Path(tempfile.gettempdir(), f"avatar_{os.getuid()}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise ConfigurationError(
+            f"no place for files: set HOME or TMPDIR to a folder that can be written ({error})"
+        ) from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise ConfigurationError(f"{folder} is somebody else's: set HOME to a folder of your own")
+    return folder
 
 
 def _is_ament_prefix(prefix: Path) -> bool:

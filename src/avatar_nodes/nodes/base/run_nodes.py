@@ -85,9 +85,12 @@ def run_nodes(kinds: Sequence[tuple[str | None, type[AvatarNode]]]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    adopt_environment()
     try:
+        adopt_environment()
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    except ConfigurationError as error:
+        get_logger("avatar").fatal(str(error))
+        return EXIT_MISCONFIGURED
     except Exception as error:  # of a class that rclpy does not export
         get_logger("avatar").fatal(" ".join(str(error).split()))
         return EXIT_MISCONFIGURED if _NOT_UNDERSTOOD in str(error) else EXIT_FAILED
