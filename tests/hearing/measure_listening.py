@@ -23,6 +23,7 @@ from avatar_nodes.hearing.echo.echo import EchoControl
 from avatar_nodes.hearing.listening import Listening
 from avatar_nodes.hearing.recognition.pocketsphinx import PocketSphinxRecogniser
 from avatar_nodes.hearing.recognition.worker import Heard
+from avatar_nodes.hearing.sound_intake import SoundChunk
 from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
 
 CHUNK = 320
@@ -62,10 +63,8 @@ class Meter:
         cpu, started = time.process_time(), time.monotonic()
         for first, part in chunks(sound, CHUNK):
             time.sleep(max(0.0, started + (first + len(part)) / 16000 - time.monotonic()))
-            for report in self.listening.hear(
-                stream="visitor", first_sample=self._first + first, samples=part,
-                sample_rate=16000, channels=1, stamp_ns=0, now_ns=time.time_ns(),
-            ):  # fmt: skip
+            chunk = SoundChunk("visitor", self._first + first, part, 16000, 1, 0)
+            for report in self.listening.hear(chunk, now_ns=time.time_ns()):
                 if turn_end and report.active:
                     turn_end = 0.0
                 if not report.active and self.listening.turn and not turn_end and first > 16000:

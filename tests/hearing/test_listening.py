@@ -30,6 +30,7 @@ from avatar_nodes.hearing.recognition.pocketsphinx import PocketSphinxRecogniser
 from avatar_nodes.hearing.recognition.recogniser import Recognition
 from avatar_nodes.hearing.recognition.worker import Heard
 from avatar_nodes.hearing.settings import ListenerSettings
+from avatar_nodes.hearing.sound_intake import SoundChunk
 from avatar_nodes.hearing.turn_end import TurnEnd
 from avatar_nodes.hearing.voice_activity import SileroVoiceActivity
 from avatar_nodes.text.words import has_words
@@ -93,11 +94,9 @@ class Ear:
             stamp = START + at * SECOND // RATE
             if avatar is not None:
                 self.listening.play(avatar[place : place + len(part)], stamp)
-            self.reports += self.listening.hear(
-                stream=stream, first_sample=at, samples=part, sample_rate=RATE, channels=1,
-                stamp_ns=stamp, now_ns=stamp + 40_000_000,
-                over=over and place + len(part) == len(sound),
-            )  # fmt: skip
+            ends = over and place + len(part) == len(sound)
+            chunk = SoundChunk(stream, at, part, RATE, 1, stamp, ends)
+            self.reports += self.listening.hear(chunk, now_ns=stamp + 40_000_000)
             if patient:
                 self.listening.catch_up()
 

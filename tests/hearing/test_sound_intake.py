@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avatar_nodes.errors.refused_error import RefusedError
-from avatar_nodes.hearing.sound_intake import SoundIntake, SoundPiece
+from avatar_nodes.hearing.sound_intake import SoundChunk, SoundIntake, SoundPiece
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -22,10 +22,8 @@ def push(
 ) -> SoundPiece | None:  # fmt: skip
     captured = START + first * SECOND // rate
     now = captured + len(samples) // channels * SECOND // rate + late_ms * 1_000_000
-    return intake.push(
-        stream=stream, first_sample=first, samples=samples, sample_rate=rate, channels=channels,
-        stamp_ns=captured if stamped else 0, now_ns=now, over=over,
-    )  # fmt: skip
+    chunk = SoundChunk(stream, first, samples, rate, channels, captured if stamped else 0, over)
+    return intake.push(chunk, now_ns=now)
 
 
 def test_consecutive_chunks_are_one_run() -> None:
@@ -73,10 +71,7 @@ def test_an_impossible_index_is_refused_and_a_huge_one_does_no_lasting_harm() ->
         push(intake, (1 << 64) - 1000, ramp(0, 100))
     assert refused.value.reason == "index"
     push(intake, 0, ramp(0, 1000))
-    intake.push(
-        stream="a", first_sample=1 << 60, samples=ramp(0, 10), sample_rate=16000, channels=1,
-        stamp_ns=START, now_ns=START,
-    )  # fmt: skip
+    intake.push(SoundChunk("a", 1 << 60, ramp(0, 10), 16000, 1, START), now_ns=START)
     piece = push(intake, 1000, ramp(1000, 1000))
     assert piece is not None and len(piece.samples) == 1000
 
@@ -139,18 +134,15 @@ def test_stamps_may_jitter_and_drift_and_jump() -> None:
         first = number * 320
         true = START + first * SECOND // 16000 + number * 2000
         jitter = int(random.integers(-8_000_000, 8_000_000))
-        piece = intake.push(
-            stream="a", first_sample=first, samples=ramp(0, 320), sample_rate=16000, channels=1,
-            stamp_ns=true + jitter, now_ns=true,
-        )  # fmt: skip
+        chunk = SoundChunk("a", first, ramp(0, 320), 16000, 1, true + jitter)
+        piece = intake.push(chunk, now_ns=true)
         assert piece is not None
         if number > 100:
             assert abs(piece.captured_ns - true) < 5_000_000
     piece = push(intake, 500 * 320, ramp(0, 320), late_ms=0)
-    jumped = intake.push(
-        stream="a", first_sample=501 * 320, samples=ramp(0, 320), sample_rate=16000, channels=1,
-        stamp_ns=START + 900 * SECOND, now_ns=START + 900 * SECOND,
-    )  # fmt: skip
+    later = START + 900 * SECOND
+    chunk = SoundChunk("a", 501 * 320, ramp(0, 320), 16000, 1, later)
+    jumped = intake.push(chunk, now_ns=later)
     assert jumped is not None and jumped.captured_ns == START + 900 * SECOND
 
 

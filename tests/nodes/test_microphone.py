@@ -16,6 +16,7 @@ from avatar_nodes.hearing.sound_intake import SoundIntake
 from avatar_nodes.nodes.microphone import MicrophoneNode
 from avatar_nodes.sound.audio_file import read_audio_file
 from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg
+from avatar_nodes.wire.hearing import chunk_from_msg
 from avatar_nodes.wire.qos import CAPTURED, LATCHED, SOUND
 from avatar_nodes.wire.stamp import nanoseconds
 
@@ -156,12 +157,7 @@ def test_nothing_is_lost_of_who_speaks_after_another(
     def hear(msg: AudioChunk) -> None:
         streams.append(msg.stream)
         try:
-            piece = intake.push(
-                stream=msg.stream, first_sample=msg.first_sample, samples=audio_from_msg(msg),
-                sample_rate=msg.sample_rate, channels=msg.channels,
-                stamp_ns=nanoseconds(msg.header.stamp),
-                now_ns=talker.get_clock().now().nanoseconds, over=msg.end_of_stream,
-            )  # fmt: skip
+            piece = intake.push(chunk_from_msg(msg), now_ns=talker.get_clock().now().nanoseconds)
         except RefusedError as error:
             refused.append(error.reason)
             return

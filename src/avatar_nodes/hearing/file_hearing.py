@@ -16,6 +16,7 @@ from avatar_nodes.hearing.listening import Listening
 from avatar_nodes.hearing.recognition.recogniser import Recogniser, RecogniserError
 from avatar_nodes.hearing.recognition.worker import Heard
 from avatar_nodes.hearing.settings import ListenerSettings
+from avatar_nodes.hearing.sound_intake import SoundChunk
 from avatar_nodes.hearing.turn_end import TurnEnd
 from avatar_nodes.hearing.voice_activity import VoiceActivity
 from avatar_nodes.sound.audio_file import GRAPH_RATE, read_audio_file
@@ -89,10 +90,8 @@ def _turns(
     before, began_s, took_s = listening.turn, time.process_time(), 0.0
     for first in range(0, len(sound), _CHUNK):
         part, at_ns = sound[first : first + _CHUNK], first * 1_000_000_000 // GRAPH_RATE
-        listening.hear(
-            stream=stream, first_sample=first, samples=part, sample_rate=GRAPH_RATE, channels=1,
-            stamp_ns=at_ns, now_ns=at_ns, over=first + len(part) == len(sound),
-        )  # fmt: skip
+        over = first + len(part) == len(sound)
+        listening.hear(SoundChunk(stream, first, part, GRAPH_RATE, 1, at_ns, over), now_ns=at_ns)
         if listening.turn != before:
             before, began_s = listening.turn, time.process_time()
         took_s = max(took_s, listening.catch_up())

@@ -16,7 +16,7 @@ from avatar_nodes.hearing.recognition.phrases import words_of
 from avatar_nodes.hearing.recognition.recogniser import Recogniser
 from avatar_nodes.hearing.recognition.worker import Heard, RecognitionWorker
 from avatar_nodes.hearing.settings import ListenerSettings
-from avatar_nodes.hearing.sound_intake import SoundIntake
+from avatar_nodes.hearing.sound_intake import SoundChunk, SoundIntake
 from avatar_nodes.hearing.turn_detector import (
     EndReason,
     TurnBegan,
@@ -125,33 +125,13 @@ class Listening:
         self._tail = 0
         self._looked_ns = self._quiet_ns = 0
 
-    def hear(
-        self,
-        *,
-        stream: str,
-        first_sample: int,
-        samples: np.ndarray,
-        sample_rate: int,
-        channels: int,
-        stamp_ns: int,
-        now_ns: int,
-        over: bool = False,
-    ) -> list[Activity]:
+    def hear(self, chunk: SoundChunk, *, now_ns: int) -> list[Activity]:
         """Take a chunk of captured sound (see `SoundIntake.push`); returns what is to be reported.
 
         Raises:
             RefusedError: the chunk is refused.
         """
-        piece = self.intake.push(
-            stream=stream,
-            first_sample=first_sample,
-            samples=samples,
-            sample_rate=sample_rate,
-            channels=channels,
-            stamp_ns=stamp_ns,
-            now_ns=now_ns,
-            over=over,
-        )
+        piece = self.intake.push(chunk, now_ns=now_ns)
         if piece is None:
             return []
         self._quiet_ns = 0

@@ -23,6 +23,23 @@ _STAMP_FOLLOW = 0.02
 
 
 @dataclass(frozen=True)
+class SoundChunk:
+    """Sound as it arrives, rate and channels within reason."""
+
+    stream: str
+    first_sample: int
+    """Index of the first sample in the stream, at the stream's rate."""
+    samples: np.ndarray
+    """int16 interleaved [n * channels]."""
+    sample_rate: int
+    channels: int
+    captured_ns: int
+    """When the first sample was captured; 0: just now."""
+    over: bool = False
+    """True: the stream ends with this chunk."""
+
+
+@dataclass(frozen=True)
 class SoundPiece:
     """Samples that continue those of the piece before, unless `begins`."""
 
@@ -60,31 +77,16 @@ class SoundIntake:
         """Id of the stream that is followed."""
         return self._stream
 
-    def push(
-        self,
-        *,
-        stream: str,
-        first_sample: int,
-        samples: np.ndarray,
-        sample_rate: int,
-        channels: int,
-        stamp_ns: int,
-        now_ns: int,
-        over: bool = False,
-    ) -> SoundPiece | None:
+    def push(self, chunk: SoundChunk, *, now_ns: int) -> SoundPiece | None:
         """Take a chunk; None: nothing of it was new.
-
-        Args:
-            samples: int16 interleaved [n * channels], rate and channels within reason.
-            first_sample: index of the first one in the stream, at the stream's rate.
-            stamp_ns: when it was captured; 0: just now.
-            now_ns: the present.
 
         Raises:
             RefusedError: `index` (no stream gets so far), or `stream` (of another stream, while
                 this one is alive).
         """
-        frames = len(samples) // channels
+        stream, first_sample, over = chunk.stream, chunk.first_sample, chunk.over
+        sample_rate, channels = chunk.sample_rate, chunk.channels
+        frames = len(chunk.samples) // channels
         if first_sample + frames > _HIGHEST_INDEX:
             raise RefusedError("index", f"sample {first_sample} is beyond any stream's end")
         alive = abs(now_ns - self._heard_ns) < _ALIVE_NS  # far below 0 the clock was set back
@@ -99,10 +101,10 @@ class SoundIntake:
             skipped = 0
         elif skipped and skipped >= frames and not over:
             return None
-        stamp_ns = stamp_ns or now_ns - frames * _NANOSECONDS // sample_rate
+        stamp_ns = chunk.captured_ns or now_ns - frames * _NANOSECONDS // sample_rate
         if begins:
             self._begin(stream, sample_rate, channels, first_sample, stamp_ns)
-        fresh = samples[skipped * channels :]
+        fresh = chunk.samples[skipped * channels :]
         self._next = max(self._next, first_sample + frames)
         self._follow(first_sample, sample_rate, stamp_ns)
         return self._piece(self._mono(fresh, over), begins, over)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from avatar_msgs.msg import AudioChunk, Persona, SpeechActivity, Utterance
+from avatar_msgs.msg import AudioChunk, Persona
 from avatar_nodes.conducting.turn_numbers import TurnNumbers
 from avatar_nodes.hearing.audio_processing import (
     AudioProcessing,
@@ -25,8 +25,8 @@ from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turns import follow_turns
 from avatar_nodes.wire import topics
-from avatar_nodes.wire.audio import audio_from_msg
-from avatar_nodes.wire.stamp import nanoseconds, stamp_of
+from avatar_nodes.wire.hearing import activity_to_msg, chunk_from_msg, utterance_to_msg
+from avatar_nodes.wire.stamp import stamp_of
 
 _LOOK_S = 0.25
 
@@ -118,30 +118,14 @@ class ListenerNode(AvatarNode[ListenerSettings]):
             self._listening.expect(known, self._open_recogniser)
 
     def _on_user_audio(self, msg: AudioChunk) -> None:
-        reports = self._listening.hear(
-            stream=msg.stream,
-            first_sample=msg.first_sample,
-            samples=audio_from_msg(msg),
-            sample_rate=msg.sample_rate,
-            channels=msg.channels,
-            stamp_ns=nanoseconds(msg.header.stamp),
-            now_ns=self.get_clock().now().nanoseconds,
-            over=msg.end_of_stream,
-        )
+        now_ns = self.get_clock().now().nanoseconds
+        reports = self._listening.hear(chunk_from_msg(msg), now_ns=now_ns)
         self.telemetry.sample("vad_ms", self._listening.vad_ms)
         self._publish(reports)
 
     def _on_avatar_audio(self, msg: AudioChunk) -> None:
-        piece = self._reference.push(
-            stream=msg.stream,
-            first_sample=msg.first_sample,
-            samples=audio_from_msg(msg),
-            sample_rate=msg.sample_rate,
-            channels=msg.channels,
-            stamp_ns=nanoseconds(msg.header.stamp),
-            now_ns=self.get_clock().now().nanoseconds,
-            over=msg.end_of_stream,
-        )
+        now_ns = self.get_clock().now().nanoseconds
+        piece = self._reference.push(chunk_from_msg(msg), now_ns=now_ns)
         if piece is not None:
             self._listening.play(piece.samples, piece.captured_ns, over=piece.over)
 
@@ -157,28 +141,17 @@ class ListenerNode(AvatarNode[ListenerSettings]):
 
     def _publish(self, reports: list[Activity]) -> None:
         for report in reports:
-            msg = SpeechActivity(
-                stream=report.stream,
-                active=report.active,
-                probability=report.probability,
-                level_dbfs=report.level_dbfs,
-                since_sample=report.since_sample,
-                during_playback=report.during_playback,
-            )
+            msg = activity_to_msg(report)
             msg.header.stamp = stamp_of(report.captured_ns)
             self._activity.publish(msg)
 
     def _on_heard(self, heard: Heard) -> None:
         """Called on the recognition's thread."""
-        msg = Utterance(
-            turn=heard.turn,
-            text=heard.recognition.text,
-            is_final=heard.is_final,
-            confidence=heard.recognition.confidence,
-            language=heard.recognition.language,
-            start=stamp_of(heard.start_ns),
-            end=stamp_of(heard.end_ns),
-        )
+        text = heard.recognition
+        msg = utterance_to_msg(
+            heard.turn, text.text, is_final=heard.is_final, start_ns=heard.start_ns,
+            end_ns=heard.end_ns, language=text.language, confidence=text.confidence,
+        )  # fmt: skip
         msg.header.stamp = self.get_clock().now().to_msg()
         self._utterance.publish(msg)
         if heard.is_final:

@@ -13,7 +13,6 @@ from avatar_msgs.msg import (
     AvatarState,
     Intent,
     ReplySegment,
-    SpeechActivity,
     TurnControl,
     Utterance,
 )
@@ -22,6 +21,7 @@ from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.hearing.echo.echo import level_db, open_echo_control
 from avatar_nodes.hearing.echo.gate import EchoGate
 from avatar_nodes.hearing.echo.microphone import CleanMicrophone
+from avatar_nodes.hearing.listening import Activity
 from avatar_nodes.hearing.sound_intake import SoundIntake, SoundPiece
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.mind.reply import Segment
@@ -37,10 +37,12 @@ from avatar_nodes.realtime.settings import RealtimeSettings
 from avatar_nodes.realtime.user_turns import UserTurn
 from avatar_nodes.text.words import has_words
 from avatar_nodes.wire import topics
-from avatar_nodes.wire.audio import audio_from_msg, audio_to_msg, check_demand
+from avatar_nodes.wire.audio import check_demand
+from avatar_nodes.wire.hearing import activity_to_msg, chunk_from_msg, utterance_to_msg
 from avatar_nodes.wire.limits import text_of
 from avatar_nodes.wire.persona import persona_to_msg
-from avatar_nodes.wire.stamp import nanoseconds, stamp_of
+from avatar_nodes.wire.reply import segment_to_msg, speech_to_msg
+from avatar_nodes.wire.stamp import stamp_of
 
 _POLL_S, _LOOK_S = 0.02, 0.25
 
@@ -116,28 +118,25 @@ class RealtimeNode(AvatarNode[RealtimeSettings]):
     def activity(self, turn: UserTurn) -> None:
         """SessionOutput: whether the visitor speaks."""
         at_ns = turn.start_ns if turn.speaking else turn.end_ns
-        msg = SpeechActivity(
+        activity = Activity(
             stream=self._intake.stream,
             active=turn.speaking,
             probability=float(turn.speaking),
             level_dbfs=self._level_db,
             since_sample=self._intake.source_sample(self._intake.sample_captured_at(at_ns)),
+            captured_ns=max(at_ns, 0),
             during_playback=bool(self._state.replying),
         )
-        msg.header.stamp = stamp_of(max(at_ns, 0))
+        msg = activity_to_msg(activity)
+        msg.header.stamp = stamp_of(activity.captured_ns)
         self._activity_out.publish(msg)
 
     def utterance(self, turn: UserTurn, *, is_final: bool) -> None:
         """SessionOutput: what the visitor said."""
-        msg = Utterance(
-            turn=turn.turn,
-            text=turn.text,
-            is_final=is_final,
-            confidence=-1.0,
+        msg = utterance_to_msg(
+            turn.turn, turn.text, is_final=is_final, start_ns=turn.start_ns, end_ns=turn.end_ns,
             language=self._persona.language,
-            start=stamp_of(turn.start_ns),
-            end=stamp_of(turn.end_ns),
-        )
+        )  # fmt: skip
         msg.header.stamp = self.get_clock().now().to_msg()
         self._utterance_out.publish(msg)
         if is_final:
@@ -151,14 +150,7 @@ class RealtimeNode(AvatarNode[RealtimeSettings]):
 
     def speak(self, segment: Segment) -> None:
         """SessionOutput: a sentence of an answer."""
-        msg = ReplySegment(
-            turn=segment.turn,
-            index=segment.index,
-            text=segment.text,
-            language=self._persona.language,
-            is_last=segment.is_last,
-            cancelled=segment.cancelled,
-        )
+        msg = segment_to_msg(segment, language=self._persona.language)
         msg.header.stamp = self.get_clock().now().to_msg()
         self._reply_out.publish(msg)
 
@@ -186,14 +178,7 @@ class RealtimeNode(AvatarNode[RealtimeSettings]):
 
     def _send_speech(self) -> None:
         for sent in self._session.poll():
-            run = sent.run
-            msg = audio_to_msg(
-                run.samples,
-                stream=sent.stream,
-                sample_rate=self.settings.sample_rate,
-                first_sample=run.first_sample,
-                end_of_stream=run.end_of_stream,
-            )
+            msg = speech_to_msg(sent, sample_rate=self.settings.sample_rate)
             msg.header.stamp = self.get_clock().now().to_msg()
             msg.header.frame_id = self.KIND
             self._audio_out.publish(msg)
@@ -227,16 +212,7 @@ class RealtimeNode(AvatarNode[RealtimeSettings]):
             self._session.played(piece.samples)
 
     def _piece(self, intake: SoundIntake, msg: AudioChunk) -> SoundPiece | None:
-        return intake.push(
-            stream=msg.stream,
-            first_sample=msg.first_sample,
-            samples=audio_from_msg(msg),
-            sample_rate=msg.sample_rate,
-            channels=msg.channels,
-            stamp_ns=nanoseconds(msg.header.stamp),
-            now_ns=self.get_clock().now().nanoseconds,
-            over=msg.end_of_stream,
-        )
+        return intake.push(chunk_from_msg(msg), now_ns=self.get_clock().now().nanoseconds)
 
     def _on_demand(self, msg: AudioDemand) -> None:
         check_demand(msg)

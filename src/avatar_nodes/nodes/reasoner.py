@@ -8,7 +8,7 @@ from functools import partial
 
 from std_srvs.srv import Trigger
 
-from avatar_msgs.msg import AvatarState, ReplySegment, TurnControl, Utterance
+from avatar_msgs.msg import AvatarState, TurnControl, Utterance
 from avatar_msgs.msg import Intent as IntentMsg
 from avatar_msgs.srv import SetPersona
 from avatar_nodes.errors.refused_error import RefusedError
@@ -26,6 +26,7 @@ from avatar_nodes.nodes.base.turns import check_turn
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.limits import text_of
 from avatar_nodes.wire.persona import persona_to_msg
+from avatar_nodes.wire.reply import segment_to_msg
 from avatar_nodes.wire.stamp import nanoseconds
 
 _STATES = {
@@ -98,14 +99,7 @@ class ReasonerNode(AvatarNode[ReasonerSettings]):
         """ReplyOutput: the next sentence."""
         if segment.is_last and not segment.cancelled and segment.turn != self._complained:
             self.heartbeat.say(trouble=False, detail=f"turn {segment.turn}: answered")
-        msg = ReplySegment(
-            turn=segment.turn,
-            index=segment.index,
-            text=segment.text,
-            language=self._persona.language,
-            is_last=segment.is_last,
-            cancelled=segment.cancelled,
-        )
+        msg = segment_to_msg(segment, language=self._persona.language)
         msg.header.stamp = self.get_clock().now().to_msg()
         self._reply_out.publish(msg)
         self.telemetry.output()

@@ -12,14 +12,14 @@ from avatar_nodes.mind.phrasebook import standing_sentences
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.nodes.base.turns import check_turn
-from avatar_nodes.sound.loudness import louder
 from avatar_nodes.speaking.settings import VoiceSettings
 from avatar_nodes.speaking.speaker import Speaker
 from avatar_nodes.speaking.synthesis.backends import build_synthesiser
 from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser
 from avatar_nodes.wire import topics
-from avatar_nodes.wire.audio import audio_to_msg, check_demand
+from avatar_nodes.wire.audio import check_demand
 from avatar_nodes.wire.limits import text_of
+from avatar_nodes.wire.reply import speech_to_msg
 
 _POLL_S = 0.1
 
@@ -127,21 +127,15 @@ class VoiceNode(AvatarNode[VoiceSettings]):
 
     def _send(self) -> None:
         for sent in self._speaker.poll():
-            run = sent.run
-            msg = audio_to_msg(
-                louder(run.samples, self.settings.volume),  # as it is by now
-                stream=sent.stream,
-                sample_rate=self.settings.sample_rate,
-                first_sample=run.first_sample,
-                end_of_stream=run.end_of_stream,
-            )
+            by_now = sent.at_volume(self.settings.volume)
+            msg = speech_to_msg(by_now, sample_rate=self.settings.sample_rate)
             msg.header.stamp = self.get_clock().now().to_msg()
             msg.header.frame_id = self.KIND
             self._audio.publish(msg)
             self.telemetry.output()
             if first_sound_s := sent.first_sound_s:
                 self.telemetry.sample("first_sound_ms", first_sound_s * 1000.0)
-            said = "has ended" if run.end_of_stream else "is spoken"
+            said = "has ended" if sent.run.end_of_stream else "is spoken"
             if not self.heartbeat.condition.trouble:
                 self.heartbeat.say(detail=f"turn {sent.turn} {said}")
 

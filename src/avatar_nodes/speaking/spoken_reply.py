@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from avatar_nodes.sound.loudness import louder
 from avatar_nodes.sound.sample_sender import SampleRun, SampleSender
 from avatar_nodes.speaking.speech_track import SpeechTrack
 from avatar_nodes.speaking.turn_stream import new_stream
@@ -23,6 +24,10 @@ class SpeechRun:
     run: SampleRun
     first_sound_s: float | None = None
     """With a reply's first samples: seconds since it began."""
+
+    def at_volume(self, volume: float) -> SpeechRun:
+        """The same, `volume` times as loud."""
+        return replace(self, run=replace(self.run, samples=louder(self.run.samples, volume)))
 
 
 @dataclass
