@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +33,15 @@ json_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the figures to this file, too.",
 )
+
+
+def write_figures(json_file: Path | None, figures: Mapping[str, Any]) -> None:
+    """Write what `json_option` is asked for, if it is."""
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
 _OPTIONS = (
     profile_option,
     click.option(

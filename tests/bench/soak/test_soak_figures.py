@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from avatar_nodes.bench.soak.accidents import DiskIsFull, ProcessDies, ProcessHangs
-from avatar_nodes.bench.soak.figures import Happened, SoakFigures
+from avatar_nodes.bench.soak.figures import AccidentReport, SoakFigures
 from avatar_nodes.bench.soak.picture_watch import PictureWatch
 from avatar_nodes.bench.turn.figures import TurnFigures
 
@@ -38,10 +38,10 @@ def test_the_picture_stands_when_its_frames_are_alike_or_do_not_come() -> None:
 
 def test_a_row_says_what_an_accident_cost_at_most() -> None:
     accidents = [
-        Happened("page reloaded", "", 0.1, 2.0),
-        Happened("process killed", "decoder", 1.5, 3.0),
-        Happened("process killed", "conductor", 2.5, 5.0),
-        Happened("process killed", "presenter", 60.0, None),
+        AccidentReport("page reloaded", "", 0.1, 2.0),
+        AccidentReport("process killed", "decoder", 1.5, 3.0),
+        AccidentReport("process killed", "conductor", 2.5, 5.0),
+        AccidentReport("process killed", "presenter", 60.0, None),
     ]
     turns = TurnFigures(steps=Counter(question=3, cough=1), unanswered=1)
     figures = SoakFigures(turns, accidents, {"frames": 7}, {"browsers": 1}).as_dict()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import tempfile
 import threading
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from avatar_nodes.bench.chromium import FLAGS, find_chromium
 from avatar_nodes.bench.kiosk.figures import KioskFigures, Look
 from avatar_nodes.bench.kiosk.playout_offset import PlayoutOffset
 from avatar_nodes.graph.graph import Graph
@@ -23,10 +23,8 @@ from avatar_nodes.profile import Profile, with_values
 from avatar_nodes.sound.audio_file import GRAPH_RATE, read_audio_file
 
 _DONE = "the visitor has left"
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = (
-    "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required", "--no-sandbox",
+    *FLAGS, "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
 )  # fmt: skip
 _PAGE_S = 60.0
 
@@ -89,7 +87,7 @@ class KioskBenchmark:
     on_look: called with every look at the page.
 
     Raises:
-        KioskBenchmarkError: there is no Playwright or no Chromium.
+        ChromiumError: there is no Playwright or no Chromium.
         AudioFileError: a question cannot be read.
     """
 
@@ -173,18 +171,6 @@ class KioskBenchmark:
         look = Look.from_page(elapsed_s, found, memory, self._offset)
         self.figures.looks.append(look)
         self._on_look(look)
-
-
-def find_chromium() -> str:
-    """The browser's path. Raises KioskBenchmarkError: there is no Playwright or no Chromium."""
-    try:
-        import playwright.sync_api  # noqa: F401
-    except ImportError:
-        raise KioskBenchmarkError("Playwright is missing: pip install playwright") from None
-    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if found is None:
-        raise KioskBenchmarkError("no Chromium was found: apt install chromium")
-    return found
 
 
 def _loop(questions: Sequence[Path], pause_s: float) -> np.ndarray:

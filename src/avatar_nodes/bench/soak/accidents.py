@@ -22,6 +22,10 @@ _STEPPED_S = 20.0
 _PIECE = bytes(1 << 20)
 
 
+class AccidentError(RuntimeError):
+    """An accident that cannot happen here; one line that says what it needs."""
+
+
 class Accident(ABC):
     """Something that goes wrong, and is put right again where the avatar cannot do that itself."""
 
@@ -29,7 +33,11 @@ class Accident(ABC):
 
     @abstractmethod
     def happen(self, rng: np.random.Generator) -> str:
-        """Let it happen, to whatever `rng` chooses, and put it right; returns to what."""
+        """Let it happen, to whatever `rng` chooses, and put it right; returns to what.
+
+        Raises:
+            AccidentError, PulseServerError: it cannot.
+        """
 
 
 class ProcessDies(Accident):
@@ -124,13 +132,19 @@ class MicrophoneIsUnplugged(Accident):
 
 
 class ClockIsSet(Accident):
-    """The machine's clock jumps by 3 s, forward or back, and is right again after a while. It needs
-    the right to set the clock."""
+    """The machine's clock jumps by 3 s, forward or back, and is right again after a while.
+
+    Raises:
+        AccidentError: it may not be set.
+    """
 
     kind = "clock set"
 
+    def __init__(self) -> None:
+        _step(0.0)
+
     def happen(self, rng: np.random.Generator) -> str:
-        """See `Accident`. Raises PermissionError."""
+        """See `Accident`."""
         by_s = float(rng.choice([-3.0, 3.0]))
         _step(by_s)
         try:
@@ -141,10 +155,17 @@ class ClockIsSet(Accident):
 
 
 def _step(by_s: float) -> None:
-    time.clock_settime(time.CLOCK_REALTIME, time.time() + by_s)
+    try:
+        time.clock_settime(time.CLOCK_REALTIME, time.time() + by_s)
+    except PermissionError:
+        raise AccidentError(
+            "the clock may not be set here: run as root, or leave --set-clock out"
+        ) from None
 
 
 def _signal(processes: Mapping[str, int], number: signal.Signals, rng: np.random.Generator) -> str:
+    if not processes:
+        raise AccidentError("there is no process that could be hit")
     name = str(rng.choice(sorted(processes)))
     with contextlib.suppress(ProcessLookupError):  # it has just died by itself
         os.kill(processes[name], number)

@@ -16,6 +16,7 @@ import numpy as np
 
 from avatar_nodes.bench.soak.accidents import (
     Accident,
+    AccidentError,
     BrowserDies,
     ClockIsSet,
     DiskIsFull,
@@ -24,10 +25,10 @@ from avatar_nodes.bench.soak.accidents import (
     ProcessDies,
     ProcessHangs,
 )
-from avatar_nodes.bench.soak.figures import Happened, SoakFigures
+from avatar_nodes.bench.soak.figures import AccidentReport, SoakFigures
 from avatar_nodes.bench.soak.page_viewer import PageViewer
 from avatar_nodes.bench.soak.picture_watch import PictureWatch
-from avatar_nodes.bench.soak.pulse_server import PulseServer
+from avatar_nodes.bench.soak.pulse_server import PulseServer, PulseServerError
 from avatar_nodes.bench.soak.room_visitor import RoomVisitor
 from avatar_nodes.bench.turn.benchmark import TurnBenchmark
 from avatar_nodes.bench.turn.script import mixed_turns
@@ -68,7 +69,8 @@ class SoakBenchmark:
             step and accident, one line each.
 
     Raises:
-        KioskBenchmarkError: a browser is wanted, and there is none.
+        AccidentError: an accident that is wanted cannot happen here.
+        ChromiumError: a browser is wanted, and there is none.
     """
 
     def __init__(
@@ -83,7 +85,8 @@ class SoakBenchmark:
         graph = _graph(profile, namespace, settings, port if browser else None, server)
         self._watch = PictureWatch(graph.namespace)
         self._over = threading.Event()
-        self._accidents: list[Happened] = []
+        self._clock = ClockIsSet() if settings.clock else None
+        self._reports: list[AccidentReport] = []
         steps = mixed_turns(max(16, round(settings.seconds / _LEAST_STEP_S)), seed=settings.seed)
         self._turns = TurnBenchmark(
             graph,
@@ -106,7 +109,7 @@ class SoakBenchmark:
         """
         turns = self._turns.run()
         page = {} if self.viewer is None else self.viewer.as_dict()
-        return SoakFigures(turns, self._accidents, self._watch.as_dict(), page)
+        return SoakFigures(turns, self._reports, self._watch.as_dict(), page)
 
     @contextmanager
     def _beside(self, runner: GraphRunner) -> Iterator[None]:
@@ -134,8 +137,8 @@ class SoakBenchmark:
             kinds.append(DiskIsFull(self._settings.disk))
         if self._server is not None:
             kinds.append(MicrophoneIsUnplugged(self._server))
-        if self._settings.clock:
-            kinds.append(ClockIsSet())
+        if self._clock is not None:
+            kinds.append(self._clock)
         return kinds
 
     def _work(self, runner: GraphRunner) -> None:
@@ -146,17 +149,22 @@ class SoakBenchmark:
                 rng.shuffle(kinds)
             if self._over.wait(self._settings.every_s):
                 return
-            happened = self._let(kinds[number % len(kinds)], rng)
-            self._accidents.append(happened)
-            self._tell(str(happened))
+            accident = kinds[number % len(kinds)]
+            try:
+                report = self._watch_through(accident, rng)
+            except (AccidentError, PulseServerError) as error:
+                self._tell(f"{accident.kind}: it did not happen: {error}")
+                continue
+            self._reports.append(report)
+            self._tell(str(report))
 
-    def _let(self, accident: Accident, rng: np.random.Generator) -> Happened:
+    def _watch_through(self, accident: Accident, rng: np.random.Generator) -> AccidentReport:
         self._get_well()  # before: what follows is this accident's
         self._watch.longest_still()
         begun_s = time.monotonic()
         what = accident.happen(rng)
         back_s = time.monotonic() - begun_s if self._get_well() else None
-        return Happened(accident.kind, what, self._watch.longest_still(), back_s)
+        return AccidentReport(accident.kind, what, self._watch.longest_still(), back_s)
 
     def _get_well(self) -> bool:
         """Wait until all is well; false: it was not, for too long."""

@@ -10,7 +10,7 @@ from avatar_nodes.bench.turn.figures import TurnFigures, quantile
 
 
 @dataclass(frozen=True)
-class Happened:
+class AccidentReport:
     """An accident, and what was seen of it."""
 
     kind: str
@@ -31,7 +31,7 @@ class SoakFigures:
     """All figures of a run."""
 
     turns: TurnFigures
-    accidents: Sequence[Happened]
+    accidents: Sequence[AccidentReport]
     picture: Mapping[str, Any]
     page: Mapping[str, Any]
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from avatar_nodes.bench.kiosk.benchmark import find_chromium
+from avatar_nodes.bench.chromium import FLAGS, find_chromium
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_FLAGS = ("--autoplay-policy=no-user-gesture-required", "--no-sandbox")
 _LOOK_S = 0.5
 _SHOWN = """() => {
   const video = document.querySelector('video');
@@ -29,15 +27,15 @@ class PageViewer:
     """Shows `url` in a headless Chromium on a thread of its own; a context manager.
 
     Raises:
-        KioskBenchmarkError: there is no Playwright or no Chromium.
+        ChromiumError: there is no Playwright or no Chromium.
     """
 
     def __init__(self, url: str) -> None:
         self._url, self._chromium = url, find_chromium()
-        self._orders: queue.Queue[Callable[[Any], None] | None] = queue.Queue()
+        self._orders: queue.Queue[Callable[[Any], object]] = queue.Queue()
+        self._ends = threading.Event()
         self._thread = threading.Thread(target=self._work, name="viewer", daemon=True)
-        self._moved_s = 0.0
-        self._time = 0.0
+        self._shown_s = 0.0
         self.live = False
         """The page says that it is connected, and its video moves."""
         self.looks = self.live_looks = self.reloads = self.browsers = 0
@@ -52,7 +50,7 @@ class PageViewer:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        self._orders.put(None)
+        self._ends.set()
         self._thread.join()
 
     def reload(self) -> None:
@@ -74,47 +72,44 @@ class PageViewer:
         return {
             "page_live_share": None if share is None else round(share, 4),
             "page_reloads": self.reloads,
+            "page_trouble": self.trouble or None,
             "browsers": self.browsers,
         }
 
-    def _order(self, order: Callable[[Any], None]) -> None:
+    def _order(self, order: Callable[[Any], object]) -> None:
         self.live = False
         self._orders.put(order)
 
     def _work(self) -> None:
+        """The thread: one browser after the other."""
         from playwright.sync_api import Error, sync_playwright
 
         with sync_playwright() as playwright:
-            goes_on = True
-            while goes_on:
-                self.browsers += 1
-                browser = playwright.chromium.launch(
-                    executable_path=self._chromium, args=list(_FLAGS)
-                )
+            while not self._ends.is_set():
                 try:
-                    page = browser.new_page()
-                    page.goto(self._url)
-                    goes_on = self._show(page)
-                    browser.close()
+                    self._browse(playwright)
                 except Error as error:
                     self.trouble, self.live = error.message.splitlines()[0], False
-                    time.sleep(_LOOK_S)
+                    self._ends.wait(_LOOK_S)
 
-    def _show(self, page: Any) -> bool:
-        """Until there is an order to end (false), or the browser fails (Error)."""
-        while True:
-            try:
-                order = self._orders.get(timeout=_LOOK_S)
-            except queue.Empty:
-                self._look(page)
-                continue
-            if order is None:
-                return False
-            order(page)
+    def _browse(self, playwright: Any) -> None:
+        """Until the end, or until the browser fails (Error)."""
+        self.browsers += 1
+        browser = playwright.chromium.launch(executable_path=self._chromium, args=list(FLAGS))
+        try:
+            page = browser.new_page()
+            page.goto(self._url)
+            while not self._ends.is_set():
+                try:
+                    self._orders.get(timeout=_LOOK_S)(page)
+                except queue.Empty:
+                    self._look(page)
+        finally:
+            browser.close()
 
     def _look(self, page: Any) -> None:
-        connected, shown = page.evaluate(_SHOWN)
-        self.live = bool(connected) and shown != self._time
-        self._time = shown
+        connected, shown_s = page.evaluate(_SHOWN)
+        self.live = bool(connected) and shown_s != self._shown_s
+        self._shown_s = shown_s
         self.looks += 1
         self.live_looks += self.live

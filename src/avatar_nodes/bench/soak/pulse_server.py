@@ -26,11 +26,11 @@ pcm.!default { type pulse }
 ctl.!default { type pulse }
 """
 _LIST = "import pyaudio; print(pyaudio.PyAudio().get_device_count())"
-_START_S = 60.0
+_START_S, _END_S = 60.0, 30.0
 
 
 class PulseServerError(RuntimeError):
-    """There is no PulseAudio, or no way to it; one line that says what to install."""
+    """There is no PulseAudio, or no way to it, or it refuses; one line, with what to install."""
 
 
 class PulseServer:
@@ -52,17 +52,17 @@ class PulseServer:
             raise PulseServerError(
                 "no PyAudio here: apt-get install portaudio19-dev, pip install pyaudio"
             )
-        # Its sockets' names have a limit of about a hundred letters.
-        self._folder = Path(tempfile.mkdtemp(prefix="pulse_"))
-        self._folder.chmod(0o700)
+        # Its sockets' names have a limit of about a hundred letters. The folder goes with this
+        # object, if not before.
+        self._temporary = tempfile.TemporaryDirectory(prefix="pulse_", ignore_cleanup_errors=True)
+        self._folder = Path(self._temporary.name)
         (self._folder / "asound.conf").write_text(_ASOUND)
-        socket = self._folder / "native"
-        self._socket = socket
+        self._socket = self._folder / "native"
         self.environment = {
             "ALSA_CONFIG_PATH": f"/usr/share/alsa/alsa.conf:{self._folder / 'asound.conf'}",
             "XDG_RUNTIME_DIR": str(self._folder),
             "PULSE_RUNTIME_PATH": str(self._folder),
-            "PULSE_SERVER": f"unix:{socket}",
+            "PULSE_SERVER": f"unix:{self._socket}",
         }
         self._module = ""
 
@@ -90,16 +90,21 @@ class PulseServer:
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
         self._daemon.terminate()
-        self._daemon.wait(30.0)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            self._daemon.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._daemon.kill()
+            self._daemon.wait()
+        self._temporary.cleanup()
 
     def plug_in(self) -> None:
-        """The sound card comes: the sink `speaker`, and `speaker.monitor`, which hears it."""
+        """The sound card comes: the sink `speaker`, and `speaker.monitor`, which hears it. Raises
+        PulseServerError."""
         words = ["load-module", "module-null-sink", f"sink_name={SINK}", "rate=48000"]
         self._module = self._pactl(*words).strip()
 
     def unplug(self) -> None:
-        """The sound card goes."""
+        """The sound card goes. Raises PulseServerError."""
         self._pactl("unload-module", self._module)
 
     def start(
@@ -121,10 +126,12 @@ class PulseServer:
             time.sleep(0.05)
 
     def _pactl(self, *words: str) -> str:
-        command = ["pactl", *words]
         done = subprocess.run(
-            command, env=self._tool_environment(), capture_output=True, text=True, check=True
-        )
+            ["pactl", *words], env=self._tool_environment(), capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise PulseServerError(f"pactl {words[0]}: {done.stderr.strip()}")
         return done.stdout
 
     def _look_for_a_way_to_it(self) -> None:

@@ -47,7 +47,7 @@ class RoomVisitor(VirtualVisitor):
     def _end(self) -> None:
         player, self._player = self._player, None
         if player is not None and player.stdin is not None:
-            player.terminate()
-            with contextlib.suppress(OSError):
+            player.kill()
+            with contextlib.suppress(OSError):  # what it has not read
                 player.stdin.close()
-            player.wait(10.0)
+            player.wait()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatar_nodes.commands.graph_options import json_option
+from avatar_nodes.commands.graph_options import json_option, write_figures
 
 if TYPE_CHECKING:
     from avatar_nodes.bench.gpu import Peak, SizeFigures
@@ -69,9 +68,7 @@ def command(
         figures = benchmark.measure(width, height, peak)
         result["sizes"].append(figures.as_dict())
         _print(figures)
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, result)
 
 
 def _require(device: str, scale: str) -> None:

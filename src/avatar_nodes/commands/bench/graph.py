@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from avatar_nodes.commands.graph_options import (
     plain_errors,
     profile_option,
     require_ros,
+    write_figures,
 )
 from avatar_nodes.graph.discovery import stay_local
 
@@ -54,9 +54,7 @@ def command(
     require_ros()
     stay_local()
     result = _memory(profile_name, placement) if memory else _speed(profile_name, placement, blocks)
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, result)
 
 
 def _speed(profile_name: str, placement: str, blocks: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from avatar_nodes.commands.graph_options import (
     plain_errors,
     profile_option,
     require_ros,
+    write_figures,
 )
 from avatar_nodes.graph.discovery import stay_local
 
@@ -53,6 +53,7 @@ def command(
     """
     require_ros()
     stay_local()
+    from avatar_nodes.bench.chromium import ChromiumError
     from avatar_nodes.bench.kiosk.benchmark import KioskBenchmark, KioskBenchmarkError
     from avatar_nodes.bench.kiosk.figures import Look
     from avatar_nodes.machine.description import describe_machine
@@ -74,7 +75,7 @@ def command(
         )
 
     shipped = sorted(share_path("samples", "visitor").glob("*.wav"))
-    with plain_errors(KioskBenchmarkError, AudioFileError):
+    with plain_errors(ChromiumError, KioskBenchmarkError, AudioFileError):
         figures = KioskBenchmark(
             load_profile(profile_name), seconds=60.0 * minutes, look_s=look_s,
             questions=questions or shipped, pause_s=pause_s,
@@ -91,6 +92,4 @@ def command(
         "machine": machine,
         "looks": list(map(asdict, figures.looks)),
     }
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(found, indent=1) + "\n")
+    write_figures(json_file, found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from avatar_nodes.commands.graph_options import (
     plain_errors,
     profile_option,
     require_ros,
+    write_figures,
 )
 from avatar_nodes.graph.discovery import stay_local
 
@@ -97,9 +97,7 @@ def command(
         "machine": machine,
     }  # fmt: skip
     _print(result)
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, result)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from avatar_nodes.commands.graph_options import (
     plain_errors,
     profile_option,
     require_ros,
+    write_figures,
 )
 from avatar_nodes.graph.discovery import stay_local
 
@@ -77,7 +77,8 @@ def command(
     """
     require_ros()
     stay_local()
-    from avatar_nodes.bench.kiosk.benchmark import KioskBenchmarkError
+    from avatar_nodes.bench.chromium import ChromiumError
+    from avatar_nodes.bench.soak.accidents import AccidentError
     from avatar_nodes.bench.soak.benchmark import SoakBenchmark, SoakSettings
     from avatar_nodes.bench.soak.pulse_server import PulseServerError
     from avatar_nodes.client.visitor import VisitorError
@@ -87,7 +88,7 @@ def command(
     from avatar_nodes.sound.audio_file import AudioFileError, read_audio_file
 
     machine = describe_machine()
-    with plain_errors(AudioFileError, KioskBenchmarkError, PulseServerError, VisitorError):
+    with plain_errors(AccidentError, AudioFileError, ChromiumError, PulseServerError, VisitorError):
         questions = sorted(share_path("samples", "visitor").glob("*.wav"))
         with _sound_card(microphone) as server:
             figures = SoakBenchmark(
@@ -100,9 +101,7 @@ def command(
                 tell=lambda line: click.echo(line, err=True),
             ).run()
     result: dict[str, Any] = {"profile": profile_name, **figures.as_dict(), "machine": machine}
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, result)
     _print(result)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from avatar_nodes.commands.graph_options import (
     plain_errors,
     profile_option,
     require_ros,
+    write_figures,
 )
 from avatar_nodes.graph.discovery import stay_local
 
@@ -121,9 +121,7 @@ def command(
         figures = benchmark.run().as_dict()
     result: dict[str, Any] = {"profile": profile_name, **figures, "machine": machine}
     _print(result)
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_figures(json_file, result)
 
 
 def _print(result: dict[str, Any]) -> None:
