@@ -31,6 +31,7 @@ from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.container import node_class
 from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.wire import topics
+from avatar_nodes.wire.declaration import Action
 
 KINDS = (
     "conductor",
@@ -111,7 +112,7 @@ class Target:
 
         return send
 
-    def _goal(self, action: topics.Action, name: str) -> Callable[[Random], None]:
+    def _goal(self, action: Action, name: str) -> Callable[[Random], None]:
         def send(random: Random) -> None:
             node: Any = self.node
             number, request = next(self._numbers), filled(action.type.Goal(), random)  # type: ignore[attr-defined]

@@ -33,7 +33,8 @@ from avatar_nodes.speaking.settings import VoiceSettings
 from avatar_nodes.speaking.synthesis.backends import build_synthesiser
 from avatar_nodes.speaking.synthesis.synthesiser import SynthesisError
 from avatar_nodes.wire.action_client import ActionClient
-from avatar_nodes.wire.topics import ANYBODY, SERVICES, TOPICS, Declaration
+from avatar_nodes.wire.declaration import ANYBODY, Declaration
+from avatar_nodes.wire.topics import SERVICES, TOPICS
 
 EXAMPLES = share_directory() / "examples"
 PAGE = share_directory() / "docs" / "extending.md"

@@ -10,7 +10,7 @@ from std_srvs.srv import Trigger
 from support.spinner import Spinner
 
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.wire.topics import Service
+from avatar_nodes.wire.declaration import Service
 
 ASK = Service(
     name="ask", type=Trigger, servers=("clumsy",), clients=("asks",), meaning="A question."

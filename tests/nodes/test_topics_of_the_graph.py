@@ -36,17 +36,9 @@ from avatar_nodes.graph.security_policy import (
 from avatar_nodes.graph.wiring import requests_of, wires_of
 from avatar_nodes.nodes import loudspeaker
 from avatar_nodes.profile import load_profile, with_values
+from avatar_nodes.wire.declaration import EVERY_NODE, Declaration
 from avatar_nodes.wire.qos import TAPPED
-from avatar_nodes.wire.topics import (
-    ACTIONS,
-    EVERY_NODE,
-    LATENT_IN,
-    LATENT_OUT,
-    REQUESTS,
-    SERVICES,
-    TOPICS,
-    Declaration,
-)
+from avatar_nodes.wire.topics import ACTIONS, LATENT_IN, LATENT_OUT, REQUESTS, SERVICES, TOPICS
 
 PROCESSES = (
     "ears: [microphone, listener], mind: [reasoner, voice, timeline, recorder],"

@@ -25,7 +25,7 @@ from avatar_nodes.graph.graph import Graph
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.profile import load_profile
 from avatar_nodes.wire import topics
-from avatar_nodes.wire.topics import Service
+from avatar_nodes.wire.declaration import Service
 
 ASK = Service(
     name="ask", type=Trigger, servers=("fussy",), clients=("asks",), meaning="A question."

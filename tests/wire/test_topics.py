@@ -19,8 +19,9 @@ from std_srvs.srv import Trigger
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.profile import load_profile
 from avatar_nodes.wire import topics
+from avatar_nodes.wire.declaration import Reading, Service, Topic
 from avatar_nodes.wire.qos import BLOCKS, PUBLIC_NAMES, public_qos
-from avatar_nodes.wire.topics import REQUESTS, TOPICS, Service, Topic
+from avatar_nodes.wire.topics import REQUESTS, TOPICS
 
 SOURCE = Path(__file__).resolve().parent.parent.parent / "src" / "avatar_nodes"
 DECLARED = (*TOPICS, *REQUESTS)
@@ -133,7 +134,7 @@ def test_a_node_s_parameters_choose_name_and_qos(mute: Mute) -> None:
     topic = Topic(
         name="here", type=Trigger.Request, qos=BLOCKS, publishers=("mute",), readers=("mute",),
         name_parameter="topic", qos_parameter="qos_it", meaning="Whatever it says.",
-        reading={"mute": topics.Reading(qos=BLOCKS, reason="it is asked otherwise")},
+        reading={"mute": Reading(qos=BLOCKS, reason="it is asked otherwise")},
     )  # fmt: skip
     chosen = topic.with_parameters({"topic": "elsewhere", "qos_it": "SENSOR_DATA"})
     assert chosen.name == "elsewhere"

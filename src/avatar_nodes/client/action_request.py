@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rclpy.task import Future
 
 from avatar_nodes.client.client_node import ClientNode
-from avatar_nodes.wire.topics import ANYBODY, Action
+from avatar_nodes.wire.declaration import ANYBODY, Action
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -11,6 +11,7 @@ from avatar_nodes.client.client_node import ClientNode
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.web.health import HealthBoard
 from avatar_nodes.wire import topics
+from avatar_nodes.wire.declaration import ANYBODY
 from avatar_nodes.wire.health import health_from_msg
 
 _LOOK_S = 0.1
@@ -33,7 +34,7 @@ class HealthWatch(ClientNode):
             except RefusedError:
                 return
 
-        topics.HEALTH.subscribe(self.node, topics.ANYBODY, take)
+        topics.HEALTH.subscribe(self.node, ANYBODY, take)
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             self.executor.spin_once(timeout_sec=_LOOK_S)

@@ -12,6 +12,7 @@ from avatar_nodes.client.visitor import VirtualVisitor
 from avatar_nodes.text.words import clean_text
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.action_client import ActionClient
+from avatar_nodes.wire.declaration import ANYBODY
 
 
 class VirtualOperator:
@@ -22,10 +23,10 @@ class VirtualOperator:
     def __init__(self, visitor: VirtualVisitor) -> None:
         self._visitor = visitor
         node = visitor.node
-        self._say = topics.SAY.client(node, topics.ANYBODY)
-        self._perform = topics.PERFORM.client(node, topics.ANYBODY)
-        self._interrupt = topics.INTERRUPT.client(node, topics.ANYBODY)
-        self._reset = topics.RESET.client(node, topics.ANYBODY)
+        self._say = topics.SAY.client(node, ANYBODY)
+        self._perform = topics.PERFORM.client(node, ANYBODY)
+        self._interrupt = topics.INTERRUPT.client(node, ANYBODY)
+        self._reset = topics.RESET.client(node, ANYBODY)
 
     def close(self) -> None:
         """Release the clients; no order works any more."""

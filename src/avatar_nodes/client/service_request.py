@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from avatar_nodes.client.client_node import ClientNode
-from avatar_nodes.wire.topics import ANYBODY, Service, Topic
+from avatar_nodes.wire.declaration import ANYBODY, Service, Topic
 
 _LOOK_S = 0.1
 _ASKED = 2  # times

@@ -17,6 +17,7 @@ from avatar_nodes.text.words import clean_text
 from avatar_nodes.timeline.turn_timeline import TurnTimeline as Timeline
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_to_msg
+from avatar_nodes.wire.declaration import VISITOR
 from avatar_nodes.wire.stamp import stamp_of
 from avatar_nodes.wire.timeline import timeline_from_msg
 
@@ -73,8 +74,8 @@ class VirtualVisitor(ClientNode):
     def __enter__(self) -> Self:
         super().__enter__()
         sound = topics.AUDIO_IN.with_parameters({"topic": self._topic})
-        self._out = sound.publisher(self.node, topics.VISITOR)
-        self._writing = topics.UTTERANCE.publisher(self.node, topics.VISITOR)
+        self._out = sound.publisher(self.node, VISITOR)
+        self._writing = topics.UTTERANCE.publisher(self.node, VISITOR)
         for topic, callback in (
             (topics.STATE, self._on_state),
             (topics.TURN_TIMELINE, self._on_timeline),
@@ -82,7 +83,7 @@ class VirtualVisitor(ClientNode):
             (topics.UTTERANCE, self._on_utterance),
             (topics.REPLY, self._on_reply),
         ):
-            topic.subscribe(self.node, topics.VISITOR, callback)
+            topic.subscribe(self.node, VISITOR, callback)
         self.spin_in_background()
         self._voice = threading.Thread(target=self._stream, name="visitor's voice", daemon=True)
         self._voice.start()

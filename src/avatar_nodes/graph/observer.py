@@ -25,6 +25,7 @@ from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.run_mark import is_of_run
 from avatar_nodes.graph.watchdog import Health, Hold, Watchdog
 from avatar_nodes.wire import topics
+from avatar_nodes.wire.declaration import OBSERVER
 from avatar_nodes.wire.health import health_to_msg
 
 _LOOK_S = 1.0
@@ -91,8 +92,8 @@ class GraphObserver:
             (topics.CREDIT, self._credit),
             (topics.DIAGNOSTICS, self._diagnostic),
         ):
-            topic.subscribe(self._node, topics.OBSERVER, callback)
-        self._health = topics.HEALTH.publisher(self._node, topics.OBSERVER)
+            topic.subscribe(self._node, OBSERVER, callback)
+        self._health = topics.HEALTH.publisher(self._node, OBSERVER)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread.start()

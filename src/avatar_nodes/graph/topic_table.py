@@ -7,15 +7,8 @@ from collections.abc import Iterable, Sequence
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from avatar_nodes.graph.wiring import Request, Wire
-from avatar_nodes.wire.topics import (
-    ANYBODY,
-    EVERY_NODE,
-    OBSERVER,
-    REQUESTS,
-    TOPICS,
-    Declaration,
-    Reading,
-)
+from avatar_nodes.wire.declaration import ANYBODY, EVERY_NODE, OBSERVER, Declaration, Reading
+from avatar_nodes.wire.topics import REQUESTS, TOPICS
 
 _RELIABILITY = {
     ReliabilityPolicy.SYSTEM_DEFAULT: "system default",

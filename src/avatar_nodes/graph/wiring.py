@@ -9,17 +9,16 @@ from rclpy.qos import QoSProfile
 
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.node_spec import NodeSpec
-from avatar_nodes.wire.topics import (
+from avatar_nodes.wire.declaration import (
     ANYBODY,
     EVERY_NODE,
     OBSERVER,
-    REQUESTS,
-    TOPICS,
     Action,
     Declaration,
     Service,
     Topic,
 )
+from avatar_nodes.wire.topics import REQUESTS, TOPICS
 
 
 @dataclass(frozen=True)

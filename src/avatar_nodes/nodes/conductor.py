@@ -28,6 +28,7 @@ from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.nodes.base.run_nodes import main_of
 from avatar_nodes.text.words import clean_text, has_words
 from avatar_nodes.wire import audio, block, conversation, topics
+from avatar_nodes.wire.declaration import Topic
 from avatar_nodes.wire.limits import block_number, duration_s, epoch_number, text_of
 from avatar_nodes.wire.stamp import nanoseconds, stamp_of
 
@@ -123,7 +124,7 @@ class ConductorNode(AvatarNode[ConductorSettings]):
                 self._carry_out(effect)
             issued = any(isinstance(effect, fx.IssueBlock) for effect in effects)
 
-    def _hear(self, topic: topics.Topic, callback: Callable[[Any], None]) -> None:
+    def _hear(self, topic: Topic, callback: Callable[[Any], None]) -> None:
         """Listen, and advance after every message."""
 
         def then_advance(msg: Any) -> None:

@@ -23,6 +23,7 @@ from avatar_nodes.graph.runner import GraphRunner
 from avatar_nodes.machine.process_usage import Memory, memory_of
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.declaration import ANYBODY, WITNESS
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -73,8 +74,8 @@ class _Onlooker(ClientNode):
             (topics.STATE, self._on_state),
             (topics.STAGES, self._on_status),
         ):
-            topic.subscribe(self.node, topics.WITNESS, callback)
-        self._say = topics.SAY.client(self.node, topics.ANYBODY)
+            topic.subscribe(self.node, WITNESS, callback)
+        self._say = topics.SAY.client(self.node, ANYBODY)
         self.spin_in_background()
         return self
 

@@ -12,6 +12,7 @@ from sensor_msgs.msg import Image
 
 from avatar_nodes.client.client_node import ClientNode
 from avatar_nodes.wire import topics
+from avatar_nodes.wire.declaration import WITNESS
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -47,7 +48,7 @@ class PictureWatch(ClientNode):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        topics.IMAGE_RAW.subscribe(self.node, topics.WITNESS, self._on_image)
+        topics.IMAGE_RAW.subscribe(self.node, WITNESS, self._on_image)
         self.spin_in_background()
         return self
 

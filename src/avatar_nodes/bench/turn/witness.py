@@ -34,6 +34,7 @@ from avatar_nodes.client.client_node import ClientNode
 from avatar_nodes.speaking.turn_stream import turn_of
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_from_msg
+from avatar_nodes.wire.declaration import WITNESS
 from avatar_nodes.wire.image import image_from_msg
 from avatar_nodes.wire.stamp import nanoseconds
 
@@ -112,9 +113,9 @@ class TurnWitness(ClientNode):
             (topics.CONDITIONING, self._on_block),
             (topics.INTENT, self._on_intent),
         ):
-            topic.subscribe(self.node, topics.WITNESS, callback)
+            topic.subscribe(self.node, WITNESS, callback)
         if self.pairing is not None:
-            topics.IMAGE_RAW.subscribe(self.node, topics.WITNESS, self._on_image, raw=True)
+            topics.IMAGE_RAW.subscribe(self.node, WITNESS, self._on_image, raw=True)
         self.spin_in_background()
         return self
 

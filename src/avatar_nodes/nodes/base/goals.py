@@ -11,7 +11,7 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
-from avatar_nodes.wire.topics import Action
+from avatar_nodes.wire.declaration import Action
 
 _MOST_GOALS = 32
 _MOST_SAMPLES = 1 << 22

@@ -13,6 +13,7 @@ from avatar_msgs.msg import StageStatus
 from avatar_nodes.graph.run_mark import new_instance
 from avatar_nodes.nodes.base.telemetry import Telemetry
 from avatar_nodes.wire import topics
+from avatar_nodes.wire.declaration import EVERY_NODE
 
 _PERIOD_S = 0.5
 
@@ -46,8 +47,8 @@ class Heartbeat:
         self._condition = Condition()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._status = topics.STAGES.publisher(node, topics.EVERY_NODE)
-        self._diagnostics = topics.DIAGNOSTICS.publisher(node, topics.EVERY_NODE)
+        self._status = topics.STAGES.publisher(node, EVERY_NODE)
+        self._diagnostics = topics.DIAGNOSTICS.publisher(node, EVERY_NODE)
         name = f"heartbeat of {node.get_name()}"
         self._thread = threading.Thread(target=self._beat, name=name, daemon=True)
         self._thread.start()

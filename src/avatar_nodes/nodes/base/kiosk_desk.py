@@ -21,6 +21,7 @@ from avatar_nodes.web.browser_microphone import RATE
 from avatar_nodes.web.desk import Answer
 from avatar_nodes.wire import topics
 from avatar_nodes.wire.audio import audio_to_msg
+from avatar_nodes.wire.declaration import Service
 
 _PATIENCE_S = 10.0
 _REMEMBERED_TURNS = 64
@@ -122,7 +123,7 @@ def _reference(framing: int, picture: bytes) -> Any:
     return request
 
 
-_ORDERS: dict[str, tuple[topics.Service, Callable[[Any], Any]]] = {
+_ORDERS: dict[str, tuple[Service, Callable[[Any], Any]]] = {
     "interrupt": (topics.INTERRUPT, lambda _: Trigger.Request()),
     "reset": (topics.RESET, lambda _: Trigger.Request()),
     "prompt": (

@@ -27,8 +27,8 @@ from avatar_nodes.nodes.base.limited_log import LimitedLogger
 from avatar_nodes.nodes.base.parameters import declare_parameters, with_changes
 from avatar_nodes.nodes.base.telemetry import Telemetry
 from avatar_nodes.profile.settings import NodeSettings
+from avatar_nodes.wire.declaration import Service, Topic
 from avatar_nodes.wire.stamp import nanoseconds
-from avatar_nodes.wire.topics import Service, Topic
 
 EXIT_FAILED = 1
 _LOG_EVERY_S = 1.0

@@ -11,9 +11,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from avatar_nodes.errors.refused_error import RefusedError
 from avatar_nodes.nodes.base.lifecycle_node import AvatarNode
 from avatar_nodes.recording.live_recording import WireMessage
+from avatar_nodes.wire.declaration import tapped
 from avatar_nodes.wire.definition import definition_of
 from avatar_nodes.wire.qos import offered_qos_text
-from avatar_nodes.wire.topics import tapped
 
 
 class TopicTap:
