@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from aiortc import RTCConfiguration, RTCPeerConnection
 
 from avatar_nodes.web.desk import Answer
 from avatar_nodes.web.server import WebServer
@@ -112,3 +113,14 @@ def serving(
             yield server, desk
     finally:
         server.close()
+
+
+async def browser_offer() -> str:
+    """What a browser offers (SDP): to be shown a picture, and to talk."""
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.addTransceiver("video", direction="recvonly")
+    peer.addTransceiver("audio", direction="sendrecv")
+    await peer.setLocalDescription(await peer.createOffer())
+    sdp = peer.localDescription.sdp
+    await peer.close()
+    return sdp

@@ -11,9 +11,8 @@ from typing import Any
 
 import psutil
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection
 from support.any_request import AnyRequest, AnyRequests, exchange
-from support.web_show import WrittenDesk, flash_and_beep
+from support.web_show import WrittenDesk, browser_offer, flash_and_beep
 
 from avatar_nodes.web import guard, sessions
 from avatar_nodes.web.access import AccessRules
@@ -48,16 +47,6 @@ def _check(text: str) -> None:
     text.encode()
 
 
-async def _offer() -> str:
-    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    peer.addTransceiver("video", direction="recvonly")
-    peer.addTransceiver("audio", direction="sendrecv")
-    await peer.setLocalDescription(await peer.createOffer())
-    sdp = peer.localDescription.sdp
-    await peer.close()
-    return sdp
-
-
 async def _show(kiosk: Kiosk) -> None:
     number = 0
     while True:
@@ -77,7 +66,7 @@ async def _abuse(kiosk: Kiosk, desk: StrictDesk) -> None:
     show = asyncio.create_task(_show(kiosk))
     app = create_app(kiosk)
     tokens = (VISITOR, VISITOR, OPERATOR, OPERATOR, "wrong", "", "\ud800")
-    offers = [await _offer(), "", "v=0\r\nm=audio 9 x 0\r\nm=video 9 x 0\r\n"]
+    offers = [await browser_offer(), "", "v=0\r\nm=audio 9 x 0\r\nm=video 9 x 0\r\n"]
 
     def present() -> list[str]:
         return list(kiosk.sessions._sessions)

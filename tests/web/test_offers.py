@@ -9,10 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection
 from support.http_client import ask
 from support.waiting import wait_until
-from support.web_show import serving
+from support.web_show import browser_offer, serving
 
 from avatar_nodes.web import session_routes
 from avatar_nodes.web.peer import LONGEST_OFFER, Peer, _reachable
@@ -20,19 +19,9 @@ from avatar_nodes.web.peer import LONGEST_OFFER, Peer, _reachable
 SDP = {"Content-Type": "application/sdp"}
 
 
-async def _offer() -> str:
-    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    peer.addTransceiver("video", direction="recvonly")
-    peer.addTransceiver("audio", direction="sendrecv")
-    await peer.setLocalDescription(await peer.createOffer())
-    sdp = peer.localDescription.sdp
-    await peer.close()
-    return sdp
-
-
 @pytest.fixture(scope="module")
 def offer() -> str:
-    return asyncio.run(_offer())
+    return asyncio.run(browser_offer())
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 0.002, 0.01, 0.05])

@@ -41,8 +41,10 @@ class LogBudget:
             return []
         self._left = max(0.0, self._left - 1.0)
         missing, self._left_out = self._left_out, 0
-        said = [f"({missing} lines were left out: more than {self._per_s:g} a second)"]
-        return [*said[: bool(missing)], shortened(text, self._longest)]
+        line = shortened(text, self._longest)
+        if not missing:
+            return [line]
+        return [f"({missing} lines were left out: more than {self._per_s:g} a second)", line]
 
 
 def shortened(text: str, longest: int) -> str:

@@ -71,9 +71,7 @@ class FaceJudge:
         try:
             import dlib  # type: ignore[import-untyped]
         except ImportError as error:
-            raise JudgeError("faces are judged with the package dlib-bin, which is missing") from (
-                error
-            )
+            raise _missing("dlib-bin", "runtime") from error
         folder = _models()
         self._dlib = dlib
         self._detector = dlib.get_frontal_face_detector()
@@ -114,7 +112,11 @@ def _models() -> Path:
     for place in (found.submodule_search_locations or ()) if found is not None else ():
         if (Path(place) / "models").is_dir():
             return Path(place) / "models"
-    raise JudgeError(
-        "faces are judged with the package face-recognition-models, which is missing"
-        " (requirements/training.txt)"
+    raise _missing("face-recognition-models", "training")
+
+
+def _missing(package: str, requirements: str) -> JudgeError:
+    return JudgeError(
+        f"faces are judged with the package {package}, which is missing"
+        f" (requirements/{requirements}.txt)"
     )

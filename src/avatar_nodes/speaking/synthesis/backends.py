@@ -7,12 +7,12 @@ import pkgutil
 from pathlib import Path
 
 from avatar_nodes.speaking.settings import VoiceSettings
+from avatar_nodes.speaking.synthesis.cached_synthesiser import CachedSynthesiser
 from avatar_nodes.speaking.synthesis.espeak import EspeakSynthesiser
 from avatar_nodes.speaking.synthesis.http import HttpSynthesiser
-from avatar_nodes.speaking.synthesis.kept_speech import KeptSpeech
 from avatar_nodes.speaking.synthesis.kokoro import STORED, KokoroSynthesiser
 from avatar_nodes.speaking.synthesis.piper import PiperSynthesiser
-from avatar_nodes.speaking.synthesis.speech_shelf import SpeechShelf
+from avatar_nodes.speaking.synthesis.speech_cache import SpeechCache
 from avatar_nodes.speaking.synthesis.synthesiser import Synthesiser, SynthesisError
 from avatar_nodes.store.store import ModelStore, user_cache
 
@@ -45,7 +45,7 @@ def build_synthesiser(settings: VoiceSettings) -> Synthesiser:
             threads=settings.threads,
             sample_rate=settings.sample_rate,
         )
-        return _kept(kokoro, settings, folder.name)
+        return _cached(kokoro, settings, folder.name)
     if settings.backend == "piper":
         voice_file = _piper_voice(settings.voice)
         piper = PiperSynthesiser(
@@ -55,7 +55,7 @@ def build_synthesiser(settings: VoiceSettings) -> Synthesiser:
             volume=settings.volume,
             sample_rate=settings.sample_rate,
         )
-        return _kept(piper, settings, f"{voice_file} {voice_file.stat().st_mtime_ns}")
+        return _cached(piper, settings, f"{voice_file} {voice_file.stat().st_mtime_ns}")
     if settings.backend == "own":
         return _own(settings.synthesiser)(sample_rate=settings.sample_rate)
     return HttpSynthesiser(
@@ -70,7 +70,7 @@ def build_synthesiser(settings: VoiceSettings) -> Synthesiser:
     )
 
 
-def _kept(voice: Synthesiser, settings: VoiceSettings, model: str) -> Synthesiser:
+def _cached(voice: Synthesiser, settings: VoiceSettings, model: str) -> Synthesiser:
     """The voice that says the persona's sentences without being asked, if any are to be kept.
 
     Args:
@@ -82,9 +82,9 @@ def _kept(voice: Synthesiser, settings: VoiceSettings, model: str) -> Synthesise
         f"{_SOUND} {voice.name} {model} {settings.voice} {settings.speaker} {settings.speed}"
         f" {settings.volume}"
     )
-    return KeptSpeech(
+    return CachedSynthesiser(
         voice,
-        SpeechShelf(user_cache() / "speech", said_by, most_bytes=settings.kept_mb * 1_000_000),
+        SpeechCache(user_cache() / "speech", said_by, most_bytes=settings.kept_mb * 1_000_000),
     )
 
 

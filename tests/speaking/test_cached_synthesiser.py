@@ -14,8 +14,8 @@ from support.waiting import wait_until
 from avatar_nodes.mind.persona_file import load_persona
 from avatar_nodes.mind.phrasebook import standing_sentences
 from avatar_nodes.speaking.speech_stream import SpeechStream
-from avatar_nodes.speaking.synthesis.kept_speech import KeptSpeech
-from avatar_nodes.speaking.synthesis.speech_shelf import SpeechShelf
+from avatar_nodes.speaking.synthesis.cached_synthesiser import CachedSynthesiser
+from avatar_nodes.speaking.synthesis.speech_cache import SpeechCache
 from avatar_nodes.speaking.synthesis.synthesiser import Emit, Synthesiser, SynthesisError
 
 RATE = 24000
@@ -64,25 +64,25 @@ def slow() -> Slow:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> SpeechShelf:
-    return SpeechShelf(tmp_path / "speech", "slow", most_bytes=1_000_000)
+def cache(tmp_path: Path) -> SpeechCache:
+    return SpeechCache(tmp_path / "speech", "slow", most_bytes=1_000_000)
 
 
 @pytest.fixture
-def voice(slow: Slow, shelf: SpeechShelf) -> Iterator[KeptSpeech]:
-    kept = KeptSpeech(slow, shelf)
+def voice(slow: Slow, cache: SpeechCache) -> Iterator[CachedSynthesiser]:
+    kept = CachedSynthesiser(slow, cache)
     threads = threading.active_count()
     yield kept
     kept.close()
     assert slow.closed and threading.active_count() <= threads
 
 
-def said(voice: KeptSpeech, text: str, language: str = "en") -> np.ndarray:
+def said(voice: CachedSynthesiser, text: str, language: str = "en") -> np.ndarray:
     return np.concatenate(list(voice.synthesise(text, language)))
 
 
 def test_what_is_expected_is_made_beforehand_and_heard_without_the_voice(
-    voice: KeptSpeech, slow: Slow
+    voice: CachedSynthesiser, slow: Slow
 ) -> None:
     voice.expect(["Hello there.", "Goodbye."], "en")
     wait_until(lambda: voice.missing == 0, what="sentences made beforehand")
@@ -94,33 +94,35 @@ def test_what_is_expected_is_made_beforehand_and_heard_without_the_voice(
 
 
 def test_another_process_finds_what_was_kept_but_for_another_voice_or_language(
-    voice: KeptSpeech, slow: Slow, shelf: SpeechShelf, tmp_path: Path
+    voice: CachedSynthesiser, slow: Slow, cache: SpeechCache, tmp_path: Path
 ) -> None:
     voice.expect(["Hello."], "en")
     wait_until(lambda: voice.missing == 0, what="the sentence")
-    again = SpeechShelf(tmp_path / "speech", "slow", most_bytes=1_000_000)
-    other = SpeechShelf(tmp_path / "speech", "slow, but lower", most_bytes=1_000_000)
+    again = SpeechCache(tmp_path / "speech", "slow", most_bytes=1_000_000)
+    other = SpeechCache(tmp_path / "speech", "slow, but lower", most_bytes=1_000_000)
     found = again.read("Hello.", "en")
     assert found is not None and found[1] == RATE
     np.testing.assert_array_equal(found[0], sound_of("Hello."))
-    assert other.read("Hello.", "en") is None and shelf.read("Hello.", "de") is None
+    assert other.read("Hello.", "en") is None and cache.read("Hello.", "de") is None
     assert [file.stat().st_mode & 0o077 for file in (tmp_path / "speech").iterdir()] == [0]
 
 
-def test_what_nobody_expects_is_spoken_and_never_kept(voice: KeptSpeech, tmp_path: Path) -> None:
+def test_what_nobody_expects_is_spoken_and_never_cached(
+    voice: CachedSynthesiser, tmp_path: Path
+) -> None:
     np.testing.assert_array_equal(said(voice, "Dear Jane Doe."), sound_of("Dear Jane Doe."))
     assert not (tmp_path / "speech").exists()
 
 
-def test_what_is_to_be_spoken_ends_a_rehearsal_which_begins_again_after_it(
-    voice: KeptSpeech, slow: Slow
+def test_what_is_to_be_spoken_ends_what_is_made_ahead_which_begins_again_after_it(
+    voice: CachedSynthesiser, slow: Slow
 ) -> None:
     slow.go.clear()
     voice.expect(["A long sentence.", "Another."], "en")
-    wait_until(lambda: slow.asked == ["A long sentence."], what="the rehearsal")
+    wait_until(lambda: slow.asked == ["A long sentence."], what="what is made ahead")
     stream = voice.synthesise("Now!", "en")
     wait_until(lambda: "Now!" in slow.asked, what="what is to be spoken")
-    assert slow.asked[:2] == ["A long sentence.", "Now!"], "nothing is rehearsed meanwhile"
+    assert slow.asked[:2] == ["A long sentence.", "Now!"], "nothing is made ahead meanwhile"
     slow.go.set()
     np.testing.assert_array_equal(np.concatenate(list(stream)), sound_of("Now!"))
     wait_until(lambda: voice.missing == 0, what="the rest")
@@ -128,29 +130,31 @@ def test_what_is_to_be_spoken_ends_a_rehearsal_which_begins_again_after_it(
 
 
 def test_an_expected_sentence_that_is_spoken_first_is_kept_then(
-    voice: KeptSpeech, slow: Slow, shelf: SpeechShelf
+    voice: CachedSynthesiser, slow: Slow, cache: SpeechCache
 ) -> None:
     slow.go.clear()
     voice.expect(["First.", "Second."], "en")
-    wait_until(lambda: slow.asked == ["First."], what="the rehearsal")
+    wait_until(lambda: slow.asked == ["First."], what="what is made ahead")
     stream = voice.synthesise("Second.", "en")
     wait_until(lambda: "Second." in slow.asked, what="what is to be spoken")
     slow.go.set()
     list(stream)
     wait_until(lambda: voice.missing == 0, what="the rest")
-    assert slow.asked == ["First.", "Second.", "First."] and shelf.has("Second.", "en")
+    assert slow.asked == ["First.", "Second.", "First."] and cache.has("Second.", "en")
 
 
-def test_half_a_sentence_is_not_kept(voice: KeptSpeech, slow: Slow, shelf: SpeechShelf) -> None:
+def test_half_a_sentence_is_not_cached(
+    voice: CachedSynthesiser, slow: Slow, cache: SpeechCache
+) -> None:
     slow.go.clear()
     voice.expect(["Only half of it."], "en")
     stream = voice.synthesise("Only half of it.", "en")
     wait_until(lambda: "Only half of it." in slow.asked, what="what is to be spoken")
     stream.cancel()
-    assert not shelf.has("Only half of it.", "en")
+    assert not cache.has("Only half of it.", "en")
 
 
-def test_a_sentence_that_fails_is_not_tried_for_ever(voice: KeptSpeech, slow: Slow) -> None:
+def test_a_sentence_that_fails_is_not_tried_for_ever(voice: CachedSynthesiser, slow: Slow) -> None:
     voice.expect(["broken", "Fine."], "en")
     wait_until(lambda: voice.missing == 0, what="the rest")
     assert slow.asked == ["broken", "Fine."]
@@ -160,7 +164,7 @@ def test_a_sentence_that_fails_is_not_tried_for_ever(voice: KeptSpeech, slow: Sl
 
 @pytest.mark.parametrize("damage", [b"", b"RIFF", b"no sound at all"])
 def test_a_damaged_file_is_made_anew(
-    voice: KeptSpeech, slow: Slow, tmp_path: Path, damage: bytes
+    voice: CachedSynthesiser, slow: Slow, tmp_path: Path, damage: bytes
 ) -> None:
     voice.expect(["Hello."], "en")
     wait_until(lambda: voice.missing == 0, what="the sentence")
@@ -173,21 +177,23 @@ def test_a_damaged_file_is_made_anew(
 
 
 def test_what_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
-    shelf = SpeechShelf(tmp_path, "slow", most_bytes=3 * 2 * 1000 + 500)
+    cache = SpeechCache(tmp_path, "slow", most_bytes=3 * 2 * 1000 + 500)
     for number in range(3):
-        shelf.keep(f"{number}", "en", np.full(1000, 5, np.int16), RATE)
+        cache.keep(f"{number}", "en", np.full(1000, 5, np.int16), RATE)
         for file in tmp_path.iterdir():
             os.utime(file, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns - 10**9))
-    assert shelf.read("0", "en") is not None  # used
-    shelf.keep("3", "en", np.full(1000, 5, np.int16), RATE)
-    assert [shelf.has(f"{number}", "en") for number in range(4)] == [True, False, True, True]
+    assert cache.read("0", "en") is not None  # used
+    cache.keep("3", "en", np.full(1000, 5, np.int16), RATE)
+    assert [cache.has(f"{number}", "en") for number in range(4)] == [True, False, True, True]
 
 
 def test_a_disk_that_takes_nothing_costs_nothing_but_the_keeping(
     slow: Slow, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    kept = KeptSpeech(slow, SpeechShelf(tmp_path / "file" / "speech", "slow", most_bytes=1000))
+    kept = CachedSynthesiser(
+        slow, SpeechCache(tmp_path / "file" / "speech", "slow", most_bytes=1000)
+    )
     kept.expect(["Hello."], "en")
     wait_until(lambda: kept.missing == 0, what="the attempt")
     np.testing.assert_array_equal(said(kept, "Hello."), sound_of("Hello."))

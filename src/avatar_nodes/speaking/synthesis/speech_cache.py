@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 
-class SpeechShelf:
+class SpeechCache:
     """Keeps one voice's sentences as WAV files, named after what was said, readable by their owner
     alone. What it cannot read or write it does without.
 

@@ -10,14 +10,14 @@ from contextlib import contextmanager, suppress
 import numpy as np
 
 from avatar_nodes.speaking.speech_stream import SpeechStream
-from avatar_nodes.speaking.synthesis.speech_shelf import SpeechShelf
+from avatar_nodes.speaking.synthesis.speech_cache import SpeechCache
 from avatar_nodes.speaking.synthesis.synthesiser import Emit, Synthesiser
 
 _PIECE_S = 0.1
 _LOWEST_PRIORITY = 19
 
 
-class KeptSpeech(Synthesiser):
+class CachedSynthesiser(Synthesiser):
     """Speaks as `other` does, and keeps the sentences that are expected: those of the persona,
     never what was made up for a visitor. While nothing is spoken it makes those that are missing,
     on a thread that gives way to all others; what is to be spoken then ends it at once.
@@ -26,15 +26,16 @@ class KeptSpeech(Synthesiser):
         other: a synthesiser whose `speak` may be called on any thread; closed with this one.
     """
 
-    def __init__(self, other: Synthesiser, shelf: SpeechShelf) -> None:
+    def __init__(self, other: Synthesiser, cache: SpeechCache) -> None:
         super().__init__(sample_rate=other.sample_rate)
         self.name, self.language = other.name, other.language
-        self._other, self._shelf = other, shelf
+        self._other, self._cache = other, cache
         self._changed = threading.Condition()
         self._expected: dict[tuple[str, str], bool] = {}
         """Text and language, and whether it is still to be made."""
         self._speaking = 0
-        self._rehearsal: SpeechStream | None = None
+        self._ahead: SpeechStream | None = None
+        """The sentence that is being made before it is wanted."""
         self._ends = False
         self._thread: threading.Thread | None = None
 
@@ -48,18 +49,16 @@ class KeptSpeech(Synthesiser):
         """See `Synthesiser`."""
         with self._changed:
             self._expected = {
-                (text, language): not self._shelf.has(text, language) for text in texts
+                (text, language): not self._cache.has(text, language) for text in texts
             }
             if self._thread is None and any(self._expected.values()):
-                self._thread = threading.Thread(
-                    target=self._rehearse, name="rehearsal", daemon=True
-                )
+                self._thread = threading.Thread(target=self._prefetch, name="prefetch", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
     def speak(self, text: str, language: str, stream: SpeechStream, emit: Emit) -> None:
         """See `Synthesiser.speak`."""
-        if (kept := self._shelf.read(text, language)) is not None:
+        if (kept := self._cache.read(text, language)) is not None:
             samples, rate = kept
             piece = round(_PIECE_S * rate)
             for first in range(0, len(samples), piece):
@@ -70,16 +69,16 @@ class KeptSpeech(Synthesiser):
             take = _Take(emit)
             self._other.speak(text, language, stream, take)
             if (text, language) in self._expected and not stream.cancelled:
-                self._keep(text, language, take)  # before it can be rehearsed
+                self._keep(text, language, take)  # before it can be made ahead
 
     def close(self) -> None:
         """See `Synthesiser.close`."""
         with self._changed:
             self._ends = True
-            rehearsal, thread = self._rehearsal, self._thread
+            ahead, thread = self._ahead, self._thread
             self._changed.notify_all()
-        if rehearsal is not None:
-            rehearsal.cancel()
+        if ahead is not None:
+            ahead.cancel()
         super().close()
         if thread is not None:
             thread.join()
@@ -87,12 +86,12 @@ class KeptSpeech(Synthesiser):
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Nothing is rehearsed meanwhile."""
+        """Nothing is made ahead meanwhile."""
         with self._changed:
             self._speaking += 1
-            rehearsal = self._rehearsal
-        if rehearsal is not None:
-            rehearsal.cancel()
+            ahead = self._ahead
+        if ahead is not None:
+            ahead.cancel()
         try:
             yield
         finally:
@@ -100,7 +99,7 @@ class KeptSpeech(Synthesiser):
                 self._speaking -= 1
                 self._changed.notify_all()
 
-    def _rehearse(self) -> None:
+    def _prefetch(self) -> None:
         """The thread: one missing sentence after the other."""
         with suppress(OSError):  # where a thread has no priority of its own, it has the process's
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
@@ -112,7 +111,7 @@ class KeptSpeech(Synthesiser):
             except Exception:  # whoever has to hear it is told when it is to be said
                 failed = True
             with self._changed:
-                self._rehearsal = None
+                self._ahead = None
             if failed and not stream.cancelled:
                 self._give_up(text, language)
             elif not stream.cancelled:
@@ -124,14 +123,14 @@ class KeptSpeech(Synthesiser):
                 if not self._speaking:
                     for (text, language), missing in self._expected.items():
                         if missing:
-                            self._rehearsal = SpeechStream()
-                            return text, language, self._rehearsal
+                            self._ahead = SpeechStream()
+                            return text, language, self._ahead
                 self._changed.wait()
         return None
 
     def _keep(self, text: str, language: str, take: _Take) -> None:
         if take.whole and take.pieces:
-            self._shelf.keep(text, language, np.concatenate(take.pieces), take.rate)
+            self._cache.keep(text, language, np.concatenate(take.pieces), take.rate)
         self._give_up(text, language)
 
     def _give_up(self, text: str, language: str) -> None:
