@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.wiring import requests_of, wires_of
 from avatar_nodes.profile import load_profile, with_values
-from avatar_nodes.wire.topics import ANYBODY, OBSERVER, REQUESTS, VISITOR, WITNESS, Action
+from avatar_nodes.wire.declaration import ANYBODY, OBSERVER, VISITOR, WITNESS, Action
+from avatar_nodes.wire.topics import REQUESTS
 
 PUBLISH, SUBSCRIBE = "publish", "subscribe"
 REPLY, REQUEST = "reply", "request"
