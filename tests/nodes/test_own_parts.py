@@ -26,6 +26,7 @@ from support.tiny_checkpoint import write_tiny_profile
 
 from avatar_msgs.action import Say
 from avatar_msgs.msg import TurnControl
+from avatar_msgs.srv import Ask
 from avatar_nodes.graph.graph import Graph
 from avatar_nodes.profile import load_profile
 from avatar_nodes.profile.resources import share_directory
@@ -121,6 +122,7 @@ def test_own_parts_stand_in_the_place_of_ours(
         _answers(visitor)
         _is_held_and_cut_short(visitor)
         _speaks_on_its_own(visitor)
+        _is_asked_in_writing(visitor)
         _resets(visitor)
         wait_until(lambda: _loudest_seen(processes.log("viewer")) > 4000, what="a viewer that saw")
         body = {f"{graph.namespace}/{node.name}" for node in graph.nodes if node.process == "body"}
@@ -195,6 +197,19 @@ def _speaks_on_its_own(visitor: Visitor) -> None:
     assert (result.success, result.message) == (True, "")
     assert result.duration == pytest.approx(4 * SAMPLES_A_WORD / 16_000, abs=0.5)
     say.destroy()
+
+
+def _is_asked_in_writing(visitor: Visitor) -> None:
+    ask = visitor.node.create_client(Ask, "ask")
+    assert ask.wait_for_service(60.0)
+    refused = _done(ask.call_async(Ask.Request(text=" ?! ")))
+    assert (refused.success, refused.turn) == (False, 0) and "expected words" in refused.message
+    asked = _done(ask.call_async(Ask.Request(text="where is the exit", language="en")))
+    assert (asked.success, asked.message) == (True, "")
+    visitor.wait_for(SPEAKING)
+    visitor.wait_for(IDLE)
+    texts = [reply.text for reply in visitor.replies if reply.turn == asked.turn]
+    assert texts == ["I have heard you.", "You said: where is the exit."]
 
 
 def _resets(visitor: Visitor) -> None:

@@ -11,7 +11,7 @@ from std_srvs.srv import Trigger
 
 from avatar_msgs import msg as m
 from avatar_msgs.action import Perform, Say
-from avatar_msgs.srv import SetPrompt
+from avatar_msgs.srv import Ask, SetPrompt
 from avatar_nodes.conducting import effects as fx
 from avatar_nodes.conducting.build import PromptEncoder, build_features
 from avatar_nodes.conducting.conductor import Conductor
@@ -107,6 +107,7 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         self._hear(topics.PERSONA, self._on_persona)
         self._goals.serve(topics.SAY, self._on_say)
         self._goals.serve(topics.PERFORM, self._on_perform)
+        self.serve(topics.ASK, self._on_ask)
         self.serve(topics.INTERRUPT, self._on_interrupt)
         self.serve(topics.RESET, self._on_reset)
         self._reasoner: Client = topics.RESET_REASONER.client(self, self.KIND)
@@ -185,10 +186,20 @@ class ConductorNode(AvatarNode[ConductorSettings]):
         stamp_ns = nanoseconds(msg.header.stamp)
         self._talk.speech_activity(self._at(), active=msg.active, stamp_ns=stamp_ns)
 
-    def _number(self, msg: m.Utterance) -> None:
+    def _number(self, msg: m.Utterance) -> int:
         """Publish what was not heard by a listener as the next turn, which this node hears, too."""
         msg.turn, msg.is_final, msg.confidence = self._turns.take(), True, -1.0
         self._utterance_out.publish(self._stamped(msg))
+        return msg.turn
+
+    def _on_ask(self, request: Ask.Request, response: Ask.Response) -> Ask.Response:
+        text, language = text_of(request.text), text_of(request.language)
+        if not has_words(clean_text(text)):
+            raise RefusedError("text", "text: expected words, got nothing")
+        now = self.get_clock().now().to_msg()
+        response.turn = self._number(m.Utterance(text=text, language=language, start=now, end=now))
+        response.success = True
+        return response
 
     def _on_utterance(self, msg: m.Utterance) -> None:
         words = msg.is_final and has_words(clean_text(text_of(msg.text)))

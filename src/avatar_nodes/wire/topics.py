@@ -396,6 +396,14 @@ SET_PROMPT = Service(
     clients=("kiosk", ANYBODY),
     meaning="What the person does.",
 )
+ASK = Service(
+    name="ask",
+    type=srv.Ask,
+    servers=("conductor",),
+    clients=(ANYBODY,),
+    when={"conductor": _converses},
+    meaning="What a visitor says, as text: it is answered as if it had been heard.",
+)
 SET_REFERENCE = Service(
     name="set_reference",
     type=srv.SetReference,
