@@ -51,13 +51,13 @@ class Drawing:
         """Draw `graph`, without what every node publishes (`stages`, diagnostics, log).
 
         forward: only the way of a block, from the sound that comes in to the pictures that leave,
-        and the credit that comes back.
+        and the credit that comes back; what nodes publish comes from them, not from outside, too.
         """
         order = {node.name: number for number, node in enumerate(graph.nodes)}
         ends = {node.name for node in graph.nodes if node.kind in _STATIONS or not forward}
         labels: dict[tuple[str, str, bool], list[str]] = {}
         for wire in wires_of(graph):
-            for source, target in _pairs(wire, ends):
+            for source, target in _pairs(wire, ends, forward=forward):
                 if not forward or _is_forward(wire, back=_is_back(source, target, order)):
                     labels.setdefault((source, target, False), []).append(wire.name)
         for request in () if forward else requests_of(graph):
@@ -114,11 +114,13 @@ def _box(node: str, process: str, line_break: str) -> str:
     return f"{node}{line_break}in process {process}" if process else node
 
 
-def _pairs(wire: Wire, ends: set[str]) -> Iterable[tuple[str, str]]:
+def _pairs(wire: Wire, ends: set[str], *, forward: bool) -> Iterable[tuple[str, str]]:
     """From whom to whom."""
     if wire.of_every_node:
         return ()
-    sources = [name for name in wire.publishers if name in ends] + [WORLD] * wire.open
+    sources = [name for name in wire.publishers if name in ends]
+    if wire.open and not (forward and sources):
+        sources.append(WORLD)
     targets = [name for name in wire.readers if name in ends] + [WORLD] * wire.public
     return ((source, target) for source, target in product(sources, targets) if source != target)
 
