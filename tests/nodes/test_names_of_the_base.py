@@ -21,7 +21,7 @@ HOOKS = {"on_configure", "on_activate", "on_deactivate", "on_cleanup", "on_shutd
 """What rclpy wants overridden."""
 LIMITED = {"get_logger"}
 """What does the same as rclpy's, and less of it."""
-MEANT = {"setup", "start", "stop", "teardown", "KIND", "SETTINGS", "exit_code"}
+MEANT = {"setup", "start", "stop", "teardown", "adapt", "KIND", "SETTINGS", "exit_code"}
 """What we want overridden, or set."""
 OF_EVERY_CLASS = set(vars(type("Empty", (), {}))) | {
     "__init__", "__init_subclass__", "__annotations__", "__parameters__", "__orig_bases__",

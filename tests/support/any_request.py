@@ -25,6 +25,10 @@ _HOSTS = ("localhost", "127.0.0.1:8080", "[::1]:8080", "evil.example", "x/static
 _PATHS = (
     "", "/", "//", "/api", "/api/operator/", "/static/../server.py", "/\x00", "/%ff", "/x" * 500,
 )  # fmt: skip
+_NAMES = {
+    "{order}": ("interrupt", "reset", "prompt", "persona", "person", "say", "record", "\0"),
+    "{name}": ("maya", "", "people.yaml", "../people.yaml", "\0"),
+}
 _COOKIES = tuple(f"avatar_access={value}" for value in ("", "x", "1.2", "9" * 99 + ".a", "\xff"))
 _BODIES = (b"[" * 9000, b'{"a":' * 3000, b"\xff\xfe", b"1e999", b'{"value": "\\ud800"}')
 _WORDS = ("\0", "-1", "9" * 400, "a=candidate:", "m=audio 9 x", " ", "*")
@@ -57,6 +61,10 @@ class AnyRequests:
     ) -> None:  # fmt: skip
         self.random = random.Random(seed)
         self._routes = [_path_of(route) for route in app.routes]
+        self._methods = {
+            path: sorted(getattr(route, "methods", None) or {"GET"})
+            for (_, path), route in zip(self._routes, app.routes, strict=True)
+        }
         self._offers = offers
         self._tokens = tokens
         self._sessions = sessions
@@ -85,9 +93,9 @@ class AnyRequests:
 
     def _scope(self, path: str, kind: str) -> dict[str, Any]:
         any_of = self.random.choice
-        filled = path.replace(SESSION, self._session()).replace(
-            "{order}", any_of(("interrupt", "reset", "prompt", "persona", "say", "record", "\0"))
-        )
+        filled = path.replace(SESSION, self._session())
+        for placeholder, values in _NAMES.items():
+            filled = filled.replace(placeholder, any_of(values))
         if self.random.random() < 0.05:
             filled = any_of(_PATHS)
         address = (
@@ -109,9 +117,8 @@ class AnyRequests:
         return self.random.choice(known or ["gone", "\ud800"])
 
     def _method(self, path: str) -> str:
-        if path == "/api/sessions" and self.random.random() < 0.7:
-            return "POST"
-        return self.random.choice(_METHODS)
+        known = self.random.random() < 0.6
+        return self.random.choice(self._methods[path] if known else _METHODS)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         any_of, chance = self.random.choice, self.random.random
@@ -144,15 +151,17 @@ class AnyRequests:
         elif self.random.random() < 0.02:
             whole = bytes(9 << 20)
         else:
-            whole = self._json()
+            whole = self._json(path)
         at = sorted(self.random.randrange(len(whole) + 1) for _ in range(any_of((0, 0, 1, 3))))
         return [whole[a:b] for a, b in zip([0, *at], [*at, len(whole)], strict=True)]
 
-    def _json(self) -> bytes:
+    def _json(self, path: str) -> bytes:
         any_of = self.random.choice
         text = any_of(_TEXTS)
         value = any_of((text, text, text, None, 5, [text], {text: text}, True, 1e308, -0.0))
         key = any_of(("text", "value", "resume", "\ud800"))
+        if self.random.random() < 0.4:
+            key = "text" if path.endswith("/ask") else "value"
         return json.dumps({key: value if key != "resume" else self._session()}).encode()
 
     def _offer(self) -> bytes:

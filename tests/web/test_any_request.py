@@ -81,7 +81,7 @@ async def _abuse(kiosk: Kiosk, desk: StrictDesk) -> None:
         try:
             await exchange(app, request)
         except Exception as error:
-            trouble.append(f"{request.scope} {request.messages!r:.300}: {error!r}")
+            trouble.append(f"{error!r} {request.route} {request.messages!r:.1500}")
         answered[request.route].add(request.status)
         if request.status >= 500 and request.status != 503:
             trouble.append(f"{request.status}: {request.scope}")
@@ -116,7 +116,7 @@ async def _goes_on(kiosk: Kiosk, app: Any, desk: StrictDesk) -> None:
     """A visitor is served as ever."""
     for session in list(kiosk.sessions._sessions.values()):
         await kiosk.sessions.end(session)
-    new = AnyRequests(app, 1, offers=[""], tokens=[VISITOR], sessions=list)
+    new = AnyRequests(app, 24, offers=[""], tokens=[VISITOR], sessions=list)
 
     async def ask(path: str, value: dict[str, str]) -> AnyRequest:
         request = new.draw()

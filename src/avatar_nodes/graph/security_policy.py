@@ -14,7 +14,7 @@ from avatar_nodes.graph.graph import Graph
 from avatar_nodes.graph.wiring import requests_of, wires_of
 from avatar_nodes.profile import load_profile, with_values
 from avatar_nodes.wire.declaration import ANYBODY, OBSERVER, VISITOR, WITNESS, Action
-from avatar_nodes.wire.topics import REQUESTS
+from avatar_nodes.wire.topics import LOG, REQUESTS
 
 PUBLISH, SUBSCRIBE = "publish", "subscribe"
 REPLY, REQUEST = "reply", "request"
@@ -133,7 +133,7 @@ def _outside(kinds: tuple[str, ...]) -> list[str]:
 
 def of_ros(namespace: str, node: str, *, managed: bool) -> Iterable[Right]:
     """What ROS adds to a node; more to a managed one."""
-    yield PUBLISH, "/rosout"
+    yield PUBLISH, LOG.name
     yield PUBLISH, "/parameter_events"
     yield SUBSCRIBE, "/parameter_events"
     yield SUBSCRIBE, "/clock"

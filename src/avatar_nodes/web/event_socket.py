@@ -84,7 +84,10 @@ async def _obey(socket: WebSocket, kiosk: Kiosk, session: Session) -> None:
                 kiosk.sessions.leave_floor(session)
         except WebError as error:
             answer |= {"on": False, "message": str(error)}
-        await socket.send_json(answer)
+        try:
+            await socket.send_json(answer)
+        except (WebSocketDisconnect, RuntimeError):
+            return  # the page was quicker
 
 
 def _wish(text: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from aiortc import (
     RTCRtpSender,
     RTCSessionDescription,
 )
+from aiortc.sdp import SessionDescription
 
 from avatar_nodes.web.browser_microphone import BrowserMicrophone
 from avatar_nodes.web.media_hub import MediaHub
@@ -58,6 +59,7 @@ class Peer:
         connection.on("track", self._on_track)
         connection.on("connectionstatechange", self._on_state)
         try:
+            _check_bundle(offer)
             connection.addTrack(self._video)
             connection.addTrack(self._sound)
             self._prefer_h264()  # which counts from the offer on
@@ -131,6 +133,18 @@ def _has_address(candidate: str) -> bool:
     except (IndexError, ValueError):
         return False
     return True
+
+
+def _check_bundle(offer: str) -> None:
+    """Raises ValueError: media outside of the bundle. aiortc gives them no transport, and trips
+    over that when it connects and when it closes."""
+    described = SessionDescription.parse(offer)
+    bundled = {
+        mid for group in described.group if group.semantic == "BUNDLE" for mid in group.items
+    }
+    named = {media.rtp.muxId for media in described.media}
+    if bundled and bundled != named:
+        raise ValueError(f"BUNDLE names {sorted(bundled)!r:.60}, the media {sorted(named)!r:.60}")
 
 
 def _one_stream(sdp: str) -> str:
