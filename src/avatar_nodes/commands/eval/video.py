@@ -10,6 +10,9 @@ import click
 from avatar_nodes.commands.eval.model_options import evaluation_errors
 from avatar_nodes.commands.graph_options import json_option
 
+_SIDE = 512
+"""Of the reference picture, in which the person is recognised."""
+
 
 @click.command("video")
 @click.argument(
@@ -17,8 +20,8 @@ from avatar_nodes.commands.graph_options import json_option
 )
 @click.option(
     "--reference",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Picture of the person. Default: the first face of each video.",
+    metavar="NAME|FILE",
+    help="A person of `avatar people`, or a picture. Default: the first face of each video.",
 )
 @click.option(
     "--words",
@@ -28,7 +31,7 @@ from avatar_nodes.commands.graph_options import json_option
 )
 @json_option
 def command(
-    videos: Sequence[Path], reference: Path | None, words: Path | None, json_file: Path | None
+    videos: Sequence[Path], reference: str | None, words: Path | None, json_file: Path | None
 ) -> None:
     """Does the mouth of a finished VIDEO follow its sound, and does the person stay the person?
 
@@ -36,24 +39,21 @@ def command(
     and the mouth is found by landmarks of faces, so that nothing of this model judges.
     """
     with evaluation_errors():
-        import cv2
-        import numpy as np
-
+        from avatar_nodes.decoding.reference_picture import framed_reference
         from avatar_nodes.evaluation.report import markdown_rows, write_json
         from avatar_nodes.evaluation.video import embedding_of, judge_video, known_speech, watch
         from avatar_nodes.judging.faces import FaceJudge
-        from avatar_nodes.judging.footage import JudgeError
+        from avatar_nodes.profile.people import reference_file
 
         faces, of_whom = FaceJudge(), None
         if reference is not None:
-            picture = cv2.imdecode(np.fromfile(reference, np.uint8), cv2.IMREAD_COLOR_RGB)
-            if picture is None:
-                raise JudgeError(f"{reference}: no picture that can be read")
-            of_whom = embedding_of(picture, faces)
+            framed = framed_reference(reference_file(reference), width=_SIDE, height=_SIDE)
+            of_whom = embedding_of(framed.pixels, faces)
         rows = {}
-        for video in videos:
+        for number, video in enumerate(videos, start=1):
+            click.echo(f"{number}/{len(videos)} {video.name}", err=True)
             speech = known_speech(video, _words_of(video, words))
-            rows[video.name] = judge_video(list(watch(video, faces)), speech, reference=of_whom)
+            rows[str(video)] = judge_video(list(watch(video, faces)), speech, reference=of_whom)
     click.echo(markdown_rows("video", rows))
     if json_file is not None:
         write_json(json_file, rows)
